@@ -1,0 +1,72 @@
+/** @file The errors a user may see. Each carries one line: what was wrong, where, and what to do. */
+
+/** What went wrong, by who can mend it; the command line maps it to an exit code. */
+export type ErrorKind =
+  /** The command or call itself is wrong: unknown option, impossible combination (exit 2). */
+  | "usage"
+  /** A file, folder or value that was handed in is damaged, missing or does not fit (exit 1). */
+  | "input"
+  /** The machine cannot do it: provider missing, out of memory, disk full (exit 1). */
+  | "runtime"
+  /** Stopped by the user; what was finished has been saved (exit 130). */
+  | "interrupted";
+
+/** Base class of every error this package throws on purpose. `message` is a single line. */
+export class SoftrepaError extends Error {
+  override readonly name: string = "SoftrepaError";
+
+  constructor(
+    readonly kind: ErrorKind,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** A file, folder or value that cannot be used. */
+export class InputError extends SoftrepaError {
+  override readonly name = "InputError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("input", message, options);
+  }
+}
+
+/** A call or command line that makes no sense. */
+export class UsageError extends SoftrepaError {
+  override readonly name = "UsageError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("usage", message, options);
+  }
+}
+
+/** The machine cannot do what was asked. */
+export class RuntimeFailure extends SoftrepaError {
+  override readonly name = "RuntimeFailure";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("runtime", message, options);
+  }
+}
+
+/** Thrown at the next safe point after the user asked to stop. */
+export class InterruptedError extends SoftrepaError {
+  override readonly name = "InterruptedError";
+
+  constructor(message = "interrupted") {
+    super("interrupted", message);
+  }
+}
+
+/** The text of anything thrown, as one line. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s*\n\s*/g, " ").trim();
+}
+
+/** Makes the compiler prove that a switch is exhaustive. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${String(value)}`);
+}
