@@ -1,0 +1,185 @@
+/** @file Reverse-mode differentiation: extends a graph by the nodes that compute gradients towards chosen values. */
+
+import { sameShape } from "../core/tensor.js";
+import type { CheckpointRegion, Graph, GraphNode, Value } from "./graph.js";
+import type { OperatorName } from "./operators/attributes.js";
+import { operators } from "./operators/index.js";
+import type { VjpContext } from "./operators/rule.js";
+import * as ops from "./ops.js";
+import { recompute } from "./recompute.js";
+import { GraphError } from "./types.js";
+
+/** A value and the gradient of the final quantity towards it. */
+export interface Seed {
+  readonly value: Value;
+  readonly cotangent: Value;
+}
+
+/**
+ * Vector-Jacobian products: for final quantity L with dL/d(value) = cotangent for each seed, the gradients dL/d(target).
+ * Only nodes between the targets and the seeds get gradient nodes; frozen weights get none.
+ */
+export function gradients(seeds: readonly Seed[], targets: readonly Value[]): Value[] {
+  const [seed] = seeds;
+  if (seed === undefined) throw new GraphError("gradients: no value to differentiate");
+  const walker = new Walker(seed.value.graph, targets);
+  for (const { value, cotangent } of seeds) {
+    if (!sameShape(value.shape, cotangent.shape)) throw new GraphError("gradients: a cotangent of another shape");
+    walker.push(value, cotangent);
+  }
+  walker.run();
+  return targets.map((target, index) => {
+    const gradient = walker.total(target);
+    if (gradient === null) throw new GraphError(`gradients: target ${index} does not influence the value`);
+    return gradient;
+  });
+}
+
+/** Gradients of a single value, summed over its elements. */
+export function gradientsOfSum(value: Value, targets: readonly Value[]): Value[] {
+  return gradients([{ value, cotangent: ops.expand(ops.scalar(value.graph, 1), value.shape) }], targets);
+}
+
+class Walker {
+  /** Cotangent terms of each value, by id; summed when they are needed. */
+  private readonly terms = new Map<number, Value[]>();
+  /** Ids of the values that depend on a target. */
+  private readonly relevant: Set<number>;
+  private readonly targetIds: ReadonlySet<number>;
+
+  constructor(
+    private readonly graph: Graph,
+    targets: readonly Value[],
+  ) {
+    this.targetIds = new Set(targets.map(({ id }) => id));
+    this.relevant = new Set(this.targetIds);
+    for (const node of graph.nodes) this.mark(node);
+  }
+
+  /** Walks all nodes that exist now, last first. */
+  run(): void {
+    const { nodes, regions } = this.graph;
+    const regionEndingAt = new Map(regions.map((region) => [region.end, region]));
+    let end = nodes.length;
+    while (end > 0) {
+      const region = regionEndingAt.get(end);
+      if (region === undefined) this.backward(nodes[--end]);
+      else {
+        this.backwardThrough(region);
+        end = region.start;
+      }
+    }
+  }
+
+  push(value: Value, cotangent: Value): void {
+    const terms = this.terms.get(value.id);
+    if (terms === undefined) this.terms.set(value.id, [cotangent]);
+    else terms.push(cotangent);
+  }
+
+  /** The sum of a value's cotangents so far, or null. */
+  total(value: Value): Value | null {
+    const terms = this.terms.get(value.id);
+    if (terms === undefined) return null;
+    const sum = sumTerms(terms);
+    this.terms.set(value.id, [sum]);
+    return sum;
+  }
+
+  private mark(node: GraphNode): void {
+    if (typeof operators[node.op].vjp !== "function") return;
+    if (node.inputs.some(({ id }) => this.relevant.has(id))) this.relevant.add(node.outputs[0].id);
+  }
+
+  /** Passes the cotangent of a node's output on to its inputs. */
+  private backward(node: GraphNode): void {
+    const { inputs, outputs, attributes } = node;
+    const needed = inputs.map(({ id }) => this.relevant.has(id));
+    if (outputs.slice(1).some(({ id }) => this.terms.has(id))) {
+      throw new GraphError(`${node.op}: only the first output is differentiable`);
+    }
+    if (!needed.includes(true) || !this.relevant.has(outputs[0].id)) return;
+    const dy = this.total(outputs[0]);
+    if (dy === null) return;
+    const cotangents = this.graph.within(`${node.scope}.backward`, () =>
+      vjpOf(node.op)({ inputs, outputs, attributes, dy, needed }).map((cotangent, index) =>
+        needed[index] && cotangent !== null ? fit(cotangent, inputs[index]) : null,
+      ),
+    );
+    for (const [index, input] of inputs.entries()) {
+      if (!needed[index]) continue;
+      const cotangent = cotangents[index];
+      if (!cotangent) throw new GraphError(`${node.op}: its VJP gives no gradient for input ${index}`);
+      this.push(input, cotangent);
+    }
+  }
+
+  /** Computes a checkpoint region again and walks the copy. */
+  private backwardThrough(region: CheckpointRegion): void {
+    const originals = this.graph.nodes.slice(region.start, region.end);
+    const inner = originals.flatMap(({ outputs }) => outputs);
+    if (inner.some(({ id }) => this.targetIds.has(id))) {
+      throw new GraphError("gradients: a target lies inside a checkpoint");
+    }
+    const seeded = inner.filter((value) => this.terms.has(value.id) && this.relevant.has(value.id));
+    const [first] = seeded;
+    const signal = first && this.total(first);
+    if (!signal) return;
+    const copy = recompute(this.graph, region, signal);
+    for (const node of copy.nodes) this.mark(node);
+    for (const { inner: tethered, outer } of copy.entrances)
+      if (this.relevant.has(outer.id)) this.relevant.add(tethered.id);
+    for (const node of copy.nodes) this.mark(node);
+    for (const value of seeded) {
+      const cotangent = this.total(value);
+      if (cotangent) this.push(copy.image(value), cotangent);
+    }
+    for (const node of copy.nodes.toReversed()) this.backward(node);
+    for (const { inner: tethered, outer } of copy.entrances) {
+      const cotangent = this.relevant.has(outer.id) ? this.total(tethered) : null;
+      if (cotangent) this.push(outer, cotangent);
+    }
+  }
+}
+
+/** The VJP of an operator whose rule has one; the walker has checked that by then. */
+function vjpOf(op: OperatorName): (context: VjpContext<OperatorName>) => readonly (Value | null)[] {
+  const { vjp } = operators[op];
+  if (typeof vjp !== "function") throw new GraphError(`${op} is ${vjp}`);
+  // The table pairs each name with the VJP of that very name; the compiler cannot follow it through a union.
+  return vjp as (context: VjpContext<OperatorName>) => readonly (Value | null)[];
+}
+
+/** A cotangent brought to the shape and type of its value: broadcast axes are summed. */
+function fit(cotangent: Value, value: Value): Value {
+  const leading = cotangent.shape.length - value.shape.length;
+  const axes = cotangent.shape.flatMap((size, axis) =>
+    axis < leading || (value.shape[axis - leading] === 1 && size !== 1) ? [axis] : [],
+  );
+  return ops.cast(ops.reshape(ops.reduceSum(cotangent, axes), value.shape), value.dtype);
+}
+
+/** Adds terms; padded slices that tile an axis (from a value that was split) are joined instead. */
+function sumTerms(terms: readonly Value[]): Value {
+  return joinTiles(terms) ?? terms.reduce(ops.add);
+}
+
+function joinTiles(terms: readonly Value[]): Value | null {
+  const tiles = terms.flatMap((term) => {
+    const node = term.graph.producerOf(term);
+    return node.op === "pad" ? [{ ...node.attributes, part: node.inputs[0] }] : [];
+  });
+  if (tiles.length !== terms.length || tiles.length < 2) return null;
+  tiles.sort((a, b) => a.before - b.before);
+  let position = 0;
+  for (const { axis, before, part } of tiles) {
+    if (axis !== tiles[0].axis || before !== position) return null;
+    position += part.dim(axis);
+  }
+  return tiles[tiles.length - 1].after === 0
+    ? ops.concat(
+        tiles.map(({ part }) => part),
+        tiles[0].axis,
+      )
+    : null;
+}

@@ -1,0 +1,65 @@
+/** @file The legality pass: what must hold of every graph before it is serialised. */
+
+import { formatShape, sameShape } from "../core/tensor.js";
+import type { Graph, GraphNode, Value } from "./graph.js";
+import type { OperatorName } from "./operators/attributes.js";
+import { operators } from "./operators/index.js";
+import { formatNode } from "./print.js";
+import { GraphError, type TensorType } from "./types.js";
+
+/** One law and the question whether a node keeps it; a string says how it was broken. */
+interface Law {
+  readonly name: string;
+  readonly broken: (node: GraphNode, graph: Graph) => string | null;
+}
+
+const laws: readonly Law[] = [
+  {
+    name: "inputs come from earlier nodes of the same graph",
+    broken: (node, graph) => {
+      const bad = node.inputs.find((input) => input.graph !== graph || input.producer >= node.index);
+      return bad === undefined ? null : `%${bad.id} is not computed before`;
+    },
+  },
+  {
+    name: "recorded types are those that the operator infers",
+    broken: (node) => {
+      const rule = operators[node.op] as { infer(i: readonly Value[], a: unknown): readonly TensorType[] };
+      const inferred = rule.infer(node.inputs, node.attributes);
+      const wrong = node.outputs.find(
+        ({ dtype, shape }, port) => dtype !== inferred[port].dtype || !sameShape(shape, inferred[port].shape),
+      );
+      return wrong === undefined ? null : `%${wrong.id} is recorded as ${wrong.dtype}${formatShape(wrong.shape)}`;
+    },
+  },
+  {
+    name: "sizes are positive whole numbers",
+    broken: (node) => {
+      const wrong = node.outputs.find(({ shape }) => !shape.every((size) => Number.isInteger(size) && size > 0));
+      return wrong === undefined ? null : `%${wrong.id} has shape ${formatShape(wrong.shape)}`;
+    },
+  },
+];
+
+/** Throws a GraphError that names the first node that breaks a law. */
+export function checkGraph(graph: Graph, outputs: Readonly<Record<string, Value>>): void {
+  const inputNames = new Set<string>();
+  for (const node of graph.nodes) {
+    for (const { name, broken } of laws) {
+      const how = broken(node, graph);
+      if (how !== null) throw new GraphError(`${formatNode(node)}: ${how} (law: ${name})`);
+    }
+    if (node.op === "input") requireFree(inputNames, node.attributes.name, "input");
+  }
+  const outputNames = new Set(inputNames);
+  for (const [name, value] of Object.entries(outputs)) {
+    if (value.graph !== graph) throw new GraphError(`output ${name} belongs to another graph`);
+    requireFree(outputNames, name, "output");
+  }
+}
+
+/** Names of inputs and outputs are free-form but must not repeat nor look like the writer's own (t0, c0, w0:). */
+function requireFree(names: Set<string>, name: string, role: OperatorName | "output"): void {
+  if (names.has(name) || /^([tc]\d+$|w\d+:)/.test(name)) throw new GraphError(`${role} name "${name}" is taken`);
+  names.add(name);
+}

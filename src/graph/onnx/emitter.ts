@@ -1,0 +1,162 @@
+/** @file Collects ONNX nodes and initializers while the operator rules emit them. */
+
+import { create } from "@bufbuild/protobuf";
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+  TensorProtoSchema,
+} from "onnx-buf";
+import { type DType, floatTensor, intTensor, type Shape, type Tensor } from "../../core/tensor.js";
+import type { Target } from "../../runtime/model.js";
+import type { StoredTensor, StoredType } from "../../weights/source.js";
+import type { Value } from "../graph.js";
+import { GraphError } from "../types.js";
+
+/** ONNX element type of each of ours. */
+export const onnxDataType: Record<DType, TensorProto_DataType> = {
+  float32: TensorProto_DataType.FLOAT,
+  float16: TensorProto_DataType.FLOAT16,
+  bfloat16: TensorProto_DataType.BFLOAT16,
+  int64: TensorProto_DataType.INT64,
+  bool: TensorProto_DataType.BOOL,
+};
+
+const storedDataType: Partial<Record<StoredType, TensorProto_DataType>> = {
+  F32: TensorProto_DataType.FLOAT,
+  F16: TensorProto_DataType.FLOAT16,
+  BF16: TensorProto_DataType.BFLOAT16,
+  I64: TensorProto_DataType.INT64,
+};
+
+/** An ONNX attribute: whole numbers and lists of them are ints; floats are marked. */
+export type AttributeValue = number | string | readonly number[] | { readonly float: number };
+
+/** An initializer whose bytes stay in a weight file; its place is filled in once all files are known. */
+export interface ExternalInitializer {
+  readonly proto: TensorProto;
+  readonly stored: StoredTensor;
+}
+
+export class Emitter {
+  readonly nodeProtos: NodeProto[] = [];
+  readonly initializers: TensorProto[] = [];
+  readonly externals: ExternalInitializer[] = [];
+  private readonly names = new Map<string, string>();
+  private counter = 0;
+
+  constructor(
+    readonly target: Target,
+    private readonly used: ReadonlySet<Value>,
+  ) {}
+
+  /** Emits a node with one output and returns its name. */
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    domain = "",
+  ): string {
+    return this.nodes(opType, inputs, 1, attributes, domain)[0];
+  }
+
+  /** Emits a node with several outputs. */
+  nodes(
+    opType: string,
+    inputs: readonly string[],
+    count: number,
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    domain = "",
+  ): string[] {
+    const outputs = Array.from({ length: count }, () => `t${this.counter++}`);
+    const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
+    const proto = create(NodeProtoSchema, { opType, domain, input: [...inputs], output: outputs, attribute });
+    this.nodeProtos.push(proto);
+    return outputs;
+  }
+
+  /** Whether anything in the graph reads `value`. */
+  isUsed(value: Value): boolean {
+    return this.used.has(value);
+  }
+
+  /** A float32 scalar constant. */
+  scalar(value: number): string {
+    return this.initializer(floatTensor([], Float32Array.of(value)));
+  }
+
+  /** A list of int64 constants. */
+  integers(values: readonly number[]): string {
+    return this.initializer(intTensor([values.length], values));
+  }
+
+  reshape(x: string, shape: Shape): string {
+    return this.node("Reshape", [x, this.integers(shape)]);
+  }
+
+  /** Transpose of the last two axes; onnxruntime's CPU provider fuses it into the product that follows. */
+  swapLastAxes(x: string, rank: number): string {
+    const perm = Array.from({ length: rank }, (_, axis) => axis);
+    [perm[rank - 2], perm[rank - 1]] = [rank - 1, rank - 2];
+    return this.node("Transpose", [x], { perm });
+  }
+
+  /** A constant inside the model; small equal ones are written once. */
+  initializer(tensor: Tensor): string {
+    const bytes = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
+    const key = bytes.length <= 64 ? `${tensor.dtype}[${tensor.shape}]${bytes}` : null;
+    const known = key === null ? undefined : this.names.get(key);
+    if (known !== undefined) return known;
+    const name = `c${this.counter++}`;
+    if (key !== null) this.names.set(key, name);
+    this.initializers.push(
+      create(TensorProtoSchema, {
+        name,
+        dims: tensor.shape.map(BigInt),
+        dataType: onnxDataType[tensor.dtype],
+        rawData: new Uint8Array(bytes),
+      }),
+    );
+    return name;
+  }
+
+  /** A weight that stays in its file. */
+  external(stored: StoredTensor): string {
+    const key = `${stored.file}\n${stored.offset}\n${stored.name}`;
+    const known = this.names.get(key);
+    if (known !== undefined) return known;
+    const dataType = storedDataType[stored.dtype];
+    if (dataType === undefined) throw new GraphError(`weight ${stored.name} is stored as ${stored.dtype}`);
+    const name = `w${this.counter++}:${stored.name}`;
+    this.names.set(key, name);
+    const proto = create(TensorProtoSchema, {
+      name,
+      dims: stored.shape.map(BigInt),
+      dataType,
+      dataLocation: TensorProto_DataLocation.EXTERNAL,
+    });
+    this.externals.push({ proto, stored });
+    return name;
+  }
+}
+
+/** A key and value of TensorProto.external_data. */
+export function externalEntry(key: string, value: string) {
+  return create(StringStringEntryProtoSchema, { key, value });
+}
+
+function attributeProto(name: string, value: AttributeValue): AttributeProto {
+  const { INT, INTS, FLOAT, STRING } = AttributeProto_AttributeType;
+  if (typeof value === "number") return create(AttributeProtoSchema, { name, type: INT, i: BigInt(value) });
+  if (typeof value === "string") {
+    return create(AttributeProtoSchema, { name, type: STRING, s: new TextEncoder().encode(value) });
+  }
+  if ("float" in value) return create(AttributeProtoSchema, { name, type: FLOAT, f: value.float });
+  return create(AttributeProtoSchema, { name, type: INTS, ints: value.map(BigInt) });
+}

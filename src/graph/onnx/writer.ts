@@ -1,0 +1,155 @@
+/** @file Serialises the part of a graph that its outputs need as one ONNX model. */
+
+import { dirname, relative, sep } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from "onnx-buf";
+import type { OnnxModel, Target, TensorSpec } from "../../runtime/model.js";
+import type { Graph, GraphNode, OperatorNode, Value } from "../graph.js";
+import { checkGraph } from "../legality.js";
+import type { OperatorName } from "../operators/attributes.js";
+import { operators } from "../operators/index.js";
+import { GraphError } from "../types.js";
+import { Emitter, type ExternalInitializer, externalEntry, onnxDataType } from "./emitter.js";
+
+/** Standard operators as of ONNX 1.15, which onnxruntime and OpenVINO both read. */
+const opsetVersion = 20n;
+const irVersion = 9n;
+
+/** Writes `graph` so that a run computes the named `outputs`. */
+export function writeOnnx(graph: Graph, outputs: Readonly<Record<string, Value>>, target: Target): OnnxModel {
+  checkGraph(graph, outputs);
+  const { nodes, used } = reachable(graph, Object.values(outputs));
+  const emitter = new Emitter(target, used);
+  const names = emitNodes(graph, nodes, emitter);
+  for (const [name, value] of Object.entries(outputs)) {
+    const input = [nameOf(names, value)];
+    emitter.nodeProtos.push(create(NodeProtoSchema, { opType: "Identity", input, output: [name] }));
+  }
+  const inputSpecs = nodes.flatMap((node) => (node.op === "input" ? [node.attributes] : []));
+  const outputSpecs = Object.entries(outputs).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  const weightFolder = placeExternals(emitter.externals);
+  const model = create(ModelProtoSchema, {
+    irVersion,
+    producerName: "softrepa",
+    opsetImport: [
+      create(OperatorSetIdProtoSchema, { domain: "", version: opsetVersion }),
+      create(OperatorSetIdProtoSchema, { domain: "com.microsoft", version: 1n }),
+    ],
+    graph: create(GraphProtoSchema, {
+      name: "softrepa",
+      node: emitter.nodeProtos,
+      initializer: [...emitter.initializers, ...emitter.externals.map(({ proto }) => proto)],
+      input: inputSpecs.map(valueInfo),
+      output: outputSpecs.map(valueInfo),
+    }),
+  });
+  return { bytes: toBinary(ModelProtoSchema, model), inputs: inputSpecs, outputs: outputSpecs, weightFolder };
+}
+
+/** The nodes that `outputs` depend on, in order, and every value that one of them reads. */
+function reachable(graph: Graph, outputs: readonly Value[]): { nodes: GraphNode[]; used: Set<Value> } {
+  const used = new Set(outputs);
+  const nodes: GraphNode[] = [];
+  for (const node of graph.nodes.toReversed()) {
+    if (!node.outputs.some((output) => used.has(output))) continue;
+    nodes.push(node);
+    for (const input of node.inputs) used.add(input);
+  }
+  return { nodes: nodes.reverse(), used };
+}
+
+/**
+ * Emits every node in order; returns the name of each value. Casts of weights are emitted once for each reader and in front of
+ * everything else: shared or late casts would make onnxruntime keep float32 copies of all weights alive at once.
+ */
+function emitNodes(graph: Graph, nodes: readonly GraphNode[], emitter: Emitter): Map<Value, string> {
+  const names = new Map<Value, string>();
+  const weightCasts = new Map<Value, { source: string; to: number }>();
+  const castsInFront: (typeof emitter.nodeProtos)[number][] = [];
+  for (const node of nodes) {
+    if (node.op === "cast" && graph.producerOf(node.inputs[0]).op === "parameter") {
+      const source = nameOf(names, node.inputs[0]);
+      weightCasts.set(node.outputs[0], { source, to: onnxDataType[node.attributes.to] });
+      continue;
+    }
+    const inputs = node.inputs.map((input) => {
+      const weight = weightCasts.get(input);
+      if (weight === undefined) return nameOf(names, input);
+      const name = emitter.node("Cast", [weight.source], { to: weight.to });
+      castsInFront.push(...emitter.nodeProtos.splice(-1));
+      return name;
+    });
+    const first = emitter.nodeProtos.length;
+    const outputs = emitOne(emitter, node, inputs);
+    for (const [offset, proto] of emitter.nodeProtos.slice(first).entries()) {
+      proto.name = `${node.scope}/${node.op}.${node.index}.${offset}`;
+    }
+    outputs.forEach((name, port) => {
+      names.set(node.outputs[port], name);
+    });
+  }
+  emitter.nodeProtos.unshift(...castsInFront);
+  return names;
+}
+
+function emitOne(emitter: Emitter, node: GraphNode, inputs: readonly string[]): readonly string[] {
+  // The table maps each name to the rule of that very name; the compiler cannot follow the pair through a union.
+  const rule = operators[node.op] as {
+    onnx(e: Emitter, n: OperatorNode<OperatorName>, i: readonly string[]): readonly string[];
+  };
+  return rule.onnx(emitter, node, inputs);
+}
+
+function nameOf(names: ReadonlyMap<Value, string>, value: Value): string {
+  const name = names.get(value);
+  if (name === undefined) throw new GraphError(`value %${value.id} is read but never computed`);
+  return name;
+}
+
+function valueInfo({ name, dtype, shape }: TensorSpec) {
+  const dim = shape.map((size) =>
+    create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(size) } }),
+  );
+  const tensor = create(TypeProto_TensorSchema, {
+    elemType: onnxDataType[dtype],
+    shape: create(TensorShapeProtoSchema, { dim }),
+  });
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, { value: { case: "tensorType", value: tensor } }),
+  });
+}
+
+/** Points every external initializer into its file, relative to the deepest folder that holds all of them. */
+function placeExternals(externals: readonly ExternalInitializer[]): string | null {
+  if (externals.length === 0) return null;
+  const folder = externals.map(({ stored }) => dirname(stored.file)).reduce(commonFolder);
+  for (const { proto, stored } of externals) {
+    proto.externalData = [
+      externalEntry("location", relative(folder, stored.file).split(sep).join("/")),
+      externalEntry("offset", String(stored.offset)),
+      externalEntry("length", String(stored.length)),
+    ];
+  }
+  return folder;
+}
+
+function commonFolder(a: string, b: string): string {
+  let folder = a;
+  while (b !== folder && !b.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new GraphError(`weight files in ${a} and ${b} have no folder in common`);
+    folder = parent;
+  }
+  return folder;
+}

@@ -1,0 +1,132 @@
+/** @file Two-dimensional convolution, its adjoint, and nearest-neighbour upsampling. */
+
+import type { Shape } from "../../core/tensor.js";
+import { floatTensor, formatShape } from "../../core/tensor.js";
+import type { Value } from "../graph.js";
+import * as ops from "../ops.js";
+import { float32, requireFloat, requireRank } from "../shapes.js";
+import { GraphError, type TensorType } from "../types.js";
+import type { ConvolutionAttributes } from "./attributes.js";
+import type { OperatorRules } from "./rule.js";
+
+/** Positions of a kernel of `size` on an axis. */
+function outputSize(
+  input: number,
+  size: number,
+  axis: 0 | 1,
+  { strides, pads, dilations }: ConvolutionAttributes,
+): number {
+  return Math.floor((input + pads[axis] + pads[axis + 2] - dilations[axis] * (size - 1) - 1) / strides[axis]) + 1;
+}
+
+function requireImages([x, kernel]: readonly TensorType[], channelAxis: 0 | 1): void {
+  requireFloat(x, kernel);
+  requireRank(x, 4);
+  requireRank(kernel, 4);
+  if (x.shape[1] !== kernel.shape[channelAxis]) {
+    throw new GraphError(`${x.shape[1]} channels for a kernel of ${formatShape(kernel.shape)}`);
+  }
+}
+
+/** Rows and columns that the strides of a convolution leave over at the far edge. */
+function leftOver(input: Shape, output: Shape, kernel: Shape, attributes: ConvolutionAttributes): [number, number] {
+  const { strides, pads, dilations } = attributes;
+  const over = (axis: 0 | 1) =>
+    input[axis + 2] +
+    pads[axis] +
+    pads[axis + 2] -
+    dilations[axis] * (kernel[axis + 2] - 1) -
+    1 -
+    (output[axis + 2] - 1) * strides[axis];
+  return [over(0), over(1)];
+}
+
+/** Gradient of conv2d towards its input. At stride 1 it is a convolution with the flipped kernel (ConvTranspose is 1.4x slower). */
+function inputGradient(x: Value, kernel: Value, dy: Value, attributes: ConvolutionAttributes): Value {
+  const { strides, pads, dilations } = attributes;
+  if (strides.some((stride) => stride !== 1)) {
+    const outputPadding = leftOver(x.shape, dy.shape, kernel.shape, attributes);
+    return ops.convTranspose2d(dy, kernel, { ...attributes, outputPadding });
+  }
+  const flipped = ops.transpose(ops.reverse(ops.reverse(kernel, 2), 3), [1, 0, 2, 3]);
+  const [height, width] = [dilations[0] * (kernel.dim(2) - 1), dilations[1] * (kernel.dim(3) - 1)];
+  const outer = [height - pads[0], width - pads[1], height - pads[2], width - pads[3]] as const;
+  if (outer.some((amount) => amount < 0)) throw new GraphError("conv2d: a VJP needs pads smaller than the kernel");
+  return ops.conv2d(dy, flipped, { strides, dilations, pads: outer });
+}
+
+/** Gradient of conv2d towards its kernel: a convolution in which batch and channels change places. */
+function kernelGradient(x: Value, kernelShape: Shape, dy: Value, attributes: ConvolutionAttributes): Value {
+  const { strides, pads, dilations } = attributes;
+  const swapped = [1, 0, 2, 3];
+  const gradient = ops.conv2d(ops.transpose(x, swapped), ops.transpose(dy, swapped), {
+    strides: dilations,
+    dilations: strides,
+    pads,
+  });
+  const cut = ops.slice(ops.slice(gradient, 2, 0, kernelShape[2]), 3, 0, kernelShape[3]);
+  return ops.transpose(cut, swapped);
+}
+
+function onnxAttributes({ strides, pads, dilations }: ConvolutionAttributes) {
+  return { strides, pads, dilations };
+}
+
+export const convolutionRules: OperatorRules<"conv2d" | "convTranspose2d" | "upsampleNearest"> = {
+  conv2d: {
+    infer: (inputs, attributes) => {
+      requireImages(inputs, 1);
+      const [x, kernel] = inputs;
+      const height = outputSize(x.shape[2], kernel.shape[2], 0, attributes);
+      const width = outputSize(x.shape[3], kernel.shape[3], 1, attributes);
+      if (height < 1 || width < 1) throw new GraphError(`${formatShape(x.shape)} is smaller than the kernel`);
+      return float32([x.shape[0], kernel.shape[0], height, width]);
+    },
+    vjp: ({ inputs: [x, kernel], attributes, dy, needed }) => [
+      needed[0] ? inputGradient(x, kernel, dy, attributes) : null,
+      needed[1] ? kernelGradient(x, kernel.shape, dy, attributes) : null,
+    ],
+    onnx: (emitter, { attributes }, inputs) => [emitter.node("Conv", inputs, onnxAttributes(attributes))],
+  },
+  convTranspose2d: {
+    infer: (inputs, { strides, pads, dilations, outputPadding }) => {
+      requireImages(inputs, 0);
+      const [x, kernel] = inputs;
+      const size = (axis: 0 | 1) =>
+        strides[axis] * (x.shape[axis + 2] - 1) +
+        outputPadding[axis] +
+        dilations[axis] * (kernel.shape[axis + 2] - 1) +
+        1 -
+        pads[axis] -
+        pads[axis + 2];
+      return float32([x.shape[0], kernel.shape[1], size(0), size(1)]);
+    },
+    vjp: ({ inputs: [x, kernel], attributes: { strides, pads, dilations }, dy, needed }) => [
+      needed[0] ? ops.conv2d(dy, kernel, { strides, pads, dilations }) : null,
+      needed[1] ? kernelGradient(dy, kernel.shape, x, { strides, pads, dilations }) : null,
+    ],
+    onnx: (emitter, { attributes }, inputs) => [
+      emitter.node("ConvTranspose", inputs, {
+        ...onnxAttributes(attributes),
+        output_padding: attributes.outputPadding,
+      }),
+    ],
+  },
+  upsampleNearest: {
+    infer: ([x], { scale }) => {
+      requireFloat(x);
+      requireRank(x, 4);
+      const [batch, channels, height, width] = x.shape;
+      return float32([batch, channels, height * scale, width * scale]);
+    },
+    vjp: ({ inputs: [x], attributes: { scale }, dy }) => {
+      const [batch, channels, height, width] = x.shape;
+      return [ops.reduceSum(ops.reshape(dy, [batch, channels, height, scale, width, scale]), [3, 5])];
+    },
+    onnx: (emitter, { attributes: { scale } }, [x]) => {
+      const scales = emitter.initializer(floatTensor([4], Float32Array.of(1, 1, scale, scale)));
+      const attributes = { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
+      return [emitter.node("Resize", [x, "", scales], attributes)];
+    },
+  },
+};

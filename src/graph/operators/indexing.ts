@@ -1,0 +1,41 @@
+/** @file Reading and writing rows of a table by index. */
+
+import { sizeOf } from "../../core/tensor.js";
+import * as ops from "../ops.js";
+import { float32, requireFloat, requireRank } from "../shapes.js";
+import { GraphError, type TensorType } from "../types.js";
+import type { OperatorRules } from "./rule.js";
+
+function requireIndices(indices: TensorType): void {
+  if (indices.dtype !== "int64") throw new GraphError(`indices are ${indices.dtype}, not int64`);
+}
+
+export const indexingRules: OperatorRules<"gather" | "scatterAdd"> = {
+  gather: {
+    infer: ([table, indices]) => {
+      requireIndices(indices);
+      return [{ dtype: table.dtype, shape: [...indices.shape, ...table.shape.slice(1)] }];
+    },
+    vjp: ({ inputs: [table, indices], dy }) => {
+      const count = sizeOf(indices.shape);
+      const summed = ops.scatterAdd(ops.reshape(indices, [count]), ops.reshape(dy, [count, -1]), table.dim(0));
+      return [ops.reshape(summed, table.shape), null];
+    },
+    onnx: (emitter, _, inputs) => [emitter.node("Gather", inputs, { axis: 0 })],
+  },
+  scatterAdd: {
+    infer: ([indices, updates], { rows }) => {
+      requireIndices(indices);
+      requireRank(indices, 1);
+      requireRank(updates, 2);
+      requireFloat(updates);
+      return float32([rows, updates.shape[1]]);
+    },
+    vjp: ({ inputs: [indices], dy }) => [null, ops.gather(dy, indices)],
+    onnx: (emitter, { outputs: [table] }, [indices, updates]) => {
+      const zeros = emitter.node("Expand", [emitter.scalar(0), emitter.integers(table.shape)]);
+      const positions = emitter.node("Unsqueeze", [indices, emitter.integers([1])]);
+      return [emitter.node("ScatterND", [zeros, positions, updates], { reduction: "add" })];
+    },
+  },
+};

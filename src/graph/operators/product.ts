@@ -1,0 +1,72 @@
+/** @file Matrix products. Transposition is an attribute, so that no VJP ever has to move a large matrix. */
+
+import { formatShape } from "../../core/tensor.js";
+import * as ops from "../ops.js";
+import { broadcastShapes, float32, requireFloat, requireRank } from "../shapes.js";
+import { GraphError, type TensorType } from "../types.js";
+import type { ProductAttributes } from "./attributes.js";
+import type { OperatorRules, VjpContext } from "./rule.js";
+
+/** Rows and columns of an operand after its transposition. */
+function matrixOf(operand: TensorType, transposed: boolean): [rows: number, columns: number] {
+  if (operand.shape.length < 2) throw new GraphError(`${formatShape(operand.shape)} is no matrix`);
+  const [rows, columns] = operand.shape.slice(-2);
+  return transposed ? [columns, rows] : [rows, columns];
+}
+
+function inferProduct([a, b]: readonly TensorType[], { transposeA, transposeB }: ProductAttributes): number[] {
+  requireFloat(a, b);
+  const [rows, inner] = matrixOf(a, transposeA);
+  const [other, columns] = matrixOf(b, transposeB);
+  if (inner !== other) throw new GraphError(`inner sizes ${inner} and ${other} differ`);
+  return [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), rows, columns];
+}
+
+/**
+ * With Y = A' B' where A' is A or its transpose: dA' = dY B'^T and dB' = A'^T dY; where an operand was
+ * transposed the whole product is transposed instead of its result.
+ */
+function productVjp(
+  product: typeof ops.matmul,
+  { inputs: [a, b], attributes: { transposeA, transposeB }, dy, needed }: VjpContext<"matmul" | "gemm">,
+) {
+  const da = transposeA
+    ? () => product(b, dy, { transposeA: transposeB, transposeB: true })
+    : () => product(dy, b, { transposeA: false, transposeB: !transposeB });
+  const db = transposeB
+    ? () => product(dy, a, { transposeA: true, transposeB: transposeA })
+    : () => product(a, dy, { transposeA: !transposeA, transposeB: false });
+  return [needed[0] ? da() : null, needed[1] ? db() : null];
+}
+
+export const productRules: OperatorRules<"matmul" | "gemm"> = {
+  matmul: {
+    infer: (inputs, attributes) => float32(inferProduct(inputs, attributes)),
+    vjp: (context) => productVjp(ops.matmul, context),
+    onnx: (emitter, { attributes: { transposeA, transposeB }, inputs }, [a, b]) => [
+      emitter.node("MatMul", [
+        transposeA ? emitter.swapLastAxes(a, inputs[0].shape.length) : a,
+        transposeB ? emitter.swapLastAxes(b, inputs[1].shape.length) : b,
+      ]),
+    ],
+  },
+  gemm: {
+    infer: (inputs, attributes) => {
+      const [a, b, bias] = inputs;
+      requireRank(a, 2);
+      requireRank(b, 2);
+      const shape = inferProduct(inputs, attributes);
+      if (bias && (bias.shape.length !== 1 || bias.shape[0] !== shape[1])) {
+        throw new GraphError(`a bias of ${formatShape(bias.shape)} for ${shape[1]} columns`);
+      }
+      return float32(shape);
+    },
+    vjp: (context) => [
+      ...productVjp((a, b, options) => ops.gemm(a, b, null, options), context),
+      context.needed[2] ? ops.reduceSum(context.dy, [0]) : null,
+    ],
+    onnx: (emitter, { attributes: { transposeA, transposeB } }, inputs) => [
+      emitter.node("Gemm", inputs, { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 }),
+    ],
+  },
+};

@@ -1,0 +1,65 @@
+/** @file Sums, means and softmax. */
+
+import type { Shape } from "../../core/tensor.js";
+import type { OperatorNode, Value } from "../graph.js";
+import type { Emitter } from "../onnx/emitter.js";
+import * as ops from "../ops.js";
+import { float32, requireFloat, requireInputs } from "../shapes.js";
+import type { TensorType } from "../types.js";
+import type { OperatorAttributes } from "./attributes.js";
+import type { OperatorRules } from "./rule.js";
+
+type ReduceAttributes = OperatorAttributes["reduceSum"];
+
+function keptShape(shape: Shape, axes: readonly number[]): number[] {
+  return shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+}
+
+function inferReduction(inputs: readonly TensorType[], { axes, keepDims }: ReduceAttributes) {
+  requireInputs(inputs, 1);
+  requireFloat(...inputs);
+  const { shape } = inputs[0];
+  return float32(keepDims ? keptShape(shape, axes) : shape.filter((_, axis) => !axes.includes(axis)));
+}
+
+/** dy spread over the reduced axes again. */
+function spread(dy: Value, x: Value, axes: readonly number[]): Value {
+  return ops.expand(ops.reshape(dy, keptShape(x.shape, axes)), x.shape);
+}
+
+function emitReduction(
+  emitter: Emitter,
+  node: OperatorNode<"reduceSum" | "reduceMean">,
+  onnxName: string,
+  [x]: readonly string[],
+) {
+  const { axes, keepDims } = node.attributes;
+  return [emitter.node(onnxName, [x, emitter.integers(axes)], { keepdims: keepDims ? 1 : 0 })];
+}
+
+export const reductionRules: OperatorRules<"reduceSum" | "reduceMean" | "softmax"> = {
+  reduceSum: {
+    infer: inferReduction,
+    vjp: ({ inputs: [x], attributes: { axes }, dy }) => [spread(dy, x, axes)],
+    onnx: (emitter, node, inputs) => emitReduction(emitter, node, "ReduceSum", inputs),
+  },
+  reduceMean: {
+    infer: inferReduction,
+    vjp: ({ inputs: [x], attributes: { axes }, dy }) => {
+      const count = axes.reduce((product, axis) => product * x.dim(axis), 1);
+      return [spread(ops.mul(dy, 1 / count), x, axes)];
+    },
+    onnx: (emitter, node, inputs) => emitReduction(emitter, node, "ReduceMean", inputs),
+  },
+  softmax: {
+    infer: (inputs) => {
+      requireInputs(inputs, 1);
+      requireFloat(...inputs);
+      return float32(inputs[0].shape);
+    },
+    vjp: ({ outputs: [y], attributes: { axis }, dy }) => [
+      ops.mul(y, ops.sub(dy, ops.reduceSum(ops.mul(dy, y), [axis], { keepDims: true }))),
+    ],
+    onnx: (emitter, { attributes }, inputs) => [emitter.node("Softmax", inputs, { axis: attributes.axis })],
+  },
+};

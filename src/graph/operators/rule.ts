@@ -1,0 +1,35 @@
+/** @file What each operator must say about itself: types, gradient, ONNX nodes. */
+
+import type { OperatorNode, Value } from "../graph.js";
+import type { Emitter } from "../onnx/emitter.js";
+import type { TensorType } from "../types.js";
+import type { OperatorAttributes, OperatorName } from "./attributes.js";
+
+/** What a VJP may look at. Only an operator's first output is differentiable; others are by-products for its VJP. */
+export interface VjpContext<K extends OperatorName> {
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: OperatorAttributes[K];
+  /** Cotangent of the first output, of its shape. */
+  readonly dy: Value;
+  /** Which inputs a gradient is wanted for; frozen weights are false. */
+  readonly needed: readonly boolean[];
+}
+
+/**
+ * Vector-Jacobian product: builds nodes and returns one cotangent an input, null where none is needed.
+ * Results may be broader than the input (broadcasting); the walker sums them down.
+ */
+export type Vjp<K extends OperatorName> = (context: VjpContext<K>) => readonly (Value | null)[];
+
+export interface OperatorRule<K extends OperatorName> {
+  /** Output types, or a GraphError that says what does not fit. */
+  readonly infer: (inputs: readonly TensorType[], attributes: OperatorAttributes[K]) => readonly TensorType[];
+  /** The gradient; "leaf" has no inputs, "not differentiable" passes none on. */
+  readonly vjp: Vjp<K> | "leaf" | "not differentiable";
+  /** Emits ONNX nodes and returns the names of the outputs. */
+  readonly onnx: (emitter: Emitter, node: OperatorNode<K>, inputs: readonly string[]) => readonly string[];
+}
+
+/** A table of rules for some operators; the union of all tables must cover every name. */
+export type OperatorRules<Names extends OperatorName> = { readonly [K in Names]: OperatorRule<K> };

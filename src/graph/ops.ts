@@ -1,0 +1,254 @@
+/** @file The functions that model code writes graphs with: one for each primitive operator. */
+
+import { type DType, floatTensor, intTensor, type Shape, sizeOf, type Tensor } from "../core/tensor.js";
+import type { StoredTensor } from "../weights/source.js";
+import type { Graph, Value } from "./graph.js";
+import type { ConvolutionAttributes, OperatorName, ProductAttributes } from "./operators/attributes.js";
+import { resolveAxis } from "./shapes.js";
+import { GraphError } from "./types.js";
+
+/** A value, or a number that becomes a float32 scalar constant. */
+export type Operand = Value | number;
+
+/** A named tensor handed in at every run. */
+export function input(graph: Graph, name: string, shape: Shape, dtype: DType = "float32"): Value {
+  return graph.one("input", [], { name, dtype, shape });
+}
+
+/** A weight that stays in its safetensors file; its type is the stored one (see `Weights` for the cast to float32). */
+export function parameter(graph: Graph, stored: StoredTensor): Value {
+  return graph.one("parameter", [], { stored });
+}
+
+/** A tensor written into the model itself. */
+export function constant(graph: Graph, tensor: Tensor): Value {
+  return graph.one("constant", [], { tensor });
+}
+
+/** A float32 scalar. */
+export function scalar(graph: Graph, value: number): Value {
+  return constant(graph, floatTensor([], Float32Array.of(value)));
+}
+
+/** int64 constants from ordinary integers. */
+export function integers(graph: Graph, shape: Shape, values: readonly number[]): Value {
+  return constant(graph, intTensor(shape, values));
+}
+
+type UnaryName = "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "tanh" | "sigmoid" | "erf" | "sin" | "cos" | "relu";
+type BinaryName = "add" | "sub" | "mul" | "div" | "greater";
+
+function unary(op: UnaryName): (x: Value) => Value {
+  return (x) => x.graph.one(op, [x], {});
+}
+
+function binary(op: BinaryName): (a: Operand, b: Operand) => Value {
+  return (a, b) => {
+    const graph = graphOf(op, a, b);
+    return graph.one(op, [lift(graph, a), lift(graph, b)], {});
+  };
+}
+
+function graphOf(op: OperatorName, ...operands: readonly Operand[]): Graph {
+  for (const operand of operands) if (typeof operand !== "number") return operand.graph;
+  throw new GraphError(`${op}: at least one operand must be a value`);
+}
+
+function lift(graph: Graph, operand: Operand): Value {
+  return typeof operand === "number" ? scalar(graph, operand) : operand;
+}
+
+export const neg = unary("neg");
+export const exp = unary("exp");
+export const log = unary("log");
+export const sqrt = unary("sqrt");
+export const reciprocal = unary("reciprocal");
+export const tanh = unary("tanh");
+export const sigmoid = unary("sigmoid");
+/** The error function. */
+export const erf = unary("erf");
+export const sin = unary("sin");
+export const cos = unary("cos");
+export const relu = unary("relu");
+/** Broadcasting sum. */
+export const add = binary("add");
+export const sub = binary("sub");
+export const mul = binary("mul");
+export const div = binary("div");
+/** a > b, as bool. */
+export const greater = binary("greater");
+
+/** `whenTrue` where `condition` (bool) holds, else `whenFalse`. */
+export function where(condition: Value, whenTrue: Operand, whenFalse: Operand): Value {
+  const { graph } = condition;
+  return graph.one("where", [condition, lift(graph, whenTrue), lift(graph, whenFalse)], {});
+}
+
+export function cast(x: Value, to: DType): Value {
+  return x.dtype === to ? x : x.graph.one("cast", [x], { to });
+}
+
+/** Batched matrix product over the last two axes, [..., M, K] x [..., K, N]; leading axes broadcast. */
+export function matmul(a: Value, b: Value, options: Partial<ProductAttributes> = {}): Value {
+  const { transposeA = false, transposeB = false } = options;
+  return a.graph.one("matmul", [a, b], { transposeA, transposeB });
+}
+
+/** Plain matrix product [M, K] x [K, N], plus an optional bias [N]. */
+export function gemm(a: Value, b: Value, bias?: Value | null, options: Partial<ProductAttributes> = {}): Value {
+  const { transposeA = false, transposeB = false } = options;
+  return a.graph.one("gemm", bias ? [a, b, bias] : [a, b], { transposeA, transposeB });
+}
+
+/**
+ * Scaled dot-product attention. query [N, Lq, heads * d], key and value [N, Lk, heads * d], optional additive
+ * bias [1 or N, 1 or heads, Lq, Lk]; returns [N, Lq, heads * d]. The scale defaults to d^-1/2.
+ */
+export function attention(
+  query: Value,
+  key: Value,
+  value: Value,
+  options: { readonly heads: number; readonly scale?: number; readonly bias?: Value | undefined },
+): Value {
+  const { heads, scale = (query.dim(-1) / heads) ** -0.5, bias } = options;
+  const inputs = bias ? [query, key, value, bias] : [query, key, value];
+  return query.graph.one("attention", inputs, { heads, scale });
+}
+
+export interface ReduceOptions {
+  /** Keep the reduced axes with size 1 (default false). */
+  readonly keepDims?: boolean;
+}
+
+export function reduceSum(x: Value, axes: readonly number[], { keepDims = false }: ReduceOptions = {}): Value {
+  if (axes.length === 0) return x;
+  return x.graph.one("reduceSum", [x], { axes: resolveAxes(x, axes), keepDims });
+}
+
+export function reduceMean(x: Value, axes: readonly number[], { keepDims = false }: ReduceOptions = {}): Value {
+  if (axes.length === 0) return x;
+  return x.graph.one("reduceMean", [x], { axes: resolveAxes(x, axes), keepDims });
+}
+
+function resolveAxes(x: Value, axes: readonly number[]): number[] {
+  return axes.map((axis) => resolveAxis(axis, x.shape.length)).sort((a, b) => a - b);
+}
+
+export function softmax(x: Value, axis = -1): Value {
+  return x.graph.one("softmax", [x], { axis: resolveAxis(axis, x.shape.length) });
+}
+
+/** The same elements in another shape; one size may be -1. */
+export function reshape(x: Value, shape: Shape): Value {
+  const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
+  const resolved = shape.map((size) => (size === -1 ? sizeOf(x.shape) / known : size));
+  return resolved.length === x.shape.length && resolved.every((size, axis) => size === x.shape[axis])
+    ? x
+    : x.graph.one("reshape", [x], { shape: resolved });
+}
+
+/** Axes in a new order: output axis i is input axis `permutation[i]`. */
+export function transpose(x: Value, permutation: readonly number[]): Value {
+  return permutation.every((axis, index) => axis === index)
+    ? x
+    : x.graph.one("transpose", [x], { permutation: [...permutation] });
+}
+
+/** Broadcasts to `shape`. */
+export function expand(x: Value, shape: Shape): Value {
+  return shape.length === x.shape.length && shape.every((size, axis) => size === x.shape[axis])
+    ? x
+    : x.graph.one("expand", [x], { shape: [...shape] });
+}
+
+/** Elements start..end (end excluded) of one axis; negative positions count from the end. */
+export function slice(x: Value, axis: number, start: number, end: number = Number.POSITIVE_INFINITY): Value {
+  const resolved = resolveAxis(axis, x.shape.length);
+  const size = x.dim(resolved);
+  const from = start < 0 ? start + size : start;
+  const to = Math.min(end < 0 ? end + size : end, size);
+  return from === 0 && to === size ? x : x.graph.one("slice", [x], { axis: resolved, start: from, end: to });
+}
+
+/** Consecutive parts of one axis, of the given sizes. */
+export function split(x: Value, axis: number, sizes: readonly number[]): Value[] {
+  let start = 0;
+  return sizes.map((size) => {
+    const part = slice(x, axis, start, start + size);
+    start += size;
+    return part;
+  });
+}
+
+/** Equal parts of one axis. */
+export function chunk(x: Value, count: number, axis = -1): Value[] {
+  const size = x.dim(axis) / count;
+  if (!Number.isInteger(size)) throw new GraphError(`chunk: an axis of ${x.dim(axis)} in ${count} parts`);
+  return split(
+    x,
+    axis,
+    Array.from({ length: count }, () => size),
+  );
+}
+
+/** One axis backwards. */
+export function reverse(x: Value, axis: number): Value {
+  return x.graph.one("reverse", [x], { axis: resolveAxis(axis, x.shape.length) });
+}
+
+export function concat(parts: readonly Value[], axis: number): Value {
+  const [first] = parts;
+  if (first === undefined) throw new GraphError("concat: nothing to join");
+  return parts.length === 1 ? first : first.graph.one("concat", parts, { axis: resolveAxis(axis, first.shape.length) });
+}
+
+/** Zeros put before and after along one axis. */
+export function pad(x: Value, axis: number, before: number, after: number): Value {
+  return before === 0 && after === 0
+    ? x
+    : x.graph.one("pad", [x], { axis: resolveAxis(axis, x.shape.length), before, after });
+}
+
+/** Entries of the first axis picked by int64 `indices`; that axis is replaced by the shape of the indices. */
+export function gather(x: Value, indices: Value): Value {
+  return x.graph.one("gather", [x, indices], {});
+}
+
+/** A [rows, D] table of zeros to which row i of `updates` [n, D] is added at row `indices[i]`. */
+export function scatterAdd(indices: Value, updates: Value, rows: number): Value {
+  return updates.graph.one("scatterAdd", [indices, updates], { rows });
+}
+
+/** (x - mean) / sqrt(variance + epsilon) over the last axis, without affine part. */
+export function layerNormalization(x: Value, epsilon: number): Value {
+  return x.graph.one("layerNormalization", [x], { epsilon });
+}
+
+/** The same over groups of channels of [N, C, ...], without affine part. */
+export function groupNormalization(x: Value, groups: number, epsilon: number): Value {
+  return x.graph.one("groupNormalization", [x], { groups, epsilon });
+}
+
+/** x * Phi(x); `tanh` is the approximation that diffusers calls gelu-approximate and transformers gelu_new. */
+export function gelu(x: Value, approximate: "tanh" | "none" = "none"): Value {
+  return x.graph.one("gelu", [x], { approximate });
+}
+
+/** Convolution of x [N, I, H, W] with kernel [O, I, kh, kw]; no bias. */
+export function conv2d(x: Value, kernel: Value, attributes: ConvolutionAttributes): Value {
+  return x.graph.one("conv2d", [x, kernel], attributes);
+}
+
+/** Transposed convolution of x [N, I, H, W] with kernel [I, O, kh, kw]: the adjoint of `conv2d` with the same kernel. */
+export function convTranspose2d(
+  x: Value,
+  kernel: Value,
+  attributes: ConvolutionAttributes & { readonly outputPadding: readonly [number, number] },
+): Value {
+  return x.graph.one("convTranspose2d", [x, kernel], attributes);
+}
+
+/** Each pixel of [N, C, H, W] repeated `scale` times along H and W. */
+export function upsampleNearest(x: Value, scale: number): Value {
+  return x.graph.one("upsampleNearest", [x], { scale });
+}

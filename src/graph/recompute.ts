@@ -1,0 +1,65 @@
+/** @file The second computation of a checkpoint region, inside the same graph. */
+
+import type { CheckpointRegion, Graph, GraphNode, Value } from "./graph.js";
+import * as ops from "./ops.js";
+import { GraphError } from "./types.js";
+
+/** A copy of a region's nodes. */
+export interface Recomputation {
+  readonly nodes: readonly GraphNode[];
+  /** Values from outside that the copy reads, under the names that it reads them by. */
+  readonly entrances: readonly { readonly outer: Value; readonly inner: Value }[];
+  /** The copy of a value of the region. */
+  readonly image: (value: Value) => Value;
+}
+
+/**
+ * Copies the nodes of `region` to the end of the graph. onnxruntime merges common subexpressions and starts nodes as
+ * early as it can, either of which would undo the saving; so the copy reads `outer + 0 * signal[0]` in place of each
+ * outer value, where `signal` is a gradient that arrives at the region: other names, and no start before the gradient.
+ */
+export function recompute(graph: Graph, region: CheckpointRegion, signal: Value): Recomputation {
+  const originals = graph.nodes.slice(region.start, region.end);
+  const images = new Map<Value, Value>();
+  const entrances: { outer: Value; inner: Value }[] = [];
+  const dependsOnInput = activations(graph, region.end);
+  const zero = graph.within("recompute", () =>
+    ops.mul(ops.reshape(ops.slice(ops.reshape(signal, [-1]), 0, 0, 1), []), 0),
+  );
+
+  const imageOf = (value: Value): Value => {
+    const known = images.get(value);
+    if (known !== undefined) return known;
+    if (value.producer >= region.start) throw new GraphError("recompute: a node is read before it is made");
+    const inner = dependsOnInput.has(value) && value.dtype === "float32" ? ops.add(value, zero) : value;
+    if (inner !== value) entrances.push({ outer: value, inner });
+    images.set(value, inner);
+    return inner;
+  };
+
+  const nodes: GraphNode[] = [];
+  for (const node of originals) {
+    if (node.inputs.length === 0) {
+      for (const output of node.outputs) images.set(output, output);
+      continue;
+    }
+    const inputs = node.inputs.map(imageOf);
+    const outputs = graph.within(`${node.scope}.recompute`, () => graph.append(node.op, inputs, node.attributes));
+    nodes.push(graph.producerOf(outputs[0]));
+    node.outputs.forEach((output, port) => {
+      images.set(output, outputs[port]);
+    });
+  }
+  return { nodes, entrances, image: imageOf };
+}
+
+/** Values of the first `end` nodes that depend on an input of the graph (weights and constants do not). */
+function activations(graph: Graph, end: number): Set<Value> {
+  const found = new Set<Value>();
+  for (const node of graph.nodes.slice(0, end)) {
+    if (node.op === "input" || node.inputs.some((input) => found.has(input))) {
+      for (const output of node.outputs) found.add(output);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,53 @@
+/** @file Shape arithmetic shared by the operator rules. */
+
+import { formatShape, type Shape } from "../core/tensor.js";
+import { GraphError, type TensorType } from "./types.js";
+
+/** The shape that `a` and `b` broadcast to (numpy rules). */
+export function broadcastShapes(a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    const sizeA = a[axis - rank + a.length] ?? 1;
+    const sizeB = b[axis - rank + b.length] ?? 1;
+    if (sizeA !== sizeB && sizeA !== 1 && sizeB !== 1) {
+      throw new GraphError(`${formatShape(a)} and ${formatShape(b)} do not broadcast`);
+    }
+    return sizeA === 1 ? sizeB : sizeA;
+  });
+}
+
+/** A non-negative axis of a tensor of `rank`. */
+export function resolveAxis(axis: number, rank: number): number {
+  const resolved = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank) {
+    throw new GraphError(`axis ${axis} is outside a tensor of rank ${rank}`);
+  }
+  return resolved;
+}
+
+/** `shape` with the size of one axis replaced. */
+export function withAxis(shape: Shape, axis: number, size: number): Shape {
+  return shape.map((old, index) => (index === axis ? size : old));
+}
+
+/** The inputs as a tuple of exactly `count`, or an error that says how many there are. */
+export function requireInputs(inputs: readonly TensorType[], count: number): void {
+  if (inputs.length !== count) throw new GraphError(`takes ${count} inputs, got ${inputs.length}`);
+}
+
+export function requireFloat(...inputs: readonly TensorType[]): void {
+  for (const input of inputs) {
+    if (input.dtype !== "float32") throw new GraphError(`takes float32, got ${input.dtype}`);
+  }
+}
+
+export function requireRank(input: TensorType, rank: number): void {
+  if (input.shape.length !== rank) {
+    throw new GraphError(`takes a tensor of rank ${rank}, got ${formatShape(input.shape)}`);
+  }
+}
+
+/** Output types of an operator with one float32 output of `shape`. */
+export function float32(shape: Shape): readonly TensorType[] {
+  return [{ dtype: "float32", shape }];
+}

@@ -1,0 +1,26 @@
+/** @file What an engine is handed: ONNX bytes with the names and types that go in and come out. */
+
+import type { DType, Shape } from "../core/tensor.js";
+
+/** Name, element type and static shape of one input or output. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** A serialised graph. Weights stay in their own files; `weightFolder` is where the model's relative paths start. */
+export interface OnnxModel {
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly weightFolder: string | null;
+}
+
+/** What an execution provider can do beyond standard operators; graphs are written for it. */
+export interface Target {
+  /** Has a correct com.microsoft MultiHeadAttention (flash attention on CPU; wrong numbers on some WebGPU adapters). */
+  readonly fusedAttention: boolean;
+  /** LayerNormalization gives its third output, the inverse deviation. */
+  readonly layerNormStatistics: boolean;
+}

@@ -1,0 +1,27 @@
+/** @file Messages between the main thread and the worker that owns onnxruntime. */
+
+import type { Tensor } from "../../core/tensor.js";
+import type { CompileOptions, NamedTensors, Provider } from "../engine.js";
+import type { OnnxModel } from "../model.js";
+
+export interface WorkerSettings {
+  readonly provider: Provider;
+  /** Threads inside one operator; 0 lets onnxruntime take one per physical core. */
+  readonly threads: number;
+}
+
+export type Request =
+  | { readonly kind: "compile"; readonly model: OnnxModel; readonly options: CompileOptions }
+  | { readonly kind: "run"; readonly session: number; readonly feeds: NamedTensors }
+  | { readonly kind: "release"; readonly session: number };
+
+export type Answer =
+  | { readonly kind: "compiled"; readonly session: number }
+  | { readonly kind: "ran"; readonly results: Readonly<Record<string, Tensor>> }
+  | { readonly kind: "released" }
+  | { readonly kind: "failed"; readonly message: string };
+
+export interface Numbered<T> {
+  readonly id: number;
+  readonly body: T;
+}
