@@ -1,0 +1,98 @@
+/** @file Layers that several networks share, under the key names that PyTorch gives them. */
+
+import { floatTensor } from "../core/tensor.js";
+import type { Value } from "../graph/graph.js";
+import {
+  add,
+  cast,
+  concat,
+  constant,
+  conv2d,
+  cos,
+  gather,
+  gemm,
+  groupNormalization,
+  layerNormalization,
+  mul,
+  reciprocal,
+  reduceMean,
+  reshape,
+  sigmoid,
+  sin,
+  sqrt,
+} from "../graph/ops.js";
+import type { Weights } from "./weights.js";
+
+/** x W^T + b over the last axis, for x [..., in]; keys `weight` [out, in] and, unless `bias` is false, `bias` [out]. */
+export function linear(w: Weights, x: Value, outputWidth: number, { bias = true } = {}): Value {
+  const inputWidth = x.dim(-1);
+  const weight = w.tensor("weight", [outputWidth, inputWidth]);
+  const flat = reshape(x, [-1, inputWidth]);
+  const product = gemm(flat, weight, bias ? w.tensor("bias", [outputWidth]) : null, { transposeB: true });
+  return reshape(product, [...x.shape.slice(0, -1), outputWidth]);
+}
+
+/** Layer normalisation over the last axis with keys `weight` and `bias`. */
+export function layerNorm(w: Weights, x: Value, epsilon: number): Value {
+  const width = x.dim(-1);
+  return add(mul(layerNormalization(x, epsilon), w.tensor("weight", [width])), w.tensor("bias", [width]));
+}
+
+/** x / rms(x) * weight over the last axis (arXiv 1910.07467); key `weight`. */
+export function rmsNorm(w: Weights, x: Value, epsilon: number): Value {
+  const meanSquare = reduceMean(mul(x, x), [-1], { keepDims: true });
+  return mul(mul(x, reciprocal(sqrt(add(meanSquare, epsilon)))), w.tensor("weight", [x.dim(-1)]));
+}
+
+/** Group normalisation of [N, C, H, W] with keys `weight` and `bias` [C]. */
+export function groupNorm(w: Weights, x: Value, groups: number, epsilon: number): Value {
+  const channels = x.dim(1);
+  const perChannel = (key: string) => reshape(w.tensor(key, [channels]), [channels, 1, 1]);
+  return add(mul(groupNormalization(x, groups, epsilon), perChannel("weight")), perChannel("bias"));
+}
+
+/** Convolution with keys `weight` [out, in, k, k] and `bias` [out]; `padding` on all sides unless four are given. */
+export function convolution(
+  w: Weights,
+  x: Value,
+  outputChannels: number,
+  options: {
+    readonly kernel: number;
+    readonly stride?: number;
+    readonly padding?: number | readonly [number, number, number, number];
+  },
+): Value {
+  const { kernel, stride = 1, padding = (kernel - 1) / 2 } = options;
+  const weight = w.tensor("weight", [outputChannels, x.dim(1), kernel, kernel]);
+  const product = conv2d(x, weight, {
+    strides: [stride, stride],
+    dilations: [1, 1],
+    pads: typeof padding === "number" ? [padding, padding, padding, padding] : padding,
+  });
+  return add(product, reshape(w.tensor("bias", [outputChannels]), [outputChannels, 1, 1]));
+}
+
+/** Rows of the table `weight` [count, width], as float32; only the rows asked for are read. */
+export function embedding(w: Weights, indices: Value, count: number, width: number): Value {
+  return cast(gather(w.stored("weight", [count, width]), indices), "float32");
+}
+
+export function silu(x: Value): Value {
+  return mul(x, sigmoid(x));
+}
+
+/** x sigmoid(1.702 x), the activation of OpenAI's CLIP. */
+export function quickGelu(x: Value): Value {
+  return mul(x, sigmoid(mul(x, 1.702)));
+}
+
+/**
+ * Sinusoidal embedding [N, width] of timesteps [N], cosines first (diffusers get_timestep_embedding with
+ * flip_sin_to_cos = true and downscale_freq_shift = 0).
+ */
+export function timestepEmbedding(timestep: Value, width: number): Value {
+  const half = width / 2;
+  const frequencies = Float32Array.from({ length: half }, (_, i) => Math.exp((-Math.log(10000) * i) / half));
+  const angles = mul(reshape(timestep, [-1, 1]), constant(timestep.graph, floatTensor([1, half], frequencies)));
+  return concat([cos(angles), sin(angles)], 1);
+}
