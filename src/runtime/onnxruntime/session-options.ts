@@ -23,7 +23,7 @@ export function sessionOptions(
     intraOpNumThreads: threads,
     executionMode: "sequential",
     enableMemPattern: false,
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     graphOptimizationLevel: "layout",
     extra: {
       session,

@@ -9,6 +9,8 @@ import type { OnnxModel } from "../model.js";
 import type { Answer, Numbered, Request, WorkerSettings } from "./protocol.js";
 import { sessionOptions } from "./session-options.js";
 
+// Failures reach the user as errors; onnxruntime's own lines about them would only stand in between.
+ort.env.logLevel = "fatal";
 const settings: WorkerSettings = workerData;
 const sessions = new Map<number, { session: ort.InferenceSession; profiled: boolean }>();
 let sessionCount = 0;
@@ -65,6 +67,14 @@ async function release(id: number): Promise<Answer> {
   return { kind: "released" };
 }
 
+/** The message without the place in onnxruntime's sources where a condition "was false". */
+function plainMessage(error: unknown): string {
+  return messageOf(error).replace(
+    /(Exception during initialization: )?\/onnxruntime_src\/\S+:\d+ .* was false\. (?=\S)/,
+    "",
+  );
+}
+
 function handle(request: Request): Promise<Answer> {
   switch (request.kind) {
     case "compile":
@@ -80,7 +90,7 @@ let queue = Promise.resolve();
 parentPort?.on("message", ({ id, body }: Numbered<Request>) => {
   queue = queue
     .then(() => handle(body))
-    .catch((error: unknown): Answer => ({ kind: "failed", message: messageOf(error) }))
+    .catch((error: unknown): Answer => ({ kind: "failed", message: plainMessage(error) }))
     .then((answer) => {
       const reply: Numbered<Answer> = { id, body: answer };
       const transfers = answer.kind === "ran" ? Object.values(answer.results).map(({ data }) => data.buffer) : [];
