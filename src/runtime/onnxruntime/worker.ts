@@ -40,8 +40,14 @@ const resultTypes: Partial<Record<ort.Tensor.Type, DType>> = {
 function fromOrt(name: string, tensor: ort.Tensor): Tensor {
   const dtype = resultTypes[tensor.type];
   if (dtype === undefined) throw new Error(`output ${name} has type ${tensor.type}`);
-  // The pair of type and array is onnxruntime's; a copy detaches the result from its memory.
-  return { dtype, shape: [...tensor.dims], data: tensor.data } as Tensor;
+  const { data } = tensor;
+  // From Node 24 on half precision comes as a Float16Array; tensors hold its patterns.
+  if (dtype === "float16" && ArrayBuffer.isView(data)) {
+    const patterns = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
+    return { dtype, shape: [...tensor.dims], data: patterns };
+  }
+  // The pair of type and array is onnxruntime's.
+  return { dtype, shape: [...tensor.dims], data } as Tensor;
 }
 
 async function compile(model: OnnxModel, options: CompileOptions): Promise<Answer> {
