@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import { RuntimeFailure, unreachable } from "../../core/errors.js";
-import { formatShape, sameShape, sizeOf } from "../../core/tensor.js";
+import { formatShape, sameShape, sizeOf, type Tensor } from "../../core/tensor.js";
 import type { CompileOptions, Engine, NamedTensors, Provider, Session } from "../engine.js";
 import type { OnnxModel, Target, TensorSpec } from "../model.js";
 import type { Answer, Numbered, Request, WorkerSettings } from "./protocol.js";
@@ -59,7 +59,9 @@ export class OnnxRuntimeEngine implements Engine {
       outputs: model.outputs,
       run: async (feeds) => {
         checkFeeds(model.inputs, feeds);
-        const ran = await this.ask({ kind: "run", session, feeds });
+        const copies = copied(feeds);
+        const buffers = Object.values(copies).map(({ data }) => data.buffer as ArrayBuffer);
+        const ran = await this.ask({ kind: "run", session, feeds: copies }, buffers);
         if (ran.kind !== "ran") throw new RuntimeFailure(`unexpected answer ${ran.kind}`);
         return ran.results;
       },
@@ -76,14 +78,14 @@ export class OnnxRuntimeEngine implements Engine {
     await this.worker.terminate();
   }
 
-  private ask(request: Request): Promise<Answer> {
+  private ask(request: Request, transfers: readonly ArrayBuffer[] = []): Promise<Answer> {
     if (this.failure !== null) return Promise.reject(this.failure);
     const id = ++this.requestCount;
     const message: Numbered<Request> = { id, body: request };
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
       this.worker.ref();
-      this.worker.postMessage(message);
+      this.worker.postMessage(message, transfers);
     });
   }
 
@@ -106,6 +108,17 @@ export class OnnxRuntimeEngine implements Engine {
       reject(this.failure);
     }
   }
+}
+
+/** Copies of just the elements: a message would copy the whole of a buffer that a tensor is a part of. */
+function copied(feeds: NamedTensors): NamedTensors {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, tensor]): [string, Tensor] => {
+      // Uint8Array may be a Buffer, whose slice shares memory.
+      const data = tensor.dtype === "bool" ? Uint8Array.from(tensor.data) : tensor.data.slice();
+      return [name, { ...tensor, data } as Tensor];
+    }),
+  );
 }
 
 /** Every input there, of the right type and shape, and none that the model does not know. */
