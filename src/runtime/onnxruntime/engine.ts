@@ -36,7 +36,8 @@ export class OnnxRuntimeEngine implements Engine {
   ) {
     this.target = targetOf(provider);
     const settings: WorkerSettings = { provider, threads };
-    this.worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: settings });
+    // Flags of the process, such as those of `node --eval`, are not for the worker.
+    this.worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: settings, execArgv: [] });
     this.worker.unref();
     this.worker.on("message", ({ id, body }: Numbered<Answer>) => {
       const request = this.waiting.get(id);
