@@ -38,7 +38,6 @@ export class OnnxRuntimeEngine implements Engine {
     const settings: WorkerSettings = { provider, threads };
     // Flags of the process, such as those of `node --eval`, are not for the worker.
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: settings, execArgv: [] });
-    this.worker.unref();
     this.worker.on("message", ({ id, body }: Numbered<Answer>) => {
       const request = this.waiting.get(id);
       this.settle(id);
@@ -47,6 +46,8 @@ export class OnnxRuntimeEngine implements Engine {
     });
     this.worker.on("error", (error) => this.fail(`onnxruntime could not be loaded: ${error.message}`));
     this.worker.on("exit", (code) => this.fail(`the onnxruntime worker ended with code ${code}`));
+    // After the listeners: the one for messages would keep the process alive again.
+    this.worker.unref();
   }
 
   async compile(model: OnnxModel, options: CompileOptions = {}): Promise<Session> {
