@@ -44,7 +44,7 @@ export class OnnxRuntimeEngine implements Engine {
       if (body.kind === "failed") request?.reject(new RuntimeFailure(body.message));
       else request?.resolve(body);
     });
-    this.worker.on("error", (error) => this.fail(`onnxruntime could not be loaded: ${error.message}`));
+    this.worker.on("error", (error) => this.fail(`the onnxruntime worker failed: ${error.message}`));
     this.worker.on("exit", (code) => this.fail(`the onnxruntime worker ended with code ${code}`));
     // After the listeners: the one for messages would keep the process alive again.
     this.worker.unref();
