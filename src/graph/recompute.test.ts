@@ -106,6 +106,16 @@ describe("checkpoints leave gradients as they are", () => {
       return { value: ops.mul(value, value), targets: [x] };
     });
   });
+  it("indices and flags that are inputs", async () => {
+    await assertSameGradients((graph, region) => {
+      const x = ops.input(graph, "x", [4, 3]);
+      const rows = ops.cast(ops.mul(ops.input(graph, "rows", [5]), 0.9), "int64");
+      const large = ops.greater(ops.input(graph, "limit", [3]), x);
+      const picked = ops.mul(rows, rows);
+      const value = region(() => ops.where(large, ops.exp(x), ops.reduceSum(ops.sin(ops.gather(x, picked)), [0])));
+      return { value, targets: [x] };
+    });
+  });
   it("a region that only a weight leads into", async () => {
     await assertSameGradients((graph, region) => {
       const w = ops.constant(graph, floatTensor([2], Float32Array.of(0.5, -1)));

@@ -57,7 +57,11 @@ export async function execute(
       tensorOf(dtype, shape, feeds[name]),
     ]);
     const results = await session.run(Object.fromEntries(tensors));
-    return outputs.map((_, i) => numbersOf(results[`y${i}`]));
+    return outputs.map(({ shape }, i) => {
+      const result = results[`y${i}`];
+      assert.deepEqual(result.shape, shape);
+      return numbersOf(result);
+    });
   } finally {
     await session.release();
   }
