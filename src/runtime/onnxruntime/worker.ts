@@ -18,6 +18,8 @@ let sessionCount = 0;
  * loads aborts the process.
  */
 async function load(): Promise<typeof Ort> {
+  // Node 24 has this class; onnxruntime 1.30 then wraps halves in it, which its native part takes for empty arrays.
+  Reflect.deleteProperty(globalThis, "Float16Array");
   const ort = await import("onnxruntime-node").catch((error: unknown) => {
     throw new Error(`onnxruntime could not be loaded: ${messageOf(error)}`);
   });
@@ -51,14 +53,8 @@ const resultTypes: Partial<Record<Ort.Tensor.Type, DType>> = {
 function fromOrt(name: string, tensor: Ort.Tensor): Tensor {
   const dtype = resultTypes[tensor.type];
   if (dtype === undefined) throw new Error(`output ${name} has type ${tensor.type}`);
-  const { data } = tensor;
-  // From Node 24 on half precision comes as a Float16Array; tensors hold its patterns.
-  if (dtype === "float16" && ArrayBuffer.isView(data)) {
-    const patterns = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
-    return { dtype, shape: [...tensor.dims], data: patterns };
-  }
   // The pair of type and array is onnxruntime's.
-  return { dtype, shape: [...tensor.dims], data } as Tensor;
+  return { dtype, shape: [...tensor.dims], data: tensor.data } as Tensor;
 }
 
 async function compile(ort: typeof Ort, model: OnnxModel, options: CompileOptions): Promise<Answer> {
