@@ -19,7 +19,7 @@ function block(graph: Graph) {
       const normal = ops.layerNormalization(x, 1e-6);
       const joint = ops.matmul(normal, ops.parameter(graph, weight("qkv.weight", [12, 4])), { transposeB: true });
       const [query, key, value] = ops.chunk(joint, 3);
-      return ops.add(x, ops.attention(query, key, value, { heads: 2 }));
+      return ops.add(x, ops.attention(query, key, value, { heads: 2, scale: 0.5 }));
     });
     return graph.within("mlp", () => {
       const hidden = ops.matmul(attended, ops.parameter(graph, weight("fc.weight", [4, 4])));
@@ -45,7 +45,7 @@ describe("the printed graph of", () => {
 %5 = slice(%4) {axis=2 start=0 end=4} : float32[1,3,4]
 %6 = slice(%4) {axis=2 start=4 end=8} : float32[1,3,4]
 %7 = slice(%4) {axis=2 start=8 end=12} : float32[1,3,4]
-%8 = attention(%5, %6, %7) {heads=2 scale=0.7071067811865475} : float32[1,3,4]
+%8 = attention(%5, %6, %7) {heads=2 scale=0.5} : float32[1,3,4]
 %9 = add(%0, %8) : float32[1,3,4]
 # block.mlp
 %10 = parameter() {fc.weight} : float32[4,4]
@@ -88,7 +88,7 @@ describe("the printed graph of", () => {
 # block.attn.backward
 %34 = reshape(%5) {shape=1,3,2,2} : float32[1,3,2,2]
 %35 = transpose(%34) {permutation=0,2,1,3} : float32[1,2,3,2]
-%36 = constant() {0.7071067690849304} : float32[]
+%36 = constant() {0.5} : float32[]
 %37 = mul(%35, %36) : float32[1,2,3,2]
 %38 = reshape(%6) {shape=1,3,2,2} : float32[1,3,2,2]
 %39 = transpose(%38) {permutation=0,2,1,3} : float32[1,2,3,2]
@@ -108,7 +108,7 @@ describe("the printed graph of", () => {
 %53 = matmul(%52, %39) : float32[1,2,3,2]
 %54 = transpose(%53) {permutation=0,2,1,3} : float32[1,3,2,2]
 %55 = reshape(%54) {shape=1,3,4} : float32[1,3,4]
-%56 = constant() {0.7071067690849304} : float32[]
+%56 = constant() {0.5} : float32[]
 %57 = mul(%55, %56) : float32[1,3,4]
 %58 = matmul(%52, %37) {transposeA} : float32[1,2,3,2]
 %59 = transpose(%58) {permutation=0,2,1,3} : float32[1,3,2,2]
