@@ -63,6 +63,8 @@ export interface DiffusionPipeline {
   readonly scheduler: Scheduler;
   /** Shapes of one text's conditioning, without the first axis. */
   readonly conditioningShapes: Readonly<Record<string, Shape>>;
+  /** Tokens that one pair puts through the denoiser at a latent size [channels, h, w], for choosing how many go together. */
+  tokensAPair(latentShape: Shape): number;
   /** Embeds prompts in order. */
   encodePrompts(prompts: readonly string[]): Promise<{ conditioning: Conditioning; truncated: TruncatedPrompt[] }>;
   /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */

@@ -1,11 +1,12 @@
 /** @file Stable Diffusion 3's prompt embeddings: two CLIP encoders side by side, and T5 behind them where there is one. */
 
 import { join } from "node:path";
+import { InputError } from "../core/errors.js";
 import { concatRows, type FloatTensor, floatTensor, intTensor, rows } from "../core/tensor.js";
 import { Graph, type Value } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { concat, constant, input, pad } from "../graph/ops.js";
-import { type ClipTextConfig, clipTextConfigSchema, clipTextEncoder, clipTextIgnoredKeys, eosPosition } from "../models/clip-text.js";
+import { type ClipTextConfig, type ClipTextOutputs, clipTextConfigSchema, clipTextEncoder, clipTextIgnoredKeys, eosPosition } from "../models/clip-text.js";
 import { translateKeys } from "../models/dialect.js";
 import { type T5Config, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } from "../models/t5-encoder.js";
 import { openClipTokenizer, openT5Tokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
@@ -97,7 +98,7 @@ export class Sd3TextEncoders {
     });
     const penultimate = concat([one.hiddenStates[one.hiddenStates.length - 2], two.hiddenStates[two.hiddenStates.length - 2]], 2);
     const padded = pad(penultimate, 2, 0, this.width - penultimate.dim(2));
-    const pooled = concat([one.textEmbeds, two.textEmbeds], 1);
+    const pooled = concat([projected(one, this.clips[0]), projected(two, this.clips[1])], 1);
     return { prompt_embeds: concat([padded, this.buildT5(graph, batch)], 1), pooled };
   }
 
@@ -141,4 +142,10 @@ export class Sd3TextEncoders {
     const cut = shortest ?? cuts.find((text) => text !== null) ?? null;
     return cut === null ? [] : [{ prompt, cut }];
   }
+}
+
+/** The pooled text after CLIP's projection, which Stable Diffusion 3 cannot do without. */
+function projected({ textEmbeds }: ClipTextOutputs, { weights }: ClipPart): Value {
+  if (textEmbeds === null) throw new InputError(`${weights.origin} has no text projection, which Stable Diffusion 3 reads`);
+  return textEmbeds;
 }

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
-import { type FloatTensor, floatTensor } from "../core/tensor.js";
+import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import type { Graph, Value } from "../graph/graph.js";
 import { embedText, type MmditConfig, mmdit, mmditConfigSchema, mmditWidth } from "../models/mmdit.js";
 import { Weights } from "../models/weights.js";
@@ -68,6 +68,10 @@ class Sd3Pipeline implements DiffusionPipeline {
       prompt_embeds: [text.length, config.joint_attention_dim],
       pooled: [config.pooled_projection_dim],
     };
+  }
+
+  tokensAPair([, height, width]: Shape): number {
+    return (height * width) / this.config.patch_size ** 2 + this.text.length;
   }
 
   encodePrompts(prompts: readonly string[]) {
