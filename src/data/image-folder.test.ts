@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
 import { type TestContext, test } from "node:test";
+import fc from "fast-check";
 import sharp from "sharp";
 import { InputError } from "../core/errors.js";
 import { listImages, openImageFolder } from "./image-folder.js";
+import { readMetadata } from "./metadata.js";
 
 const pixel = (format: "png" | "jpeg" | "webp") =>
   sharp({ create: { width: 2, height: 2, channels: 3, background: "#336699" } })
@@ -144,6 +146,35 @@ for (const [name, files, message] of refusals) {
     await assert.rejects(openImageFolder(await folderOf(t, files)), refusal(message));
   });
 }
+
+test("any line of metadata.jsonl is read or refused, and no name leaves the folder", async (t) => {
+  const folder = await folderOf(t, {});
+  const file = join(folder, "metadata.jsonl");
+  const name = fc.array(fc.constantFrom("..", ".", "a", "/", "\\", "C:", ".png", "\0"), { maxLength: 6 });
+  const entry = fc.record({ file_name: name.map((parts) => parts.join("")), text: fc.string() });
+  const lines = fc.array(
+    fc.oneof(
+      entry.map((value) => JSON.stringify(value)),
+      fc.json(),
+      fc.string(),
+    ),
+    { maxLength: 4 },
+  );
+  await fc.assert(
+    fc.asyncProperty(lines, async (all) => {
+      await writeFile(file, all.join("\n"));
+      try {
+        for (const { name, text } of await readMetadata(file)) {
+          assert.ok(resolve(folder, name).startsWith(folder + sep), name);
+          assert.notEqual(text, "");
+        }
+      } catch (error) {
+        assert.ok(error instanceof InputError, String(error));
+        assert.doesNotMatch(error.message, /\n/);
+      }
+    }),
+  );
+});
 
 test("refused: captions in another encoding", async (t) => {
   const folder = await folderOf(t, { "a.png": true });

@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { crc32, deflateSync } from "node:zlib";
 import fc from "fast-check";
 import sharp from "sharp";
+import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
 import { encodePng, readPngText, savePng } from "./png.js";
 import { insertPngText, pngText } from "./png-text.js";
@@ -98,6 +99,28 @@ test("damaged files are refused in one line", async (t) => {
     await assert.rejects(readPngText(join(folder, "x.png")), message);
   }
   await assert.rejects(readPngText(join(folder, "no.png")), /cannot read image .*no\.png: ENOENT/);
+});
+
+test("bytes of any kind are read or refused, and nothing else", async () => {
+  const png = await encodePng(grey, { parameters: "a cat", softrepa: "猫" });
+  const readOrRefuse = (bytes: Uint8Array): void => {
+    try {
+      pngText(bytes, "x");
+    } catch (error) {
+      assert.ok(error instanceof InputError, String(error));
+    }
+  };
+  fc.assert(
+    fc.property(fc.nat(png.length - 1), fc.uint8Array({ maxLength: 40 }), (start, noise) => {
+      const damaged = Uint8Array.from(png);
+      damaged.set(noise.subarray(0, png.length - start), start);
+      readOrRefuse(damaged);
+      readOrRefuse(png.subarray(0, start));
+      for (const type of ["tEXt", "zTXt", "iTXt"]) {
+        readOrRefuse(Buffer.concat([png.subarray(0, 33), chunk(type, Buffer.from(noise)), png.subarray(33)]));
+      }
+    }),
+  );
 });
 
 test("what is no image is not written", async (t) => {
