@@ -2,8 +2,8 @@
 
 import { crc32 } from "node:zlib";
 import { floatTensor, type Shape, sizeOf, type Tensor } from "../core/tensor.js";
-import { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/graph.js";
+import { Graph } from "../graph/graph.js";
 import { Weights } from "../models/weights.js";
 import { writeSafetensors } from "../weights/safetensors.js";
 

@@ -1,11 +1,12 @@
 /** @file Options that several commands share. */
 
 import { UsageError } from "../core/errors.js";
+import { providers } from "../runtime/engine.js";
 import { choice, defaulted, type FieldsOf, flag, optional, path, real, text, whole } from "./options.js";
 
 /** Where graphs run; `auto` takes the best one that works here. */
-export const providers = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
-export type ProviderName = (typeof providers)[number];
+const providerNames = ["auto", ...providers] as const;
+export type ProviderName = (typeof providerNames)[number];
 
 /** Largest seed: 32 bits, as in other tools. */
 export const maxSeed = 2 ** 32 - 1;
@@ -23,7 +24,7 @@ export interface MachineOptions {
 /** Fresh fields for one command (commander keeps state in them). */
 export function machineFields(): FieldsOf<MachineOptions> {
   return {
-    provider: defaulted("--provider <name>", "cpu, webgpu, cuda, dml or coreml", choice(providers), "auto"),
+    provider: defaulted("--provider <name>", "cpu, webgpu, cuda, dml or coreml", choice(providerNames), "auto"),
     threads: optional("--threads <n>", "CPU threads (default: all cores)", whole(1, 1024)),
     variant: optional("--variant <name>", "weight files to take, such as fp16", text),
     json: flag("--json", "print one JSON event a line"),

@@ -3,14 +3,16 @@
 
 import { generateCommand } from "./commands/generate.js";
 import { scoreCommand } from "./commands/score.js";
+import { tokensCommand } from "./commands/tokens.js";
 import { trainCommand } from "./commands/train.js";
-import { handlers } from "./handlers.js";
+import { runGenerate, runScore, runTrain } from "./handlers/index.js";
 import { createProgram, runProgram } from "./program.js";
 
 const program = createProgram([
-  trainCommand(handlers.train),
-  generateCommand(handlers.generate),
-  scoreCommand(handlers.score),
+  trainCommand(runTrain),
+  generateCommand(runGenerate),
+  scoreCommand(runScore),
+  tokensCommand(),
 ]);
 
 // The code is set and the process left to end by itself: process.exit would cut off output still on its way to a pipe.

@@ -33,11 +33,6 @@ export interface Scores {
   readonly errors: readonly (readonly number[])[];
 }
 
-/** Middle of each of `count` equal parts of 0..trainTimesteps. */
-export function evenTimesteps(count: number, trainTimesteps: number): number[] {
-  return Array.from({ length: count }, (_, index) => Math.floor(((index + 0.5) * trainTimesteps) / count));
-}
-
 /** The matrix of mean denoising errors of every image under every caption. */
 export async function score(pipeline: DiffusionPipeline, request: ScoreRequest): Promise<Scores> {
   const { captions, chunk, signal } = request;
@@ -45,13 +40,14 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
   for (const cut of truncated) request.onTruncated?.(cut);
   const latents = await pipeline.encodeImages(request.images);
   const useTokens = request.softTokens !== null && request.strength !== 0;
-  const embedding = useTokens && request.softTokens ? await SoftTokenEmbedding.open(pipeline, request.softTokens) : null;
+  const embedding =
+    useTokens && request.softTokens ? await SoftTokenEmbedding.open(pipeline, request.softTokens) : null;
   const latentShape = latents.shape.slice(1);
   const pairErrors = await compilePairErrors(pipeline, {
     pairs: chunk,
     latentShape,
     images: "shared",
-    softTokens: embedding && embedding.shape,
+    softTokens: embedding?.shape ?? null,
     gradients: false,
   });
   const images = latents.shape[0];
@@ -88,8 +84,11 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
   return { errors: sums };
 }
 
-/** Share of rows whose smallest error is in the column that `own` names. */
-export function rank1(errors: Scores["errors"], own: readonly number[]): number {
-  const right = errors.filter((row, image) => row[own[image]] === Math.min(...row));
+/** Share of images whose smallest error is under one of their own captions (indices in `own`). */
+export function rank1(errors: Scores["errors"], own: readonly (readonly number[])[]): number {
+  const right = errors.filter((row, image) => {
+    const smallest = Math.min(...row);
+    return own[image].some((caption) => row[caption] === smallest);
+  });
   return right.length / errors.length;
 }

@@ -3,8 +3,8 @@
 import type { FloatTensor, Shape } from "../core/tensor.js";
 import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
-import { expand, input, mul, reduceMean, reshape, sub } from "../graph/ops.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
+import { expand, input, mul, reduceMean, reshape, sub } from "../graph/ops.js";
 import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
 import type { CompileOptions } from "../runtime/engine.js";
 

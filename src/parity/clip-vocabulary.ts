@@ -9,9 +9,7 @@ import { type Comparison, limits } from "./compare.js";
 import { readJson } from "./golden-file.js";
 
 const ids = z.array(z.int());
-const casesSchema = z
-  .array(z.object({ text: z.string(), input_ids: ids, also_accepted: ids.optional() }))
-  .nonempty();
+const casesSchema = z.array(z.object({ text: z.string(), input_ids: ids, also_accepted: ids.optional() })).nonempty();
 
 /** Where `also_accepted` stands, either answer is right. */
 export async function checkVocabulary(folder: string, golden: string): Promise<Comparison> {
@@ -33,7 +31,9 @@ export async function checkVocabulary(folder: string, golden: string): Promise<C
 
 /** A tokenizer from vocabulary and merges alone; the padding is the token with id `pad`. */
 async function openBare(folder: string, pad: number): Promise<TextTokenizer> {
-  const vocabulary = z.record(z.string(), z.int()).parse(JSON.parse(await readFile(join(folder, "vocab.json"), "utf8")));
+  const vocabulary = z
+    .record(z.string(), z.int())
+    .parse(JSON.parse(await readFile(join(folder, "vocab.json"), "utf8")));
   const padToken = Object.keys(vocabulary).find((token) => vocabulary[token] === pad);
   const end = "<|endoftext|>";
   const config = {

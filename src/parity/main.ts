@@ -70,7 +70,9 @@ async function checkFolder(folder: string, engine: Engine, tally: Tally): Promis
     }
     return;
   }
-  const subject = existsSync(join(folder, "pipeline")) ? await openSubject(folder, engine).catch(messageOf) : "no pipeline";
+  const subject = existsSync(join(folder, "pipeline"))
+    ? await openSubject(folder, engine).catch(messageOf)
+    : "no pipeline";
   for (const golden of goldens) {
     const check = sd3Checks.find(([pattern]) => pattern.test(golden))?.[1];
     if (check === undefined || (typeof subject === "string" && /not supported|no pipeline/.test(subject))) {

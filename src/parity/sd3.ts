@@ -175,7 +175,12 @@ async function* checkScheduler({ folder }: Subject, golden: string): AsyncGenera
   const timesteps = floatTensor([steps], Float32Array.from(run.timesteps));
   yield compare("timesteps", timesteps, await file.tensor("timesteps"), limits.module);
   const { sigmas } = scheduler.schedule(steps);
-  yield compare("sigmas", floatTensor([steps + 1], Float32Array.from(sigmas)), await file.tensor("sigmas"), limits.module);
+  yield compare(
+    "sigmas",
+    floatTensor([steps + 1], Float32Array.from(sigmas)),
+    await file.tensor("sigmas"),
+    limits.module,
+  );
   const [outputs, samples] = [await file.tensor("model_outputs"), await file.tensor("samples")];
   const taken: number[] = [];
   let sample = rows(samples, 0, 1);

@@ -21,7 +21,11 @@ const families: Readonly<Record<string, OpenFamily>> = {
 };
 
 /** Opens a diffusers pipeline folder. Weights are checked and mapped, not read. */
-export async function openPipeline(path: string, engine: Engine, options: OpenOptions = {}): Promise<DiffusionPipeline> {
+export async function openPipeline(
+  path: string,
+  engine: Engine,
+  options: OpenOptions = {},
+): Promise<DiffusionPipeline> {
   const folder = await openPipelineFolder(path);
   const open = families[folder.className];
   if (open === undefined) {

@@ -38,7 +38,10 @@ export interface SoftTokenLayout {
 /** A prompt that was longer than a text encoder reads. */
 export interface TruncatedPrompt {
   readonly prompt: string;
-  /** The part that no encoder saw. */
+  /** Which encoder, e.g. CLIP, and how many tokens it reads. */
+  readonly encoder: string;
+  readonly limit: number;
+  /** The end of the prompt, which that encoder does not see. */
   readonly cut: string;
 }
 
@@ -61,6 +64,8 @@ export interface DiffusionPipeline {
   readonly latentChannels: number;
   readonly softTokenLayout: SoftTokenLayout;
   readonly scheduler: Scheduler;
+  /** The scheduler's name as image galleries know it. */
+  readonly samplerName: string;
   /** Shapes of one text's conditioning, without the first axis. */
   readonly conditioningShapes: Readonly<Record<string, Shape>>;
   /** Tokens that one pair puts through the denoiser at a latent size [channels, h, w], for choosing how many go together. */

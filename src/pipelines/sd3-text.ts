@@ -6,7 +6,14 @@ import { concatRows, type FloatTensor, floatTensor, intTensor, rows } from "../c
 import { Graph, type Value } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { concat, constant, input, pad } from "../graph/ops.js";
-import { type ClipTextConfig, type ClipTextOutputs, clipTextConfigSchema, clipTextEncoder, clipTextIgnoredKeys, eosPosition } from "../models/clip-text.js";
+import {
+  type ClipTextConfig,
+  type ClipTextOutputs,
+  clipTextConfigSchema,
+  clipTextEncoder,
+  clipTextIgnoredKeys,
+  eosPosition,
+} from "../models/clip-text.js";
 import { translateKeys } from "../models/dialect.js";
 import { type T5Config, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } from "../models/t5-encoder.js";
 import { openClipTokenizer, openT5Tokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
@@ -55,7 +62,10 @@ export class Sd3TextEncoders {
     const t5 = async (): Promise<T5Part> => ({
       tokenizer: await openT5Tokenizer(join(folder.path, "tokenizer_3"), options.maxSequenceLength ?? defaultT5Length),
       config: await readComponentJson(folder, "text_encoder_3", "config.json", t5ConfigSchema),
-      weights: translateKeys(await openCheckpoint(join(folder.path, "text_encoder_3"), "model", options.variant), t5Dialect),
+      weights: translateKeys(
+        await openCheckpoint(join(folder.path, "text_encoder_3"), "model", options.variant),
+        t5Dialect,
+      ),
     });
     const clips = [await clip(""), await clip("_2")] as const;
     return new Sd3TextEncoders(clips, folder.components.has("text_encoder_3") ? await t5() : null, width);
@@ -96,7 +106,10 @@ export class Sd3TextEncoders {
       w.requireAllUsed(...clipTextIgnoredKeys);
       return encoded;
     });
-    const penultimate = concat([one.hiddenStates[one.hiddenStates.length - 2], two.hiddenStates[two.hiddenStates.length - 2]], 2);
+    const penultimate = concat(
+      [one.hiddenStates[one.hiddenStates.length - 2], two.hiddenStates[two.hiddenStates.length - 2]],
+      2,
+    );
     const padded = pad(penultimate, 2, 0, this.width - penultimate.dim(2));
     const pooled = concat([projected(one, this.clips[0]), projected(two, this.clips[1])], 1);
     return { prompt_embeds: concat([padded, this.buildT5(graph, batch)], 1), pooled };
@@ -134,18 +147,22 @@ export class Sd3TextEncoders {
     return feeds;
   }
 
-  /** What not even the encoder that reads furthest gets to see. */
+  /** What CLIP (both encoders cut alike) and T5 do not get to see. */
   private truncation(prompt: string): TruncatedPrompt[] {
-    const tokenizers = [this.clips[0].tokenizer, this.clips[1].tokenizer, ...(this.t5 ? [this.t5.tokenizer] : [])];
-    const cuts = tokenizers.map((tokenizer) => tokenizer.encode(prompt).truncated);
-    const shortest = cuts.reduce((a, b) => (a === null || b === null ? null : a.length <= b.length ? a : b));
-    const cut = shortest ?? cuts.find((text) => text !== null) ?? null;
-    return cut === null ? [] : [{ prompt, cut }];
+    const readers = [
+      { encoder: "CLIP", tokenizer: this.clips[0].tokenizer },
+      ...(this.t5 ? [{ encoder: "T5", tokenizer: this.t5.tokenizer }] : []),
+    ];
+    return readers.flatMap(({ encoder, tokenizer }) => {
+      const { truncated: cut } = tokenizer.encode(prompt);
+      return cut === null ? [] : [{ prompt, encoder, limit: tokenizer.maxLength, cut }];
+    });
   }
 }
 
 /** The pooled text after CLIP's projection, which Stable Diffusion 3 cannot do without. */
 function projected({ textEmbeds }: ClipTextOutputs, { weights }: ClipPart): Value {
-  if (textEmbeds === null) throw new InputError(`${weights.origin} has no text projection, which Stable Diffusion 3 reads`);
+  if (textEmbeds === null)
+    throw new InputError(`${weights.origin} has no text projection, which Stable Diffusion 3 reads`);
   return textEmbeds;
 }

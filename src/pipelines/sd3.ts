@@ -18,7 +18,11 @@ import type { DenoiserInputs, DiffusionPipeline, Noising, SoftTokenLayout } from
 import { Sd3TextEncoders } from "./sd3-text.js";
 import { SessionCache } from "./session-cache.js";
 
-export async function openSd3(folder: PipelineFolder, engine: Engine, options: OpenOptions): Promise<DiffusionPipeline> {
+export async function openSd3(
+  folder: PipelineFolder,
+  engine: Engine,
+  options: OpenOptions,
+): Promise<DiffusionPipeline> {
   const config = await readComponentJson(folder, "transformer", "config.json", mmditConfigSchema);
   const weights = await openCheckpoint(join(folder.path, "transformer"), "diffusion_pytorch_model", options.variant);
   const schedulerConfig = await readComponentJson(folder, "scheduler", "scheduler_config.json", z.unknown());
@@ -36,6 +40,7 @@ export async function openSd3(folder: PipelineFolder, engine: Engine, options: O
 
 class Sd3Pipeline implements DiffusionPipeline {
   readonly family = "sd3";
+  readonly samplerName = "Flow Match Euler";
   readonly latentScale: number;
   readonly sizeMultiple: number;
   readonly defaultSize: number;

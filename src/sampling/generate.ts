@@ -3,18 +3,22 @@
 import { UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
-import { joinConditioning, textOf } from "../pipelines/conditioning.js";
+import { pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { sampleLatents } from "./sample.js";
 
-export interface GenerateRequest {
-  readonly prompts: readonly string[];
-  readonly negative: string;
-  /** Images of each prompt; their seeds count up from `seed`. */
-  readonly imagesPerPrompt: number;
+/** One image to make. */
+export interface ImageJob {
+  readonly prompt: string;
+  /** Of the noise; the same seed gives the same noise at the same size. */
   readonly seed: number;
+}
+
+export interface GenerateRequest<Job extends ImageJob> {
+  readonly jobs: readonly Job[];
+  readonly negative: string;
   readonly steps: number;
   /** Guidance scale; at 1 or below there is no negative branch. */
   readonly guidanceScale: number;
@@ -31,44 +35,39 @@ export interface GenerateRequest {
   readonly onTruncated?: (cut: TruncatedPrompt) => void;
 }
 
-export interface GeneratedImage {
-  readonly prompt: string;
-  readonly seed: number;
+export interface GeneratedImage<Job extends ImageJob> {
+  readonly job: Job;
   /** [3, height, width] in -1..1, clamped by whoever writes it. */
   readonly image: FloatTensor;
 }
 
-/** Yields the images of each prompt in order, as soon as their batch is done. */
-export async function* generate(
+/** Yields the images in the order of their jobs, as soon as their batch is done. */
+export async function* generate<Job extends ImageJob>(
   pipeline: DiffusionPipeline,
-  request: GenerateRequest,
-): AsyncGenerator<GeneratedImage, void> {
-  const { width, height, steps, signal, onProgress } = request;
+  request: GenerateRequest<Job>,
+): AsyncGenerator<GeneratedImage<Job>, void> {
+  const { jobs, width, height, steps, softTokens, strength, signal, onProgress } = request;
   requireSize(pipeline, width, height);
-  const { conditioning, negative } = await encodeTexts(pipeline, request);
-  const useTokens = request.softTokens !== null && request.strength !== 0;
-  const embedding = useTokens && request.softTokens ? await SoftTokenEmbedding.open(pipeline, request.softTokens) : null;
-  const jobs = request.prompts.flatMap((prompt, index) =>
-    Array.from({ length: request.imagesPerPrompt }, (_, image) => ({ prompt, index, seed: request.seed + image })),
-  );
+  const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
+  const texts = await encodeTexts(pipeline, request);
   const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
   try {
     for (let start = 0; start < jobs.length; start += request.batch) {
       const batch = jobs.slice(start, start + request.batch);
       const latents = await sampleLatents(pipeline, {
         noise: concatRows(batch.map(({ seed }) => new Generator(seed).normal([1, ...latentShape]))),
-        conditioning: joinConditioning(batch.map(({ index }) => textOf(conditioning, index))),
-        negative: negative && joinConditioning(batch.map(() => negative)),
+        conditioning: texts.positive(batch),
+        negative: texts.negative(batch.length),
         guidanceScale: request.guidanceScale,
         steps,
-        softTokens: embedding && { embedding, strength: request.strength },
+        softTokens: embedding && { embedding, strength },
         ...(signal && { signal }),
         onStep: (done) => onProgress?.(start * steps + done * batch.length, jobs.length * steps),
       });
       const images = await pipeline.decodeLatents(latents);
-      for (const [offset, { prompt, seed }] of batch.entries()) {
-        const [image] = [rows(images, offset, offset + 1)];
-        yield { prompt, seed, image: { ...image, shape: image.shape.slice(1) } };
+      for (const [offset, job] of batch.entries()) {
+        const image = rows(images, offset, offset + 1);
+        yield { job, image: { ...image, shape: image.shape.slice(1) } };
       }
     }
   } finally {
@@ -76,17 +75,34 @@ export async function* generate(
   }
 }
 
-async function encodeTexts(pipeline: DiffusionPipeline, request: GenerateRequest) {
+/** Embeds every different prompt once, and the negative one where there is guidance. */
+async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, request: GenerateRequest<Job>) {
+  const prompts = [...new Set(request.jobs.map(({ prompt }) => prompt))];
   const guided = request.guidanceScale > 1;
-  const texts = guided ? [...request.prompts, request.negative] : request.prompts;
-  const { conditioning, truncated } = await pipeline.encodePrompts(texts);
+  const { conditioning, truncated } = await pipeline.encodePrompts(guided ? [...prompts, request.negative] : prompts);
   for (const cut of truncated) request.onTruncated?.(cut);
-  const negative: Conditioning | null = guided ? textOf(conditioning, texts.length - 1) : null;
-  return { conditioning, negative };
+  await pipeline.releaseEncoders();
+  return {
+    positive: (jobs: readonly Job[]): Conditioning =>
+      pickTexts(
+        conditioning,
+        jobs.map(({ prompt }) => prompts.indexOf(prompt)),
+      ),
+    negative: (count: number): Conditioning | null =>
+      guided
+        ? pickTexts(
+            conditioning,
+            Array.from({ length: count }, () => prompts.length),
+          )
+        : null,
+  };
 }
 
 function requireSize({ sizeMultiple, origin }: DiffusionPipeline, width: number, height: number): void {
-  for (const [name, size] of [["width", width], ["height", height]] as const) {
+  for (const [name, size] of [
+    ["width", width],
+    ["height", height],
+  ] as const) {
     if (size <= 0 || size % sizeMultiple !== 0) {
       throw new UsageError(`${name} ${size} does not fit ${origin}: it must be a multiple of ${sizeMultiple}`);
     }

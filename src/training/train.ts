@@ -3,13 +3,14 @@
 import { InterruptedError, RuntimeFailure } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { CaptionedImage } from "../data/image-folder.js";
+import { defaultChunk } from "../objectives/chunk.js";
 import type { Objective } from "../objectives/objective.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { AdamW } from "./adamw.js";
 import { BatchSampler } from "./batches.js";
-import { ContrastiveStep, defaultChunk } from "./contrastive-step.js";
+import { ContrastiveStep } from "./contrastive-step.js";
 import { EncodedData } from "./encoded-data.js";
 import { cosineRestarts } from "./learning-rate.js";
 
