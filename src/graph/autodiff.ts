@@ -1,6 +1,6 @@
 /** @file Reverse-mode differentiation: extends a graph by the nodes that compute gradients towards chosen values. */
 
-import { sameShape } from "../core/tensor.js";
+import { type DType, sameShape } from "../core/tensor.js";
 import type { CheckpointRegion, Graph, GraphNode, Value } from "./graph.js";
 import type { OperatorName } from "./operators/attributes.js";
 import { operators } from "./operators/index.js";
@@ -24,7 +24,9 @@ export function gradients(seeds: readonly Seed[], targets: readonly Value[]): Va
   if (seed === undefined) throw new GraphError("gradients: no value to differentiate");
   const walker = new Walker(seed.value.graph, targets);
   for (const { value, cotangent } of seeds) {
-    if (!sameShape(value.shape, cotangent.shape)) throw new GraphError("gradients: a cotangent of another shape");
+    if (!sameShape(value.shape, cotangent.shape) || value.dtype !== cotangent.dtype) {
+      throw new GraphError("gradients: a cotangent of another shape or type");
+    }
     walker.push(value, cotangent);
   }
   walker.run();
@@ -86,9 +88,11 @@ class Walker {
     return sum;
   }
 
+  /** By-products are marked too, so that a gradient that would have to go through one fails instead of getting lost. */
   private mark(node: GraphNode): void {
     if (typeof operators[node.op].vjp !== "function") return;
-    if (node.inputs.some(({ id }) => this.relevant.has(id))) this.relevant.add(node.outputs[0].id);
+    if (!node.inputs.some(({ id }) => this.relevant.has(id))) return;
+    for (const { id, dtype } of node.outputs) if (isContinuous(dtype)) this.relevant.add(id);
   }
 
   /** Passes the cotangent of a node's output on to its inputs. */
@@ -140,6 +144,11 @@ class Walker {
       if (cotangent) this.push(outer, cotangent);
     }
   }
+}
+
+/** Whether values of this type can have gradients; rounding to whole numbers or truth values has none. */
+function isContinuous(dtype: DType): boolean {
+  return dtype === "float32" || dtype === "float16" || dtype === "bfloat16";
 }
 
 /** The VJP of an operator whose rule has one; the walker has checked that by then. */

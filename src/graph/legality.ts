@@ -24,8 +24,10 @@ const laws: readonly Law[] = [
   {
     name: "recorded types are those that the operator infers",
     broken: (node) => {
-      const rule = operators[node.op] as { infer(i: readonly Value[], a: unknown): readonly TensorType[] };
-      const inferred = rule.infer(node.inputs, node.attributes);
+      const inferred = infer(node);
+      if (typeof inferred === "string") return inferred;
+      const [recorded, due] = [node.outputs.length, inferred.length];
+      if (recorded !== due) return `${recorded} outputs are recorded, not ${due}`;
       const wrong = node.outputs.find(
         ({ dtype, shape }, port) => dtype !== inferred[port].dtype || !sameShape(shape, inferred[port].shape),
       );
@@ -40,6 +42,17 @@ const laws: readonly Law[] = [
     },
   },
 ];
+
+/** What the operator's rule makes of the node's inputs; a string says why it refuses them. */
+function infer(node: GraphNode): readonly TensorType[] | string {
+  const rule = operators[node.op] as { infer(i: readonly Value[], a: unknown): readonly TensorType[] };
+  try {
+    return rule.infer(node.inputs, node.attributes);
+  } catch (error) {
+    if (error instanceof GraphError) return error.message;
+    throw error;
+  }
+}
 
 /** Throws a GraphError that names the first node that breaks a law. */
 export function checkGraph(graph: Graph, outputs: Readonly<Record<string, Value>>): void {

@@ -17,7 +17,7 @@ export function formatGraph(graph: Graph, start = 0): string {
   const lines: string[] = [];
   let scope = "";
   for (const node of graph.nodes.slice(start)) {
-    if (node.scope !== scope) lines.push(`# ${node.scope}`);
+    if (node.scope !== scope) lines.push(`# ${node.scope}`.trimEnd());
     scope = node.scope;
     lines.push(formatNode(node));
   }

@@ -30,11 +30,7 @@ export function writeOnnx(graph: Graph, outputs: Readonly<Record<string, Value>>
   checkGraph(graph, outputs);
   const { nodes, used } = reachable(graph, Object.values(outputs));
   const emitter = new Emitter(target, used);
-  const names = emitNodes(graph, nodes, emitter);
-  for (const [name, value] of Object.entries(outputs)) {
-    const input = [nameOf(names, value)];
-    emitter.nodeProtos.push(create(NodeProtoSchema, { opType: "Identity", input, output: [name] }));
-  }
+  emitNodes(graph, nodes, outputs, emitter);
   const inputSpecs = nodes.flatMap((node) => (node.op === "input" ? [node.attributes] : []));
   const outputSpecs = Object.entries(outputs).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const weightFolder = placeExternals(emitter.externals);
@@ -69,37 +65,45 @@ function reachable(graph: Graph, outputs: readonly Value[]): { nodes: GraphNode[
 }
 
 /**
- * Emits every node in order; returns the name of each value. Casts of weights are emitted once for each reader and in front of
- * everything else: shared or late casts would make onnxruntime keep float32 copies of all weights alive at once.
+ * Emits every node in order, then the outputs under their names. Casts of weights are emitted once for each reader and
+ * in front of everything else: shared or late casts would make onnxruntime keep float32 copies of all weights alive.
  */
-function emitNodes(graph: Graph, nodes: readonly GraphNode[], emitter: Emitter): Map<Value, string> {
+function emitNodes(
+  graph: Graph,
+  nodes: readonly GraphNode[],
+  outputs: Readonly<Record<string, Value>>,
+  emitter: Emitter,
+): void {
   const names = new Map<Value, string>();
   const weightCasts = new Map<Value, { source: string; to: number }>();
   const castsInFront: (typeof emitter.nodeProtos)[number][] = [];
+  const read = (value: Value): string => {
+    const weight = weightCasts.get(value);
+    if (weight === undefined) return nameOf(names, value);
+    const name = emitter.node("Cast", [weight.source], { to: weight.to });
+    castsInFront.push(...emitter.nodeProtos.splice(-1));
+    return name;
+  };
   for (const node of nodes) {
     if (node.op === "cast" && graph.producerOf(node.inputs[0]).op === "parameter") {
       const source = nameOf(names, node.inputs[0]);
       weightCasts.set(node.outputs[0], { source, to: onnxDataType[node.attributes.to] });
       continue;
     }
-    const inputs = node.inputs.map((input) => {
-      const weight = weightCasts.get(input);
-      if (weight === undefined) return nameOf(names, input);
-      const name = emitter.node("Cast", [weight.source], { to: weight.to });
-      castsInFront.push(...emitter.nodeProtos.splice(-1));
-      return name;
-    });
+    const inputs = node.inputs.map(read);
     const first = emitter.nodeProtos.length;
-    const outputs = emitOne(emitter, node, inputs);
+    const results = emitOne(emitter, node, inputs);
     for (const [offset, proto] of emitter.nodeProtos.slice(first).entries()) {
       proto.name = `${node.scope}/${node.op}.${node.index}.${offset}`;
     }
-    outputs.forEach((name, port) => {
+    results.forEach((name, port) => {
       names.set(node.outputs[port], name);
     });
   }
+  for (const [name, value] of Object.entries(outputs)) {
+    emitter.nodeProtos.push(create(NodeProtoSchema, { opType: "Identity", input: [read(value)], output: [name] }));
+  }
   emitter.nodeProtos.unshift(...castsInFront);
-  return names;
 }
 
 function emitOne(emitter: Emitter, node: GraphNode, inputs: readonly string[]): readonly string[] {

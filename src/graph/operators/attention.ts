@@ -3,11 +3,12 @@
  * (onnxruntime's CPU kernel is a flash attention), and its VJP holds it for a few heads at a time.
  */
 
+import { formatShape, type Shape } from "../../core/tensor.js";
 import type { OperatorNode, Value } from "../graph.js";
 import type { Emitter } from "../onnx/emitter.js";
 import * as ops from "../ops.js";
 import { float32, requireFloat, requireRank } from "../shapes.js";
-import { GraphError } from "../types.js";
+import { GraphError, type TensorType } from "../types.js";
 import type { OperatorRules, VjpContext } from "./rule.js";
 
 /** Bytes that one attention matrix of the backward pass may take; more heads are split into groups. */
@@ -24,62 +25,64 @@ function mergeHeads(x: Value): Value {
 }
 
 /** How many heads go into one group: a divisor of `heads` whose matrices fit the budget. */
-function headsPerGroup(heads: number, bytesPerHead: number): number {
+function headsPerGroup(heads: number, bytesPerHead: number, budget: number): number {
   let count = heads;
-  while (count > 1 && (heads % count !== 0 || count * bytesPerHead > backwardMatrixBytes)) count--;
+  while (count > 1 && (heads % count !== 0 || count * bytesPerHead > budget)) count--;
   return count;
 }
 
 /**
  * With S = scale Q K^T + bias, P = softmax(S), O = P V (per head):
  * dV = P^T dO; dP = dO V^T; dS = P * (dP - rowsum(dO * O)); dQ = scale dS K; dK = scale dS^T Q; dbias = dS.
- * P is computed again. Each group's three results are joined before the groups are, so that onnxruntime, which
- * orders nodes depth first, finishes a group before it starts the next.
+ * P is computed again. Each group's results are joined before the groups are, so that onnxruntime, which orders nodes
+ * depth first, finishes a group before it starts the next. `matrixBytes` bounds one matrix of a group.
  */
-function attentionVjp({ inputs, outputs, attributes, dy, needed }: VjpContext<"attention">) {
+export function attentionVjp(
+  { inputs, outputs, attributes, dy, needed }: VjpContext<"attention">,
+  matrixBytes = backwardMatrixBytes,
+): (Value | null)[] {
   const { heads, scale } = attributes;
   const [q, k, v, bias] = inputs;
-  const [batch, queries, width] = q.shape;
-  const keys = k.dim(1);
-  const size = headsPerGroup(heads, batch * queries * keys * 4);
+  const [needsQuery, needsKey, needsValue, needsBias = false] = needed;
+  if (needsValue && (needsQuery || needsKey) && q.dim(2) !== v.dim(2)) {
+    throw new GraphError("attention: the VJP needs values as wide as queries");
+  }
+  const size = headsPerGroup(heads, q.dim(0) * q.dim(1) * k.dim(1) * 4, matrixBytes);
   const groups: Value[] = [];
-  let biasGradient: Value | null = null;
+  const biasGradients: Value[] = [];
   for (let head = 0; head < heads; head += size) {
     const columns = (x: Value) => {
       const d = x.dim(2) / heads;
       return splitHeads(ops.slice(x, 2, head * d, (head + size) * d), size);
     };
-    const [qh, kh, vh, oh, doh] = [
-      ops.mul(columns(q), scale),
-      columns(k),
-      columns(v),
-      columns(outputs[0]),
-      columns(dy),
-    ];
+    const [qh, kh, doh] = [ops.mul(columns(q), scale), columns(k), columns(dy)];
     const scores = ops.matmul(qh, kh, { transposeB: true });
     const groupBias = bias && (bias.dim(1) === 1 ? bias : ops.slice(bias, 1, head, head + size));
     const p = ops.softmax(groupBias ? ops.add(scores, groupBias) : scores);
-    const dp = ops.matmul(doh, vh, { transposeB: true });
-    const ds = ops.mul(p, ops.sub(dp, ops.reduceSum(ops.mul(doh, oh), [3], { keepDims: true })));
-    groups.push(
-      ops.concat(
-        [
-          ops.mul(mergeHeads(ops.matmul(ds, kh)), scale),
-          mergeHeads(ops.matmul(ds, qh, { transposeA: true })),
-          mergeHeads(ops.matmul(p, doh, { transposeA: true })),
-        ],
-        1,
-      ),
-    );
-    if (needed[3]) {
-      if (size !== heads && bias.dim(1) !== 1)
-        throw new GraphError("attention: a per-head bias gradient needs one group");
-      biasGradient = biasGradient === null ? ds : ops.add(biasGradient, ds);
+    const parts: Value[] = [];
+    if (needsQuery || needsKey || needsBias) {
+      const dp = ops.matmul(doh, columns(v), { transposeB: true });
+      const rows = ops.reduceSum(ops.mul(doh, columns(outputs[0])), [3], { keepDims: true });
+      const ds = ops.mul(p, ops.sub(dp, rows));
+      if (needsQuery) parts.push(ops.mul(mergeHeads(ops.matmul(ds, kh)), scale));
+      if (needsKey) parts.push(mergeHeads(ops.matmul(ds, qh, { transposeA: true })));
+      if (needsBias) biasGradients.push(ds);
     }
+    if (needsValue) parts.push(mergeHeads(ops.matmul(p, doh, { transposeA: true })));
+    if (parts.length > 0) groups.push(ops.concat(parts, 1));
   }
-  if (width !== v.dim(2)) throw new GraphError("attention: the VJP needs values as wide as queries");
-  const [dq, dk, dv] = ops.split(ops.concat(groups, 2), 1, [queries, keys, keys]);
-  return [needed[0] ? dq : null, needed[1] ? dk : null, needed[2] ? dv : null, biasGradient];
+  const lengths = [q, k, v].flatMap((x, index) => (needed[index] ? [x.dim(1)] : []));
+  const joined = groups.length === 0 ? [] : ops.split(ops.concat(groups, 2), 1, lengths);
+  const [dq, dk, dv] = [needsQuery, needsKey, needsValue].map((wanted) => (wanted ? (joined.shift() ?? null) : null));
+  const dbias = needsBias ? (bias.dim(1) === 1 ? biasGradients.reduce(ops.add) : ops.concat(biasGradients, 1)) : null;
+  return [dq, dk, dv, dbias];
+}
+
+/** Only batch and heads may be shared: the fused operator broadcasts no other axis. */
+function requireBias(bias: TensorType, scores: Shape): void {
+  requireRank(bias, 4);
+  const fits = bias.shape.every((size, axis) => size === scores[axis] || (axis < 2 && size === 1));
+  if (!fits) throw new GraphError(`a bias of ${formatShape(bias.shape)} for scores of ${formatShape(scores)}`);
 }
 
 /** Reshape, transpose, product, softmax, product as plain ONNX nodes. */
@@ -110,10 +113,10 @@ export const attentionRules: OperatorRules<"attention"> = {
       if (k.shape[1] !== v.shape[1] || k.shape[0] !== q.shape[0] || v.shape[0] !== q.shape[0]) {
         throw new GraphError("batch or length of keys and values differ");
       }
-      if (bias) requireRank(bias, 4);
+      if (bias) requireBias(bias, [q.shape[0], heads, q.shape[1], k.shape[1]]);
       return float32([q.shape[0], q.shape[1], v.shape[2]]);
     },
-    vjp: attentionVjp,
+    vjp: (context) => attentionVjp(context),
     onnx: (emitter, node, names) => {
       if (!emitter.target.fusedAttention) return [explicitAttention(emitter, node, names)];
       const { heads, scale } = node.attributes;

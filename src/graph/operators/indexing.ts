@@ -32,10 +32,12 @@ export const indexingRules: OperatorRules<"gather" | "scatterAdd"> = {
       return float32([rows, updates.shape[1]]);
     },
     vjp: ({ inputs: [indices], dy }) => [null, ops.gather(dy, indices)],
-    onnx: (emitter, { outputs: [table] }, [indices, updates]) => {
+    // Not ScatterND: onnxruntime's CPU kernel adds in several threads without a lock and loses rows that meet.
+    onnx: (emitter, { inputs: [, rows], outputs: [table] }, [indices, updates]) => {
       const zeros = emitter.node("Expand", [emitter.scalar(0), emitter.integers(table.shape)]);
-      const positions = emitter.node("Unsqueeze", [indices, emitter.integers([1])]);
-      return [emitter.node("ScatterND", [zeros, positions, updates], { reduction: "add" })];
+      const column = emitter.node("Unsqueeze", [indices, emitter.integers([1])]);
+      const positions = emitter.node("Expand", [column, emitter.integers(rows.shape)]);
+      return [emitter.node("ScatterElements", [zeros, positions, updates], { axis: 0, reduction: "add" })];
     },
   },
 };

@@ -70,9 +70,9 @@ export class OnnxRuntimeEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    // Ending a worker inside a run aborts the process, so the last run is waited for.
+    // Ending a worker inside a run aborts the process, so nothing more is let in and the last run is waited for.
+    this.failure ??= new RuntimeFailure("the engine is closed");
     await Promise.allSettled([...this.waiting.keys()].map((id) => this.finished(id)));
-    this.failure = new RuntimeFailure("the engine is closed");
     await this.worker.terminate();
   }
 

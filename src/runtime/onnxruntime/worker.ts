@@ -1,4 +1,4 @@
-/** @file The worker thread that owns onnxruntime: the only file that imports it. `run` blocks its thread, hence the worker. */
+/** @file The worker thread that owns onnxruntime: the only file that runs it. `run` blocks its thread, hence the worker. */
 
 import { parentPort, workerData } from "node:worker_threads";
 import * as ort from "onnxruntime-node";
@@ -7,6 +7,7 @@ import type { DType, Tensor } from "../../core/tensor.js";
 import type { CompileOptions, NamedTensors } from "../engine.js";
 import type { OnnxModel } from "../model.js";
 import type { Answer, Numbered, Request, WorkerSettings } from "./protocol.js";
+import { sessionOptions } from "./session-options.js";
 
 // Failures come back as errors; onnxruntime's own log lines would stand beside them on stderr.
 ort.env.logLevel = "fatal";
@@ -14,31 +15,6 @@ ort.env.logLevel = "fatal";
 const settings: WorkerSettings = workerData;
 const sessions = new Map<number, { session: ort.InferenceSession; profiled: boolean }>();
 let sessionCount = 0;
-
-/**
- * Options as measured on onnxruntime 1.30: memory patterns off lowers the peak of forward+backward graphs by 40%;
- * constant folding, common subexpressions and level "all" would make float32 copies of half-precision weights;
- * prepacking would copy weights that otherwise stay mapped. Values under `extra` must be strings.
- */
-function sessionOptions({ weightFolder }: OnnxModel, options: CompileOptions): ort.InferenceSession.SessionOptions {
-  const { provider, threads } = settings;
-  const session: Record<string, string> = {};
-  if (weightFolder !== null) session.model_external_initializers_file_folder_path = weightFolder;
-  if (!options.repackWeights) session.disable_prepacking = "1";
-  return {
-    executionProviders: [provider],
-    intraOpNumThreads: threads,
-    executionMode: "sequential",
-    enableMemPattern: false,
-    logSeverityLevel: 4,
-    graphOptimizationLevel: "layout",
-    extra: {
-      session,
-      optimization: { disable_specified_optimizers: "ConstantFolding;CommonSubexpressionElimination" },
-    },
-    ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
-  };
-}
 
 function toOrt(tensor: Tensor): ort.Tensor {
   switch (tensor.dtype) {
@@ -70,7 +46,7 @@ function fromOrt(name: string, tensor: ort.Tensor): Tensor {
 }
 
 async function compile(model: OnnxModel, options: CompileOptions): Promise<Answer> {
-  const session = await ort.InferenceSession.create(model.bytes, sessionOptions(model, options));
+  const session = await ort.InferenceSession.create(model.bytes, sessionOptions(settings, model.weightFolder, options));
   sessions.set(++sessionCount, { session, profiled: options.profilePrefix !== undefined });
   return { kind: "compiled", session: sessionCount };
 }

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Graph, type Value } from "./graph.js";
+import * as ops from "./ops.js";
+import { interpret } from "./testing/interpreter.js";
+
+function given(...shape: number[]): Value {
+  return ops.input(new Graph(), "x", shape);
+}
+
+/** What `value` is when its graph's input counts 0 to 5. */
+function counted(value: Value): number[] {
+  const [numbers] = interpret(value.graph, [value], { x: [0, 1, 2, 3, 4, 5] });
+  return [...numbers];
+}
+
+describe("operands", () => {
+  it("may be numbers on either side", () => {
+    const x = given(6);
+    assert.deepEqual(counted(ops.sub(10, x)), [10, 9, 8, 7, 6, 5]);
+    assert.deepEqual(counted(ops.div(x, 2)), [0, 0.5, 1, 1.5, 2, 2.5]);
+    assert.deepEqual(counted(ops.where(ops.greater(x, 2), 1, x)), [0, 1, 2, 1, 1, 1]);
+  });
+  it("must hold a value", () => {
+    assert.throws(() => ops.add(1, 2), { name: "GraphError", message: /add: at least one operand/ });
+  });
+  it("of different types are refused", () => {
+    const x = given(2);
+    const whole = ops.input(x.graph, "i", [2], "int64");
+    for (const build of [() => ops.add(x, whole), () => ops.greater(whole, x), () => ops.exp(whole)]) {
+      assert.throws(build, { name: "GraphError", message: /int64/ });
+    }
+    assert.throws(() => ops.where(x, x, x), { name: "GraphError", message: /the condition is float32, not bool/ });
+    assert.throws(() => ops.gather(x, x), { name: "GraphError", message: /indices are float32/ });
+  });
+});
+
+describe("axes and positions", () => {
+  it("count from the end when negative", () => {
+    const x = given(2, 3);
+    assert.deepEqual(counted(ops.slice(x, -1, -2)), [1, 2, 4, 5]);
+    assert.deepEqual(counted(ops.slice(x, 1, 0, -1)), [0, 1, 3, 4]);
+    assert.deepEqual(counted(ops.reduceSum(x, [-1, -2])), [15]);
+    assert.deepEqual(counted(ops.reverse(x, -1)), [2, 1, 0, 5, 4, 3]);
+    assert.deepEqual(counted(ops.concat([x, x], -2)), [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5]);
+    assert.deepEqual(ops.softmax(x, -2).graph.nodes.at(-1)?.attributes, { axis: 0 });
+    assert.equal(x.dim(-1), 3);
+  });
+  it("outside the tensor are refused", () => {
+    const x = given(2, 3);
+    for (const axis of [2, -3, 0.5]) {
+      for (const build of [
+        () => ops.softmax(x, axis),
+        () => ops.reduceSum(x, [axis]),
+        () => ops.slice(x, axis, 0, 1),
+        () => ops.reverse(x, axis),
+        () => ops.concat([x, x], axis),
+        () => ops.pad(x, axis, 1, 1),
+      ]) {
+        assert.throws(build, { name: "GraphError", message: /axis .* is outside a tensor of rank 2/ });
+      }
+    }
+    assert.throws(() => x.dim(2), { name: "GraphError", message: /axis 2 of a value of shape \[2,3\]/ });
+    for (const [start, end] of [
+      [0, 0],
+      [2, 1],
+      [3, 4],
+      [-4, 1],
+    ]) {
+      assert.throws(() => ops.slice(x, 1, start, end), { name: "GraphError", message: /elements .* of axis 1/ });
+    }
+  });
+});
+
+describe("operators that would do nothing", () => {
+  it("give their operand back", () => {
+    const x = given(2, 3);
+    for (const same of [
+      ops.reshape(x, [2, 3]),
+      ops.reshape(x, [2, -1]),
+      ops.transpose(x, [0, 1]),
+      ops.expand(x, [2, 3]),
+      ops.slice(x, 1, 0),
+      ops.slice(x, 1, -3, 9),
+      ops.pad(x, 0, 0, 0),
+      ops.cast(x, "float32"),
+      ops.concat([x], 0),
+      ops.reduceSum(x, []),
+      ops.reduceMean(x, []),
+    ]) {
+      assert.equal(same, x);
+    }
+    assert.notEqual(ops.expand(x, [1, 2, 3]), x);
+    assert.notEqual(ops.reshape(x, [1, 2, 3]), x);
+  });
+});
+
+describe("parts", () => {
+  it("of given sizes and of equal ones cover an axis", () => {
+    const x = given(2, 3);
+    assert.deepEqual(ops.split(x, 1, [1, 2]).map(counted), [
+      [0, 3],
+      [1, 2, 4, 5],
+    ]);
+    assert.deepEqual(ops.chunk(x, 3).map(counted), [
+      [0, 3],
+      [1, 4],
+      [2, 5],
+    ]);
+    assert.deepEqual(ops.chunk(x, 2, 0).map(counted), [
+      [0, 1, 2],
+      [3, 4, 5],
+    ]);
+  });
+  it("that do not come out even are refused", () => {
+    assert.throws(() => ops.chunk(given(2, 3), 2), { name: "GraphError", message: /an axis of 3 in 2 parts/ });
+    assert.throws(() => ops.split(given(3), 0, [2, 2, 1]), { name: "GraphError" });
+    assert.throws(() => ops.concat([], 0), { name: "GraphError", message: /nothing to join/ });
+    const x = given(2, 3);
+    assert.throws(() => ops.concat([x, ops.transpose(x, [1, 0])], 0), { name: "GraphError", message: /parts differ/ });
+  });
+});
+
+describe("shapes that do not fit", () => {
+  it("are refused with the operator, its operands and its place", () => {
+    const graph = new Graph();
+    const [x, y] = [ops.input(graph, "x", [2, 3]), ops.input(graph, "y", [2, 4])];
+    const within = (build: () => Value) => () => graph.within("net", () => graph.within("block.0", build));
+    const cases: [() => Value, string][] = [
+      [() => ops.add(x, y), "net.block.0: add(float32[2,3], float32[2,4]): [2,3] and [2,4] do not broadcast"],
+      [() => ops.matmul(x, y), "net.block.0: matmul(float32[2,3], float32[2,4]): inner sizes 3 and 2 differ"],
+      [() => ops.reshape(x, [4, 2]), "net.block.0: reshape(float32[2,3]): [2,3] as [4,2]"],
+      [() => ops.expand(x, [2, 1]), "net.block.0: expand(float32[2,3]): [2,3] does not expand to [2,1]"],
+      [() => ops.transpose(x, [0, 0]), "net.block.0: transpose(float32[2,3]): [0,0] is no permutation of 2 axes"],
+      [
+        () => ops.groupNormalization(x, 2, 1e-5),
+        "net.block.0: groupNormalization(float32[2,3]): 3 channels in 2 groups",
+      ],
+      [
+        () => ops.gemm(x, y, x, { transposeA: true }),
+        "net.block.0: gemm(float32[2,3], float32[2,4], float32[2,3]): a bias of [2,3] for 4 columns",
+      ],
+      [() => ops.matmul(ops.reshape(x, [6]), y), "net.block.0: matmul(float32[6], float32[2,4]): [6] is no matrix"],
+      [
+        () => ops.upsampleNearest(x, 2),
+        "net.block.0: upsampleNearest(float32[2,3]): takes a tensor of rank 4, got [2,3]",
+      ],
+      [() => ops.pad(x, 0, -1, 0), "net.block.0: pad(float32[2,3]): -1 and 0 elements put before and after"],
+    ];
+    for (const [build, message] of cases) assert.throws(within(build), { name: "GraphError", message });
+  });
+  it("of convolutions too", () => {
+    const graph = new Graph();
+    const x = ops.input(graph, "x", [1, 3, 4, 4]);
+    const kernel = (...shape: number[]) => ops.input(graph, `k${graph.nodes.length}`, shape);
+    const plain = { strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] } as const;
+    assert.throws(() => ops.conv2d(x, kernel(2, 2, 3, 3), plain), /3 channels for a kernel of \[2,2,3,3\]/);
+    assert.throws(() => ops.conv2d(x, kernel(2, 3, 5, 3), plain), /\[1,3,4,4\] is smaller than the kernel/);
+    assert.throws(
+      () => ops.convTranspose2d(x, kernel(2, 3, 3, 3), { ...plain, outputPadding: [0, 0] }),
+      /3 channels for a kernel/,
+    );
+  });
+});
+
+describe("scopes", () => {
+  it("nest, and end with an error too", () => {
+    const graph = new Graph();
+    const x = ops.input(graph, "x", [2]);
+    assert.throws(() =>
+      graph.within("a", () => {
+        throw new RangeError("stop");
+      }),
+    );
+    const y = graph.within("a", () => graph.within("b", () => ops.neg(x)));
+    assert.deepEqual([graph.producerOf(y).scope, graph.producerOf(ops.neg(x)).scope], ["a.b", ""]);
+  });
+});
