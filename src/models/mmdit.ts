@@ -150,7 +150,7 @@ function jointAttention(w: Weights, config: MmditConfig, image: Value, context: 
   };
   const imageQuery = of(image, "to_q", "norm_q");
   const contextQuery = of(context, "add_q_proj", "norm_added_q");
-  const joined = attention(
+  const joined = attend(
     // The last block's text is not read by anything, so nothing has to be asked for it.
     last ? imageQuery : concat([imageQuery, contextQuery], 1),
     concat([of(image, "to_k", "norm_k"), of(context, "add_k_proj", "norm_added_k")], 1),
@@ -171,8 +171,12 @@ function selfAttention(w: Weights, config: MmditConfig, x: Value): Value {
   const query = queryKeyNorm(w.scope("norm_q"), config, linear(w.scope("to_q"), x, width));
   const key = queryKeyNorm(w.scope("norm_k"), config, linear(w.scope("to_k"), x, width));
   const value = linear(w.scope("to_v"), x, width);
-  const attended = attention(query, key, value, { heads: config.num_attention_heads });
-  return linear(w.scope("to_out.0"), attended, width);
+  return linear(w.scope("to_out.0"), attend(query, key, value, { heads: config.num_attention_heads }), width);
+}
+
+/** Attention whose result is kept through checkpoints: of all that a block computes, it is the most work for the least memory. */
+function attend(...operands: Parameters<typeof attention>): Value {
+  return operands[0].graph.keep(attention(...operands));
 }
 
 /** RMS norm of every head's queries or keys, where the model has it. */

@@ -56,7 +56,12 @@ export class SoftTokenEmbedding {
   async at(timestep: number, strength = 1): Promise<FloatTensor> {
     const { effective } = await this.forward.run({ tokens: this.softTokens.tokens, row: this.rowAt(timestep) });
     const { shape, data } = effective as FloatTensor;
-    return strength === 1 ? floatTensor(shape, data) : floatTensor(shape, data.map((x) => x * strength));
+    return strength === 1
+      ? floatTensor(shape, data)
+      : floatTensor(
+          shape,
+          data.map((x) => x * strength),
+        );
   }
 
   /** Gradients from d loss / d effective at the same timestep. */
@@ -82,5 +87,4 @@ export class SoftTokenEmbedding {
     const index = bucketOf(timestep, timeTable.shape[0], this.trainTimesteps);
     return floatTensor([layers * width], timeTable.data.slice(index * layers * width, (index + 1) * layers * width));
   }
-
 }
