@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import { RuntimeFailure, unreachable } from "../../core/errors.js";
-import { formatShape, sameShape, sizeOf } from "../../core/tensor.js";
+import { formatShape, sameShape, sizeOf, type Tensor } from "../../core/tensor.js";
 import type { CompileOptions, Engine, NamedTensors, Provider, Session } from "../engine.js";
 import type { OnnxModel, Target, TensorSpec } from "../model.js";
 import type { Answer, Numbered, Request, WorkerSettings } from "./protocol.js";
@@ -36,16 +36,18 @@ export class OnnxRuntimeEngine implements Engine {
   ) {
     this.target = targetOf(provider);
     const settings: WorkerSettings = { provider, threads };
-    this.worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: settings });
-    this.worker.unref();
+    // Flags of the process, such as those of `node --eval`, are not for the worker.
+    this.worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: settings, execArgv: [] });
     this.worker.on("message", ({ id, body }: Numbered<Answer>) => {
       const request = this.waiting.get(id);
       this.settle(id);
       if (body.kind === "failed") request?.reject(new RuntimeFailure(body.message));
       else request?.resolve(body);
     });
-    this.worker.on("error", (error) => this.fail(`onnxruntime could not be loaded: ${error.message}`));
+    this.worker.on("error", (error) => this.fail(`the onnxruntime worker failed: ${error.message}`));
     this.worker.on("exit", (code) => this.fail(`the onnxruntime worker ended with code ${code}`));
+    // After the listeners: the one for messages would keep the process alive again.
+    this.worker.unref();
   }
 
   async compile(model: OnnxModel, options: CompileOptions = {}): Promise<Session> {
@@ -59,7 +61,9 @@ export class OnnxRuntimeEngine implements Engine {
       outputs: model.outputs,
       run: async (feeds) => {
         checkFeeds(model.inputs, feeds);
-        const ran = await this.ask({ kind: "run", session, feeds });
+        const copies = copied(feeds);
+        const buffers = Object.values(copies).map(({ data }) => data.buffer as ArrayBuffer);
+        const ran = await this.ask({ kind: "run", session, feeds: copies }, buffers);
         if (ran.kind !== "ran") throw new RuntimeFailure(`unexpected answer ${ran.kind}`);
         return ran.results;
       },
@@ -76,14 +80,14 @@ export class OnnxRuntimeEngine implements Engine {
     await this.worker.terminate();
   }
 
-  private ask(request: Request): Promise<Answer> {
+  private ask(request: Request, transfers: readonly ArrayBuffer[] = []): Promise<Answer> {
     if (this.failure !== null) return Promise.reject(this.failure);
     const id = ++this.requestCount;
     const message: Numbered<Request> = { id, body: request };
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
       this.worker.ref();
-      this.worker.postMessage(message);
+      this.worker.postMessage(message, transfers);
     });
   }
 
@@ -106,6 +110,17 @@ export class OnnxRuntimeEngine implements Engine {
       reject(this.failure);
     }
   }
+}
+
+/** Copies of just the elements: a message would copy the whole of a buffer that a tensor is a part of. */
+function copied(feeds: NamedTensors): NamedTensors {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, tensor]): [string, Tensor] => {
+      // Uint8Array may be a Buffer, whose slice shares memory.
+      const data = tensor.dtype === "bool" ? Uint8Array.from(tensor.data) : tensor.data.slice();
+      return [name, { ...tensor, data } as Tensor];
+    }),
+  );
 }
 
 /** Every input there, of the right type and shape, and none that the model does not know. */
