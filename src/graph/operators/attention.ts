@@ -77,7 +77,9 @@ export function attentionVjp(
       const [doh, oh, vh] = [dy, outputs[0], v].map((x) => splitHeads(group(x), size));
       const rowSums = ops.reduceSum(ops.mul(doh, oh), [3], { keepDims: true });
       const ones = ops.expand(ops.scalar(v.graph, 1), [...vh.shape.slice(0, 3), 1]);
-      const centred = ops.matmul(ops.concat([doh, ops.neg(rowSums)], 3), ops.concat([vh, ones], 3), { transposeB: true });
+      const centred = ops.matmul(ops.concat([doh, ops.neg(rowSums)], 3), ops.concat([vh, ones], 3), {
+        transposeB: true,
+      });
       const ds = ops.mul(p, centred);
       if (needsQuery) parts.push(ops.mul(mergeHeads(ops.matmul(ds, keys)), scale));
       if (needsKey) parts.push(mergeColumns(ops.matmul(splitColumns(scaledQuery, size), ds)));

@@ -9,9 +9,6 @@ import type { OnnxModel } from "../model.js";
 import type { Answer, Numbered, Request, WorkerSettings } from "./protocol.js";
 import { sessionOptions } from "./session-options.js";
 
-// Failures come back as errors; onnxruntime's own log lines would stand beside them on stderr.
-ort.env.logLevel = "fatal";
-
 const settings: WorkerSettings = workerData;
 const sessions = new Map<number, { session: Ort.InferenceSession; profiled: boolean }>();
 let sessionCount = 0;
