@@ -5,7 +5,7 @@ import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { expand, input, mul, reduceMean, reshape, sub } from "../graph/ops.js";
-import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
+import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import type { CompileOptions } from "../runtime/engine.js";
 
 export interface PairErrorOptions {
@@ -52,7 +52,7 @@ export interface PairErrors {
  * of the matrix is, and d loss / d tokens = sum of (d loss / d error) (d error / d tokens). So one pass is enough
  * and memory depends on the pairs a run, never on the batch.
  */
-export function pairErrorGraph(pipeline: DiffusionPipeline, options: PairErrorOptions) {
+export function pairErrorGraph(pipeline: Denoiser, options: PairErrorOptions) {
   const { pairs, latentShape, images, softTokens: softShape } = options;
   const graph = new Graph();
   const sampleShape = [images === "shared" ? 1 : pairs, ...latentShape];
@@ -72,7 +72,7 @@ export function pairErrorGraph(pipeline: DiffusionPipeline, options: PairErrorOp
   return { graph, outputs: { errors, gradients: reshape(gradients, [pairs, -1]) } };
 }
 
-export async function compilePairErrors(pipeline: DiffusionPipeline, options: PairErrorOptions): Promise<PairErrors> {
+export async function compilePairErrors(pipeline: Denoiser, options: PairErrorOptions): Promise<PairErrors> {
   const { graph, outputs } = pairErrorGraph(pipeline, options);
   const { engine } = pipeline;
   const session = await engine.compile(writeOnnx(graph, outputs, engine.target), options.compile);

@@ -51,37 +51,42 @@ export interface Noising {
   readonly target: FloatTensor;
 }
 
-export interface DiffusionPipeline {
-  readonly family: Family;
-  /** The folder it was opened from. */
-  readonly origin: string;
+/** The part of a pipeline that soft tokens are trained through. */
+export interface Denoiser {
   readonly engine: Engine;
-  /** Pixels a side that the model was made for. */
-  readonly defaultSize: number;
-  /** Pixels a latent; image sizes are multiples of `sizeMultiple`. */
-  readonly latentScale: number;
-  readonly sizeMultiple: number;
-  readonly latentChannels: number;
   readonly softTokenLayout: SoftTokenLayout;
   readonly scheduler: Scheduler;
-  /** The scheduler's name as image galleries know it. */
-  readonly samplerName: string;
   /** Shapes of one text's conditioning, without the first axis. */
   readonly conditioningShapes: Readonly<Record<string, Shape>>;
   /** Tokens that one pair puts through the denoiser at a latent size [channels, h, w], for choosing how many go together. */
   tokensAPair(latentShape: Shape): number;
-  /** Embeds prompts in order. */
-  encodePrompts(prompts: readonly string[]): Promise<{ conditioning: Conditioning; truncated: TruncatedPrompt[] }>;
-  /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
-  encodeImages(images: FloatTensor): Promise<FloatTensor>;
-  /** Scaled latents to images in -1..1 (not clamped). */
-  decodeLatents(latents: FloatTensor): Promise<FloatTensor>;
   /** Adds the denoiser to `graph`; returns its prediction [N, channels, h, w]. */
   denoise(graph: Graph, inputs: DenoiserInputs): Value;
   /** Adds the projection of raw soft tokens [..., rawWidth] to the width of the text stream. */
   projectSoftTokens(graph: Graph, tokens: Value): Value;
   /** Training's noisy sample and target at an integer timestep in 0..999. */
   noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising;
+}
+
+/** A whole pipeline: texts and images in, images out. */
+export interface DiffusionPipeline extends Denoiser {
+  readonly family: Family;
+  /** The folder it was opened from. */
+  readonly origin: string;
+  /** The scheduler's name as image galleries know it. */
+  readonly samplerName: string;
+  /** Pixels a side that the model was made for. */
+  readonly defaultSize: number;
+  /** Pixels a latent; image sizes are multiples of `sizeMultiple`. */
+  readonly latentScale: number;
+  readonly sizeMultiple: number;
+  readonly latentChannels: number;
+  /** Embeds prompts in order. */
+  encodePrompts(prompts: readonly string[]): Promise<{ conditioning: Conditioning; truncated: TruncatedPrompt[] }>;
+  /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
+  encodeImages(images: FloatTensor): Promise<FloatTensor>;
+  /** Scaled latents to images in -1..1 (not clamped). */
+  decodeLatents(latents: FloatTensor): Promise<FloatTensor>;
   /** Frees the sessions that encode prompts and images; they come back when they are needed. */
   releaseEncoders(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, concat, expand, input, mul, slice, sub } from "../graph/ops.js";
-import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
+import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 
 export interface GuidedDenoiserOptions {
   /** Images a run. */
@@ -33,7 +33,7 @@ export interface GuidedDenoiser {
   release(): Promise<void>;
 }
 
-export function guidedDenoiserGraph(pipeline: DiffusionPipeline, options: GuidedDenoiserOptions) {
+export function guidedDenoiserGraph(pipeline: Denoiser, options: GuidedDenoiserOptions) {
   const { images, latentShape, guided, softTokens: softShape } = options;
   const texts = guided ? 2 * images : images;
   const graph = new Graph();
@@ -54,7 +54,7 @@ export function guidedDenoiserGraph(pipeline: DiffusionPipeline, options: Guided
 }
 
 export async function compileGuidedDenoiser(
-  pipeline: DiffusionPipeline,
+  pipeline: Denoiser,
   options: GuidedDenoiserOptions,
 ): Promise<GuidedDenoiser> {
   const { graph, outputs } = guidedDenoiserGraph(pipeline, options);

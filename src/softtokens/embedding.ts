@@ -5,7 +5,7 @@ import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, input, reshape } from "../graph/ops.js";
-import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import type { Denoiser } from "../pipelines/pipeline.js";
 import type { Session } from "../runtime/engine.js";
 import { requireFit, type SoftTokens } from "./softtokens.js";
 
@@ -32,7 +32,7 @@ export class SoftTokenEmbedding {
     private readonly backward: Session,
   ) {}
 
-  static async open(pipeline: DiffusionPipeline, softTokens: SoftTokens): Promise<SoftTokenEmbedding> {
+  static async open(pipeline: Denoiser, softTokens: SoftTokens): Promise<SoftTokenEmbedding> {
     const { softTokenLayout: layout, engine, scheduler } = pipeline;
     const { layers, count, width } = requireFit(softTokens, layout);
     const shape = [layers, count, layout.projectedWidth];

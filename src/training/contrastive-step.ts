@@ -4,7 +4,7 @@ import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
 import type { Objective } from "../objectives/objective.js";
 import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
 import { pickTexts } from "../pipelines/conditioning.js";
-import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
+import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import type { SoftTokenEmbedding, SoftTokenGradients } from "../softtokens/embedding.js";
 
 export interface ContrastiveBatch {
@@ -32,7 +32,7 @@ export interface ContrastiveResult {
 /** Compiled for a latent size and a number of pairs a run; works for any batch size. */
 export class ContrastiveStep {
   private constructor(
-    private readonly pipeline: DiffusionPipeline,
+    private readonly pipeline: Denoiser,
     private readonly embedding: SoftTokenEmbedding,
     private readonly objective: Objective,
     /** Pairs a run. */
@@ -41,7 +41,7 @@ export class ContrastiveStep {
   ) {}
 
   static async open(
-    pipeline: DiffusionPipeline,
+    pipeline: Denoiser,
     embedding: SoftTokenEmbedding,
     objective: Objective,
     options: { readonly latentShape: readonly number[]; readonly chunk: number },
