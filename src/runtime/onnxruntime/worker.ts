@@ -8,6 +8,9 @@ import type { CompileOptions, NamedTensors } from "../engine.js";
 import type { OnnxModel } from "../model.js";
 import type { Answer, Numbered, Request, WorkerSettings } from "./protocol.js";
 
+// Failures come back as errors; onnxruntime's own log lines would stand beside them on stderr.
+ort.env.logLevel = "fatal";
+
 const settings: WorkerSettings = workerData;
 const sessions = new Map<number, { session: ort.InferenceSession; profiled: boolean }>();
 let sessionCount = 0;
@@ -27,7 +30,7 @@ function sessionOptions({ weightFolder }: OnnxModel, options: CompileOptions): o
     intraOpNumThreads: threads,
     executionMode: "sequential",
     enableMemPattern: false,
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     graphOptimizationLevel: "layout",
     extra: {
       session,
