@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import type { z } from "zod";
 import { InputError } from "../core/errors.js";
 import { type FloatTensor, floatTensor, intTensor, type Shape, sizeOf, type Tensor } from "../core/tensor.js";
@@ -19,9 +19,9 @@ import { Weights } from "./weights.js";
 export const families = ["sd15", "sdxl", "sd3", "sd35"] as const;
 export type Family = (typeof families)[number];
 
-/** The path of a file or folder of `test/fixtures/parity`. */
+/** The path of a file or folder of `test/fixtures/parity`; tests run from the repository's root. */
 export function fixture(path: string): string {
-  return fileURLToPath(new URL(`../../test/fixtures/parity/${path}`, import.meta.url));
+  return join(process.cwd(), "test", "fixtures", "parity", path);
 }
 
 export function readJson(path: string): unknown {
