@@ -71,12 +71,12 @@ export function convolution(
 ): Value {
   const { kernel, stride = 1, padding = (kernel - 1) / 2 } = options;
   const weight = w.tensor("weight", [outputChannels, x.dim(1), kernel, kernel]);
-  const product = conv2d(x, weight, {
+  const attributes = {
     strides: [stride, stride],
     dilations: [1, 1],
-    pads: typeof padding === "number" ? [padding, padding, padding, padding] : padding,
-  });
-  return add(product, reshape(w.tensor("bias", [outputChannels]), [outputChannels, 1, 1]));
+    pads: typeof padding === "number" ? ([padding, padding, padding, padding] as const) : padding,
+  } as const;
+  return conv2d(x, weight, attributes, w.tensor("bias", [outputChannels]));
 }
 
 /** Rows of the table `weight` [count, width], as float32; only the rows asked for are read. */
