@@ -245,11 +245,9 @@ describe("checkpoints refuse", () => {
 });
 
 it("checkpoints lower the peak of memory", { skip: process.platform !== "linux" && "needs /proc" }, async () => {
-  const [plain, checkpointed] = await Promise.all(
-    ["plain", "checkpointed"].map((mode) => measureInChild("checkpoint", mode)),
-  );
+  const [plain, checkpointed] = await Promise.all(["0", "4"].map((layers) => measureInChild("checkpoint", layers)));
   const shown = `plain ${plain.peak} MB, checkpointed ${checkpointed.peak} MB`;
-  assert.ok(plain.peak > 90, shown);
+  assert.ok(plain.peak > 60, shown);
   assert.ok(checkpointed.peak < 0.65 * plain.peak, shown);
-  assert.deepEqual(checkpointed.result, plain.result);
+  assertNear(Float64Array.from(checkpointed.result), Float64Array.from(plain.result), 1e-4, "gradient");
 });

@@ -1,4 +1,4 @@
-/** @file The worker thread that owns onnxruntime: the only file that runs it. `run` blocks its thread, hence the worker. */
+/** @file The worker thread that owns onnxruntime: the only file outside tests that runs it. `run` blocks its thread, hence the worker. */
 
 import { parentPort, workerData } from "node:worker_threads";
 import type * as Ort from "onnxruntime-node";
