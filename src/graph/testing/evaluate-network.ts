@@ -137,13 +137,13 @@ export const network: Evaluators<Names> = {
         ([n, o, row, column]) =>
           (bias ? read(bias, [o]) : 0) +
           sum(channels, (i) =>
-          sum(taps[0], (r) => {
-            const top = row * strides[0] + r * dilations[0] - pads[0];
-            return sum(taps[1], (c) => {
-              const left = column * strides[1] + c * dilations[1] - pads[1];
-              return read(x, [n, i, top, left]) * read(kernel, [o, i, r, c]);
-            });
-          }),
+            sum(taps[0], (r) => {
+              const top = row * strides[0] + r * dilations[0] - pads[0];
+              return sum(taps[1], (c) => {
+                const left = column * strides[1] + c * dilations[1] - pads[1];
+                return read(x, [n, i, top, left]) * read(kernel, [o, i, r, c]);
+              });
+            }),
           ),
       ),
     ];
