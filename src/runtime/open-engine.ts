@@ -43,14 +43,16 @@ export async function openEngine(provider: Provider | "auto", threads: number, t
         await cpu.close();
         return { engine, passedOver };
       }
-      throw new RuntimeFailure(`its numbers differ from the CPU's by ${difference.toExponential(1)}`);
+      throw new RuntimeFailure(
+        `provider ${candidate} cannot be trusted: its numbers differ from the CPU's by ${difference.toExponential(1)}`,
+      );
     } catch (error) {
       await engine.close();
       if (provider !== "auto") {
         await cpu.close();
-        throw new RuntimeFailure(`provider ${candidate} cannot be used here: ${messageOf(error)}`, { cause: error });
+        throw error;
       }
-      passedOver.push(`${candidate}: ${messageOf(error)}`);
+      passedOver.push(messageOf(error));
     }
   }
   return { engine: cpu, passedOver };

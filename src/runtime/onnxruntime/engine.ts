@@ -52,7 +52,7 @@ export class OnnxRuntimeEngine implements Engine {
 
   async compile(model: OnnxModel, options: CompileOptions = {}): Promise<Session> {
     const answer = await this.ask({ kind: "compile", model, options }).catch((error: Error) => {
-      throw new RuntimeFailure(`cannot prepare the model: ${error.message}`);
+      throw new RuntimeFailure(`provider ${this.provider} cannot prepare the model: ${error.message}`);
     });
     if (answer.kind !== "compiled") throw new RuntimeFailure(`unexpected answer ${answer.kind}`);
     const { session } = answer;
