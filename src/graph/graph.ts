@@ -44,6 +44,8 @@ export class Value implements TensorType {
 export interface CheckpointRegion {
   readonly start: number;
   readonly end: number;
+  /** Values inside that are kept all the same. */
+  readonly kept: ReadonlySet<Value>;
 }
 
 /** An append-only list of nodes. Model code calls the functions of `ops.ts`, which append here. */
@@ -52,7 +54,8 @@ export class Graph {
   readonly regions: CheckpointRegion[] = [];
   private valueCount = 0;
   private scope = "";
-  private inRegion = false;
+  /** Values to keep of the checkpoint that is being built; null outside of one. */
+  private keeping: Set<Value> | null = null;
 
   /** Appends one node after checking its types, and returns its outputs. */
   append<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value[] {
@@ -95,15 +98,22 @@ export class Graph {
 
   /** Runs `body` as a checkpoint: the backward pass computes its nodes again instead of keeping their results. */
   checkpoint<T>(body: () => T): T {
-    if (this.inRegion) throw new GraphError("checkpoints cannot be nested");
+    if (this.keeping !== null) throw new GraphError("checkpoints cannot be nested");
     const start = this.nodes.length;
-    this.inRegion = true;
+    const kept = new Set<Value>();
+    this.keeping = kept;
     try {
       return body();
     } finally {
-      this.inRegion = false;
-      if (this.nodes.length > start) this.regions.push({ start, end: this.nodes.length });
+      this.keeping = null;
+      if (this.nodes.length > start) this.regions.push({ start, end: this.nodes.length, kept });
     }
+  }
+
+  /** Inside a checkpoint: `value` is small for the work that it took, so it is kept for the backward pass. */
+  keep(value: Value): Value {
+    this.keeping?.add(value);
+    return value;
   }
 
   private infer<K extends OperatorName>(

@@ -234,9 +234,9 @@ export function gelu(x: Value, approximate: "tanh" | "none" = "none"): Value {
   return x.graph.one("gelu", [x], { approximate });
 }
 
-/** Convolution of x [N, I, H, W] with kernel [O, I, kh, kw]; no bias. */
-export function conv2d(x: Value, kernel: Value, attributes: ConvolutionAttributes): Value {
-  return x.graph.one("conv2d", [x, kernel], attributes);
+/** Convolution of x [N, I, H, W] with kernel [O, I, kh, kw], plus an optional bias [O]. */
+export function conv2d(x: Value, kernel: Value, attributes: ConvolutionAttributes, bias?: Value | null): Value {
+  return x.graph.one("conv2d", bias ? [x, kernel, bias] : [x, kernel], attributes);
 }
 
 /** Transposed convolution of x [N, I, H, W] with kernel [I, O, kh, kw]: the adjoint of `conv2d` with the same kernel. */

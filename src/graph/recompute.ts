@@ -44,6 +44,12 @@ export function recompute(graph: Graph, region: CheckpointRegion, signal: Value)
       continue;
     }
     const inputs = node.inputs.map(imageOf);
+    if (node.outputs.every((output) => region.kept.has(output))) {
+      // Not computed again, but differentiated: its VJP reads the kept result and the recomputed inputs.
+      nodes.push({ ...node, inputs });
+      for (const output of node.outputs) images.set(output, output);
+      continue;
+    }
     const outputs = graph.within(`${node.scope}.recompute`, () => graph.append(node.op, inputs, node.attributes));
     nodes.push(graph.producerOf(outputs[0]));
     node.outputs.forEach((output, port) => {

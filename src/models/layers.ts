@@ -11,6 +11,7 @@ import {
   cos,
   gather,
   gemm,
+  greater,
   groupNormalization,
   layerNormalization,
   mul,
@@ -20,8 +21,14 @@ import {
   sigmoid,
   sin,
   sqrt,
+  where,
 } from "../graph/ops.js";
 import type { Weights } from "./weights.js";
+
+/** Runs `body` on the weights below `name`; the nodes it makes carry that name, for printing and profiles. */
+export function within<T>(w: Weights, name: string, body: (w: Weights) => T): T {
+  return w.graph.within(name, () => body(w.scope(name)));
+}
 
 /** x W^T + b over the last axis, for x [..., in]; keys `weight` [out, in] and, unless `bias` is false, `bias` [out]. */
 export function linear(w: Weights, x: Value, outputWidth: number, { bias = true } = {}): Value {
@@ -64,17 +71,23 @@ export function convolution(
 ): Value {
   const { kernel, stride = 1, padding = (kernel - 1) / 2 } = options;
   const weight = w.tensor("weight", [outputChannels, x.dim(1), kernel, kernel]);
-  const product = conv2d(x, weight, {
+  const attributes = {
     strides: [stride, stride],
     dilations: [1, 1],
-    pads: typeof padding === "number" ? [padding, padding, padding, padding] : padding,
-  });
-  return add(product, reshape(w.tensor("bias", [outputChannels]), [outputChannels, 1, 1]));
+    pads: typeof padding === "number" ? ([padding, padding, padding, padding] as const) : padding,
+  } as const;
+  return conv2d(x, weight, attributes, w.tensor("bias", [outputChannels]));
 }
 
 /** Rows of the table `weight` [count, width], as float32; only the rows asked for are read. */
 export function embedding(w: Weights, indices: Value, count: number, width: number): Value {
   return cast(gather(w.stored("weight", [count, width]), indices), "float32");
+}
+
+/** x, but at least `low` and at most `high`. */
+export function clamp(x: Value, low: number, high: number): Value {
+  const capped = where(greater(x, high), high, x);
+  return where(greater(low, capped), low, capped);
 }
 
 export function silu(x: Value): Value {

@@ -3,26 +3,45 @@
 import { InputError } from "../core/errors.js";
 import { formatShape, type Shape, sameShape } from "../core/tensor.js";
 import type { Graph, Value } from "../graph/graph.js";
-import { cast, parameter } from "../graph/ops.js";
+import { cast, input, parameter } from "../graph/ops.js";
 import type { StoredTensor, WeightSource } from "../weights/source.js";
 
-/** Reads the tensors of a checkpoint into one graph, under a key prefix. */
+/** Where the values of weights come from. Asked once for each key. */
+interface Origin {
+  value(graph: Graph, name: string, shape: Shape): Value;
+  /** Keys that exist and may never have been asked for. */
+  readonly keys: readonly string[];
+  readonly label: string;
+}
+
+/** Hands out the weights of a network to the code that builds it, under a key prefix. */
 export class Weights {
   private constructor(
     readonly graph: Graph,
-    private readonly source: WeightSource,
+    private readonly origin: Origin,
     private readonly prefix: string,
     private readonly values: Map<string, Value>,
   ) {}
 
-  /** The whole of `source`. */
+  /** The weights of a checkpoint, which stay in their files. */
   static of(graph: Graph, source: WeightSource): Weights {
-    return new Weights(graph, source, "", new Map());
+    const origin: Origin = {
+      label: source.origin,
+      keys: [...source.tensors.keys()],
+      value: (to, name, shape) => parameter(to, find(source, name, shape)),
+    };
+    return new Weights(graph, origin, "", new Map());
+  }
+
+  /** float32 graph inputs named like the weights: for training them, and for learning which weights a network has. */
+  static asInputs(graph: Graph): Weights {
+    const origin: Origin = { label: "inputs", keys: [], value: input };
+    return new Weights(graph, origin, "", new Map());
   }
 
   /** The tensors below `name`; `scope("attn").tensor("to_q.weight", ...)` reads `attn.to_q.weight`. */
   scope(name: string | number): Weights {
-    return new Weights(this.graph, this.source, `${this.prefix}${name}.`, this.values);
+    return new Weights(this.graph, this.origin, `${this.prefix}${name}.`, this.values);
   }
 
   /** A weight as float32, whatever it is stored as. */
@@ -33,38 +52,45 @@ export class Weights {
   /** A weight in its stored type, for tables of which only a few rows are read. */
   stored(key: string, shape: Shape): Value {
     const name = this.prefix + key;
-    const stored = this.find(name);
-    if (!sameShape(stored.shape, shape)) {
-      throw new InputError(
-        `${this.source.origin}: ${name} has shape ${formatShape(stored.shape)}, the configuration asks for ${formatShape(shape)}`,
-      );
-    }
     const known = this.values.get(name);
-    if (known !== undefined) return known;
-    const value = parameter(this.graph, stored);
+    if (known !== undefined && sameShape(known.shape, shape)) return known;
+    const value = this.origin.value(this.graph, name, shape);
     this.values.set(name, value);
     return value;
   }
 
+  /** Everything handed out so far, by full key. */
+  get used(): ReadonlyMap<string, Value> {
+    return this.values;
+  }
+
   /** Throws when the checkpoint holds tensors that nothing has read, except those that match a pattern. */
   requireAllUsed(...ignore: readonly RegExp[]): void {
-    const unused = [...this.source.tensors.keys()].filter(
+    const unused = this.origin.keys.filter(
       (name) => !this.values.has(name) && !ignore.some((pattern) => pattern.test(name)),
     );
     if (unused.length === 0) return;
     const shown = unused.slice(0, 5).join(", ");
     const more = unused.length > 5 ? ` and ${unused.length - 5} more` : "";
     throw new InputError(
-      `${this.source.origin}: ${unused.length} tensors do not belong to the configured model: ${shown}${more}`,
+      `${this.origin.label}: ${unused.length} tensors do not belong to the configured model: ${shown}${more}`,
     );
   }
+}
 
-  private find(name: string): StoredTensor {
-    const stored = this.source.tensors.get(name);
-    if (stored !== undefined) return stored;
+/** The stored tensor `name`, which must be there and have `shape`. */
+function find(source: WeightSource, name: string, shape: Shape): StoredTensor {
+  const stored = source.tensors.get(name);
+  if (stored === undefined) {
     const leaf = name.split(".").slice(-2).join(".");
-    const similar = [...this.source.tensors.keys()].find((key) => key.endsWith(leaf));
+    const similar = [...source.tensors.keys()].find((key) => key.endsWith(leaf));
     const hint = similar === undefined ? "" : ` (it has e.g. ${similar})`;
-    throw new InputError(`${this.source.origin}: the tensor ${name} is missing${hint}`);
+    throw new InputError(`${source.origin}: the tensor ${name} is missing${hint}`);
   }
+  if (!sameShape(stored.shape, shape)) {
+    throw new InputError(
+      `${source.origin}: ${name} has shape ${formatShape(stored.shape)}, the configuration asks for ${formatShape(shape)}`,
+    );
+  }
+  return stored;
 }

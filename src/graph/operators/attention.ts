@@ -24,6 +24,16 @@ function mergeHeads(x: Value): Value {
   return ops.reshape(ops.transpose(x, [0, 2, 1, 3]), [x.dim(0), x.dim(2), x.dim(1) * x.dim(3)]);
 }
 
+/** [N, L, heads * d] -> [N, heads, d, L]. */
+function splitColumns(x: Value, heads: number): Value {
+  return ops.transpose(ops.reshape(x, [x.dim(0), x.dim(1), heads, x.dim(2) / heads]), [0, 2, 3, 1]);
+}
+
+/** [N, heads, d, L] -> [N, L, heads * d]. */
+function mergeColumns(x: Value): Value {
+  return ops.reshape(ops.transpose(x, [0, 3, 1, 2]), [x.dim(0), x.dim(3), x.dim(1) * x.dim(2)]);
+}
+
 /** How many heads go into one group: a divisor of `heads` whose matrices fit the budget. */
 function headsPerGroup(heads: number, bytesPerHead: number, budget: number): number {
   let count = heads;
@@ -34,8 +44,10 @@ function headsPerGroup(heads: number, bytesPerHead: number, budget: number): num
 /**
  * With S = scale Q K^T + bias, P = softmax(S), O = P V (per head):
  * dV = P^T dO; dP = dO V^T; dS = P * (dP - rowsum(dO * O)); dQ = scale dS K; dK = scale dS^T Q; dbias = dS.
- * P is computed again. Each group's results are joined before the groups are, so that onnxruntime, which orders nodes
- * depth first, finishes a group before it starts the next. `matrixBytes` bounds one matrix of a group.
+ * P is computed again. What touches a large matrix is kept to the products, one softmax and one multiplication: the row sums
+ * are taken off inside the product, [dO, -rowsum] [V, 1]^T, and dV and dK come out transposed, dV^T = dO^T P, since
+ * transposing P would cost more. Each group's results are joined before the groups are, so that onnxruntime, which orders
+ * nodes depth first, finishes a group before it starts the next. `matrixBytes` bounds one matrix of a group.
  */
 export function attentionVjp(
   { inputs, outputs, attributes, dy, needed }: VjpContext<"attention">,
@@ -51,24 +63,29 @@ export function attentionVjp(
   const groups: Value[] = [];
   const biasGradients: Value[] = [];
   for (let head = 0; head < heads; head += size) {
-    const columns = (x: Value) => {
+    const group = (x: Value) => {
       const d = x.dim(2) / heads;
-      return splitHeads(ops.slice(x, 2, head * d, (head + size) * d), size);
+      return ops.slice(x, 2, head * d, (head + size) * d);
     };
-    const [qh, kh, doh] = [ops.mul(columns(q), scale), columns(k), columns(dy)];
-    const scores = ops.matmul(qh, kh, { transposeB: true });
+    const scaledQuery = ops.mul(group(q), scale);
+    const keys = splitHeads(group(k), size);
+    const scores = ops.matmul(splitHeads(scaledQuery, size), keys, { transposeB: true });
     const groupBias = bias && (bias.dim(1) === 1 ? bias : ops.slice(bias, 1, head, head + size));
     const p = ops.softmax(groupBias ? ops.add(scores, groupBias) : scores);
     const parts: Value[] = [];
     if (needsQuery || needsKey || needsBias) {
-      const dp = ops.matmul(doh, columns(v), { transposeB: true });
-      const rows = ops.reduceSum(ops.mul(doh, columns(outputs[0])), [3], { keepDims: true });
-      const ds = ops.mul(p, ops.sub(dp, rows));
-      if (needsQuery) parts.push(ops.mul(mergeHeads(ops.matmul(ds, kh)), scale));
-      if (needsKey) parts.push(mergeHeads(ops.matmul(ds, qh, { transposeA: true })));
+      const [doh, oh, vh] = [dy, outputs[0], v].map((x) => splitHeads(group(x), size));
+      const rowSums = ops.reduceSum(ops.mul(doh, oh), [3], { keepDims: true });
+      const ones = ops.expand(ops.scalar(v.graph, 1), [...vh.shape.slice(0, 3), 1]);
+      const centred = ops.matmul(ops.concat([doh, ops.neg(rowSums)], 3), ops.concat([vh, ones], 3), {
+        transposeB: true,
+      });
+      const ds = ops.mul(p, centred);
+      if (needsQuery) parts.push(ops.mul(mergeHeads(ops.matmul(ds, keys)), scale));
+      if (needsKey) parts.push(mergeColumns(ops.matmul(splitColumns(scaledQuery, size), ds)));
       if (needsBias) biasGradients.push(ds);
     }
-    if (needsValue) parts.push(mergeHeads(ops.matmul(p, doh, { transposeA: true })));
+    if (needsValue) parts.push(mergeColumns(ops.matmul(splitColumns(group(dy), size), p)));
     if (parts.length > 0) groups.push(ops.concat(parts, 1));
   }
   const lengths = [q, k, v].flatMap((x, index) => (needed[index] ? [x.dim(1)] : []));

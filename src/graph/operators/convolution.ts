@@ -19,8 +19,11 @@ function outputSize(
   return Math.floor((input + pads[axis] + pads[axis + 2] - dilations[axis] * (size - 1) - 1) / strides[axis]) + 1;
 }
 
-function requireImages([x, kernel]: readonly TensorType[], channelAxis: 0 | 1): void {
+function requireImages([x, kernel, bias]: readonly TensorType[], channelAxis: 0 | 1): void {
   requireFloat(x, kernel);
+  if (bias && (bias.shape.length !== 1 || bias.shape[0] !== kernel.shape[1 - channelAxis])) {
+    throw new GraphError(`a bias of ${formatShape(bias.shape)} for a kernel of ${formatShape(kernel.shape)}`);
+  }
   requireRank(x, 4);
   requireRank(kernel, 4);
   if (x.shape[1] !== kernel.shape[channelAxis]) {
@@ -85,6 +88,7 @@ export const convolutionRules: OperatorRules<"conv2d" | "convTranspose2d" | "ups
     vjp: ({ inputs: [x, kernel], attributes, dy, needed }) => [
       needed[0] ? inputGradient(x, kernel, dy, attributes) : null,
       needed[1] ? kernelGradient(x, kernel.shape, dy, attributes) : null,
+      needed[2] ? ops.reduceSum(dy, [0, 2, 3]) : null,
     ],
     onnx: (emitter, { attributes }, inputs) => [emitter.node("Conv", inputs, onnxAttributes(attributes))],
   },

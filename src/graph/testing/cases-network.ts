@@ -71,6 +71,7 @@ export const networkCases: Cases<Names> = {
   conv2d: [
     { inputs: [any(2, 3, 5, 4), any(2, 3, 3, 3)], attributes: { ...plain, pads: [1, 1, 1, 1] } },
     { inputs: [any(1, 2, 4, 5), any(3, 2, 1, 1)], attributes: plain },
+    { inputs: [any(2, 2, 4, 3), any(3, 2, 3, 1), any(3)], attributes: { ...plain, pads: [1, 0, 1, 0] } },
     { inputs: [any(1, 2, 5, 4), any(3, 2, 3, 2)], attributes: plain },
     { inputs: [any(1, 2, 5, 6), any(2, 2, 3, 3)], attributes: { ...plain, pads: [0, 1, 2, 0] } },
     { inputs: [any(1, 2, 6, 5), any(2, 2, 3, 3)], attributes: { ...plain, strides: [2, 2], pads: [1, 1, 1, 1] } },

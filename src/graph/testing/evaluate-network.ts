@@ -121,8 +121,8 @@ export const network: Evaluators<Names> = {
         : 0.5 * value * (1 + erf(value / Math.SQRT2)),
     ),
   ],
-  // Y[n, o, y, x] = sum over i, r, c of X[n, i, stride y + dilation r - pad, ...] K[o, i, r, c]; X is 0 outside.
-  conv2d: ([x, kernel], { strides, pads, dilations }) => {
+  // Y[n, o, y, x] = bias[o] + sum over i, r, c of X[n, i, stride y + dilation r - pad, ...] K[o, i, r, c]; X is 0 outside.
+  conv2d: ([x, kernel, bias], { strides, pads, dilations }) => {
     const [batch, channels, ...input] = x.shape;
     const [outputs, , ...taps] = kernel.shape;
     const [height, width] = input.map((size, axis) => {
@@ -132,16 +132,19 @@ export const network: Evaluators<Names> = {
       return count;
     });
     return [
-      tabulate([batch, outputs, height, width], ([n, o, row, column]) =>
-        sum(channels, (i) =>
-          sum(taps[0], (r) => {
-            const top = row * strides[0] + r * dilations[0] - pads[0];
-            return sum(taps[1], (c) => {
-              const left = column * strides[1] + c * dilations[1] - pads[1];
-              return read(x, [n, i, top, left]) * read(kernel, [o, i, r, c]);
-            });
-          }),
-        ),
+      tabulate(
+        [batch, outputs, height, width],
+        ([n, o, row, column]) =>
+          (bias ? read(bias, [o]) : 0) +
+          sum(channels, (i) =>
+            sum(taps[0], (r) => {
+              const top = row * strides[0] + r * dilations[0] - pads[0];
+              return sum(taps[1], (c) => {
+                const left = column * strides[1] + c * dilations[1] - pads[1];
+                return read(x, [n, i, top, left]) * read(kernel, [o, i, r, c]);
+              });
+            }),
+          ),
       ),
     ];
   },

@@ -1,0 +1,18 @@
+/** @file Runs the compiled tests: all of them, or those below the paths given. Node 20 and later read globs differently, so files are named. */
+
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const wanted = process.argv.slice(2).map((path) => join(path));
+const files = readdirSync("dist", { recursive: true })
+  .map((name) => join("dist", String(name)))
+  .filter((file) => file.endsWith(".test.js"))
+  .filter((file) => wanted.length === 0 || wanted.some((path) => file.startsWith(path)))
+  .sort();
+if (files.length === 0) {
+  console.error("no tests found below dist: run npm run build first");
+  process.exit(1);
+}
+const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], { stdio: "inherit" });
+process.exit(status ?? 1);

@@ -1,0 +1,132 @@
+/** @file The benchmarks, each run in a process of its own so that its peak memory is its own. */
+
+import { Generator } from "../core/random.js";
+import { floatTensor } from "../core/tensor.js";
+import { countFlops } from "../graph/flops.js";
+import { compilePairErrors, pairErrorGraph } from "../objectives/pair-errors.js";
+import { softRepa } from "../objectives/softrepa.js";
+import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { compileGuidedDenoiser, guidedDenoiserGraph } from "../sampling/guided-denoiser.js";
+import { SoftTokenEmbedding } from "../softtokens/embedding.js";
+import { initialSoftTokens } from "../softtokens/initial.js";
+import { ContrastiveStep } from "../training/contrastive-step.js";
+import { matMulPeak, peakMemory, time } from "./measure.js";
+import { benchDenoiser, randomConditioning } from "./subject.js";
+
+/** What one benchmark tells; times in seconds, work in GFLOP, memory in MB. */
+export interface Measurement {
+  readonly title: string;
+  readonly seconds: number;
+  readonly runs: number;
+  /** All products that are computed, and those without what checkpoints compute twice. */
+  readonly executed: number;
+  readonly useful: number;
+  /** The machine's best in plain products, measured before and after; 0 where it was not asked for. */
+  readonly peakGflops: number;
+  readonly peakMemory: number | null;
+}
+
+/** 1024 image tokens. */
+const latentShape = [16, 64, 64];
+const softShape = [5, 4, 768];
+const blocks = 12;
+
+/** One row of B = 4: forward, backward, gradients of 4 pairs. */
+async function trainingStep(): Promise<Measurement> {
+  const engine = new OnnxRuntimeEngine("cpu");
+  const before = await matMulPeak(engine);
+  const denoiser = await benchDenoiser(engine, blocks);
+  const options = { pairs: 4, latentShape, images: "shared", softTokens: softShape, gradients: true } as const;
+  const { graph, outputs } = pairErrorGraph(denoiser, options);
+  const { executed, useful } = countFlops(graph, Object.values(outputs));
+  const step = await compilePairErrors(denoiser, options);
+  const random = new Generator(0);
+  const feeds = {
+    sample: random.normal([1, ...latentShape]),
+    target: random.normal([1, ...latentShape]),
+    timestep: floatTensor([1], Float32Array.of(500)),
+    conditioning: randomConditioning(denoiser, 4, random),
+    softTokens: random.normal(softShape),
+  };
+  const { median, runs } = await time(() => step.run(feeds), 3);
+  const memory = peakMemory();
+  await step.release();
+  const peakGflops = Math.max(before, await matMulPeak(engine));
+  await engine.close();
+  const title = "training step: 4 pairs forward + backward";
+  return {
+    title,
+    seconds: median,
+    runs,
+    executed: executed / 1e9,
+    useful: useful / 1e9,
+    peakGflops,
+    peakMemory: memory,
+  };
+}
+
+/** One guided denoising step of one image. */
+async function samplingStep(): Promise<Measurement> {
+  const engine = new OnnxRuntimeEngine("cpu");
+  const before = await matMulPeak(engine);
+  const denoiser = await benchDenoiser(engine, blocks);
+  const options = { images: 1, latentShape, guided: true, softTokens: softShape };
+  const { graph, outputs } = guidedDenoiserGraph(denoiser, options);
+  const { executed, useful } = countFlops(graph, Object.values(outputs));
+  const step = await compileGuidedDenoiser(denoiser, options);
+  const random = new Generator(0);
+  const feeds = {
+    sample: random.normal([1, ...latentShape]),
+    timestep: 500,
+    conditioning: randomConditioning(denoiser, 2, random),
+    softTokens: random.normal(softShape),
+    guidanceScale: 4,
+  };
+  const { median, runs } = await time(() => step.run(feeds), 5);
+  const memory = peakMemory();
+  await step.release();
+  const peakGflops = Math.max(before, await matMulPeak(engine));
+  await engine.close();
+  const title = "sampling step: 1 image, both guidance branches";
+  return {
+    title,
+    seconds: median,
+    runs,
+    executed: executed / 1e9,
+    useful: useful / 1e9,
+    peakGflops,
+    peakMemory: memory,
+  };
+}
+
+/** A whole contrastive step, B x B pairs in runs of 4, on 4 blocks and 64 image tokens. */
+async function wholeStep(batch: number): Promise<Measurement> {
+  const engine = new OnnxRuntimeEngine("cpu");
+  const denoiser = await benchDenoiser(engine, 4);
+  const random = new Generator(0);
+  const sizes = { layers: 4, count: 4, buckets: 100, width: "projected" } as const;
+  const embedding = await SoftTokenEmbedding.open(denoiser, initialSoftTokens(denoiser.softTokenLayout, sizes, random));
+  const small = [16, 16, 16];
+  const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });
+  const step = await ContrastiveStep.open(denoiser, embedding, objective, { latentShape: small, chunk: 4 });
+  const contrast = {
+    latents: random.normal([batch, ...small]),
+    conditioning: randomConditioning(denoiser, batch, random),
+    noise: random.normal([1, ...small]),
+    timestep: 500,
+  };
+  const start = performance.now();
+  await step.run(contrast);
+  const seconds = (performance.now() - start) / 1000;
+  const memory = peakMemory();
+  await engine.close();
+  const title = `whole step at B = ${batch}: ${batch * batch} pairs`;
+  return { title, seconds, runs: 1, executed: 0, useful: 0, peakGflops: 0, peakMemory: memory };
+}
+
+export const cases: Readonly<Record<string, () => Promise<Measurement>>> = {
+  train: trainingStep,
+  sample: samplingStep,
+  "step-b4": () => wholeStep(4),
+  "step-b16": () => wholeStep(16),
+};

@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+/** @file `npm run bench`: training step, sampling step, and memory against the batch size. */
+
+import { spawnSync } from "node:child_process";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { cases } from "./cases.js";
+
+const measurementSchema = z.object({
+  title: z.string(),
+  seconds: z.number(),
+  runs: z.number(),
+  executed: z.number(),
+  useful: z.number(),
+  peakGflops: z.number(),
+  peakMemory: z.number().nullable(),
+});
+
+/** Runs one case in a child process. */
+function measure(name: string) {
+  const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url), "--case", name], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (child.status !== 0) throw new Error(`benchmark ${name} ended with code ${child.status}`);
+  return measurementSchema.parse(JSON.parse(child.stdout));
+}
+
+function megabytes(memory: number | null): string {
+  return memory === null ? "unknown" : `${memory.toFixed(0)} MB`;
+}
+
+function report(): void {
+  const processor = cpus()[0]?.model ?? "unknown processor";
+  console.log(`${processor}, ${cpus().length} cores; MM-DiT 768 wide, 12 blocks, 1024 + 154 tokens, float32\n`);
+  for (const name of ["train", "sample"]) {
+    const { title, seconds, runs, executed, useful, peakGflops, peakMemory } = measure(name);
+    const rate = executed / seconds;
+    console.log(title);
+    console.log(`  time          ${seconds.toFixed(2)} s (median of ${runs})`);
+    console.log(`  products      ${rate.toFixed(0)} GFLOP/s, ${executed.toFixed(0)} GFLOP`);
+    console.log(`  MatMul peak   ${peakGflops.toFixed(0)} GFLOP/s`);
+    console.log(`  share of peak ${((100 * rate) / peakGflops).toFixed(0)}%`);
+    if (useful < executed) {
+      const share = (100 * useful) / seconds / peakGflops;
+      console.log(`  without what checkpoints compute twice: ${useful.toFixed(0)} GFLOP, ${share.toFixed(0)}% of peak`);
+    }
+    console.log(`  peak memory   ${megabytes(peakMemory)}\n`);
+  }
+  const [small, large] = [measure("step-b4"), measure("step-b16")];
+  for (const { title, seconds, peakMemory } of [small, large]) {
+    console.log(`${title}: ${seconds.toFixed(1)} s, peak memory ${megabytes(peakMemory)}`);
+  }
+  if (small.peakMemory && large.peakMemory) {
+    console.log(`memory at B = 16 over B = 4: ${(large.peakMemory / small.peakMemory).toFixed(3)}`);
+  }
+}
+
+const [, , flag, name] = process.argv;
+if (flag === "--case") {
+  const run = cases[name];
+  if (run === undefined) throw new Error(`no benchmark ${name}: ${Object.keys(cases).join(", ")}`);
+  process.stdout.write(JSON.stringify(await run()));
+} else report();

@@ -1,0 +1,52 @@
+/** @file Options that several commands share. */
+
+import { UsageError } from "../core/errors.js";
+import { providers } from "../runtime/engine.js";
+import { choice, defaulted, type FieldsOf, flag, optional, path, real, text, whole } from "./options.js";
+
+/** Where graphs run; `auto` takes the best one that works here. */
+const providerNames = ["auto", ...providers] as const;
+export type ProviderName = (typeof providerNames)[number];
+
+/** Largest seed: 32 bits, as in other tools. */
+export const maxSeed = 2 ** 32 - 1;
+
+/** How and where to run; every command that opens a model has these. */
+export interface MachineOptions {
+  readonly provider: ProviderName;
+  /** CPU threads; all cores without it. */
+  readonly threads: number | undefined;
+  /** Which files of the pipeline: `fp16` takes `*.fp16.safetensors`. */
+  readonly variant: string | undefined;
+  readonly json: boolean;
+}
+
+/** Fresh fields for one command (commander keeps state in them). */
+export function machineFields(): FieldsOf<MachineOptions> {
+  return {
+    provider: defaulted("--provider <name>", "cpu, webgpu, cuda, dml or coreml", choice(providerNames), "auto"),
+    threads: optional("--threads <n>", "CPU threads (default: all cores)", whole(1, 1024)),
+    variant: optional("--variant <name>", "weight files to take, such as fp16", text),
+    json: flag("--json", "print one JSON event a line"),
+  };
+}
+
+/** Soft tokens to use with a model. */
+export interface TokenUseOptions {
+  /** A token file; the plain model without it. */
+  readonly tokens: string | undefined;
+  /** 0 switches the tokens off, 1 is as trained. */
+  readonly strength: number;
+}
+
+export function tokenUseFields(): FieldsOf<TokenUseOptions> {
+  return {
+    tokens: optional("--tokens <file>", "soft tokens (default: none)", path),
+    strength: defaulted("--strength <x>", "strength of the soft tokens, 0 to 1", real(0, 1), 1),
+  };
+}
+
+/** Refuses a strength for tokens that are not there. */
+export function checkTokenUse(options: TokenUseOptions, given: ReadonlySet<string>): void {
+  if (given.has("strength") && options.tokens === undefined) throw new UsageError("--strength needs --tokens");
+}

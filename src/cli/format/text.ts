@@ -1,0 +1,58 @@
+/** @file Text in columns of a terminal, where some characters take two cells and some none. */
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+const wide =
+  /^[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u;
+
+/** Cells that `text` takes. */
+export function displayWidth(text: string): number {
+  // Printable ASCII is one cell each, and nearly all there is.
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const { segment } of graphemes.segment(text)) width += cells(segment);
+  return width;
+}
+
+/** Cells of the widest of `texts`. */
+export function widest(texts: readonly string[]): number {
+  return texts.reduce((width, text) => Math.max(width, displayWidth(text)), 0);
+}
+
+/** `text` on one line, cut with `...` where it takes more than `width` cells. */
+export function shorten(text: string, width: number): string {
+  return cut(printable(text), width);
+}
+
+/** As `shorten`, of a line whose spaces are to stay. */
+export function cut(line: string, width: number): string {
+  if (displayWidth(line) <= width) return line;
+  const dots = ".".repeat(Math.min(3, width));
+  let kept = "";
+  let used = dots.length;
+  for (const { segment } of graphemes.segment(line)) {
+    used += cells(segment);
+    if (used > width) break;
+    kept += segment;
+  }
+  return kept.trimEnd() + dots;
+}
+
+/** One line that cannot move the cursor or change colours: white space and control characters become single spaces. */
+export function printable(text: string): string {
+  return text.replace(/[\s\p{Cc}]+/gu, " ").trim();
+}
+
+/** Padded with spaces on the right to `width` cells. */
+export function padRight(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - displayWidth(text)));
+}
+
+/** Padded with spaces on the left to `width` cells. */
+export function padLeft(text: string, width: number): string {
+  return " ".repeat(Math.max(0, width - displayWidth(text))) + text;
+}
+
+function cells(grapheme: string): number {
+  if (wide.test(grapheme)) return 2;
+  return /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u.test(grapheme) ? 0 : 1;
+}

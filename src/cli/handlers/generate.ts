@@ -1,0 +1,59 @@
+/** @file `softrepa generate`: what it does. */
+
+import { basename, resolve } from "node:path";
+import { a1111Parameters } from "../../data/a1111.js";
+import { savePng } from "../../data/png.js";
+import { generate } from "../../sampling/generate.js";
+import type { GenerateCommandOptions } from "../commands/generate.js";
+import type { CommandContext } from "../context.js";
+import { modelName, openTokens, truncationWarner, withPipeline } from "./session.js";
+
+export async function runGenerate(
+  options: GenerateCommandOptions,
+  { reporter, signal }: CommandContext,
+): Promise<void> {
+  const { jobs, model, negative, steps, guidance, strength } = options;
+  await withPipeline(options, reporter, async (pipeline) => {
+    const softTokens = await openTokens(options.tokens, pipeline);
+    const { width = pipeline.defaultSize, height = pipeline.defaultSize } = options;
+    const shared = { model: modelName(model), negative, steps, guidance, width, height };
+    const tokens = options.tokens === undefined ? {} : { tokens: basename(resolve(options.tokens)), strength };
+    reporter.progress("steps", 0, jobs.length * steps);
+    const images = generate(pipeline, {
+      jobs,
+      negative,
+      steps,
+      guidanceScale: guidance,
+      width,
+      height,
+      softTokens,
+      strength,
+      batch: options.batch,
+      signal,
+      onProgress: (done, total) => reporter.progress("steps", done, total),
+      onTruncated: truncationWarner(reporter),
+    });
+    for await (const { job, image } of images) {
+      const { prompt, seed, file } = job;
+      const settings = {
+        prompt,
+        seed,
+        ...shared,
+        ...tokens,
+        sampler: pipeline.samplerName,
+        provider: pipeline.engine.provider,
+      };
+      await savePng(file, image, {
+        parameters: a1111Parameters({
+          ...shared,
+          prompt,
+          seed,
+          sampler: pipeline.samplerName,
+          extra: options.tokens === undefined ? {} : { "Soft tokens": tokens.tokens ?? "", Strength: strength },
+        }),
+        softrepa: JSON.stringify(settings),
+      });
+      reporter.event("image", { file, ...settings }, `${file}  seed ${seed}  ${prompt}`);
+    }
+  });
+}

@@ -1,0 +1,5 @@
+/** @file What the commands do once their options are read. */
+
+export { runGenerate } from "./generate.js";
+export { runScore } from "./score.js";
+export { runTrain } from "./train.js";

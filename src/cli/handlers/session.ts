@@ -1,0 +1,65 @@
+/** @file What every command that opens a model does first and last. */
+
+import { basename, resolve } from "node:path";
+import { openPipeline } from "../../pipelines/open.js";
+import type { DiffusionPipeline, TruncatedPrompt } from "../../pipelines/pipeline.js";
+import { engineSelfTest } from "../../pipelines/self-test.js";
+import { openEngine } from "../../runtime/open-engine.js";
+import { readSoftTokens } from "../../softtokens/formats/index.js";
+import { requireFit, type SoftTokens } from "../../softtokens/softtokens.js";
+import type { MachineOptions } from "../common.js";
+import { shorten } from "../format/text.js";
+import type { Reporter } from "../reporter.js";
+
+interface ModelOptions extends MachineOptions {
+  readonly model: string;
+  readonly maxSequenceLength: number | undefined;
+}
+
+/** Opens engine and pipeline, runs `body`, and frees both whatever happens. */
+export async function withPipeline(
+  options: ModelOptions,
+  reporter: Reporter,
+  body: (pipeline: DiffusionPipeline) => Promise<void>,
+): Promise<void> {
+  const { variant, maxSequenceLength } = options;
+  const { engine, passedOver } = await openEngine(options.provider, options.threads ?? 0, engineSelfTest);
+  try {
+    const pipeline = await openPipeline(options.model, engine, { variant, maxSequenceLength });
+    reporter.event("model", {
+      folder: resolve(options.model),
+      family: pipeline.family,
+      provider: engine.provider,
+      passedOver,
+    });
+    await body(pipeline);
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Reads soft tokens and refuses those that belong to another model; null without a path. */
+export async function openTokens(path: string | undefined, pipeline: DiffusionPipeline): Promise<SoftTokens | null> {
+  if (path === undefined) return null;
+  const tokens = await readSoftTokens(path);
+  requireFit(tokens, pipeline.softTokenLayout);
+  return tokens;
+}
+
+/** Warns once for each prompt that a text encoder does not read to its end. */
+export function truncationWarner(reporter: Reporter): (cut: TruncatedPrompt) => void {
+  const told = new Set<string>();
+  return ({ prompt, encoder, limit, cut }) => {
+    const key = `${encoder} ${prompt}`;
+    if (told.has(key)) return;
+    told.add(key);
+    reporter.warn(
+      `the prompt "${shorten(prompt, 40)}" is over the ${limit} tokens that ${encoder} reads; cut off: "${cut}"`,
+    );
+  };
+}
+
+/** How a model is named in files. */
+export function modelName(folder: string): string {
+  return basename(resolve(folder));
+}

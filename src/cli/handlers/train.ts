@@ -1,0 +1,99 @@
+/** @file `softrepa train`: what it does. */
+
+import { appendFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { InterruptedError, messageOf, RuntimeFailure, UsageError } from "../../core/errors.js";
+import { writeFileAtomic } from "../../core/files.js";
+import { Generator } from "../../core/random.js";
+import { openImageFolder } from "../../data/image-folder.js";
+import { softRepa } from "../../objectives/softrepa.js";
+import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
+import { writeSoftTokens } from "../../softtokens/formats/index.js";
+import { initialSoftTokens } from "../../softtokens/initial.js";
+import type { SoftTokens } from "../../softtokens/softtokens.js";
+import { type TrainStep, train } from "../../training/train.js";
+import type { TrainCommandOptions } from "../commands/train.js";
+import type { CommandContext } from "../context.js";
+import { modelName, openTokens, truncationWarner, withPipeline } from "./session.js";
+
+export async function runTrain(options: TrainCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
+  const { data, out, steps } = options;
+  const { items } = await openImageFolder(data);
+  await withPipeline(options, reporter, async (pipeline) => {
+    const settings = resolve(options, pipeline);
+    const softTokens = await startingTokens(options, pipeline);
+    await mkdir(out, { recursive: true });
+    await writeFileAtomic(join(out, "config.json"), `${JSON.stringify({ ...options, ...settings }, null, 2)}\n`);
+    const log = join(out, "log.jsonl");
+    await writeFileAtomic(log, "");
+    const save = (file: string, step: number) =>
+      writeSoftTokens(join(out, file), described(softTokens, options, step), "softrepa");
+
+    reporter.progress("steps", 0, steps);
+    const done = await train(pipeline, items, softTokens, softRepa(settings), settings, {
+      signal,
+      onTruncated: truncationWarner(reporter),
+      onStep: async (step) => {
+        await record(log, step);
+        const { loss, rank1 } = step;
+        const last = step.step === steps;
+        reporter.progress("steps", step.step, steps, { loss: loss.toFixed(4), rank1: rank1.toFixed(2) });
+        if (last || step.step % options.logEvery === 0) reporter.event("step", { ...step });
+        if (options.saveEvery > 0 && step.step % options.saveEvery === 0) {
+          await save(join("checkpoints", `step-${String(step.step).padStart(6, "0")}.safetensors`), step.step);
+        }
+      },
+    });
+    await save("tokens.safetensors", done);
+    const file = join(out, "tokens.safetensors");
+    reporter.event("saved", { file, steps: done }, `${file}  after ${done} steps`);
+    if (done < steps) throw new InterruptedError(`interrupted after ${done} of ${steps} steps; tokens are saved`);
+  });
+}
+
+/** Weight of the plain denoising error by family (arXiv 2503.08250, appendix). */
+const defaultDweight: Record<DiffusionPipeline["family"], number> = { sd3: 0 };
+
+/** Options with the model's and family's own values filled in. */
+function resolve(options: TrainCommandOptions, pipeline: DiffusionPipeline) {
+  const resolution = options.resolution ?? pipeline.defaultSize;
+  if (resolution % pipeline.sizeMultiple !== 0) {
+    throw new UsageError(`--resolution ${resolution} must be a multiple of ${pipeline.sizeMultiple} for this model`);
+  }
+  return {
+    batch: options.batch,
+    steps: options.steps,
+    learningRate: options.lr,
+    weightDecay: options.weightDecay,
+    restartPeriod: options.restartPeriod,
+    schedulerEvery: options.schedulerEvery,
+    minimumLearningRate: options.minLr,
+    seed: options.seed,
+    resolution,
+    chunk: options.chunk,
+    temperature: options.temperature,
+    scale: options.scale,
+    dweight: options.dweight ?? defaultDweight[pipeline.family],
+  };
+}
+
+async function startingTokens(options: TrainCommandOptions, pipeline: DiffusionPipeline): Promise<SoftTokens> {
+  const given = await openTokens(options.initTokens, pipeline);
+  if (given !== null) return given;
+  const { layers, tokens: count, buckets, width, seed } = options;
+  return initialSoftTokens(pipeline.softTokenLayout, { layers, count, buckets, width }, new Generator(seed));
+}
+
+/** The tokens with who made them. */
+function described(tokens: SoftTokens, options: TrainCommandOptions, step: number): SoftTokens {
+  const { batch, lr, temperature, scale, seed } = options;
+  const settings = { objective: "softrepa", base: modelName(options.model), step, batch, lr, temperature, scale, seed };
+  const entries = Object.entries(settings).map(([name, value]) => [`softrepa.${name}`, String(value)]);
+  return { ...tokens, metadata: { ...tokens.metadata, ...Object.fromEntries(entries) } };
+}
+
+async function record(log: string, step: TrainStep): Promise<void> {
+  await appendFile(log, `${JSON.stringify(step)}\n`).catch((error: unknown) => {
+    throw new RuntimeFailure(`cannot write ${log}: ${messageOf(error)}`, { cause: error });
+  });
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/** @file The command `softrepa`. */
+
+import { generateCommand } from "./commands/generate.js";
+import { scoreCommand } from "./commands/score.js";
+import { tokensCommand } from "./commands/tokens.js";
+import { trainCommand } from "./commands/train.js";
+import { runGenerate, runScore, runTrain } from "./handlers/index.js";
+import { createProgram, runProgram } from "./program.js";
+
+const program = createProgram([
+  trainCommand(runTrain),
+  generateCommand(runGenerate),
+  scoreCommand(runScore),
+  tokensCommand(),
+]);
+
+// The code is set and the process left to end by itself: process.exit would cut off output still on its way to a pipe.
+process.exitCode = await runProgram(program, process.argv.slice(2));

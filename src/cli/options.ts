@@ -1,0 +1,142 @@
+/** @file Options of commands: said once for the command line, its help, the check of the value, and its type. */
+
+import { Command, Option } from "commander";
+import { z } from "zod";
+import { UsageError } from "../core/errors.js";
+import { type CommandRun, inContext } from "./context.js";
+
+/** What a value must be: a check that turns the typed text into a value, and words for the message. */
+export interface Kind<T> {
+  readonly schema: z.ZodType<T>;
+  /** Completes "must be ...". */
+  readonly what: string;
+}
+
+/** One option: how it is written, and how what was written is read. */
+export interface Field<T> {
+  readonly option: Option;
+  readonly read: (raw: unknown) => T;
+}
+
+/** The options of a command, one field for each property of its type. */
+export type FieldsOf<T> = { readonly [Key in keyof T]-?: Field<T[Key]> };
+
+/** Decimal notation only: Number() alone would take "", " 1" and "0x10" too. */
+const decimal = z
+  .string()
+  .regex(/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i)
+  .transform(Number);
+
+export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Kind<number> {
+  const digits = z.string().regex(/^-?\d+$/);
+  return {
+    schema: digits.transform(Number).pipe(z.number().min(min).max(max)),
+    what: range("a whole number", min, max),
+  };
+}
+
+export function real(min: number, max = Number.POSITIVE_INFINITY): Kind<number> {
+  return { schema: decimal.pipe(z.number().min(min).max(max)), what: range("a number", min, max) };
+}
+
+export const positive: Kind<number> = { schema: decimal.pipe(z.number().positive()), what: "a number above 0" };
+
+/** Width or height of an image; the autoencoders of all families shrink by 8. */
+export const pixels: Kind<number> = {
+  schema: whole(16, 8192).schema.pipe(z.number().multipleOf(8)),
+  what: "a multiple of 8 from 16 to 8192",
+};
+
+export const path: Kind<string> = { schema: z.string().min(1), what: "a path" };
+
+/** Any text, also an empty one. */
+export const text: Kind<string> = { schema: z.string(), what: "a text" };
+
+export function choice<const T extends string>(choices: readonly [T, ...T[]]): Kind<T> {
+  return { schema: z.enum(choices), what: `one of ${choices.join(", ")}` };
+}
+
+/** An option that must be given. */
+export function required<T>(flags: string, description: string, kind: Kind<T>): Field<T> {
+  const option = new Option(flags, description);
+  return {
+    option,
+    read: (raw) => {
+      // Not commander's own check: that one comes before the check for unknown options, and would hide a misspelling.
+      if (raw === undefined) throw new UsageError(`required option '${flags}' not specified`);
+      return parse(option, kind, raw);
+    },
+  };
+}
+
+/** An option that may be left out. */
+export function optional<T>(flags: string, description: string, kind: Kind<T>): Field<T | undefined> {
+  const option = new Option(flags, description);
+  return { option, read: (raw) => (raw === undefined ? undefined : parse(option, kind, raw)) };
+}
+
+/** An option with a default, which help shows. */
+export function defaulted<T>(flags: string, description: string, kind: Kind<T>, value: T, shown?: string): Field<T> {
+  const option = new Option(flags, `${description} (default: ${shown ?? value})`);
+  return { option, read: (raw) => (raw === undefined ? value : parse(option, kind, raw)) };
+}
+
+/** An option that may be given several times, or with several values (`<file...>`). */
+export function repeated<T>(flags: string, description: string, kind: Kind<T>): Field<readonly T[]> {
+  const option = new Option(flags, description).argParser<string[]>((value, before) => [...(before ?? []), value]);
+  return { option, read: (raw) => (raw === undefined ? [] : (raw as string[]).map((one) => parse(option, kind, one))) };
+}
+
+/** An option without value. */
+export function flag(flags: string, description: string): Field<boolean> {
+  return { option: new Option(flags, description), read: (raw) => raw === true };
+}
+
+/** Puts fields under a heading of their own in the help. */
+export function under<T extends Readonly<Record<string, Field<unknown>>>>(heading: string, fields: T): T {
+  for (const { option } of Object.values(fields)) option.helpGroup(`${heading}:`);
+  return fields;
+}
+
+/** What a command is made of: `Raw` is what its options say, `Options` what its handler gets. */
+export interface CommandParts<Raw extends { json: boolean }, Options> {
+  readonly name: string;
+  readonly description: string;
+  readonly fields: FieldsOf<Raw>;
+  /** Command lines shown below the help. */
+  readonly examples: readonly string[];
+  /** Checks what options say together, and looks at the files they name; `given` has the options that were typed. */
+  readonly resolve: (raw: Raw, given: ReadonlySet<keyof Raw>) => Promise<Options>;
+}
+
+export function defineCommand<Raw extends { json: boolean }, Options>(
+  parts: CommandParts<Raw, Options>,
+  run: CommandRun<Options>,
+): Command {
+  const keys = Object.keys(parts.fields) as (keyof Raw & string)[];
+  const command = new Command(parts.name).description(parts.description);
+  for (const key of keys) {
+    const { option } = parts.fields[key];
+    if (option.attributeName() !== key) throw new Error(`option ${option.flags} stands under the name ${key}`);
+    command.addOption(option);
+  }
+  command.addHelpText("after", `\nExamples:\n${parts.examples.map((line) => `  $ ${line}`).join("\n")}`);
+  return command.action(async () => {
+    const typed = command.opts<Record<string, unknown>>();
+    // The table has one field for each property of Raw, so reading all of them makes one.
+    const raw = Object.fromEntries(keys.map((key) => [key, parts.fields[key].read(typed[key])])) as unknown as Raw;
+    const given = new Set(keys.filter((key) => typed[key] !== undefined));
+    await inContext(raw.json, async (context) => run(await parts.resolve(raw, given), context));
+  });
+}
+
+function parse<T>(option: Option, kind: Kind<T>, raw: unknown): T {
+  const parsed = kind.schema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(`${option.long} must be ${kind.what}, not ${JSON.stringify(raw)}`);
+}
+
+function range(noun: string, min: number, max: number): string {
+  if (max === Number.POSITIVE_INFINITY || max === Number.MAX_SAFE_INTEGER) return `${noun} of at least ${min}`;
+  return `${noun} from ${min} to ${max}`;
+}

@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve, sep } from "node:path";
+import { type TestContext, test } from "node:test";
+import fc from "fast-check";
+import sharp from "sharp";
+import { InputError } from "../core/errors.js";
+import { listImages, openImageFolder } from "./image-folder.js";
+import { readMetadata } from "./metadata.js";
+
+const pixel = (format: "png" | "jpeg" | "webp") =>
+  sharp({ create: { width: 2, height: 2, channels: 3, background: "#336699" } })
+    .toFormat(format)
+    .toBuffer();
+
+/** A folder of the named files: `true` is a small image of the name's format, a string the file's content. */
+async function folderOf(t: TestContext, files: Record<string, string | true>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "softrepa-data-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    const format = name.endsWith(".webp") ? "webp" : /\.jpe?g$/i.test(name) ? "jpeg" : "png";
+    await writeFile(join(folder, name), content === true ? await pixel(format) : content);
+  }
+  return folder;
+}
+
+const line = (file_name: string, text: string) => `${JSON.stringify({ file_name, text, width: 2 })}\n`;
+
+async function contents(folder: string): Promise<[string, ...string[]][]> {
+  const { items } = await openImageFolder(folder);
+  return items.map(({ file, captions }) => [file.slice(folder.length + 1), ...captions]);
+}
+
+test("sidecar captions: sorted, one caption a line, sub-folders in, hidden files out", async (t) => {
+  const folder = await folderOf(t, {
+    "b.JPG": true,
+    "b.txt": "\ufeffa dog\r\n\r\n  a brown dog  \na dog\n",
+    "a.png": true,
+    "a.txt": "a cat",
+    "more/c.webp": true,
+    "more/c.txt": "ein Pferd, über den Zaun\n",
+    ".hidden.png": "no image",
+    ".cache/x.png": "no image",
+  });
+  assert.deepEqual(await contents(folder), [
+    ["a.png", "a cat"],
+    ["b.JPG", "a dog", "a brown dog"],
+    ["more/c.webp", "ein Pferd, über den Zaun"],
+  ]);
+  assert.deepEqual(
+    await listImages(folder),
+    ["a.png", "b.JPG", "more/c.webp"].map((name) => join(folder, name)),
+  );
+});
+
+test("metadata.jsonl: variants over several lines, other keys ignored, sidecars ignored", async (t) => {
+  const folder = await folderOf(t, {
+    "metadata.jsonl": `${line("z.png", "a cat")}\n${line("./sub/a.jpeg", "a dog")}${line("z.png", "the cat")}`,
+    "z.png": true,
+    "z.txt": "not this",
+    "sub/a.jpeg": true,
+  });
+  assert.deepEqual(await contents(folder), [
+    ["sub/a.jpeg", "a dog"],
+    ["z.png", "a cat", "the cat"],
+  ]);
+});
+
+test("links inside the folder are followed", async (t) => {
+  const folder = await folderOf(t, { "a.png": true, "a.txt": "a cat", "b.txt": "a copy" });
+  await symlink("a.png", join(folder, "b.png"));
+  assert.deepEqual(await contents(folder), [
+    ["a.png", "a cat"],
+    ["b.png", "a copy"],
+  ]);
+});
+
+test("a link that leaves the folder is refused", async (t) => {
+  const outside = await folderOf(t, { "secret.png": true });
+  const folder = await folderOf(t, { "a.png": true, "a.txt": "a cat", "b.txt": "a secret" });
+  await symlink(join(outside, "secret.png"), join(folder, "b.png"));
+  await assert.rejects(openImageFolder(folder), refusal(/^link .*b\.png leaves the data folder/));
+  await rm(join(folder, "b.png"));
+  await symlink(outside, join(folder, "sub"));
+  await assert.rejects(openImageFolder(folder), refusal(/^link .*sub leaves the data folder/));
+  await rm(join(folder, "sub"));
+  await symlink("nowhere.png", join(folder, "b.png"));
+  await assert.rejects(openImageFolder(folder), refusal(/^link .*b\.png leads nowhere/));
+});
+
+const refusals: [string, Record<string, string | true>, RegExp][] = [
+  ["an empty folder", {}, /^data folder .* holds no png, jpeg or webp image$/],
+  ["no image among the files", { "movie.mp4": "x" }, /holds no png, jpeg or webp image$/],
+  ["a caption without its image", { "a.txt": "x" }, /^caption file .*a\.txt has no png, jpeg or webp image beside it$/],
+  [
+    "a caption named after the whole file",
+    { "a.png": true, "a.png.txt": "x" },
+    /a\.png\.txt has no .*; name it a\.txt$/,
+  ],
+  ["one image without caption", { "a.png": true }, /^1 image in .* has no caption \(a \.txt caption file\): a\.png$/],
+  [
+    "many images without caption",
+    { "a.png": true, "b.png": true, "c.png": true, "d.png": true, "e.png": true, "e.txt": "x", "f.png": true },
+    /^5 images in .* have no caption .*: a\.png, b\.png, c\.png, \.\.\.$/,
+  ],
+  ["an empty caption file", { "a.png": true, "a.txt": " \n" }, /^caption file .*a\.txt is empty$/],
+  ["a caption file for two images", { "a.png": true, "a.jpg": true, "a.txt": "x" }, /share one caption file/],
+  ["an image that is none", { "a.png": "<html>", "a.txt": "x" }, /a\.png is not a png, jpeg or webp image/],
+  ["an empty image", { "a.png": "", "a.txt": "x" }, /^image .*a\.png is empty$/],
+  ["metadata.json1", { "a.png": true, "metadata.json1": "{}" }, /metadata\.json1 is not read; .* metadata\.jsonl/],
+  ["metadata.json", { "a.png": true, "metadata.json": "{}" }, /metadata\.json is not read/],
+  ["Metadata.csv", { "a.png": true, "Metadata.csv": "{}" }, /Metadata\.csv is not read/],
+  [
+    "metadata.jsonl one level down",
+    { "train/a.png": true, "train/metadata.jsonl": line("a.png", "x") },
+    /has its metadata\.jsonl in a sub-folder; name that folder instead: .*train$/,
+  ],
+  ["an empty metadata.jsonl", { "metadata.jsonl": "\n" }, /metadata\.jsonl is empty$/],
+  [
+    "broken JSON",
+    { "metadata.jsonl": `${line("a.png", "x")}{"file_name"`, "a.png": true },
+    /jsonl line 2: broken JSON/,
+  ],
+  ["a line that is a list", { "metadata.jsonl": "[1]" }, /jsonl line 1: must be one JSON object/],
+  ["no file_name", { "metadata.jsonl": '\n{"text":"x"}' }, /jsonl line 2: needs a file_name/],
+  ["a text that is no string", { "metadata.jsonl": '{"file_name":"a.png","text":7}' }, /line 1: needs a text/],
+  ["an empty text", { "metadata.jsonl": line("a.png", " ") }, /line 1: text is empty$/],
+  ["a file_name above the folder", { "metadata.jsonl": line("../a.png", "x") }, /"\.\.\/a\.png" leaves the folder/],
+  ["a file_name inside out", { "metadata.jsonl": line("b/../../a.png", "x") }, /leaves the folder/],
+  ["a Windows way out", { "metadata.jsonl": line("..\\a.png", "x") }, /leaves the folder/],
+  ["an absolute file_name", { "metadata.jsonl": line("/etc/a.png", "x") }, /must be relative/],
+  ["an absolute Windows file_name", { "metadata.jsonl": line("C:\\a.png", "x") }, /must be relative/],
+  ["a file_name of another kind", { "metadata.jsonl": line("a.gif", "x") }, /"a\.gif" is not a png, jpeg or webp/],
+  ["a missing image", { "metadata.jsonl": line("a.png", "x") }, /jsonl line 1: there is no image a\.png in/],
+  [
+    "an image that metadata.jsonl leaves out",
+    { "metadata.jsonl": line("a.png", "x"), "a.png": true, "b.png": true },
+    /^1 image in .* has no caption \(a line in metadata\.jsonl\): b\.png$/,
+  ],
+];
+
+for (const [name, files, message] of refusals) {
+  test(`refused: ${name}`, async (t) => {
+    await assert.rejects(openImageFolder(await folderOf(t, files)), refusal(message));
+  });
+}
+
+test("any line of metadata.jsonl is read or refused, and no name leaves the folder", async (t) => {
+  const folder = await folderOf(t, {});
+  const file = join(folder, "metadata.jsonl");
+  const name = fc.array(fc.constantFrom("..", ".", "a", "/", "\\", "C:", ".png", "\0"), { maxLength: 6 });
+  const entry = fc.record({ file_name: name.map((parts) => parts.join("")), text: fc.string() });
+  const lines = fc.array(
+    fc.oneof(
+      entry.map((value) => JSON.stringify(value)),
+      fc.json(),
+      fc.string(),
+    ),
+    { maxLength: 4 },
+  );
+  await fc.assert(
+    fc.asyncProperty(lines, async (all) => {
+      await writeFile(file, all.join("\n"));
+      try {
+        for (const { name, text } of await readMetadata(file)) {
+          assert.ok(resolve(folder, name).startsWith(folder + sep), name);
+          assert.notEqual(text, "");
+        }
+      } catch (error) {
+        assert.ok(error instanceof InputError, String(error));
+        assert.doesNotMatch(error.message, /\n/);
+      }
+    }),
+  );
+});
+
+test("refused: captions in another encoding", async (t) => {
+  const folder = await folderOf(t, { "a.png": true });
+  await writeFile(join(folder, "a.txt"), Buffer.from("caf\xe9", "latin1"));
+  await assert.rejects(openImageFolder(folder), refusal(/a\.txt is not UTF-8 text$/));
+});
+
+test("refused: no folder, or a file in its place", async (t) => {
+  const folder = await folderOf(t, { "a.png": true });
+  await assert.rejects(openImageFolder(join(folder, "no")), refusal(/^cannot open data folder .*ENOENT/));
+  await assert.rejects(openImageFolder(join(folder, "a.png")), refusal(/a\.png is not a folder$/));
+});
+
+function refusal(message: RegExp): (error: unknown) => true {
+  return (error) => {
+    assert.ok(error instanceof InputError, String(error));
+    assert.match(error.message, message);
+    assert.doesNotMatch(error.message, /\n/);
+    return true;
+  };
+}

@@ -1,0 +1,94 @@
+/** @file The diffusion model as judge: how well each caption explains each image, by denoising errors. */
+
+import { InterruptedError } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
+import { compilePairErrors } from "../objectives/pair-errors.js";
+import { pickTexts } from "../pipelines/conditioning.js";
+import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import { SoftTokenEmbedding } from "../softtokens/embedding.js";
+import type { SoftTokens } from "../softtokens/softtokens.js";
+
+export interface ScoreRequest {
+  /** [N, 3, H, W] in -1..1, all of one size. */
+  readonly images: FloatTensor;
+  readonly captions: readonly string[];
+  readonly softTokens: SoftTokens | null;
+  /** 0..1; at 0 there are no soft tokens. */
+  readonly strength: number;
+  /** Timesteps that the errors are averaged over, each in 0..999. */
+  readonly timesteps: readonly number[];
+  /** Noises a timestep, drawn from seed, seed + 1, ...; the same for every pair. */
+  readonly noises: number;
+  readonly seed: number;
+  /** Pairs a run. */
+  readonly chunk: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly onTruncated?: (cut: TruncatedPrompt) => void;
+}
+
+export interface Scores {
+  /** errors[image][caption], averaged over timesteps and noises. */
+  readonly errors: readonly (readonly number[])[];
+}
+
+/** The matrix of mean denoising errors of every image under every caption. */
+export async function score(pipeline: DiffusionPipeline, request: ScoreRequest): Promise<Scores> {
+  const { captions, chunk, signal } = request;
+  const { conditioning, truncated } = await pipeline.encodePrompts(captions);
+  for (const cut of truncated) request.onTruncated?.(cut);
+  const latents = await pipeline.encodeImages(request.images);
+  const useTokens = request.softTokens !== null && request.strength !== 0;
+  const embedding =
+    useTokens && request.softTokens ? await SoftTokenEmbedding.open(pipeline, request.softTokens) : null;
+  const latentShape = latents.shape.slice(1);
+  const pairErrors = await compilePairErrors(pipeline, {
+    pairs: chunk,
+    latentShape,
+    images: "shared",
+    softTokens: embedding?.shape ?? null,
+    gradients: false,
+  });
+  const images = latents.shape[0];
+  const rounds = request.timesteps.length * request.noises;
+  const sums = Array.from({ length: images }, () => captions.map(() => 0));
+  let done = 0;
+  try {
+    for (const timestep of request.timesteps) {
+      const softTokens = embedding && (await embedding.at(timestep, request.strength));
+      for (let draw = 0; draw < request.noises; draw++) {
+        const noise = new Generator(request.seed + draw).normal([1, ...latentShape]);
+        for (let image = 0; image < images; image++) {
+          const noisy = pipeline.noising(rows(latents, image, image + 1), noise, timestep);
+          for (let start = 0; start < captions.length; start += chunk) {
+            if (signal?.aborted) throw new InterruptedError();
+            const real = Math.min(chunk, captions.length - start);
+            const indices = Array.from({ length: chunk }, (_, k) => start + Math.min(k, real - 1));
+            const { errors } = await pairErrors.run({
+              ...noisy,
+              timestep: floatTensor([1], Float32Array.of(timestep)),
+              conditioning: pickTexts(conditioning, indices),
+              softTokens,
+            });
+            for (let k = 0; k < real; k++) sums[image][start + k] += errors[k] / rounds;
+          }
+          request.onProgress?.(++done, rounds * images);
+        }
+      }
+    }
+  } finally {
+    await pairErrors.release();
+    await embedding?.release();
+  }
+  return { errors: sums };
+}
+
+/** Share of images whose smallest error is under one of their own captions (indices in `own`). */
+export function rank1(errors: Scores["errors"], own: readonly (readonly number[])[]): number {
+  const right = errors.filter((row, image) => {
+    const smallest = Math.min(...row);
+    return own[image].some((caption) => row[caption] === smallest);
+  });
+  return right.length / errors.length;
+}

@@ -1,0 +1,55 @@
+/**
+ * @file The library: open a pipeline, train soft text tokens, generate, score; and the graph engine underneath.
+ *
+ * ```ts
+ * import { engineSelfTest, generate, openEngine, openPipeline, readSoftTokens } from "softrepa";
+ *
+ * const { engine } = await openEngine("auto", 0, engineSelfTest);
+ * const pipeline = await openPipeline("stable-diffusion-3-medium-diffusers", engine);
+ * const softTokens = await readSoftTokens("tokens.safetensors");
+ * ```
+ */
+
+export { InputError, InterruptedError, RuntimeFailure, SoftrepaError, UsageError } from "./core/errors.js";
+export { Generator } from "./core/random.js";
+export {
+  type DType,
+  type FloatTensor,
+  floatTensor,
+  intTensor,
+  type Shape,
+  type Tensor,
+  type TensorOf,
+} from "./core/tensor.js";
+export { type CaptionedImage, type ImageCaptionSet, openImageFolder } from "./data/image-folder.js";
+export { loadImage } from "./data/load-image.js";
+export { encodePng, readPngText, savePng } from "./data/png.js";
+export { rank1, type ScoreRequest, type Scores, score } from "./evaluation/score.js";
+export { gradients, gradientsOfSum } from "./graph/autodiff.js";
+export { Graph, Value } from "./graph/graph.js";
+export { writeOnnx } from "./graph/onnx/writer.js";
+export * as ops from "./graph/ops.js";
+export { formatGraph } from "./graph/print.js";
+export { defaultChunk } from "./objectives/chunk.js";
+export type { Objective, RowLoss } from "./objectives/objective.js";
+export { compilePairErrors, type PairErrors } from "./objectives/pair-errors.js";
+export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";
+export { type OpenOptions, openPipeline } from "./pipelines/open.js";
+export type { Conditioning, Denoiser, DiffusionPipeline, Family, SoftTokenLayout } from "./pipelines/pipeline.js";
+export { engineSelfTest } from "./pipelines/self-test.js";
+export { type Engine, type NamedTensors, type Provider, providers, type Session } from "./runtime/engine.js";
+export type { OnnxModel, Target } from "./runtime/model.js";
+export { OnnxRuntimeEngine } from "./runtime/onnxruntime/engine.js";
+export { openEngine } from "./runtime/open-engine.js";
+export { type GeneratedImage, type GenerateRequest, generate, type ImageJob } from "./sampling/generate.js";
+export { type SampleRequest, sampleLatents } from "./sampling/sample.js";
+export { flowMatchEuler, type Scheduler, type SchedulerRun } from "./schedulers/index.js";
+export { SoftTokenEmbedding } from "./softtokens/embedding.js";
+export { type FormatName, readSoftTokens, writeSoftTokens } from "./softtokens/formats/index.js";
+export { initialSoftTokens, type SoftTokenSizes } from "./softtokens/initial.js";
+export { requireFit, type SoftTokens } from "./softtokens/softtokens.js";
+export { type ContrastiveBatch, type ContrastiveResult, ContrastiveStep } from "./training/contrastive-step.js";
+export { type TrainHooks, type TrainSettings, type TrainStep, train } from "./training/train.js";
+export { openCheckpoint } from "./weights/checkpoint.js";
+export { openSafetensors, readTensor, writeSafetensors } from "./weights/safetensors.js";
+export type { StoredTensor, WeightSource } from "./weights/source.js";

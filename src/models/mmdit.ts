@@ -1,0 +1,240 @@
+/**
+ * @file SD3Transformer2DModel, the multimodal diffusion transformer of Stable Diffusion 3 and 3.5
+ * (arXiv 2403.03206; diffusers models/transformers/transformer_sd3.py), with soft text tokens.
+ */
+
+import { z } from "zod";
+import { InputError } from "../core/errors.js";
+import type { Value } from "../graph/graph.js";
+import {
+  add,
+  attention,
+  chunk,
+  concat,
+  expand,
+  gelu,
+  layerNormalization,
+  mul,
+  reshape,
+  slice,
+  split,
+  transpose,
+} from "../graph/ops.js";
+import { convolution, linear, rmsNorm, silu, timestepEmbedding } from "./layers.js";
+import type { Weights } from "./weights.js";
+
+/** transformer/config.json. */
+export const mmditConfigSchema = z.object({
+  _class_name: z.literal("SD3Transformer2DModel"),
+  sample_size: z.int().positive(),
+  patch_size: z.int().positive(),
+  in_channels: z.int().positive(),
+  out_channels: z.int().positive().nullish(),
+  num_layers: z.int().positive(),
+  attention_head_dim: z.int().positive(),
+  num_attention_heads: z.int().positive(),
+  joint_attention_dim: z.int().positive(),
+  caption_projection_dim: z.int().positive(),
+  pooled_projection_dim: z.int().positive(),
+  pos_embed_max_size: z.int().positive(),
+  dual_attention_layers: z.array(z.int().nonnegative()).default([]),
+  qk_norm: z.enum(["rms_norm"]).nullish(),
+});
+export type MmditConfig = z.infer<typeof mmditConfigSchema>;
+
+export interface MmditInputs {
+  /** Noisy latents [S, channels, h, w]; S is N, or 1 when all texts look at one image. */
+  readonly sample: Value;
+  /** [1] or [N], in 0..1000. */
+  readonly timestep: Value;
+  /** Text states [N, L, joint_attention_dim]. */
+  readonly promptEmbeds: Value;
+  /** [N, pooled_projection_dim]. */
+  readonly pooled: Value;
+  /** Soft tokens [N, layers, count, width], ready for the text stream; null for the plain model. */
+  readonly softTokens: Value | null;
+}
+
+/** Width of both streams. */
+export function mmditWidth(config: MmditConfig): number {
+  return config.num_attention_heads * config.attention_head_dim;
+}
+
+/** The velocity [N, out_channels, h, w]. */
+export function mmdit(w: Weights, config: MmditConfig, inputs: MmditInputs): Value {
+  const { sample, softTokens } = inputs;
+  const batch = inputs.promptEmbeds.dim(0);
+  const { graph } = sample;
+  const embedded = patchEmbed(w.scope("pos_embed"), config, sample);
+  let image = expand(embedded, [batch, embedded.dim(1), embedded.dim(2)]);
+  const text = embedText(w, config, inputs.promptEmbeds);
+  const conditioning = silu(embedTimeAndText(w.scope("time_text_embed"), config, inputs));
+  const length = text.dim(1);
+  let context = text;
+  for (let index = 0; index < config.num_layers; index++) {
+    if (softTokens) {
+      // The previous layer's soft tokens make room for this layer's; behind the last of them the text goes on alone.
+      context = slice(context, 1, context.dim(1) - length);
+      if (index < softTokens.dim(1)) context = concat([layerOf(softTokens, index), context], 1);
+    }
+    const before = { image, context };
+    const streams = graph.within(`transformer_blocks.${index}`, () =>
+      jointBlock(w.scope(`transformer_blocks.${index}`), config, index, before, conditioning),
+    );
+    image = streams.image;
+    context = streams.context;
+  }
+  const [scale, shift] = chunk(modulation(w.scope("norm_out.linear"), conditioning, 2), 2);
+  const normal = modulate(image, shift, scale);
+  const channels = config.out_channels ?? config.in_channels;
+  const patches = linear(w.scope("proj_out"), normal, config.patch_size ** 2 * channels);
+  return unpatchify(patches, config.patch_size, sample.dim(2), sample.dim(3));
+}
+
+/** The projection of text states (and of raw soft tokens) to the text stream: [..., joint] -> [..., width]. */
+export function embedText(w: Weights, config: MmditConfig, states: Value): Value {
+  return linear(w.scope("context_embedder"), states, config.caption_projection_dim);
+}
+
+/** One layer of [N, layers, count, width]. */
+function layerOf(softTokens: Value, layer: number): Value {
+  const [batch, , count, width] = softTokens.shape;
+  return reshape(slice(softTokens, 1, layer, layer + 1), [batch, count, width]);
+}
+
+interface Streams {
+  readonly image: Value;
+  readonly context: Value;
+}
+
+/** One joint block; image and text have their own weights and meet in the attention. */
+function jointBlock(w: Weights, config: MmditConfig, index: number, streams: Streams, conditioning: Value): Streams {
+  const { graph } = conditioning;
+  const last = index === config.num_layers - 1;
+  const dual = config.dual_attention_layers.includes(index);
+  // Modulations are small and need no gradient: made outside the checkpoint, they are not computed twice.
+  const forImage = chunk(modulation(w.scope("norm1.linear"), conditioning, dual ? 9 : 6), dual ? 9 : 6);
+  const forContext = chunk(modulation(w.scope("norm1_context.linear"), conditioning, last ? 2 : 6), last ? 2 : 6);
+  return graph.checkpoint(() => {
+    const [shift, scale, gate, shiftMlp, scaleMlp, gateMlp, shift2, scale2, gate2] = forImage;
+    // AdaLayerNormContinuous, which stands in the last block alone, gives the scale first.
+    const [contextShift, contextScale, contextGate, contextShiftMlp, contextScaleMlp, contextGateMlp] = last
+      ? forContext.toReversed()
+      : forContext;
+    const attended = jointAttention(
+      w.scope("attn"),
+      config,
+      modulate(streams.image, shift, scale),
+      modulate(streams.context, contextShift, contextScale),
+      last,
+    );
+    let image = add(streams.image, mul(gate, attended.image));
+    if (dual) {
+      const own = selfAttention(w.scope("attn2"), config, modulate(streams.image, shift2, scale2));
+      image = add(image, mul(gate2, own));
+    }
+    image = add(image, mul(gateMlp, feedForward(w.scope("ff"), modulate(image, shiftMlp, scaleMlp))));
+    if (last) return { image, context: streams.context };
+    let context = add(streams.context, mul(contextGate, attended.context));
+    const mixed = feedForward(w.scope("ff_context"), modulate(context, contextShiftMlp, contextScaleMlp));
+    context = add(context, mul(contextGateMlp, mixed));
+    return { image, context };
+  });
+}
+
+function jointAttention(w: Weights, config: MmditConfig, image: Value, context: Value, last: boolean): Streams {
+  const width = mmditWidth(config);
+  const of = (x: Value, key: string, norm: string | null) => {
+    const projected = linear(w.scope(key), x, width);
+    return norm === null ? projected : queryKeyNorm(w.scope(norm), config, projected);
+  };
+  const imageQuery = of(image, "to_q", "norm_q");
+  const contextQuery = of(context, "add_q_proj", "norm_added_q");
+  const joined = attend(
+    // The last block's text is not read by anything, so nothing has to be asked for it.
+    last ? imageQuery : concat([imageQuery, contextQuery], 1),
+    concat([of(image, "to_k", "norm_k"), of(context, "add_k_proj", "norm_added_k")], 1),
+    concat([of(image, "to_v", null), of(context, "add_v_proj", null)], 1),
+    { heads: config.num_attention_heads },
+  );
+  if (last) return { image: linear(w.scope("to_out.0"), joined, width), context };
+  const [imageOut, contextOut] = split(joined, 1, [image.dim(1), context.dim(1)]);
+  return {
+    image: linear(w.scope("to_out.0"), imageOut, width),
+    context: linear(w.scope("to_add_out"), contextOut, width),
+  };
+}
+
+/** The second attention of SD3.5's dual blocks, among image tokens alone. */
+function selfAttention(w: Weights, config: MmditConfig, x: Value): Value {
+  const width = mmditWidth(config);
+  const query = queryKeyNorm(w.scope("norm_q"), config, linear(w.scope("to_q"), x, width));
+  const key = queryKeyNorm(w.scope("norm_k"), config, linear(w.scope("to_k"), x, width));
+  const value = linear(w.scope("to_v"), x, width);
+  return linear(w.scope("to_out.0"), attend(query, key, value, { heads: config.num_attention_heads }), width);
+}
+
+/** Attention whose result is kept through checkpoints: of all that a block computes, it is the most work for the least memory. */
+function attend(...operands: Parameters<typeof attention>): Value {
+  return operands[0].graph.keep(attention(...operands));
+}
+
+/** RMS norm of every head's queries or keys, where the model has it. */
+function queryKeyNorm(w: Weights, config: MmditConfig, x: Value): Value {
+  if (config.qk_norm == null) return x;
+  const heads = reshape(x, [x.dim(0), x.dim(1), config.num_attention_heads, config.attention_head_dim]);
+  return reshape(rmsNorm(w, heads, 1e-6), x.shape);
+}
+
+function feedForward(w: Weights, x: Value): Value {
+  const width = x.dim(-1);
+  return linear(w.scope("net.2"), gelu(linear(w.scope("net.0.proj"), x, 4 * width), "tanh"), width);
+}
+
+/** `count` modulation vectors side by side, [N, 1, count * width]. */
+function modulation(w: Weights, conditioning: Value, count: number): Value {
+  const all = linear(w, conditioning, count * conditioning.dim(-1));
+  return reshape(all, [all.dim(0), 1, all.dim(1)]);
+}
+
+/** Adaptive layer norm: LN(x) (1 + scale) + shift. */
+function modulate(x: Value, shift: Value, scale: Value): Value {
+  return add(mul(layerNormalization(x, 1e-6), add(scale, 1)), shift);
+}
+
+/** Embedding of timestep and pooled text, [N, width]. */
+function embedTimeAndText(w: Weights, config: MmditConfig, { timestep, pooled }: MmditInputs): Value {
+  const perceptron = (scope: Weights, x: Value) => {
+    const width = mmditWidth(config);
+    return linear(scope.scope("linear_2"), silu(linear(scope.scope("linear_1"), x, width)), width);
+  };
+  const time = perceptron(w.scope("timestep_embedder"), timestepEmbedding(timestep, 256));
+  return add(time, perceptron(w.scope("text_embedder"), pooled));
+}
+
+/** Patches [S, L, width] with the centre of the position table added. */
+function patchEmbed(w: Weights, config: MmditConfig, sample: Value): Value {
+  const { patch_size: patch, pos_embed_max_size: table } = config;
+  const width = mmditWidth(config);
+  const [height, columns] = [sample.dim(2) / patch, sample.dim(3) / patch];
+  if (!Number.isInteger(height) || !Number.isInteger(columns) || height > table || columns > table) {
+    const limit = table * patch;
+    throw new InputError(
+      `latents of ${sample.dim(2)} x ${sample.dim(3)} do not fit this transformer: sizes must be multiples of ${patch}, at most ${limit}`,
+    );
+  }
+  const patches = convolution(w.scope("proj"), sample, width, { kernel: patch, stride: patch, padding: 0 });
+  const tokens = transpose(reshape(patches, [sample.dim(0), width, height * columns]), [0, 2, 1]);
+  const positions = reshape(w.tensor("pos_embed", [1, table * table, width]), [table, table, width]);
+  const [top, left] = [Math.floor((table - height) / 2), Math.floor((table - columns) / 2)];
+  const centre = slice(slice(positions, 0, top, top + height), 1, left, left + columns);
+  return add(tokens, reshape(centre, [1, height * columns, width]));
+}
+
+/** [N, h w, p p channels] -> [N, channels, h p, w p]. */
+function unpatchify(patches: Value, patch: number, height: number, width: number): Value {
+  const [rows, columns] = [height / patch, width / patch];
+  const channels = patches.dim(2) / patch ** 2;
+  const grid = reshape(patches, [patches.dim(0), rows, columns, patch, patch, channels]);
+  return reshape(transpose(grid, [0, 5, 1, 3, 2, 4]), [patches.dim(0), channels, height, width]);
+}

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { after, describe, it } from "node:test";
+import { z } from "zod";
+import { Graph } from "../graph/graph.js";
+import { input } from "../graph/ops.js";
+import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import type { WeightSource } from "../weights/source.js";
+import { translateKeys } from "./dialect.js";
+import {
+  alterSource,
+  assertClose,
+  faultOf,
+  idTensor,
+  readComponent,
+  readGoldens,
+  readJson,
+  refuses,
+  reshaped,
+  runModel,
+  sliceOf,
+} from "./support.test.js";
+import { positionBucket, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } from "./t5-encoder.js";
+import { Weights } from "./weights.js";
+
+const textGolden = z.object({ input_ids_3: z.array(z.array(z.int())) });
+const engine = new OnnxRuntimeEngine("cpu", 1);
+after(() => engine.close());
+
+describe("T5 encoder against transformers", () => {
+  for (const family of ["sd3", "sd35"]) {
+    it(family, async () => {
+      const { source, config } = await readComponent(`${family}/pipeline/text_encoder_3`);
+      const parsed = t5ConfigSchema.parse(config);
+      const { input_ids_3 } = textGolden.parse(readJson(`${family}/text.json`));
+      const goldens = await readGoldens(`${family}/text.safetensors`);
+      const read = await runModel(engine, source, { ids: idTensor(input_ids_3) }, (w, feed) => {
+        const states = t5Encoder(w, parsed, feed("ids"));
+        w.requireAllUsed();
+        return { states };
+      });
+      // The T5 states come after the 77 of both CLIP encoders.
+      const expected = sliceOf(goldens("prompt_embeds"), 1, 77, 101);
+      assertClose(family, read("states"), expected, { atol: 1e-5, rtol: 1e-4 });
+    });
+  }
+});
+
+describe("T5 position buckets", () => {
+  it("begin where transformers has them, for 32 buckets up to distance 128", () => {
+    const starts = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91];
+    for (const [bucket, start] of starts.entries()) {
+      const end = starts[bucket + 1] ?? 1000;
+      for (let distance = start; distance < end; distance++) {
+        assert.equal(positionBucket(-distance, 32, 128), bucket, `-${distance}`);
+        if (distance > 0) assert.equal(positionBucket(distance, 32, 128), bucket + 16, `${distance}`);
+      }
+    }
+  });
+});
+
+const { source: sd3, config: sd3Json } = await readComponent("sd3/pipeline/text_encoder_3");
+const sd3Config = t5ConfigSchema.parse(sd3Json);
+
+function build(source: WeightSource, config = sd3Config) {
+  const graph = new Graph();
+  const w = Weights.of(graph, translateKeys(source, t5Dialect));
+  t5Encoder(w, config, input(graph, "ids", [1, 8], "int64"));
+  w.requireAllUsed(...t5IgnoredKeys);
+}
+
+describe("T5 encoder on other checkpoints", () => {
+  const shared = "shared.weight";
+  const embedTokens = "encoder.embed_tokens.weight";
+
+  it("the token table under its other name, or under both, or missing", () => {
+    build(alterSource(sd3, (name, stored) => [name === shared ? embedTokens : name, stored]));
+    const [table] = [...sd3.tensors].flatMap(([name, stored]) => (name === shared ? [stored] : []));
+    assert.ok(table);
+    build({ ...sd3, tensors: new Map([[embedTokens, table], ...sd3.tensors]) });
+    refuses(
+      () => build(alterSource(sd3, (name, stored) => (name === shared ? null : [name, stored]))),
+      /shared\.weight/,
+    );
+  });
+
+  it("ungated feed-forward layers", () => {
+    const plain = alterSource(sd3, (name, stored) =>
+      name.includes("wi_1") ? null : [name.replace("wi_0", "wi"), stored],
+    );
+    build(plain, { ...sd3Config, feed_forward_proj: "relu" });
+    refuses(() => build(sd3, { ...sd3Config, feed_forward_proj: "relu" }), /DenseReluDense\.wi\.weight is missing/);
+  });
+
+  it("a wrong shape", () => {
+    const key = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
+    const source = alterSource(sd3, (name, stored) => [name, name === key ? reshaped(stored, [4, 8]) : stored]);
+    refuses(() => build(source), /relative_attention_bias\.weight has shape \[4,8\].* \[8,4\]/);
+  });
+
+  it("a tensor that no layer reads", () => {
+    refuses(() => build(sd3, { ...sd3Config, num_layers: 1 }), /9 tensors do not belong.*encoder\.block\.1\./);
+  });
+
+  it("an activation that is not supported", () => {
+    assert.match(faultOf(t5ConfigSchema, { ...sd3Config, feed_forward_proj: "gated-silu" }), /^feed_forward_proj: /);
+  });
+});

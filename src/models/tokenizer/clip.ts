@@ -1,0 +1,186 @@
+/**
+ * @file The byte-pair tokenizer of CLIP text encoders, from a diffusers `tokenizer/` folder.
+ *
+ * Such a folder holds vocab.json and merges.txt, the files of transformers' first ("slow") tokenizers, and as a rule no
+ * tokenizer.json. The rest of the recipe is the same for every CLIP model and is put together here, as transformers'
+ * CLIPTokenizerFast does. (The slow one, given the package ftfy, also mends some characters first: ligatures, curly quotes.)
+ */
+
+import { join } from "node:path";
+import { z } from "zod";
+import { InputError } from "../../core/errors.js";
+import {
+  contentOf,
+  parseJson,
+  readIfPresent,
+  readRequired,
+  type SpecialToken,
+  specialTokensMap,
+  type TokenizerConfig,
+  tokenizerConfig,
+} from "./files.js";
+import { createTokenizer } from "./library.js";
+import { frame, type TextTokenizer } from "./text-tokenizer.js";
+
+const clipPositions = 77;
+const endOfWord = "</w>";
+/** Contractions, runs of letters, single digits, runs of anything else; whitespace falls away. */
+const words = String.raw`'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`;
+
+interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  readonly lstrip: boolean;
+  readonly normalized: boolean;
+  readonly rstrip: boolean;
+  readonly single_word: boolean;
+  readonly special: boolean;
+}
+
+/** Opens the tokenizer in `folder` (vocab.json, merges.txt, tokenizer_config.json and, in older models, special_tokens_map.json). */
+export async function openClipTokenizer(folder: string): Promise<TextTokenizer> {
+  const vocabFile = join(folder, "vocab.json");
+  const mergesFile = join(folder, "merges.txt");
+  const configFile = join(folder, "tokenizer_config.json");
+  const mapFile = join(folder, "special_tokens_map.json");
+  const purpose = "a CLIP tokenizer needs vocab.json, merges.txt and tokenizer_config.json";
+  const [vocabText, mergesText, configText, mapText] = await Promise.all([
+    readRequired(vocabFile, purpose),
+    readRequired(mergesFile, purpose),
+    readRequired(configFile, purpose),
+    readIfPresent(mapFile),
+  ]);
+  const vocab = parseJson(vocabText, z.record(z.string(), z.int().min(0)), vocabFile);
+  const merges = parseMerges(mergesText, mergesFile);
+  const config = parseJson(configText, tokenizerConfig, configFile);
+  const named = namedTokens(config, mapText === null ? {} : parseJson(mapText, specialTokensMap, mapFile));
+
+  const added = addedTokens(config, Object.values(named), vocab, vocabFile);
+  checkMerges(vocab, merges, new Set(added.map(({ content }) => content)), mergesFile);
+  const tokenizer = createTokenizer(
+    {
+      added_tokens: added,
+      normalizer: {
+        type: "Sequence",
+        normalizers: [
+          { type: "NFC" },
+          { type: "Replace", pattern: { Regex: String.raw`\s+` }, content: " " },
+          // transformers lowers one character at a time, so a capital sigma never takes the form for the end of a word.
+          { type: "Replace", pattern: { String: "Σ" }, content: "σ" },
+          { type: "Lowercase" },
+        ],
+      },
+      pre_tokenizer: {
+        type: "Sequence",
+        pretokenizers: [
+          { type: "Split", pattern: { Regex: words }, behavior: "Removed", invert: true },
+          { type: "ByteLevel", add_prefix_space: false, use_regex: false },
+        ],
+      },
+      model: { type: "BPE", vocab, merges, unk_token: contentOf(named.unk_token), end_of_word_suffix: endOfWord },
+      post_processor: null,
+      decoder: { type: "ByteLevel" },
+    },
+    contentOf(named.eos_token),
+  );
+
+  const idOf = (token: SpecialToken): number => {
+    const content = contentOf(token);
+    const id = tokenizer.token_to_id(content);
+    if (id === undefined) throw new InputError(`${vocabFile} has no entry for the special token ${content}`);
+    return id;
+  };
+  const ids = { start: idOf(named.bos_token), end: idOf(named.eos_token), pad: idOf(named.pad_token) };
+  const maxLength = positions(config, configFile);
+  return {
+    maxLength,
+    encode: (text) =>
+      frame(tokenizer.encode(text, { add_special_tokens: false }).ids, ids, maxLength, (cut) => tokenizer.decode(cut)),
+  };
+}
+
+type NamedTokens = Record<"bos_token" | "eos_token" | "unk_token" | "pad_token", SpecialToken>;
+
+/**
+ * Which tokens start, end and pad, decided as transformers does: by tokenizer_config.json alone where it lists its added
+ * tokens; in older folders by special_tokens_map.json first.
+ */
+function namedTokens(config: TokenizerConfig, map: z.infer<typeof specialTokensMap>): NamedTokens {
+  const name = (key: keyof NamedTokens, usual: string): SpecialToken =>
+    (config.added_tokens_decoder ? undefined : map[key]) ?? config[key] ?? usual;
+  return {
+    bos_token: name("bos_token", "<|startoftext|>"),
+    eos_token: name("eos_token", "<|endoftext|>"),
+    unk_token: name("unk_token", "<|endoftext|>"),
+    pad_token: name("pad_token", "<|endoftext|>"),
+  };
+}
+
+/**
+ * The tokens that are recognised in the text as they stand. The padding token is one of them: where "!" pads, a "!" in a
+ * prompt is that token wherever it stands, and "!!" is two of it, not the vocabulary's word "!!".
+ */
+function addedTokens(
+  config: TokenizerConfig,
+  named: readonly SpecialToken[],
+  vocab: Readonly<Record<string, number>>,
+  vocabFile: string,
+): AddedToken[] {
+  const added = new Map<string, AddedToken>();
+  for (const [id, token] of Object.entries(config.added_tokens_decoder ?? {})) {
+    added.set(token.content, { ...token, id: Number(id) });
+  }
+  for (const token of named) {
+    const content = contentOf(token);
+    if (added.has(content)) continue;
+    const id = vocab[content];
+    if (id === undefined) throw new InputError(`${vocabFile} has no entry for the special token ${content}`);
+    const normalized = typeof token === "string" ? false : (token.normalized ?? false);
+    added.set(content, { id, content, normalized, lstrip: false, rstrip: false, single_word: false, special: true });
+  }
+  return [...added.values()];
+}
+
+/** The pairs of merges.txt, most urgent first, after its `#version` line. */
+function parseMerges(text: string, file: string): [string, string][] {
+  const merges: [string, string][] = [];
+  for (const [index, line] of text.split("\n").entries()) {
+    if (index === 0 || line.trim() === "") continue;
+    const [left, right, ...more] = line.trimEnd().split(" ");
+    if (!left || !right || more.length > 0) {
+      throw new InputError(`${file} line ${index + 1} is not two tokens separated by a space`);
+    }
+    merges.push([left, right]);
+  }
+  return merges;
+}
+
+/** A file that was cut short still parses, and would quietly give other ids: the vocabulary tells what must be mergeable. */
+function checkMerges(
+  vocab: Readonly<Record<string, number>>,
+  merges: readonly [string, string][],
+  added: ReadonlySet<string>,
+  file: string,
+): void {
+  const made = new Set(merges.map(([left, right]) => left + right));
+  const isLetter = (token: string): boolean =>
+    [...token.slice(0, token.endsWith(endOfWord) ? -4 : undefined)].length === 1;
+  const unmade = Object.keys(vocab).filter((token) => !made.has(token) && !added.has(token) && !isLetter(token));
+  if (unmade.length > 0) {
+    throw new InputError(
+      `${file} does not fit vocab.json, ${unmade.length} entries have no merge, such as ${unmade[0]}`,
+    );
+  }
+  for (const token of made) {
+    if (vocab[token] === undefined) throw new InputError(`${file} makes ${token}, which vocab.json does not have`);
+  }
+}
+
+/** transformers writes 1e30 for "not known"; every CLIP text encoder of a diffusion model has 77 positions. */
+function positions(config: TokenizerConfig, file: string): number {
+  const length = config.model_max_length ?? clipPositions;
+  if (length > 1e6) return clipPositions;
+  if (!Number.isInteger(length) || length < 3)
+    throw new InputError(`${file}: model_max_length ${length} is not usable`);
+  return length;
+}

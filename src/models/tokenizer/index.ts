@@ -1,0 +1,5 @@
+/** @file Tokenizers: prompts to token ids. */
+
+export { openClipTokenizer } from "./clip.js";
+export { openT5Tokenizer } from "./t5.js";
+export type { EncodedText, TextTokenizer } from "./text-tokenizer.js";

@@ -1,0 +1,56 @@
+/** @file Goldens of a bare CLIP vocabulary: texts and their 77 ids. */
+
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { openClipTokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
+import { type Comparison, limits } from "./compare.js";
+import { readJson } from "./golden-file.js";
+
+const ids = z.array(z.int());
+const casesSchema = z.array(z.object({ text: z.string(), input_ids: ids, also_accepted: ids.optional() })).nonempty();
+
+/** Where `also_accepted` stands, either answer is right. */
+export async function checkVocabulary(folder: string, golden: string): Promise<Comparison> {
+  const cases = await readJson(folder, golden, casesSchema);
+  const tokenizer = await openBare(folder, cases[0].input_ids.at(-1) ?? 0);
+  const wrong = cases.filter(({ text, input_ids, also_accepted }) => {
+    const given = tokenizer.encode(text).ids.join();
+    return input_ids.join() !== given && also_accepted?.join() !== given;
+  });
+  return {
+    name: golden,
+    largestAbsolute: wrong.length,
+    largestRelative: wrong.length / cases.length,
+    limit: limits.exact,
+    ok: wrong.length === 0,
+    remark: wrong.length === 0 ? `${cases.length} texts` : `wrong: ${JSON.stringify(wrong[0].text)}`,
+  };
+}
+
+/** A tokenizer from vocabulary and merges alone; the padding is the token with id `pad`. */
+async function openBare(folder: string, pad: number): Promise<TextTokenizer> {
+  const vocabulary = z
+    .record(z.string(), z.int())
+    .parse(JSON.parse(await readFile(join(folder, "vocab.json"), "utf8")));
+  const padToken = Object.keys(vocabulary).find((token) => vocabulary[token] === pad);
+  const end = "<|endoftext|>";
+  const config = {
+    tokenizer_class: "CLIPTokenizer",
+    model_max_length: 77,
+    bos_token: "<|startoftext|>",
+    eos_token: end,
+    unk_token: end,
+    // The vocabulary spells "!" with its end-of-word mark or without; the token meant is the plain one.
+    pad_token: padToken?.replace("</w>", "") ?? end,
+  };
+  const copy = await mkdtemp(join(tmpdir(), "softrepa-parity-"));
+  try {
+    for (const file of ["vocab.json", "merges.txt"]) await copyFile(join(folder, file), join(copy, file));
+    await writeFile(join(copy, "tokenizer_config.json"), JSON.stringify(config));
+    return await openClipTokenizer(copy);
+  } finally {
+    await rm(copy, { recursive: true });
+  }
+}

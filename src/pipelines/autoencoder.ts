@@ -1,0 +1,87 @@
+/** @file The autoencoder of a pipeline: images to scaled latents and back, one image a run. */
+
+import { join } from "node:path";
+import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
+import { Graph } from "../graph/graph.js";
+import { writeOnnx } from "../graph/onnx/writer.js";
+import { add, div, input, mul, sub } from "../graph/ops.js";
+import {
+  type AutoencoderConfig,
+  autoencoderConfigSchema,
+  autoencoderDialect,
+  vaeDecoder,
+  vaeDecoderIgnoredKeys,
+  vaeEncoder,
+  vaeEncoderIgnoredKeys,
+  vaeScale,
+} from "../models/autoencoder-kl.js";
+import { translateKeys } from "../models/dialect.js";
+import { Weights } from "../models/weights.js";
+import type { Engine } from "../runtime/engine.js";
+import { openCheckpoint } from "../weights/checkpoint.js";
+import type { WeightSource } from "../weights/source.js";
+import { type PipelineFolder, readComponentJson } from "./folder.js";
+import type { OpenOptions } from "./open.js";
+import type { SessionCache } from "./session-cache.js";
+
+export class Autoencoder {
+  private constructor(
+    readonly config: AutoencoderConfig,
+    private readonly weights: WeightSource,
+  ) {}
+
+  static async open(folder: PipelineFolder, options: OpenOptions): Promise<Autoencoder> {
+    const config = await readComponentJson(folder, "vae", "config.json", autoencoderConfigSchema);
+    const weights = await openCheckpoint(join(folder.path, "vae"), "diffusion_pytorch_model", options.variant);
+    return new Autoencoder(config, translateKeys(weights, autoencoderDialect));
+  }
+
+  /** Pixels a latent. */
+  get scale(): number {
+    return vaeScale(this.config);
+  }
+
+  /** Images [N, 3, H, W] in -1..1 to (mean - shift_factor) * scaling_factor. */
+  encode(images: FloatTensor, engine: Engine, sessions: SessionCache): Promise<FloatTensor> {
+    const { scaling_factor, shift_factor } = this.config;
+    return this.each(images, "vae:encode", engine, sessions, (graph, image) => {
+      const w = Weights.of(graph, this.weights);
+      const { mean } = vaeEncoder(w, this.config, image);
+      w.requireAllUsed(...vaeEncoderIgnoredKeys);
+      return mul(sub(mean, shift_factor ?? 0), scaling_factor);
+    });
+  }
+
+  /** Scaled latents [N, C, h, w] to images. */
+  decode(latents: FloatTensor, engine: Engine, sessions: SessionCache): Promise<FloatTensor> {
+    const { scaling_factor, shift_factor } = this.config;
+    return this.each(latents, "vae:decode", engine, sessions, (graph, latent) => {
+      const w = Weights.of(graph, this.weights);
+      const image = vaeDecoder(w, this.config, add(div(latent, scaling_factor), shift_factor ?? 0));
+      w.requireAllUsed(...vaeDecoderIgnoredKeys);
+      return image;
+    });
+  }
+
+  /** Runs every row of `tensor` through the graph that `build` makes for one. */
+  private async each(
+    tensor: FloatTensor,
+    key: string,
+    engine: Engine,
+    sessions: SessionCache,
+    build: (graph: Graph, x: ReturnType<typeof input>) => ReturnType<typeof input>,
+  ): Promise<FloatTensor> {
+    const shape = [1, ...tensor.shape.slice(1)];
+    const session = await sessions.get(`${key}:${shape.join("x")}`, () => {
+      const graph = new Graph();
+      const output = build(graph, input(graph, "x", shape));
+      return engine.compile(writeOnnx(graph, { output }, engine.target));
+    });
+    const results: FloatTensor[] = [];
+    for (let index = 0; index < tensor.shape[0]; index++) {
+      const { output } = await session.run({ x: rows(tensor, index, index + 1) });
+      results.push(output as FloatTensor);
+    }
+    return concatRows(results);
+  }
+}

@@ -1,0 +1,36 @@
+/** @file The registry of model families: one line each. */
+
+import { InputError } from "../core/errors.js";
+import type { Engine } from "../runtime/engine.js";
+import { openPipelineFolder, type PipelineFolder } from "./folder.js";
+import type { DiffusionPipeline } from "./pipeline.js";
+import { openSd3 } from "./sd3.js";
+
+export interface OpenOptions {
+  /** File variant, e.g. fp16; by default the plain files, or the only variant there is. */
+  readonly variant?: string | undefined;
+  /** Tokens that the T5 encoder reads (diffusers' max_sequence_length); default 256. */
+  readonly maxSequenceLength?: number | undefined;
+}
+
+type OpenFamily = (folder: PipelineFolder, engine: Engine, options: OpenOptions) => Promise<DiffusionPipeline>;
+
+/** Which function opens each pipeline class of model_index.json. */
+const families: Readonly<Record<string, OpenFamily>> = {
+  StableDiffusion3Pipeline: openSd3,
+};
+
+/** Opens a diffusers pipeline folder. Weights are checked and mapped, not read. */
+export async function openPipeline(
+  path: string,
+  engine: Engine,
+  options: OpenOptions = {},
+): Promise<DiffusionPipeline> {
+  const folder = await openPipelineFolder(path);
+  const open = families[folder.className];
+  if (open === undefined) {
+    const known = Object.keys(families).join(", ");
+    throw new InputError(`${path} is a ${folder.className}, which is not supported (supported: ${known})`);
+  }
+  return open(folder, engine, options);
+}

@@ -1,0 +1,92 @@
+/** @file What every model family offers to training, sampling and scoring. */
+
+import type { FloatTensor, Shape } from "../core/tensor.js";
+import type { Graph, Value } from "../graph/graph.js";
+import type { Engine } from "../runtime/engine.js";
+import type { Scheduler } from "../schedulers/scheduler.js";
+
+/** Model families that are built in. */
+export type Family = "sd3";
+
+/** What the denoiser is told about the texts, by input name; the first axis counts texts. */
+export type Conditioning = Readonly<Record<string, FloatTensor>>;
+
+/** The same inside a graph. */
+export interface DenoiserInputs {
+  /** Noisy latents [S, channels, h, w]; S is the number of texts, or 1 when all texts look at one image. */
+  readonly sample: Value;
+  /** [1] or [N], in 0..1000. */
+  readonly timestep: Value;
+  readonly conditioning: Readonly<Record<string, Value>>;
+  /** Effective soft tokens [N, layers, count, width], or null. */
+  readonly softTokens: Value | null;
+}
+
+/** Sizes that soft tokens must have for a pipeline. */
+export interface SoftTokenLayout {
+  readonly family: Family;
+  /** In front of the text stream of each of the first layers, or after the first text token. */
+  readonly placement: "prefix" | "after-first";
+  /** The most layers that soft tokens can have. */
+  readonly layers: number;
+  /** Width of the text states that the pipeline's own projection takes. */
+  readonly rawWidth: number;
+  /** Width of the text stream that the tokens are put into. */
+  readonly projectedWidth: number;
+}
+
+/** A prompt that was longer than a text encoder reads. */
+export interface TruncatedPrompt {
+  readonly prompt: string;
+  /** Which encoder, e.g. CLIP, and how many tokens it reads. */
+  readonly encoder: string;
+  readonly limit: number;
+  /** The end of the prompt, which that encoder does not see. */
+  readonly cut: string;
+}
+
+/** How a noisy sample and the denoiser's target follow from latents and noise at a timestep. */
+export interface Noising {
+  readonly sample: FloatTensor;
+  readonly target: FloatTensor;
+}
+
+/** The part of a pipeline that soft tokens are trained through. */
+export interface Denoiser {
+  readonly engine: Engine;
+  readonly softTokenLayout: SoftTokenLayout;
+  readonly scheduler: Scheduler;
+  /** Shapes of one text's conditioning, without the first axis. */
+  readonly conditioningShapes: Readonly<Record<string, Shape>>;
+  /** Tokens that one pair puts through the denoiser at a latent size [channels, h, w], for choosing how many go together. */
+  tokensAPair(latentShape: Shape): number;
+  /** Adds the denoiser to `graph`; returns its prediction [N, channels, h, w]. */
+  denoise(graph: Graph, inputs: DenoiserInputs): Value;
+  /** Adds the projection of raw soft tokens [..., rawWidth] to the width of the text stream. */
+  projectSoftTokens(graph: Graph, tokens: Value): Value;
+  /** Training's noisy sample and target at an integer timestep in 0..999. */
+  noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising;
+}
+
+/** A whole pipeline: texts and images in, images out. */
+export interface DiffusionPipeline extends Denoiser {
+  readonly family: Family;
+  /** The folder it was opened from. */
+  readonly origin: string;
+  /** The scheduler's name as image galleries know it. */
+  readonly samplerName: string;
+  /** Pixels a side that the model was made for. */
+  readonly defaultSize: number;
+  /** Pixels a latent; image sizes are multiples of `sizeMultiple`. */
+  readonly latentScale: number;
+  readonly sizeMultiple: number;
+  readonly latentChannels: number;
+  /** Embeds prompts in order. */
+  encodePrompts(prompts: readonly string[]): Promise<{ conditioning: Conditioning; truncated: TruncatedPrompt[] }>;
+  /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
+  encodeImages(images: FloatTensor): Promise<FloatTensor>;
+  /** Scaled latents to images in -1..1 (not clamped). */
+  decodeLatents(latents: FloatTensor): Promise<FloatTensor>;
+  /** Frees the sessions that encode prompts and images; they come back when they are needed. */
+  releaseEncoders(): Promise<void>;
+}

@@ -1,0 +1,62 @@
+/** @file Stable Diffusion 3's denoiser: MM-DiT and flow matching. */
+
+import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
+import type { Graph, Value } from "../graph/graph.js";
+import { embedText, type MmditConfig, mmdit, mmditWidth } from "../models/mmdit.js";
+import { Weights } from "../models/weights.js";
+import type { Engine } from "../runtime/engine.js";
+import type { Scheduler } from "../schedulers/index.js";
+import type { WeightSource } from "../weights/source.js";
+import type { Denoiser, DenoiserInputs, Noising, SoftTokenLayout } from "./pipeline.js";
+
+export class Sd3Denoiser implements Denoiser {
+  readonly softTokenLayout: SoftTokenLayout;
+  readonly conditioningShapes: Denoiser["conditioningShapes"];
+
+  constructor(
+    readonly engine: Engine,
+    protected readonly config: MmditConfig,
+    private readonly weights: WeightSource,
+    readonly scheduler: Scheduler,
+    /** Tokens of a prompt's embeddings. */
+    private readonly textLength: number,
+  ) {
+    this.softTokenLayout = {
+      family: "sd3",
+      placement: "prefix",
+      layers: config.num_layers,
+      rawWidth: config.joint_attention_dim,
+      projectedWidth: mmditWidth(config),
+    };
+    this.conditioningShapes = {
+      prompt_embeds: [textLength, config.joint_attention_dim],
+      pooled: [config.pooled_projection_dim],
+    };
+  }
+
+  tokensAPair([, height, width]: Shape): number {
+    return (height * width) / this.config.patch_size ** 2 + this.textLength;
+  }
+
+  denoise(graph: Graph, { sample, timestep, conditioning, softTokens }: DenoiserInputs): Value {
+    const w = Weights.of(graph, this.weights);
+    const { prompt_embeds: promptEmbeds, pooled } = conditioning;
+    const velocity = mmdit(w, this.config, { sample, timestep, promptEmbeds, pooled, softTokens });
+    w.requireAllUsed();
+    return velocity;
+  }
+
+  projectSoftTokens(graph: Graph, tokens: Value): Value {
+    return embedText(Weights.of(graph, this.weights), this.config, tokens);
+  }
+
+  /** x_t = (1 - s) x_0 + s noise with s = t / 1000; target noise - x_0 (rectified flow, arXiv 2403.03206). */
+  noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising {
+    const count = noise.data.length;
+    const velocity = latents.data.map((x, i) => noise.data[i % count] - x);
+    return {
+      sample: this.scheduler.addNoise(latents, noise, timestep),
+      target: floatTensor(latents.shape, velocity),
+    };
+  }
+}

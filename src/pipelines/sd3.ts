@@ -1,0 +1,80 @@
+/** @file Stable Diffusion 3 and 3.5: three text encoders, MM-DiT, flow matching (diffusers pipeline_stable_diffusion_3.py). */
+
+import { join } from "node:path";
+import { z } from "zod";
+import { InputError } from "../core/errors.js";
+import type { FloatTensor } from "../core/tensor.js";
+import { type MmditConfig, mmditConfigSchema } from "../models/mmdit.js";
+import type { Engine } from "../runtime/engine.js";
+import { flowMatchEuler, type Scheduler } from "../schedulers/index.js";
+import { openCheckpoint } from "../weights/checkpoint.js";
+import type { WeightSource } from "../weights/source.js";
+import { Autoencoder } from "./autoencoder.js";
+import { type PipelineFolder, readComponentJson } from "./folder.js";
+import type { OpenOptions } from "./open.js";
+import type { DiffusionPipeline } from "./pipeline.js";
+import { Sd3Denoiser } from "./sd3-denoiser.js";
+import { Sd3TextEncoders } from "./sd3-text.js";
+import { SessionCache } from "./session-cache.js";
+
+export async function openSd3(
+  folder: PipelineFolder,
+  engine: Engine,
+  options: OpenOptions,
+): Promise<DiffusionPipeline> {
+  const config = await readComponentJson(folder, "transformer", "config.json", mmditConfigSchema);
+  const weights = await openCheckpoint(join(folder.path, "transformer"), "diffusion_pytorch_model", options.variant);
+  const schedulerConfig = await readComponentJson(folder, "scheduler", "scheduler_config.json", z.unknown());
+  const scheduler = flowMatchEuler(schedulerConfig, join(folder.path, "scheduler", "scheduler_config.json"));
+  const autoencoder = await Autoencoder.open(folder, options);
+  if (autoencoder.config.latent_channels !== config.in_channels) {
+    const { latent_channels } = autoencoder.config;
+    throw new InputError(
+      `${folder.path}: the autoencoder has ${latent_channels} latent channels, the transformer reads ${config.in_channels}`,
+    );
+  }
+  const text = await Sd3TextEncoders.open(folder, config.joint_attention_dim, options);
+  return new Sd3Pipeline(folder.path, engine, config, weights, scheduler, text, autoencoder);
+}
+
+class Sd3Pipeline extends Sd3Denoiser implements DiffusionPipeline {
+  readonly family = "sd3";
+  readonly samplerName = "Flow Match Euler";
+  readonly latentScale: number;
+  readonly sizeMultiple: number;
+  readonly defaultSize: number;
+  readonly latentChannels: number;
+  private readonly sessions = new SessionCache();
+
+  constructor(
+    readonly origin: string,
+    engine: Engine,
+    config: MmditConfig,
+    weights: WeightSource,
+    scheduler: Scheduler,
+    private readonly text: Sd3TextEncoders,
+    private readonly autoencoder: Autoencoder,
+  ) {
+    super(engine, config, weights, scheduler, text.length);
+    this.latentScale = autoencoder.scale;
+    this.sizeMultiple = this.latentScale * config.patch_size;
+    this.defaultSize = config.sample_size * this.latentScale;
+    this.latentChannels = config.in_channels;
+  }
+
+  encodePrompts(prompts: readonly string[]) {
+    return this.text.encode(prompts, this.engine, this.sessions);
+  }
+
+  encodeImages(images: FloatTensor): Promise<FloatTensor> {
+    return this.autoencoder.encode(images, this.engine, this.sessions);
+  }
+
+  decodeLatents(latents: FloatTensor): Promise<FloatTensor> {
+    return this.autoencoder.decode(latents, this.engine, this.sessions);
+  }
+
+  releaseEncoders(): Promise<void> {
+    return this.sessions.release();
+  }
+}

@@ -1,0 +1,23 @@
+/** @file What an execution provider must compute like the CPU: a small block of attention and MLP, forward and backward. */
+
+import { gradientsOfSum } from "../graph/autodiff.js";
+import { Graph } from "../graph/graph.js";
+import { writeOnnx } from "../graph/onnx/writer.js";
+import { add, attention, gelu, input, layerNormalization, matmul, mul } from "../graph/ops.js";
+import type { SelfTest } from "../runtime/open-engine.js";
+
+/** Long enough for the attention fault that was seen on a WebGPU adapter from 32 tokens on. */
+const shape = [1, 40, 64];
+
+export const engineSelfTest: SelfTest = {
+  input: { shape, data: Float32Array.from({ length: 40 * 64 }, (_, i) => Math.sin(i * 0.7) + 0.5 * Math.cos(i * i)) },
+  model: ({ target }) => {
+    const graph = new Graph();
+    const x = input(graph, "x", shape);
+    const normal = layerNormalization(x, 1e-6);
+    const attended = add(x, attention(normal, mul(normal, 0.5), x, { heads: 2 }));
+    const y = add(attended, mul(matmul(gelu(attended, "tanh"), matmul(x, x, { transposeA: true })), 1 / 64));
+    const [dx] = gradientsOfSum(mul(y, y), [x]);
+    return writeOnnx(graph, { y, dx }, target);
+  },
+};

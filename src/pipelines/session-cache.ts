@@ -1,0 +1,26 @@
+/** @file Sessions kept by what they were built for, so that each graph is compiled once. */
+
+import type { Session } from "../runtime/engine.js";
+
+export class SessionCache {
+  private readonly sessions = new Map<string, Promise<Session>>();
+
+  /** The session under `key`, built on first use. */
+  get(key: string, build: () => Promise<Session>): Promise<Session> {
+    const known = this.sessions.get(key);
+    if (known !== undefined) return known;
+    const session = build();
+    this.sessions.set(key, session);
+    session.catch(() => this.sessions.delete(key));
+    return session;
+  }
+
+  /** Frees every session whose key starts with `prefix`. */
+  async release(prefix = ""): Promise<void> {
+    for (const [key, session] of [...this.sessions]) {
+      if (!key.startsWith(prefix)) continue;
+      this.sessions.delete(key);
+      await (await session).release();
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/** @file From prompts to images. */
+
+import { UsageError } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
+import { pickTexts } from "../pipelines/conditioning.js";
+import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import { SoftTokenEmbedding } from "../softtokens/embedding.js";
+import type { SoftTokens } from "../softtokens/softtokens.js";
+import { sampleLatents } from "./sample.js";
+
+/** One image to make. */
+export interface ImageJob {
+  readonly prompt: string;
+  /** Of the noise; the same seed gives the same noise at the same size. */
+  readonly seed: number;
+}
+
+export interface GenerateRequest<Job extends ImageJob> {
+  readonly jobs: readonly Job[];
+  readonly negative: string;
+  readonly steps: number;
+  /** Guidance scale; at 1 or below there is no negative branch. */
+  readonly guidanceScale: number;
+  readonly width: number;
+  readonly height: number;
+  readonly softTokens: SoftTokens | null;
+  /** 0..1, times the effective soft tokens; at 0 there are none. */
+  readonly strength: number;
+  /** Images sampled together. */
+  readonly batch: number;
+  readonly signal?: AbortSignal;
+  /** Denoising steps done, of all images together. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly onTruncated?: (cut: TruncatedPrompt) => void;
+}
+
+export interface GeneratedImage<Job extends ImageJob> {
+  readonly job: Job;
+  /** [3, height, width] in -1..1, clamped by whoever writes it. */
+  readonly image: FloatTensor;
+}
+
+/** Yields the images in the order of their jobs, as soon as their batch is done. */
+export async function* generate<Job extends ImageJob>(
+  pipeline: DiffusionPipeline,
+  request: GenerateRequest<Job>,
+): AsyncGenerator<GeneratedImage<Job>, void> {
+  const { jobs, width, height, steps, softTokens, strength, signal, onProgress } = request;
+  requireSize(pipeline, width, height);
+  const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
+  const texts = await encodeTexts(pipeline, request);
+  const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
+  try {
+    for (let start = 0; start < jobs.length; start += request.batch) {
+      const batch = jobs.slice(start, start + request.batch);
+      const latents = await sampleLatents(pipeline, {
+        noise: concatRows(batch.map(({ seed }) => new Generator(seed).normal([1, ...latentShape]))),
+        conditioning: texts.positive(batch),
+        negative: texts.negative(batch.length),
+        guidanceScale: request.guidanceScale,
+        steps,
+        softTokens: embedding && { embedding, strength },
+        ...(signal && { signal }),
+        onStep: (done) => onProgress?.(start * steps + done * batch.length, jobs.length * steps),
+      });
+      const images = await pipeline.decodeLatents(latents);
+      for (const [offset, job] of batch.entries()) {
+        const image = rows(images, offset, offset + 1);
+        yield { job, image: { ...image, shape: image.shape.slice(1) } };
+      }
+    }
+  } finally {
+    await embedding?.release();
+  }
+}
+
+/** Embeds every different prompt once, and the negative one where there is guidance. */
+async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, request: GenerateRequest<Job>) {
+  const prompts = [...new Set(request.jobs.map(({ prompt }) => prompt))];
+  const guided = request.guidanceScale > 1;
+  const { conditioning, truncated } = await pipeline.encodePrompts(guided ? [...prompts, request.negative] : prompts);
+  for (const cut of truncated) request.onTruncated?.(cut);
+  await pipeline.releaseEncoders();
+  return {
+    positive: (jobs: readonly Job[]): Conditioning =>
+      pickTexts(
+        conditioning,
+        jobs.map(({ prompt }) => prompts.indexOf(prompt)),
+      ),
+    negative: (count: number): Conditioning | null =>
+      guided
+        ? pickTexts(
+            conditioning,
+            Array.from({ length: count }, () => prompts.length),
+          )
+        : null,
+  };
+}
+
+function requireSize({ sizeMultiple, origin }: DiffusionPipeline, width: number, height: number): void {
+  for (const [name, size] of [
+    ["width", width],
+    ["height", height],
+  ] as const) {
+    if (size <= 0 || size % sizeMultiple !== 0) {
+      throw new UsageError(`${name} ${size} does not fit ${origin}: it must be a multiple of ${sizeMultiple}`);
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/** @file The denoiser with classifier-free guidance (arXiv 2207.12598) as one graph: both branches in one batch. */
+
+import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
+import { Graph } from "../graph/graph.js";
+import { writeOnnx } from "../graph/onnx/writer.js";
+import { add, concat, expand, input, mul, slice, sub } from "../graph/ops.js";
+import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
+
+export interface GuidedDenoiserOptions {
+  /** Images a run. */
+  readonly images: number;
+  /** [channels, h, w]. */
+  readonly latentShape: Shape;
+  /** Whether there is a negative branch. */
+  readonly guided: boolean;
+  /** Sizes of the effective soft tokens, which both branches see; null for the plain model. */
+  readonly softTokens: Shape | null;
+}
+
+export interface GuidedDenoiserFeeds {
+  /** [images, channels, h, w]. */
+  readonly sample: FloatTensor;
+  readonly timestep: number;
+  /** First axis: the images' negative prompts (where guided), then their prompts. */
+  readonly conditioning: Conditioning;
+  readonly softTokens: FloatTensor | null;
+  readonly guidanceScale: number;
+}
+
+export interface GuidedDenoiser {
+  /** negative + guidance scale * (positive - negative), [images, channels, h, w]. */
+  run(feeds: GuidedDenoiserFeeds): Promise<FloatTensor>;
+  release(): Promise<void>;
+}
+
+export function guidedDenoiserGraph(pipeline: Denoiser, options: GuidedDenoiserOptions) {
+  const { images, latentShape, guided, softTokens: softShape } = options;
+  const texts = guided ? 2 * images : images;
+  const graph = new Graph();
+  const sample = input(graph, "sample", [images, ...latentShape]);
+  const timestep = input(graph, "timestep", [1]);
+  const conditioning = Object.fromEntries(
+    Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [texts, ...shape])]),
+  );
+  const softTokens = softShape && expand(input(graph, "soft_tokens", [1, ...softShape]), [texts, ...softShape]);
+  if (!guided) {
+    return { graph, outputs: { prediction: pipeline.denoise(graph, { sample, timestep, conditioning, softTokens }) } };
+  }
+  const twice = concat([sample, sample], 0);
+  const both = pipeline.denoise(graph, { sample: twice, timestep, conditioning, softTokens });
+  const [negative, positive] = [slice(both, 0, 0, images), slice(both, 0, images)];
+  const guidance = input(graph, "guidance_scale", [1]);
+  return { graph, outputs: { prediction: add(negative, mul(guidance, sub(positive, negative))) } };
+}
+
+export async function compileGuidedDenoiser(
+  pipeline: Denoiser,
+  options: GuidedDenoiserOptions,
+): Promise<GuidedDenoiser> {
+  const { graph, outputs } = guidedDenoiserGraph(pipeline, options);
+  const session = await pipeline.engine.compile(writeOnnx(graph, outputs, pipeline.engine.target));
+  return {
+    async run({ sample, timestep, conditioning, softTokens, guidanceScale }) {
+      const { prediction } = await session.run({
+        sample,
+        timestep: floatTensor([1], Float32Array.of(timestep)),
+        ...conditioning,
+        ...(softTokens && { soft_tokens: { ...softTokens, shape: [1, ...softTokens.shape] } }),
+        ...(options.guided && { guidance_scale: floatTensor([1], Float32Array.of(guidanceScale)) }),
+      });
+      return prediction as FloatTensor;
+    },
+    release: () => session.release(),
+  };
+}

@@ -1,0 +1,90 @@
+/** @file From learned numbers to what the text stream sees: projection, and the row of the time table for a timestep. */
+
+import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
+import { gradients } from "../graph/autodiff.js";
+import { Graph } from "../graph/graph.js";
+import { writeOnnx } from "../graph/onnx/writer.js";
+import { add, input, reshape } from "../graph/ops.js";
+import type { Denoiser } from "../pipelines/pipeline.js";
+import type { Session } from "../runtime/engine.js";
+import { requireFit, type SoftTokens } from "./softtokens.js";
+
+/** Gradients towards the learned numbers at one timestep. */
+export interface SoftTokenGradients {
+  readonly tokens: FloatTensor;
+  /** Of the whole time table; only one row is not zero. Null without a time table. */
+  readonly timeTable: FloatTensor | null;
+}
+
+/** Row of the time table for a timestep in 0..1000: min(t, 999) in equal buckets. */
+export function bucketOf(timestep: number, buckets: number, trainTimesteps: number): number {
+  return Math.floor((Math.min(timestep, trainTimesteps - 1) * buckets) / trainTimesteps);
+}
+
+/** effective[l, k] = project(tokens[l, k]) + row_t[l], and its adjoint; the map is affine, so that the adjoint reads the cotangent alone. */
+export class SoftTokenEmbedding {
+  private constructor(
+    private readonly softTokens: SoftTokens,
+    private readonly trainTimesteps: number,
+    /** [layers, count, projected width]. */
+    readonly shape: Shape,
+    private readonly forward: Session,
+    private readonly backward: Session,
+  ) {}
+
+  static async open(pipeline: Denoiser, softTokens: SoftTokens): Promise<SoftTokenEmbedding> {
+    const { softTokenLayout: layout, engine, scheduler } = pipeline;
+    const { layers, count, width } = requireFit(softTokens, layout);
+    const shape = [layers, count, layout.projectedWidth];
+    const graph = new Graph();
+    const tokens = input(graph, "tokens", [layers, count, width]);
+    const row = input(graph, "row", [layers * layout.projectedWidth]);
+    const projected = width === layout.projectedWidth ? tokens : pipeline.projectSoftTokens(graph, tokens);
+    const effective = add(projected, reshape(row, [layers, 1, layout.projectedWidth]));
+    const cotangent = input(graph, "cotangent", shape);
+    const [dTokens, dRow] = gradients([{ value: effective, cotangent }], [tokens, row]);
+    return new SoftTokenEmbedding(
+      softTokens,
+      scheduler.trainTimesteps,
+      shape,
+      await engine.compile(writeOnnx(graph, { effective }, engine.target)),
+      await engine.compile(writeOnnx(graph, { tokens_gradient: dTokens, row_gradient: dRow }, engine.target)),
+    );
+  }
+
+  /** Effective tokens [layers, count, width] at a timestep, times `strength`. */
+  async at(timestep: number, strength = 1): Promise<FloatTensor> {
+    const { effective } = await this.forward.run({ tokens: this.softTokens.tokens, row: this.rowAt(timestep) });
+    const { shape, data } = effective as FloatTensor;
+    return strength === 1
+      ? floatTensor(shape, data)
+      : floatTensor(
+          shape,
+          data.map((x) => x * strength),
+        );
+  }
+
+  /** Gradients from d loss / d effective at the same timestep. */
+  async gradients(timestep: number, cotangent: FloatTensor): Promise<SoftTokenGradients> {
+    const { tokens_gradient: tokens, row_gradient: row } = await this.backward.run({ cotangent });
+    const { timeTable } = this.softTokens;
+    if (timeTable === null) return { tokens: tokens as FloatTensor, timeTable: null };
+    const table = floatTensor(timeTable.shape);
+    const index = bucketOf(timestep, timeTable.shape[0], this.trainTimesteps);
+    table.data.set((row as FloatTensor).data, index * timeTable.shape[1]);
+    return { tokens: tokens as FloatTensor, timeTable: table };
+  }
+
+  async release(): Promise<void> {
+    await this.forward.release();
+    await this.backward.release();
+  }
+
+  private rowAt(timestep: number): FloatTensor {
+    const { timeTable } = this.softTokens;
+    const [layers, , width] = this.shape;
+    if (timeTable === null) return floatTensor([layers * width]);
+    const index = bucketOf(timestep, timeTable.shape[0], this.trainTimesteps);
+    return floatTensor([layers * width], timeTable.data.slice(index * layers * width, (index + 1) * layers * width));
+  }
+}

@@ -1,0 +1,114 @@
+/** @file Soft tokens in memory: what is learned, where it goes into the text stream, and whether it fits a pipeline. */
+
+import { InputError } from "../core/errors.js";
+import { type FloatTensor, formatShape, sizeOf } from "../core/tensor.js";
+
+/** Where soft tokens go into the text stream. */
+export const placements = ["prefix", "after-first"] as const;
+export type Placement = (typeof placements)[number];
+
+export interface SoftTokens {
+  /** "prefix": in front of the text stream of each of the first `layers` blocks (SD3); "after-first": after the first text token (UNets). */
+  readonly placement: Placement;
+  /**
+   * [layers, count, width]; UNets have one layer. The width is that of the raw text embeddings (SD3: 4096, goes through
+   * the frozen context embedder) or that of the projected text stream (SD3: 1536).
+   */
+  readonly tokens: FloatTensor;
+  /** [buckets, layers * projected width]: cut per layer and added to each of its tokens. */
+  readonly timeTable: FloatTensor | null;
+  /** Free strings, such as `softrepa.family`. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The metadata key that names the model family the tokens were trained for. */
+export const familyKey = "softrepa.family";
+
+/** The sizes of checked soft tokens. */
+export interface SoftTokensSizes {
+  readonly layers: number;
+  readonly count: number;
+  readonly width: number;
+  /** Rows of the time table; 0 without one. */
+  readonly buckets: number;
+  /** Width per layer of the time table; 0 without one. */
+  readonly timeWidth: number;
+}
+
+/** Checks that the shapes make sense together; `origin` begins the message where they do not. */
+export function sizesOf({ placement, tokens, timeTable }: SoftTokens, origin: string): SoftTokensSizes {
+  const [layers = 0, count = 0, width = 0] = tokens.shape;
+  if (tokens.shape.length !== 3 || sizeOf(tokens.shape) === 0) {
+    throw new InputError(
+      `${origin}: soft tokens have the shape [layers,count,width], not ${formatShape(tokens.shape)}`,
+    );
+  }
+  if (placement === "after-first" && layers !== 1) {
+    throw new InputError(`${origin}: tokens after the first text token have one layer, not ${layers}`);
+  }
+  if (timeTable === null) return { layers, count, width, buckets: 0, timeWidth: 0 };
+  const [buckets = 0, columns = 0] = timeTable.shape;
+  if (timeTable.shape.length !== 2 || sizeOf(timeTable.shape) === 0 || columns % layers !== 0) {
+    throw new InputError(
+      `${origin}: the time table of ${layers}-layer tokens has the shape [buckets,${layers}*width], not ${formatShape(timeTable.shape)}`,
+    );
+  }
+  const timeWidth = columns / layers;
+  if (placement === "after-first" && timeWidth !== width) {
+    throw new InputError(`${origin}: the time table is ${timeWidth} wide, the tokens are ${width}`);
+  }
+  return { layers, count, width, buckets, timeWidth };
+}
+
+/** What a pipeline can take. */
+export interface SoftTokensRoom {
+  /** Name of the model family, as `softrepa.family` says it. */
+  readonly family: string;
+  readonly placement: Placement;
+  /** The most layers: the number of blocks, or 1. */
+  readonly layers: number;
+  /** Width of the text embeddings before the model's own projection. */
+  readonly rawWidth: number;
+  /** Width of the text stream; the same as `rawWidth` where nothing projects it. */
+  readonly projectedWidth: number;
+}
+
+/** Refuses tokens that belong to another model, with one line that says why. */
+export function requireFit(tokens: SoftTokens, room: SoftTokensRoom): SoftTokensSizes {
+  const sizes = sizesOf(tokens, "soft tokens");
+  const { rawWidth, projectedWidth } = room;
+  if (tokens.placement !== room.placement) {
+    throw new InputError(
+      `tokens go ${placementWords[tokens.placement]}, this pipeline (${room.family}) takes them ${placementWords[room.placement]}: they belong to another model`,
+    );
+  }
+  if (sizes.width !== projectedWidth && sizes.width !== rawWidth) {
+    const stream = rawWidth === projectedWidth ? `${rawWidth}` : `${projectedWidth} (projected) or ${rawWidth} (raw)`;
+    throw new InputError(
+      `tokens are ${sizes.width} wide, this pipeline's text stream is ${stream}: they belong to another model`,
+    );
+  }
+  if (sizes.buckets > 0 && sizes.timeWidth !== projectedWidth) {
+    throw new InputError(
+      `the tokens' time table is ${sizes.timeWidth} wide a layer, this pipeline's text stream is ${projectedWidth}: they belong to another model`,
+    );
+  }
+  if (sizes.layers > room.layers) {
+    throw new InputError(
+      `tokens are for ${sizes.layers} layers, this pipeline has ${room.layers}: they belong to another model`,
+    );
+  }
+  const family = tokens.metadata[familyKey];
+  if (family !== undefined && family !== room.family) {
+    throw new InputError(
+      `tokens were trained for ${family}, this pipeline is ${room.family}: they belong to another model`,
+    );
+  }
+  return sizes;
+}
+
+/** How a placement reads in a sentence. */
+export const placementWords: Readonly<Record<Placement, string>> = {
+  prefix: "in front of the text",
+  "after-first": "after the first text token",
+};

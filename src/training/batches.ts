@@ -1,0 +1,55 @@
+/** @file Which images and captions make a batch: every image once an epoch, in an order drawn from the seed. */
+
+import { InputError } from "../core/errors.js";
+import type { Generator } from "../core/random.js";
+import type { CaptionedImage } from "../data/image-folder.js";
+
+/** One image with the caption it wears in this batch. */
+export interface TrainingPair {
+  readonly file: string;
+  readonly caption: string;
+}
+
+/** Draws batches without end. */
+export class BatchSampler {
+  private queue: TrainingPair[] = [];
+
+  constructor(
+    private readonly items: readonly CaptionedImage[],
+    private readonly size: number,
+    private readonly generator: Generator,
+  ) {}
+
+  /**
+   * The next batch. A pair whose image or caption already stands in the batch waits for the next one, since it would be
+   * a false negative.
+   */
+  next(): TrainingPair[] {
+    const batch: TrainingPair[] = [];
+    const waiting: TrainingPair[] = [];
+    for (let epochs = 0; batch.length < this.size; ) {
+      const pair = this.queue.shift();
+      if (pair === undefined) {
+        if (++epochs > 2) throw this.tooFew(batch.length);
+        this.queue = this.drawEpoch();
+      } else if (batch.some(({ file, caption }) => file === pair.file || caption === pair.caption)) {
+        waiting.push(pair);
+      } else batch.push(pair);
+    }
+    this.queue.unshift(...waiting);
+    return batch;
+  }
+
+  private drawEpoch(): TrainingPair[] {
+    return this.generator.shuffle(this.items).map(({ file, captions }) => ({
+      file,
+      caption: captions[this.generator.integer(captions.length)],
+    }));
+  }
+
+  private tooFew(found: number): InputError {
+    return new InputError(
+      `a batch of ${this.size} needs as many images with different captions, the data set gives ${found}: use a smaller --batch or more images`,
+    );
+  }
+}

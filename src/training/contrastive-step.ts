@@ -1,0 +1,114 @@
+/** @file Loss and gradients of one batch: B x B denoising errors, row by row, a few pairs at a time. */
+
+import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
+import type { Objective } from "../objectives/objective.js";
+import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
+import { pickTexts } from "../pipelines/conditioning.js";
+import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
+import type { SoftTokenEmbedding, SoftTokenGradients } from "../softtokens/embedding.js";
+
+export interface ContrastiveBatch {
+  /** [B, channels, h, w]. */
+  readonly latents: FloatTensor;
+  /** B texts; text i belongs to image i. */
+  readonly conditioning: Conditioning;
+  /** One noise for all images, [1, channels, h, w]. */
+  readonly noise: FloatTensor;
+  /** One timestep for all images, 0..999. */
+  readonly timestep: number;
+}
+
+export interface ContrastiveResult {
+  /** Mean over images. */
+  readonly loss: number;
+  /** errors[image][text]. */
+  readonly errors: readonly (readonly number[])[];
+  readonly logits: readonly (readonly number[])[];
+  /** Share of images whose own text has the smallest error. */
+  readonly rank1: number;
+  readonly gradients: SoftTokenGradients;
+}
+
+/** Compiled for a latent size and a number of pairs a run; works for any batch size. */
+export class ContrastiveStep {
+  private constructor(
+    private readonly pipeline: Denoiser,
+    private readonly embedding: SoftTokenEmbedding,
+    private readonly objective: Objective,
+    /** Pairs a run. */
+    readonly chunk: number,
+    private readonly pairErrors: PairErrors,
+  ) {}
+
+  static async open(
+    pipeline: Denoiser,
+    embedding: SoftTokenEmbedding,
+    objective: Objective,
+    options: { readonly latentShape: readonly number[]; readonly chunk: number },
+  ): Promise<ContrastiveStep> {
+    const pairErrors = await compilePairErrors(pipeline, {
+      pairs: options.chunk,
+      latentShape: options.latentShape,
+      images: "shared",
+      softTokens: embedding.shape,
+      gradients: true,
+    });
+    return new ContrastiveStep(pipeline, embedding, objective, options.chunk, pairErrors);
+  }
+
+  /** `beforeRun` is called before every run of the graph; it may throw to stop. */
+  async run(batch: ContrastiveBatch, beforeRun: () => void = () => {}): Promise<ContrastiveResult> {
+    const { latents, noise, timestep } = batch;
+    const images = latents.shape[0];
+    const softTokens = await this.embedding.at(timestep);
+    const total = new Float64Array(softTokens.data.length);
+    const errors: number[][] = [];
+    const logits: number[][] = [];
+    let loss = 0;
+    for (let image = 0; image < images; image++) {
+      const { sample, target } = this.pipeline.noising(rows(latents, image, image + 1), noise, timestep);
+      const row = await this.row({ sample, target, softTokens, ...batch }, beforeRun);
+      const judged = this.objective(row.errors, image);
+      // The exact gradient of the row: every pair's own, weighted by how much the loss minds its error.
+      for (const [text, gradient] of row.gradients.entries()) {
+        const weight = judged.cotangents[text] / images;
+        for (let i = 0; i < total.length; i++) total[i] += weight * gradient[i];
+      }
+      loss += judged.loss / images;
+      errors.push(row.errors);
+      logits.push([...judged.logits]);
+    }
+    const cotangent = floatTensor(softTokens.shape, Float32Array.from(total));
+    const gradients = await this.embedding.gradients(timestep, cotangent);
+    const first = errors.filter((row, image) => row[image] === Math.min(...row)).length;
+    return { loss, errors, logits, rank1: first / images, gradients };
+  }
+
+  release(): Promise<void> {
+    return this.pairErrors.release();
+  }
+
+  /** Errors of one noisy image under every text, and their gradients. */
+  private async row(
+    feeds: Omit<ContrastiveBatch, "latents"> & { sample: FloatTensor; target: FloatTensor; softTokens: FloatTensor },
+    beforeRun: () => void,
+  ): Promise<{ errors: number[]; gradients: Float32Array[] }> {
+    const { sample, target, softTokens, conditioning } = feeds;
+    const texts = Object.values(conditioning)[0].shape[0];
+    const timestep = floatTensor([1], Float32Array.of(feeds.timestep));
+    const errors: number[] = [];
+    const gradients: Float32Array[] = [];
+    for (let start = 0; start < texts; start += this.chunk) {
+      beforeRun();
+      const real = Math.min(this.chunk, texts - start);
+      // The last run is filled up with its last text, whose repetitions nobody reads.
+      const indices = Array.from({ length: this.chunk }, (_, k) => start + Math.min(k, real - 1));
+      const picked = pickTexts(conditioning, indices);
+      const results = await this.pairErrors.run({ sample, target, timestep, conditioning: picked, softTokens });
+      errors.push(...results.errors.subarray(0, real));
+      const size = softTokens.data.length;
+      for (let k = 0; k < real; k++) gradients.push(results.gradients.subarray(k * size, (k + 1) * size));
+    }
+    return { errors, gradients };
+  }
+}

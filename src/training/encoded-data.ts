@@ -1,0 +1,94 @@
+/** @file Latents and text embeddings of batches, kept in memory up to a limit. */
+
+import { concatRows, type FloatTensor } from "../core/tensor.js";
+import { loadImage } from "../data/load-image.js";
+import { joinConditioning, textOf } from "../pipelines/conditioning.js";
+import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import type { TrainingPair } from "./batches.js";
+
+/** Bytes of encodings that are kept, half for images and half for captions. */
+const defaultLimit = 2 * 2 ** 30;
+
+/** A batch as the denoiser reads it; row i of every tensor belongs to pair i. */
+export interface EncodedBatch {
+  readonly latents: FloatTensor;
+  readonly conditioning: Conditioning;
+}
+
+export class EncodedData {
+  private readonly latents: LimitedCache<FloatTensor>;
+  private readonly texts: LimitedCache<Conditioning>;
+
+  constructor(
+    private readonly pipeline: DiffusionPipeline,
+    /** Pixels a side that images are resized and cropped to. */
+    private readonly resolution: number,
+    private readonly onTruncated: (cut: TruncatedPrompt) => void,
+    limit = defaultLimit,
+  ) {
+    this.latents = new LimitedCache(limit / 2, ({ data }) => data.byteLength);
+    this.texts = new LimitedCache(limit / 2, (text) =>
+      Object.values(text).reduce((sum, { data }) => sum + data.byteLength, 0),
+    );
+  }
+
+  async encode(pairs: readonly TrainingPair[]): Promise<EncodedBatch> {
+    const latents: FloatTensor[] = [];
+    for (const { file } of pairs) latents.push(await this.latentsOf(file));
+    const missing = [...new Set(pairs.map(({ caption }) => caption))].filter((caption) => !this.texts.get(caption));
+    const fresh = new Map<string, Conditioning>();
+    if (missing.length > 0) {
+      const { conditioning, truncated } = await this.pipeline.encodePrompts(missing);
+      for (const cut of truncated) this.onTruncated(cut);
+      for (const [index, caption] of missing.entries()) fresh.set(caption, detach(textOf(conditioning, index)));
+    }
+    const texts = pairs.map(({ caption }) => {
+      const text = fresh.get(caption) ?? this.texts.get(caption);
+      if (text === undefined) throw new Error(`caption lost: ${caption}`);
+      return text;
+    });
+    for (const [caption, text] of fresh) this.texts.set(caption, text);
+    return { latents: concatRows(latents), conditioning: joinConditioning(texts) };
+  }
+
+  private async latentsOf(file: string): Promise<FloatTensor> {
+    const known = this.latents.get(file);
+    if (known !== undefined) return known;
+    const image = await loadImage(file, { width: this.resolution, height: this.resolution, crop: "center" });
+    const latents = await this.pipeline.encodeImages({ ...image, shape: [1, ...image.shape] });
+    this.latents.set(file, latents);
+    return latents;
+  }
+}
+
+/** Copies rows out of the batch that they share memory with. */
+function detach(text: Conditioning): Conditioning {
+  return Object.fromEntries(
+    Object.entries(text).map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]),
+  );
+}
+
+/** A map that forgets its oldest entries beyond a number of bytes. */
+class LimitedCache<T> {
+  private readonly entries = new Map<string, T>();
+  private bytes = 0;
+
+  constructor(
+    private readonly limit: number,
+    private readonly sizeOf: (value: T) => number,
+  ) {}
+
+  get(key: string): T | undefined {
+    return this.entries.get(key);
+  }
+
+  set(key: string, value: T): void {
+    this.entries.set(key, value);
+    this.bytes += this.sizeOf(value);
+    for (const [oldest, old] of this.entries) {
+      if (this.bytes <= this.limit || oldest === key) break;
+      this.entries.delete(oldest);
+      this.bytes -= this.sizeOf(old);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/** @file Reading parts of big files, with errors that name the file. */
+
+import type { FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
+import { InputError, messageOf, SoftrepaError } from "../core/errors.js";
+
+/** One read call moves at most this much: the system's own limit is a little below 2 GiB. */
+const maxRead = 1 << 30;
+
+/** A regular file, opened for random access. */
+export interface OpenFile {
+  /** As the user named it, for messages. */
+  readonly path: string;
+  readonly size: number;
+  /** Exactly `length` bytes from `offset`, in a buffer of their own; `what` names them in the error if they are not there. */
+  read(offset: number, length: number, what: string): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Opens `path`, hands it to `use` and closes it, whatever happens. */
+export async function withFile<T>(path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, "r");
+    const stats = await handle.stat();
+    if (!stats.isFile()) {
+      throw new InputError(
+        `${path} is ${stats.isDirectory() ? "a folder" : "not a regular file"}: a file was expected`,
+      );
+    }
+    return await use(openFile(path, handle, stats.size));
+  } catch (error) {
+    if (error instanceof SoftrepaError) throw error;
+    throw errnoError(path, error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** The error for a failed file system call on `path`; what is no such failure is a defect and comes back as it is. */
+export function errnoError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !("code" in error)) return error;
+  if (error.code === "ENOENT") return new InputError(`no such file or folder: ${path}`, { cause: error });
+  return new InputError(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
+}
+
+function openFile(path: string, handle: FileHandle, size: number): OpenFile {
+  return {
+    path,
+    size,
+    async read(offset, length, what) {
+      if (offset + length > size) {
+        throw new InputError(`${path} is cut short: ${what} ends at byte ${offset + length}, the file has ${size}`);
+      }
+      const bytes = new Uint8Array(length);
+      for (let done = 0; done < length; ) {
+        const { bytesRead } = await handle.read(bytes, done, Math.min(maxRead, length - done), offset + done);
+        if (bytesRead === 0) throw new InputError(`${path} became shorter while it was read (${what})`);
+        done += bytesRead;
+      }
+      return bytes;
+    },
+  };
+}

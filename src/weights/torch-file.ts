@@ -1,0 +1,178 @@
+/** @file PyTorch weights (.pth, .pt, .bin: the zip format since PyTorch 1.6), read without running what they contain. */
+
+import { realpath } from "node:fs/promises";
+import { InputError } from "../core/errors.js";
+import { type FloatTensor, floatTensor, type Shape, sizeOf } from "../core/tensor.js";
+import { decode, storedSize } from "./decode.js";
+import { unpickle } from "./pickle.js";
+import { type OpenFile, withFile } from "./read-bytes.js";
+import type { StoredTensor, WeightSource } from "./source.js";
+import { namedTensors, storageOf, type TensorRecord, torchGlobals } from "./torch-objects.js";
+import { isZip, readZipDirectory, readZipEntry, type ZipEntry, zipDataOffset } from "./zip.js";
+
+/** Names and shapes of 100,000 tensors take about half of this. */
+const maxPickle = 32 << 20;
+
+/** Float32 takes 4 times the bytes of int8; beyond this factor tensors share storage more than weights ever do. */
+const maxExpansion = 16;
+
+/** A tensor and the zip entry its numbers lie in. */
+interface Located {
+  readonly record: TensorRecord;
+  readonly entry: ZipEntry;
+}
+
+/**
+ * All tensors of `file` as float32, each storage checked against its checksum. A bare tensor or parameter has the name
+ * "", an nn.Embedding module the name "weight", a state dict its own names (one that is wrapped in a training
+ * checkpoint as `state_dict`, `model_state_dict` or `model` is unwrapped).
+ */
+export async function readTorchFile(file: string): Promise<ReadonlyMap<string, FloatTensor>> {
+  return withFile(file, async (open) => {
+    const located = await locateTensors(open);
+    const numbers = [...located.values()].reduce((sum, { record }) => sum + sizeOf(record.shape), 0);
+    if (4 * numbers > maxExpansion * open.size) {
+      throw new InputError(
+        `${file}: its tensors claim ${numbers} numbers, more than a file of ${open.size} bytes can hold`,
+      );
+    }
+    // Storage by storage, so that one that several tensors share is read once.
+    const byEntry = new Map<ZipEntry, [string, TensorRecord][]>();
+    for (const [name, { record, entry }] of located) {
+      const sharers = byEntry.get(entry) ?? [];
+      sharers.push([name, record]);
+      byEntry.set(entry, sharers);
+    }
+    const values = new Map<string, FloatTensor>();
+    for (const [entry, sharers] of byEntry) {
+      const bytes = await readZipEntry(open, entry);
+      for (const [name, record] of sharers) values.set(name, gather(record, bytes));
+    }
+    // In the order of the file's dict, not of its storages.
+    return new Map([...located.keys()].map((name) => [name, values.get(name) as FloatTensor]));
+  });
+}
+
+/**
+ * The tensors of `file` as weights that lie in it, not yet read: PyTorch stores numbers uncompressed, so big files can
+ * be read tensor by tensor or mapped. Tensors that are not contiguous cannot be described so and are an error.
+ */
+export async function openTorchFile(file: string): Promise<WeightSource> {
+  return withFile(file, async (open) => {
+    const real = await realpath(file);
+    const tensors = new Map<string, StoredTensor>();
+    for (const [name, { record, entry }] of await locateTensors(open)) {
+      const { storage, shape, stride } = record;
+      if (!isContiguous(shape, stride)) {
+        throw new InputError(
+          `${file}: tensor ${JSON.stringify(name)} is not contiguous; save it again after .contiguous()`,
+        );
+      }
+      const width = storedSize[storage.dtype];
+      const offset = (await zipDataOffset(open, entry)) + record.offset * width;
+      tensors.set(name, { name, dtype: storage.dtype, shape, file: real, offset, length: sizeOf(shape) * width });
+    }
+    return { origin: file, tensors, metadata: {} };
+  });
+}
+
+async function locateTensors(open: OpenFile): Promise<ReadonlyMap<string, Located>> {
+  await requireZip(open);
+  const entries = await readZipDirectory(open);
+  const pickle = [...entries.values()].find(({ name }) => /^(?:[^/]+\/)?data\.pkl$/.test(name));
+  if (pickle === undefined)
+    throw new InputError(`${open.path} is a zip file but has no data.pkl, so no PyTorch weights`);
+  const root = pickle.name.slice(0, -"data.pkl".length);
+  if (entries.has(`${root}constants.pkl`)) {
+    throw new InputError(`${open.path} is a TorchScript program; the weights alone are needed (save its state_dict())`);
+  }
+  await requireLittleEndian(open, entries.get(`${root}byteorder`));
+  if (pickle.size > maxPickle) throw new InputError(`${open.path}: its data.pkl of ${pickle.size} bytes is too long`);
+  const support = { globals: torchGlobals, persistentLoad: storageOf };
+  const tensors = namedTensors(unpickle(await readZipEntry(open, pickle), support, open.path));
+  if (tensors.size === 0) throw new InputError(`${open.path} holds no tensors, state dict or embedding`);
+  return new Map(
+    [...tensors].map(([name, record]) => [name, { record, entry: entryOf(open, entries, root, name, record) }]),
+  );
+}
+
+function entryOf(
+  open: OpenFile,
+  entries: ReadonlyMap<string, ZipEntry>,
+  root: string,
+  name: string,
+  { storage }: TensorRecord,
+): ZipEntry {
+  const entryName = `${root}data/${storage.key}`;
+  const entry = entries.get(entryName);
+  if (entry === undefined) {
+    throw new InputError(
+      `${open.path}: the storage ${JSON.stringify(entryName)} of tensor ${JSON.stringify(name)} is missing`,
+    );
+  }
+  const expected = storage.count * storedSize[storage.dtype];
+  if (entry.size !== expected) {
+    throw new InputError(
+      `${open.path}: the storage of tensor ${JSON.stringify(name)} should have ${expected} bytes, it has ${entry.size}`,
+    );
+  }
+  return entry;
+}
+
+async function requireZip(open: OpenFile): Promise<void> {
+  if (await isZip(open)) return;
+  const [first, protocol = 255] = await open.read(0, Math.min(2, open.size), "the first bytes");
+  if (first === 0x80 && protocol <= 5) {
+    throw new InputError(
+      `${open.path} is in PyTorch's old format (before 1.6), which is not read: load it in PyTorch and torch.save it again`,
+    );
+  }
+  throw new InputError(`${open.path} is no PyTorch file: it is not a zip archive`);
+}
+
+async function requireLittleEndian(open: OpenFile, entry: ZipEntry | undefined): Promise<void> {
+  if (entry === undefined || entry.size > 16) return;
+  const order = new TextDecoder().decode(await readZipEntry(open, entry));
+  if (order !== "little")
+    throw new InputError(`${open.path} has the byte order ${JSON.stringify(order)}; little is needed`);
+}
+
+function isContiguous(shape: Shape, stride: Shape): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const size = shape[axis] as number;
+    if (size === 0) return true;
+    if (size !== 1 && stride[axis] !== expected) return false;
+    expected *= size;
+  }
+  return true;
+}
+
+/** A tensor's numbers out of its storage's bytes, row-major and in memory of their own. */
+function gather({ storage, offset, shape, stride }: TensorRecord, bytes: Uint8Array): FloatTensor {
+  const width = storedSize[storage.dtype];
+  const size = sizeOf(shape);
+  if (size === 0) return floatTensor(shape);
+  if (isContiguous(shape, stride)) {
+    return floatTensor(shape, decode(storage.dtype, bytes.slice(offset * width, (offset + size) * width)));
+  }
+  const last = shape.reduce((index, length, axis) => index + (length - 1) * (stride[axis] as number), offset);
+  const span = decode(storage.dtype, bytes.slice(offset * width, (last + 1) * width));
+  // Copied as bits: assigning a number could change the payload of a NaN.
+  const source = new Uint32Array(span.buffer);
+  const target = new Uint32Array(size);
+  const index = shape.map(() => 0);
+  let from = 0;
+  for (let to = 0; to < size; to++) {
+    target[to] = source[from] as number;
+    // Count `index` up by one, innermost axis first, and move `from` along.
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      index[axis] = (index[axis] as number) + 1;
+      from += stride[axis] as number;
+      if ((index[axis] as number) < (shape[axis] as number)) break;
+      from -= (stride[axis] as number) * (shape[axis] as number);
+      index[axis] = 0;
+    }
+  }
+  return floatTensor(shape, new Float32Array(target.buffer));
+}
