@@ -136,7 +136,9 @@ class Walker {
     for (const node of copy.nodes) this.mark(node);
     for (const value of seeded) {
       const cotangent = this.total(value);
-      if (cotangent) this.push(copy.image(value), cotangent);
+      const image = copy.image(value);
+      // A kept value is its own image and has its cotangent already.
+      if (cotangent && image !== value) this.push(image, cotangent);
     }
     for (const node of copy.nodes.toReversed()) this.backward(node);
     for (const { inner: tethered, outer } of copy.entrances) {
