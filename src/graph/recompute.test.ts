@@ -161,6 +161,35 @@ describe("checkpoints leave gradients as they are", () => {
       return { value: region(() => ops.mul(ops.sin(first), x)), targets: [x] };
     });
   });
+  it("kept values: inside, at the border, and read outside too", async () => {
+    const { checkpointed } = await assertSameGradients((graph, region) => {
+      const [x, w] = [ops.input(graph, "x", [1, 3, 4]), ops.input(graph, "w", [4, 4])];
+      const attend = (value: Value) => graph.keep(ops.attention(value, value, value, { heads: 2 }));
+      const first = region(() => ops.tanh(ops.matmul(attend(ops.exp(x)), w)));
+      const second = region(() => attend(ops.sin(ops.matmul(first, w))));
+      const [third, fourth] = region(() => {
+        const kept = graph.keep(ops.mul(ops.cos(second), second));
+        return [kept, ops.mul(ops.gelu(kept), w.dim(0))];
+      });
+      return { value: ops.add(ops.mul(fourth, ops.exp(third)), second), targets: [x, w] };
+    });
+    assert.deepEqual(
+      ["attention", "tanh", "cos", "gelu"].map((op) => recomputed(checkpointed, op)),
+      [0, 1, 1, 1],
+    );
+  });
+  it("kept values of operators with by-products, which are computed again all the same", async () => {
+    const { checkpointed } = await assertSameGradients((graph, region) => {
+      const x = ops.input(graph, "x", [3, 4]);
+      return { value: region(() => ops.sin(graph.keep(ops.layerNormalization(ops.exp(x), 1e-5)))), targets: [x] };
+    });
+    assert.equal(recomputed(checkpointed, "layerNormalization"), 1);
+  });
+  it("values that are to be kept outside any region", () => {
+    const graph = new Graph();
+    const x = ops.input(graph, "x", [3]);
+    assert.equal(graph.keep(x), x);
+  });
   it("seeds inside a region, among them one that the region uses itself", () => {
     const numbers = (checkpointed: boolean) => {
       const graph = new Graph();
