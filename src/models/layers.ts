@@ -105,7 +105,11 @@ export function quickGelu(x: Value): Value {
  */
 export function timestepEmbedding(timestep: Value, width: number): Value {
   const half = width / 2;
-  const frequencies = Float32Array.from({ length: half }, (_, i) => Math.exp((-Math.log(10000) * i) / half));
+  // Rounded like the reference's float32 tensors: at timestep 1000 the last bit of a frequency shows in the angle's fifth digit.
+  const logarithm = Math.fround(-Math.log(10000));
+  const frequencies = Float32Array.from({ length: half }, (_, i) =>
+    Math.exp(Math.fround(Math.fround(logarithm * i) / half)),
+  );
   const angles = mul(reshape(timestep, [-1, 1]), constant(timestep.graph, floatTensor([1, half], frequencies)));
   return concat([cos(angles), sin(angles)], 1);
 }

@@ -56,6 +56,23 @@ describe("T5 position buckets", () => {
       }
     }
   });
+
+  it("put distances on a border where transformers' float32 puts them", () => {
+    // [buckets, greatest distance, distance, bucket], from T5Attention._relative_position_bucket (transformers 4.57).
+    for (const [buckets, maxDistance, distance, bucket] of [
+      [7, 9, -2, 1],
+      [7, 9, -3, 2],
+      [6, 196, -13, 1],
+      [6, 196, 14, 5],
+    ] as const) {
+      assert.equal(positionBucket(distance, buckets, maxDistance), bucket, `${distance} of ${maxDistance}`);
+    }
+  });
+
+  it("need a greatest distance that leaves something to the logarithm", () => {
+    const config = { relative_attention_num_buckets: 32, relative_attention_max_distance: 8 };
+    assert.match(faultOf(t5ConfigSchema, config), /^relative_attention_max_distance: /);
+  });
 });
 
 const { source: sd3, config: sd3Json } = await readComponent("sd3/pipeline/text_encoder_3");

@@ -11,18 +11,24 @@ import { embedding, linear, rmsNorm, within } from "./layers.js";
 import type { Weights } from "./weights.js";
 
 /** text_encoder_3/config.json; absent keys mean what they mean to transformers. */
-export const t5ConfigSchema = z.object({
-  vocab_size: z.int().positive().default(32128),
-  d_model: z.int().positive().default(512),
-  d_kv: z.int().positive().default(64),
-  d_ff: z.int().positive().default(2048),
-  num_layers: z.int().positive().default(6),
-  num_heads: z.int().positive().default(8),
-  relative_attention_num_buckets: z.int().min(4).default(32),
-  relative_attention_max_distance: z.int().positive().default(128),
-  layer_norm_epsilon: z.number().positive().default(1e-6),
-  feed_forward_proj: z.enum(["relu", "gated-gelu"]).default("relu"),
-});
+export const t5ConfigSchema = z
+  .object({
+    vocab_size: z.int().positive().default(32128),
+    d_model: z.int().positive().default(512),
+    d_kv: z.int().positive().default(64),
+    d_ff: z.int().positive().default(2048),
+    num_layers: z.int().positive().default(6),
+    num_heads: z.int().positive().default(8),
+    relative_attention_num_buckets: z.int().min(4).default(32),
+    relative_attention_max_distance: z.int().positive().default(128),
+    layer_norm_epsilon: z.number().positive().default(1e-6),
+    feed_forward_proj: z.enum(["relu", "gated-gelu"]).default("relu"),
+  })
+  .refine(
+    ({ relative_attention_num_buckets: buckets, relative_attention_max_distance: distance }) =>
+      distance > exactDistances(buckets),
+    { path: ["relative_attention_max_distance"], message: "must be above the distances that have a bucket each" },
+  );
 export type T5Config = z.infer<typeof t5ConfigSchema>;
 
 /** The token table is stored under one of two names, or under both. */
@@ -85,10 +91,17 @@ function positionBias(w: Weights, config: T5Config, length: number): Value {
  */
 export function positionBucket(distance: number, buckets: number, maxDistance: number): number {
   const half = Math.floor(buckets / 2);
-  const exact = Math.floor(half / 2);
+  const exact = exactDistances(buckets);
   const first = distance > 0 ? half : 0;
   const length = Math.abs(distance);
   if (length < exact) return first + length;
-  const share = Math.log(length / exact) / Math.log(maxDistance / exact);
-  return first + Math.min(exact + Math.floor(share * (half - exact)), half - 1);
+  // Rounded where transformers' float32 tensors round: at distances on the border of two buckets one bit decides.
+  const logarithm = Math.fround(Math.log(Math.fround(length / exact)));
+  const share = Math.fround(logarithm / Math.fround(Math.log(maxDistance / exact)));
+  return first + Math.min(exact + Math.trunc(Math.fround(share * (half - exact))), half - 1);
+}
+
+/** How many distances, from 0 on, have a bucket of their own. */
+function exactDistances(buckets: number): number {
+  return Math.floor(Math.floor(buckets / 2) / 2);
 }

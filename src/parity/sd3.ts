@@ -196,13 +196,14 @@ async function* checkSample({ folder, meta, pipeline }: Subject, golden: string)
   const file = await GoldenFile.open(join(folder, golden));
   const { prompts, negative, steps, guidance_scale: guidanceScale } = meta.sample;
   const { conditioning } = await pipeline.encodePrompts(prompts);
-  const { conditioning: empty } = await pipeline.encodePrompts(prompts.map(() => negative));
+  // As in diffusers, there is a negative branch only above 1.
+  const guided = guidanceScale > 1 ? await pipeline.encodePrompts(prompts.map(() => negative)) : null;
   const tokens = golden.includes("soft") ? await softTokensOf(file, "tokens", "t_tokens") : null;
   const embedding = tokens && (await SoftTokenEmbedding.open(pipeline, tokens));
   const latents = await sampleLatents(pipeline, {
     noise: await file.tensor("initial"),
     conditioning,
-    negative: empty,
+    negative: guided?.conditioning ?? null,
     guidanceScale,
     steps,
     softTokens: embedding && { embedding, strength: 1 },

@@ -5,7 +5,7 @@ import { InputError } from "../core/errors.js";
 import { concatRows, type FloatTensor, floatTensor, intTensor, rows } from "../core/tensor.js";
 import { Graph, type Value } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
-import { concat, constant, input, pad } from "../graph/ops.js";
+import { concat, constant, input, pad, slice } from "../graph/ops.js";
 import {
   type ClipTextConfig,
   type ClipTextOutputs,
@@ -110,9 +110,11 @@ export class Sd3TextEncoders {
       [one.hiddenStates[one.hiddenStates.length - 2], two.hiddenStates[two.hiddenStates.length - 2]],
       2,
     );
-    const padded = pad(penultimate, 2, 0, this.width - penultimate.dim(2));
+    const missing = this.width - penultimate.dim(2);
+    // Diffusers pads with torch, where a negative number of zeros cuts.
+    const fitted = missing < 0 ? slice(penultimate, 2, 0, this.width) : pad(penultimate, 2, 0, missing);
     const pooled = concat([projected(one, this.clips[0]), projected(two, this.clips[1])], 1);
-    return { prompt_embeds: concat([padded, this.buildT5(graph, batch)], 1), pooled };
+    return { prompt_embeds: concat([fitted, this.buildT5(graph, batch)], 1), pooled };
   }
 
   private buildT5(graph: Graph, batch: number): Value {
