@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
+import { Graph } from "../graph/graph.js";
+import { input } from "../graph/ops.js";
 import { type MmditConfig, mmditConfigSchema } from "../models/mmdit.js";
 import type { Engine } from "../runtime/engine.js";
 import { flowMatchEuler, type Scheduler } from "../schedulers/index.js";
@@ -34,7 +36,9 @@ export async function openSd3(
     );
   }
   const text = await Sd3TextEncoders.open(folder, config.joint_attention_dim, options);
-  return new Sd3Pipeline(folder.path, engine, config, weights, scheduler, text, autoencoder);
+  const pipeline = new Sd3Pipeline(folder.path, engine, config, weights, scheduler, text, autoencoder);
+  pipeline.checkWeights();
+  return pipeline;
 }
 
 class Sd3Pipeline extends Sd3Denoiser implements DiffusionPipeline {
@@ -60,6 +64,25 @@ class Sd3Pipeline extends Sd3Denoiser implements DiffusionPipeline {
     this.sizeMultiple = this.latentScale * config.patch_size;
     this.defaultSize = config.sample_size * this.latentScale;
     this.latentChannels = config.in_channels;
+  }
+
+  /**
+   * Builds every network once at its smallest size, so that a tensor that is missing, misshaped or left over is found now
+   * and not when the network is first needed: the decoder's turn comes after all denoising is done.
+   */
+  checkWeights(): void {
+    this.text.build(new Graph(), 1);
+    this.autoencoder.checkWeights();
+    const graph = new Graph();
+    const { in_channels, patch_size } = this.config;
+    this.denoise(graph, {
+      sample: input(graph, "sample", [1, in_channels, patch_size, patch_size]),
+      timestep: input(graph, "timestep", [1]),
+      conditioning: Object.fromEntries(
+        Object.entries(this.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [1, ...shape])]),
+      ),
+      softTokens: null,
+    });
   }
 
   encodePrompts(prompts: readonly string[]) {
