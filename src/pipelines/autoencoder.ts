@@ -22,6 +22,7 @@ import { openCheckpoint } from "../weights/checkpoint.js";
 import type { WeightSource } from "../weights/source.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
+import type { BeforeRun } from "./pipeline.js";
 import type { SessionCache } from "./session-cache.js";
 
 export class Autoencoder {
@@ -42,13 +43,23 @@ export class Autoencoder {
   }
 
   /** Images [N, 3, H, W] in -1..1 to (mean - shift_factor) * scaling_factor. */
-  encode(images: FloatTensor, engine: Engine, sessions: SessionCache): Promise<FloatTensor> {
-    return this.each(images, "vae:encode", engine, sessions, (image) => this.buildEncoder(image));
+  encode(
+    images: FloatTensor,
+    engine: Engine,
+    sessions: SessionCache,
+    beforeRun: BeforeRun = () => {},
+  ): Promise<FloatTensor> {
+    return this.each(images, "vae:encode", engine, sessions, beforeRun, (image) => this.buildEncoder(image));
   }
 
   /** Scaled latents [N, C, h, w] to images. */
-  decode(latents: FloatTensor, engine: Engine, sessions: SessionCache): Promise<FloatTensor> {
-    return this.each(latents, "vae:decode", engine, sessions, (latent) => this.buildDecoder(latent));
+  decode(
+    latents: FloatTensor,
+    engine: Engine,
+    sessions: SessionCache,
+    beforeRun: BeforeRun = () => {},
+  ): Promise<FloatTensor> {
+    return this.each(latents, "vae:decode", engine, sessions, beforeRun, (latent) => this.buildDecoder(latent));
   }
 
   /** Refuses a checkpoint that is not the configured model's, key by key. */
@@ -80,6 +91,7 @@ export class Autoencoder {
     key: string,
     engine: Engine,
     sessions: SessionCache,
+    beforeRun: BeforeRun,
     build: (x: Value) => Value,
   ): Promise<FloatTensor> {
     const shape = [1, ...tensor.shape.slice(1)];
@@ -90,6 +102,7 @@ export class Autoencoder {
     });
     const results: FloatTensor[] = [];
     for (let index = 0; index < tensor.shape[0]; index++) {
+      beforeRun();
       const { output } = await session.run({ x: rows(tensor, index, index + 1) });
       results.push(output as FloatTensor);
     }

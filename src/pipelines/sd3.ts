@@ -14,7 +14,7 @@ import type { WeightSource } from "../weights/source.js";
 import { Autoencoder } from "./autoencoder.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
-import type { DiffusionPipeline } from "./pipeline.js";
+import type { BeforeRun, DiffusionPipeline } from "./pipeline.js";
 import { Sd3Denoiser } from "./sd3-denoiser.js";
 import { Sd3TextEncoders } from "./sd3-text.js";
 import { SessionCache } from "./session-cache.js";
@@ -85,16 +85,16 @@ class Sd3Pipeline extends Sd3Denoiser implements DiffusionPipeline {
     });
   }
 
-  encodePrompts(prompts: readonly string[]) {
-    return this.text.encode(prompts, this.engine, this.sessions);
+  encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun) {
+    return this.text.encode(prompts, this.engine, this.sessions, beforeRun);
   }
 
-  encodeImages(images: FloatTensor): Promise<FloatTensor> {
-    return this.autoencoder.encode(images, this.engine, this.sessions);
+  encodeImages(images: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor> {
+    return this.autoencoder.encode(images, this.engine, this.sessions, beforeRun);
   }
 
-  decodeLatents(latents: FloatTensor): Promise<FloatTensor> {
-    return this.autoencoder.decode(latents, this.engine, this.sessions);
+  decodeLatents(latents: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor> {
+    return this.autoencoder.decode(latents, this.engine, this.sessions, beforeRun);
   }
 
   releaseEncoders(): Promise<void> {
