@@ -3,9 +3,10 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
-import type { FloatTensor } from "../core/tensor.js";
+import { type FloatTensor, formatShape, sameShape } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import { input } from "../graph/ops.js";
+import { GraphError } from "../graph/types.js";
 import { type MmditConfig, mmditConfigSchema } from "../models/mmdit.js";
 import type { Engine } from "../runtime/engine.js";
 import { flowMatchEuler, type Scheduler } from "../schedulers/index.js";
@@ -71,18 +72,32 @@ class Sd3Pipeline extends Sd3Denoiser implements DiffusionPipeline {
    * and not when the network is first needed: the decoder's turn comes after all denoising is done.
    */
   checkWeights(): void {
-    this.text.build(new Graph(), 1);
-    this.autoencoder.checkWeights();
-    const graph = new Graph();
-    const { in_channels, patch_size } = this.config;
-    this.denoise(graph, {
-      sample: input(graph, "sample", [1, in_channels, patch_size, patch_size]),
-      timestep: input(graph, "timestep", [1]),
-      conditioning: Object.fromEntries(
-        Object.entries(this.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [1, ...shape])]),
-      ),
-      softTokens: null,
-    });
+    try {
+      const text = this.text.build(new Graph(), 1);
+      for (const [name, { shape }] of Object.entries(text)) {
+        const wanted = this.conditioningShapes[name] ?? [];
+        if (sameShape(shape.slice(1), wanted)) continue;
+        const [given, read] = [formatShape(shape.slice(1)), formatShape(wanted)];
+        throw new InputError(
+          `${this.origin}: the text encoders give ${name} of ${given}, the transformer reads ${read}`,
+        );
+      }
+      this.autoencoder.checkWeights();
+      const graph = new Graph();
+      const { in_channels, patch_size } = this.config;
+      this.denoise(graph, {
+        sample: input(graph, "sample", [1, in_channels, patch_size, patch_size]),
+        timestep: input(graph, "timestep", [1]),
+        conditioning: Object.fromEntries(
+          Object.entries(this.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [1, ...shape])]),
+        ),
+        softTokens: null,
+      });
+    } catch (error) {
+      if (!(error instanceof GraphError)) throw error;
+      // Every network has the weights that its configuration asks for; it is the configurations that contradict.
+      throw new InputError(`${this.origin}: its parts do not fit together: ${error.message}`, { cause: error });
+    }
   }
 
   encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun) {

@@ -20,7 +20,7 @@ export class EncodedData {
   private readonly texts: LimitedCache<Conditioning>;
 
   constructor(
-    private readonly pipeline: DiffusionPipeline,
+    private readonly pipeline: Pick<DiffusionPipeline, "encodePrompts" | "encodeImages">,
     /** Pixels a side that images are resized and cropped to. */
     private readonly resolution: number,
     private readonly onTruncated: (cut: TruncatedPrompt) => void,
