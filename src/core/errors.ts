@@ -60,6 +60,11 @@ export class InterruptedError extends SoftrepaError {
   }
 }
 
+/** A safe point: throws where the user has asked to stop. */
+export function stopIfAsked(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new InterruptedError();
+}
+
 /** The text of anything thrown, as one line. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,6 @@
 /** @file The diffusion model as judge: how well each caption explains each image, by denoising errors. */
 
-import { InterruptedError } from "../core/errors.js";
+import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
@@ -36,9 +36,10 @@ export interface Scores {
 /** The matrix of mean denoising errors of every image under every caption. */
 export async function score(pipeline: DiffusionPipeline, request: ScoreRequest): Promise<Scores> {
   const { captions, chunk, signal } = request;
-  const { conditioning, truncated } = await pipeline.encodePrompts(captions);
+  const beforeRun = () => stopIfAsked(signal);
+  const { conditioning, truncated } = await pipeline.encodePrompts(captions, beforeRun);
   for (const cut of truncated) request.onTruncated?.(cut);
-  const latents = await pipeline.encodeImages(request.images);
+  const latents = await pipeline.encodeImages(request.images, beforeRun);
   const useTokens = request.softTokens !== null && request.strength !== 0;
   const embedding =
     useTokens && request.softTokens ? await SoftTokenEmbedding.open(pipeline, request.softTokens) : null;
@@ -62,7 +63,7 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
         for (let image = 0; image < images; image++) {
           const noisy = pipeline.noising(rows(latents, image, image + 1), noise, timestep);
           for (let start = 0; start < captions.length; start += chunk) {
-            if (signal?.aborted) throw new InterruptedError();
+            beforeRun();
             const real = Math.min(chunk, captions.length - start);
             const indices = Array.from({ length: chunk }, (_, k) => start + Math.min(k, real - 1));
             const { errors } = await pairErrors.run({

@@ -1,6 +1,6 @@
 /** @file Goldens of a bare CLIP vocabulary: texts and their 77 ids. */
 
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -12,15 +12,15 @@ const ids = z.array(z.int());
 const casesSchema = z.array(z.object({ text: z.string(), input_ids: ids, also_accepted: ids.optional() })).nonempty();
 
 /** Where `also_accepted` stands, either answer is right. */
-export async function checkVocabulary(folder: string, golden: string): Promise<Comparison> {
+export async function* checkVocabulary(folder: string, golden: string): AsyncGenerator<Comparison> {
   const cases = await readJson(folder, golden, casesSchema);
   const tokenizer = await openBare(folder, cases[0].input_ids.at(-1) ?? 0);
   const wrong = cases.filter(({ text, input_ids, also_accepted }) => {
     const given = tokenizer.encode(text).ids.join();
     return input_ids.join() !== given && also_accepted?.join() !== given;
   });
-  return {
-    name: golden,
+  yield {
+    name: "",
     largestAbsolute: wrong.length,
     largestRelative: wrong.length / cases.length,
     limit: limits.exact,
@@ -31,9 +31,7 @@ export async function checkVocabulary(folder: string, golden: string): Promise<C
 
 /** A tokenizer from vocabulary and merges alone; the padding is the token with id `pad`. */
 async function openBare(folder: string, pad: number): Promise<TextTokenizer> {
-  const vocabulary = z
-    .record(z.string(), z.int())
-    .parse(JSON.parse(await readFile(join(folder, "vocab.json"), "utf8")));
+  const vocabulary = await readJson(folder, "vocab.json", z.record(z.string(), z.int()));
   const padToken = Object.keys(vocabulary).find((token) => vocabulary[token] === pad);
   const end = "<|endoftext|>";
   const config = {

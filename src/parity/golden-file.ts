@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { InputError } from "../core/errors.js";
+import { InputError, messageOf } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
 import { openSafetensors, readTensor } from "../weights/safetensors.js";
 import type { WeightSource } from "../weights/source.js";
@@ -51,7 +51,13 @@ export type Meta = z.infer<typeof metaSchema>;
 
 export async function readJson<T>(folder: string, name: string, schema: z.ZodType<T>): Promise<T> {
   const file = join(folder, name);
-  const parsed = schema.safeParse(JSON.parse(await readFile(file, "utf8")));
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    throw new InputError(`${file}: ${messageOf(error)}`, { cause: error });
+  }
+  const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new InputError(`${file}: "${issue.path.join(".")}": ${issue.message}`);

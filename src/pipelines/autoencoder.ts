@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
-import { Graph } from "../graph/graph.js";
+import { Graph, type Value } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, div, input, mul, sub } from "../graph/ops.js";
 import {
@@ -22,6 +22,7 @@ import { openCheckpoint } from "../weights/checkpoint.js";
 import type { WeightSource } from "../weights/source.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
+import type { BeforeRun } from "./pipeline.js";
 import type { SessionCache } from "./session-cache.js";
 
 export class Autoencoder {
@@ -42,25 +43,46 @@ export class Autoencoder {
   }
 
   /** Images [N, 3, H, W] in -1..1 to (mean - shift_factor) * scaling_factor. */
-  encode(images: FloatTensor, engine: Engine, sessions: SessionCache): Promise<FloatTensor> {
-    const { scaling_factor, shift_factor } = this.config;
-    return this.each(images, "vae:encode", engine, sessions, (graph, image) => {
-      const w = Weights.of(graph, this.weights);
-      const { mean } = vaeEncoder(w, this.config, image);
-      w.requireAllUsed(...vaeEncoderIgnoredKeys);
-      return mul(sub(mean, shift_factor ?? 0), scaling_factor);
-    });
+  encode(
+    images: FloatTensor,
+    engine: Engine,
+    sessions: SessionCache,
+    beforeRun: BeforeRun = () => {},
+  ): Promise<FloatTensor> {
+    return this.each(images, "vae:encode", engine, sessions, beforeRun, (image) => this.buildEncoder(image));
   }
 
   /** Scaled latents [N, C, h, w] to images. */
-  decode(latents: FloatTensor, engine: Engine, sessions: SessionCache): Promise<FloatTensor> {
+  decode(
+    latents: FloatTensor,
+    engine: Engine,
+    sessions: SessionCache,
+    beforeRun: BeforeRun = () => {},
+  ): Promise<FloatTensor> {
+    return this.each(latents, "vae:decode", engine, sessions, beforeRun, (latent) => this.buildDecoder(latent));
+  }
+
+  /** Refuses a checkpoint that is not the configured model's, key by key. */
+  checkWeights(): void {
+    const { in_channels, latent_channels } = this.config;
+    this.buildEncoder(input(new Graph(), "image", [1, in_channels, 2 * this.scale, 2 * this.scale]));
+    this.buildDecoder(input(new Graph(), "latents", [1, latent_channels, 2, 2]));
+  }
+
+  private buildEncoder(image: Value): Value {
     const { scaling_factor, shift_factor } = this.config;
-    return this.each(latents, "vae:decode", engine, sessions, (graph, latent) => {
-      const w = Weights.of(graph, this.weights);
-      const image = vaeDecoder(w, this.config, add(div(latent, scaling_factor), shift_factor ?? 0));
-      w.requireAllUsed(...vaeDecoderIgnoredKeys);
-      return image;
-    });
+    const w = Weights.of(image.graph, this.weights);
+    const { mean } = vaeEncoder(w, this.config, image);
+    w.requireAllUsed(...vaeEncoderIgnoredKeys);
+    return mul(sub(mean, shift_factor ?? 0), scaling_factor);
+  }
+
+  private buildDecoder(latents: Value): Value {
+    const { scaling_factor, shift_factor } = this.config;
+    const w = Weights.of(latents.graph, this.weights);
+    const image = vaeDecoder(w, this.config, add(div(latents, scaling_factor), shift_factor ?? 0));
+    w.requireAllUsed(...vaeDecoderIgnoredKeys);
+    return image;
   }
 
   /** Runs every row of `tensor` through the graph that `build` makes for one. */
@@ -69,16 +91,18 @@ export class Autoencoder {
     key: string,
     engine: Engine,
     sessions: SessionCache,
-    build: (graph: Graph, x: ReturnType<typeof input>) => ReturnType<typeof input>,
+    beforeRun: BeforeRun,
+    build: (x: Value) => Value,
   ): Promise<FloatTensor> {
     const shape = [1, ...tensor.shape.slice(1)];
     const session = await sessions.get(`${key}:${shape.join("x")}`, () => {
       const graph = new Graph();
-      const output = build(graph, input(graph, "x", shape));
+      const output = build(input(graph, "x", shape));
       return engine.compile(writeOnnx(graph, { output }, engine.target));
     });
     const results: FloatTensor[] = [];
     for (let index = 0; index < tensor.shape[0]; index++) {
+      beforeRun();
       const { output } = await session.run({ x: rows(tensor, index, index + 1) });
       results.push(output as FloatTensor);
     }

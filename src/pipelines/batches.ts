@@ -1,7 +1,5 @@
 /** @file Running a list of items through a session of fixed batch size. */
 
-import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
-
 /** Items of `items` in groups of exactly `size`; the last group repeats its last item. Yields how many are real. */
 export function* fixedBatches<T>(items: readonly T[], size: number): Generator<{ batch: T[]; real: number }> {
   for (let start = 0; start < items.length; start += size) {
@@ -10,9 +8,4 @@ export function* fixedBatches<T>(items: readonly T[], size: number): Generator<{
     while (batch.length < size) batch.push(batch[real - 1]);
     yield { batch, real };
   }
-}
-
-/** Joins the first `real` rows of every batch's result. */
-export function joinRows(results: readonly { readonly tensor: FloatTensor; readonly real: number }[]): FloatTensor {
-  return concatRows(results.map(({ tensor, real }) => rows(tensor, 0, real)));
 }

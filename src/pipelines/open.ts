@@ -16,20 +16,23 @@ export interface OpenOptions {
 type OpenFamily = (folder: PipelineFolder, engine: Engine, options: OpenOptions) => Promise<DiffusionPipeline>;
 
 /** Which function opens each pipeline class of model_index.json. */
-const families: Readonly<Record<string, OpenFamily>> = {
-  StableDiffusion3Pipeline: openSd3,
-};
+const families: ReadonlyMap<string, OpenFamily> = new Map([["StableDiffusion3Pipeline", openSd3]]);
 
-/** Opens a diffusers pipeline folder. Weights are checked and mapped, not read. */
+/** Whether a pipeline class of model_index.json can be opened. */
+export function isSupportedClass(className: string): boolean {
+  return families.has(className);
+}
+
+/** Opens a diffusers pipeline folder. Weights are checked whole (names, shapes, nothing left over) and mapped, not read. */
 export async function openPipeline(
   path: string,
   engine: Engine,
   options: OpenOptions = {},
 ): Promise<DiffusionPipeline> {
   const folder = await openPipelineFolder(path);
-  const open = families[folder.className];
+  const open = families.get(folder.className);
   if (open === undefined) {
-    const known = Object.keys(families).join(", ");
+    const known = [...families.keys()].join(", ");
     throw new InputError(`${path} is a ${folder.className}, which is not supported (supported: ${known})`);
   }
   return open(folder, engine, options);

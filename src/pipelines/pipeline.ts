@@ -68,6 +68,9 @@ export interface Denoiser {
   noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising;
 }
 
+/** Called before every run of a network, so that long work can be stopped: it may throw. */
+export type BeforeRun = () => void;
+
 /** A whole pipeline: texts and images in, images out. */
 export interface DiffusionPipeline extends Denoiser {
   readonly family: Family;
@@ -82,11 +85,14 @@ export interface DiffusionPipeline extends Denoiser {
   readonly sizeMultiple: number;
   readonly latentChannels: number;
   /** Embeds prompts in order. */
-  encodePrompts(prompts: readonly string[]): Promise<{ conditioning: Conditioning; truncated: TruncatedPrompt[] }>;
+  encodePrompts(
+    prompts: readonly string[],
+    beforeRun?: BeforeRun,
+  ): Promise<{ conditioning: Conditioning; truncated: TruncatedPrompt[] }>;
   /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
-  encodeImages(images: FloatTensor): Promise<FloatTensor>;
+  encodeImages(images: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor>;
   /** Scaled latents to images in -1..1 (not clamped). */
-  decodeLatents(latents: FloatTensor): Promise<FloatTensor>;
+  decodeLatents(latents: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor>;
   /** Frees the sessions that encode prompts and images; they come back when they are needed. */
   releaseEncoders(): Promise<void>;
 }

@@ -24,7 +24,7 @@ import type { WeightSource } from "../weights/source.js";
 import { fixedBatches } from "./batches.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
-import type { Conditioning, TruncatedPrompt } from "./pipeline.js";
+import type { BeforeRun, Conditioning, TruncatedPrompt } from "./pipeline.js";
 import type { SessionCache } from "./session-cache.js";
 
 interface ClipPart {
@@ -82,12 +82,14 @@ export class Sd3TextEncoders {
     prompts: readonly string[],
     engine: Engine,
     sessions: SessionCache,
+    beforeRun: BeforeRun = () => {},
   ): Promise<{ conditioning: Conditioning; truncated: TruncatedPrompt[] }> {
     const size = Math.min(promptBatch, prompts.length);
     const session = await sessions.get(`text:${size}`, () => engine.compile(this.write(size, engine)));
     const embeds: FloatTensor[] = [];
     const pooled: FloatTensor[] = [];
     for (const { batch, real } of fixedBatches(prompts, size)) {
+      beforeRun();
       const results = await session.run(this.feeds(batch));
       embeds.push(rows(results.prompt_embeds as FloatTensor, 0, real));
       pooled.push(rows(results.pooled as FloatTensor, 0, real));

@@ -1,6 +1,6 @@
 /** @file From prompts to images. */
 
-import { UsageError } from "../core/errors.js";
+import { stopIfAsked, UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { pickTexts } from "../pipelines/conditioning.js";
@@ -49,9 +49,9 @@ export async function* generate<Job extends ImageJob>(
   const { jobs, width, height, steps, softTokens, strength, signal, onProgress } = request;
   requireSize(pipeline, width, height);
   const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
-  const texts = await encodeTexts(pipeline, request);
   const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
   try {
+    const texts = await encodeTexts(pipeline, request);
     for (let start = 0; start < jobs.length; start += request.batch) {
       const batch = jobs.slice(start, start + request.batch);
       const latents = await sampleLatents(pipeline, {
@@ -64,7 +64,7 @@ export async function* generate<Job extends ImageJob>(
         ...(signal && { signal }),
         onStep: (done) => onProgress?.(start * steps + done * batch.length, jobs.length * steps),
       });
-      const images = await pipeline.decodeLatents(latents);
+      const images = await pipeline.decodeLatents(latents, () => stopIfAsked(signal));
       for (const [offset, job] of batch.entries()) {
         const image = rows(images, offset, offset + 1);
         yield { job, image: { ...image, shape: image.shape.slice(1) } };
@@ -79,7 +79,10 @@ export async function* generate<Job extends ImageJob>(
 async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, request: GenerateRequest<Job>) {
   const prompts = [...new Set(request.jobs.map(({ prompt }) => prompt))];
   const guided = request.guidanceScale > 1;
-  const { conditioning, truncated } = await pipeline.encodePrompts(guided ? [...prompts, request.negative] : prompts);
+  const { conditioning, truncated } = await pipeline.encodePrompts(
+    guided ? [...prompts, request.negative] : prompts,
+    () => stopIfAsked(request.signal),
+  );
   for (const cut of truncated) request.onTruncated?.(cut);
   await pipeline.releaseEncoders();
   return {

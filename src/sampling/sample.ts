@@ -1,6 +1,6 @@
 /** @file From noise to latents: the sampling loop, the same for every family and scheduler. */
 
-import { InterruptedError } from "../core/errors.js";
+import { stopIfAsked } from "../core/errors.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { joinConditioning } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
@@ -39,7 +39,7 @@ export async function sampleLatents(pipeline: DiffusionPipeline, request: Sample
       noise.data.map((x) => x * run.initialScale),
     );
     for (const [index, timestep] of run.timesteps.entries()) {
-      if (signal?.aborted) throw new InterruptedError();
+      stopIfAsked(signal);
       const prediction = await denoiser.run({
         sample: run.scaleInput(sample, index),
         timestep,

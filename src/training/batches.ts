@@ -36,7 +36,7 @@ export class BatchSampler {
         waiting.push(pair);
       } else batch.push(pair);
     }
-    this.queue.unshift(...waiting);
+    this.queue = waiting.concat(this.queue);
     return batch;
   }
 

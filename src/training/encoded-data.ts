@@ -3,7 +3,7 @@
 import { concatRows, type FloatTensor } from "../core/tensor.js";
 import { loadImage } from "../data/load-image.js";
 import { joinConditioning, textOf } from "../pipelines/conditioning.js";
-import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import type { BeforeRun, Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import type { TrainingPair } from "./batches.js";
 
 /** Bytes of encodings that are kept, half for images and half for captions. */
@@ -20,7 +20,7 @@ export class EncodedData {
   private readonly texts: LimitedCache<Conditioning>;
 
   constructor(
-    private readonly pipeline: DiffusionPipeline,
+    private readonly pipeline: Pick<DiffusionPipeline, "encodePrompts" | "encodeImages">,
     /** Pixels a side that images are resized and cropped to. */
     private readonly resolution: number,
     private readonly onTruncated: (cut: TruncatedPrompt) => void,
@@ -32,13 +32,13 @@ export class EncodedData {
     );
   }
 
-  async encode(pairs: readonly TrainingPair[]): Promise<EncodedBatch> {
+  async encode(pairs: readonly TrainingPair[], beforeRun?: BeforeRun): Promise<EncodedBatch> {
     const latents: FloatTensor[] = [];
-    for (const { file } of pairs) latents.push(await this.latentsOf(file));
+    for (const { file } of pairs) latents.push(await this.latentsOf(file, beforeRun));
     const missing = [...new Set(pairs.map(({ caption }) => caption))].filter((caption) => !this.texts.get(caption));
     const fresh = new Map<string, Conditioning>();
     if (missing.length > 0) {
-      const { conditioning, truncated } = await this.pipeline.encodePrompts(missing);
+      const { conditioning, truncated } = await this.pipeline.encodePrompts(missing, beforeRun);
       for (const cut of truncated) this.onTruncated(cut);
       for (const [index, caption] of missing.entries()) fresh.set(caption, detach(textOf(conditioning, index)));
     }
@@ -51,11 +51,11 @@ export class EncodedData {
     return { latents: concatRows(latents), conditioning: joinConditioning(texts) };
   }
 
-  private async latentsOf(file: string): Promise<FloatTensor> {
+  private async latentsOf(file: string, beforeRun?: BeforeRun): Promise<FloatTensor> {
     const known = this.latents.get(file);
     if (known !== undefined) return known;
     const image = await loadImage(file, { width: this.resolution, height: this.resolution, crop: "center" });
-    const latents = await this.pipeline.encodeImages({ ...image, shape: [1, ...image.shape] });
+    const latents = await this.pipeline.encodeImages({ ...image, shape: [1, ...image.shape] }, beforeRun);
     this.latents.set(file, latents);
     return latents;
   }

@@ -1,6 +1,6 @@
 /** @file The SoftREPA training loop (arXiv 2503.08250, algorithm 1). */
 
-import { InterruptedError, RuntimeFailure } from "../core/errors.js";
+import { InterruptedError, RuntimeFailure, stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { CaptionedImage } from "../data/image-folder.js";
 import { defaultChunk } from "../objectives/chunk.js";
@@ -60,9 +60,7 @@ export async function train(
 ): Promise<number> {
   const { batch, resolution, learningRate, weightDecay } = settings;
   const { signal } = hooks;
-  const stopIfAsked = () => {
-    if (signal?.aborted) throw new InterruptedError();
-  };
+  const beforeRun = () => stopIfAsked(signal);
   const random = new Generator(settings.seed);
   const sampler = new BatchSampler(items, batch, random);
   const data = new EncodedData(pipeline, resolution, hooks.onTruncated ?? (() => {}));
@@ -80,13 +78,13 @@ export async function train(
   let done = 0;
   try {
     while (done < settings.steps) {
-      stopIfAsked();
+      beforeRun();
       const pairs = sampler.next();
-      const { latents, conditioning } = await data.encode(pairs);
+      const { latents, conditioning } = await data.encode(pairs, beforeRun);
       const timestep = random.integer(pipeline.scheduler.trainTimesteps);
       const noise = random.normal([1, ...latentShape]);
 
-      const { loss, rank1, gradients } = await contrast.run({ latents, conditioning, noise, timestep }, stopIfAsked);
+      const { loss, rank1, gradients } = await contrast.run({ latents, conditioning, noise, timestep }, beforeRun);
       if (!Number.isFinite(loss)) {
         const names = pairs.map(({ file }) => file).join(", ");
         throw new RuntimeFailure(`the loss became ${loss} at step ${done + 1} (timestep ${timestep}, images ${names})`);

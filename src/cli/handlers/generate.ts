@@ -42,6 +42,8 @@ export async function runGenerate(
         ...tokens,
         sampler: pipeline.samplerName,
         provider: pipeline.engine.provider,
+        maxSequenceLength: options.maxSequenceLength,
+        variant: options.variant,
       };
       await savePng(file, image, {
         parameters: a1111Parameters({

@@ -1,6 +1,6 @@
 /** @file `softrepa train`: what it does. */
 
-import { appendFile, mkdir } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InterruptedError, messageOf, RuntimeFailure, UsageError } from "../../core/errors.js";
 import { writeFileAtomic } from "../../core/files.js";
@@ -22,10 +22,12 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
   await withPipeline(options, reporter, async (pipeline) => {
     const settings = resolve(options, pipeline);
     const softTokens = await startingTokens(options, pipeline);
-    await mkdir(out, { recursive: true });
-    await writeFileAtomic(join(out, "config.json"), `${JSON.stringify({ ...options, ...settings }, null, 2)}\n`);
     const log = join(out, "log.jsonl");
-    await writeFileAtomic(log, "");
+    // Not before the first step is done: what cannot be trained on leaves nothing behind.
+    const begin = async () => {
+      await writeFileAtomic(join(out, "config.json"), `${JSON.stringify({ ...options, ...settings }, null, 2)}\n`);
+      await writeFileAtomic(log, "");
+    };
     const save = (file: string, step: number) =>
       writeSoftTokens(join(out, file), described(softTokens, options, step), "softrepa");
 
@@ -34,6 +36,7 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
       signal,
       onTruncated: truncationWarner(reporter),
       onStep: async (step) => {
+        if (step.step === 1) await begin();
         await record(log, step);
         const { loss, rank1 } = step;
         const last = step.step === steps;
@@ -44,6 +47,7 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
         }
       },
     });
+    if (done === 0) await begin();
     await save("tokens.safetensors", done);
     const file = join(out, "tokens.safetensors");
     reporter.event("saved", { file, steps: done }, `${file}  after ${done} steps`);

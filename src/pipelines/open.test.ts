@@ -1,0 +1,251 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { InputError } from "../core/errors.js";
+import { floatTensor } from "../core/tensor.js";
+import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { refuses, survives } from "../weights/support.test.js";
+import { isSupportedClass, openPipeline } from "./open.js";
+import { changeJson, changeTensors, copyPipeline, pipelineFolder, shortText, weightFile } from "./support.test.js";
+
+const engine = new OnnxRuntimeEngine("cpu", 1);
+after(() => engine.close());
+const open = (folder: string) => openPipeline(folder, engine, shortText);
+
+let scratch = "";
+let folder = "";
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "softrepa-open-"));
+  folder = await copyPipeline("sd3", join(scratch, "pipeline"));
+});
+after(() => rm(scratch, { recursive: true, force: true }));
+
+/** Replaces a file while `body` runs; null removes it. */
+async function replaced(file: string, bytes: Uint8Array | string | null, body: () => Promise<void>): Promise<void> {
+  const original = await readFile(file);
+  if (bytes === null) await rm(file);
+  else await writeFile(file, bytes);
+  try {
+    await body();
+  } finally {
+    await writeFile(file, original);
+  }
+}
+
+/** Changes a file in place while `body` runs. */
+async function edited(file: string, edit: () => Promise<void>, body: () => Promise<void>): Promise<void> {
+  await replaced(file, await readFile(file), async () => {
+    await edit();
+    await body();
+  });
+}
+
+describe("openPipeline", () => {
+  it("tells what a pipeline is like", async () => {
+    for (const [family, layers] of [
+      ["sd3", 4],
+      ["sd35", 4],
+    ] as const) {
+      const pipeline = await open(pipelineFolder(family));
+      const { defaultSize, latentScale, sizeMultiple, latentChannels, softTokenLayout, conditioningShapes } = pipeline;
+      assert.deepEqual([pipeline.family, pipeline.origin], ["sd3", pipelineFolder(family)]);
+      assert.deepEqual([defaultSize, latentScale, sizeMultiple, latentChannels], [64, 4, 8, 16]);
+      const layout = { family: "sd3", placement: "prefix", layers, rawWidth: 48, projectedWidth: 32 };
+      assert.deepEqual(softTokenLayout, layout);
+      assert.deepEqual(conditioningShapes, { prompt_embeds: [77 + 24, 48], pooled: [40] });
+      // 8 x 8 patches and the text.
+      assert.equal(pipeline.tokensAPair([16, 16, 16]), 64 + 77 + 24);
+    }
+  });
+
+  it("takes the T5 length of diffusers where none is asked for, and zeros where there is no T5", async () => {
+    const long = await openPipeline(pipelineFolder("sd3"), engine);
+    assert.deepEqual(long.conditioningShapes.prompt_embeds, [77 + 256, 48]);
+    await edited(
+      join(folder, "model_index.json"),
+      () => changeJson(join(folder, "model_index.json"), { text_encoder_3: [null, null], tokenizer_3: [null, null] }),
+      async () => {
+        const pipeline = await open(folder);
+        assert.deepEqual(pipeline.conditioningShapes.prompt_embeds, [77 + 77, 48]);
+        const { conditioning } = await pipeline.encodePrompts(["a cat"]);
+        assert.ok(conditioning.prompt_embeds.data.subarray(77 * 48).every((x) => x === 0));
+        await pipeline.releaseEncoders();
+      },
+    );
+  });
+
+  it("refuses what is no pipeline folder", async () => {
+    await refuses(() => open(join(scratch, "nowhere")), /nowhere is no diffusers pipeline folder: .* does not exist$/);
+    await refuses(() => open(scratch), /is no diffusers pipeline folder: .*model_index\.json does not exist$/);
+    await refuses(() => open(join(folder, "model_index.json")), /is no diffusers pipeline folder/);
+  });
+
+  it("refuses classes that are not supported, whatever they are called", async () => {
+    const index = join(folder, "model_index.json");
+    for (const name of ["FluxPipeline", "constructor", "toString", "__proto__", ""]) {
+      assert.equal(isSupportedClass(name), false);
+      await replaced(index, JSON.stringify({ _class_name: name }), () =>
+        refuses(
+          () => open(folder),
+          new RegExp(`is a ${name}, which is not supported \\(supported: StableDiffusion3Pipeline\\)$`),
+        ),
+      );
+    }
+  });
+
+  it("refuses a broken model_index.json", async () => {
+    const index = join(folder, "model_index.json");
+    for (const text of [
+      "",
+      "{",
+      "null",
+      "[]",
+      '"x"',
+      "{}",
+      '{"_class_name": 3}',
+      '{"_class_name": null}',
+      "\0\x01\xff",
+    ]) {
+      await replaced(index, text, () => refuses(() => open(folder), /is no diffusers pipeline folder: /));
+    }
+  });
+
+  it("refuses a configuration with wrong types, and names file and key", async () => {
+    const cases: [string, string, Record<string, unknown>][] = [
+      ["transformer", "num_layers", { num_layers: "four" }],
+      ["transformer", "patch_size", { patch_size: null }],
+      ["transformer", "qk_norm", { qk_norm: "layer_norm" }],
+      ["vae", "block_out_channels", { block_out_channels: [] }],
+      ["vae", "scaling_factor", { scaling_factor: "1" }],
+      ["text_encoder", "hidden_act", { hidden_act: "relu" }],
+      ["text_encoder_3", "d_model", { d_model: -1 }],
+    ];
+    for (const [component, key, changes] of cases) {
+      const file = join(folder, component, "config.json");
+      await edited(
+        file,
+        () => changeJson(file, changes),
+        () => refuses(() => open(folder), new RegExp(`${component}.config\\.json: "${key}`)),
+      );
+    }
+  });
+
+  it("refuses an autoencoder of other latents", async () => {
+    const file = join(folder, "transformer", "config.json");
+    await edited(
+      file,
+      () => changeJson(file, { in_channels: 4 }),
+      () => refuses(() => open(folder), /the autoencoder has 16 latent channels, the transformer reads 4$/),
+    );
+  });
+
+  it("refuses parts that do not fit together", async () => {
+    const cases: [string, Record<string, unknown>, RegExp][] = [
+      ["transformer/config.json", { joint_attention_dim: 7 }, /do not fit together/],
+      [
+        "transformer/config.json",
+        { pooled_projection_dim: 50 },
+        /give pooled of \[40\], the transformer reads \[50\]$/,
+      ],
+      ["tokenizer/tokenizer_config.json", { model_max_length: 7 }, /do not fit together/],
+    ];
+    for (const [name, changes, message] of cases) {
+      const file = join(folder, name);
+      await edited(
+        file,
+        () => changeJson(file, changes),
+        () => refuses(() => open(folder), /pipeline: /, message),
+      );
+    }
+  });
+
+  const components: [string, string][] = [
+    ["transformer", "transformer_blocks.2.attn.to_q.weight"],
+    ["vae", "decoder.conv_out.weight"],
+    ["vae", "encoder.mid_block.resnets.0.norm1.bias"],
+    ["text_encoder", "text_model.encoder.layers.1.mlp.fc1.weight"],
+    ["text_encoder_2", "text_projection.weight"],
+    ["text_encoder_3", "encoder.final_layer_norm.weight"],
+  ];
+  for (const [component, name] of components) {
+    it(`checks the weights of ${component} before anything is computed: ${name}`, async () => {
+      const file = weightFile(folder, component);
+      const where = new RegExp(`pipeline.${component}`);
+      const change = (edit: Parameters<typeof changeTensors>[1], ...patterns: RegExp[]) =>
+        edited(
+          file,
+          () => changeTensors(file, edit),
+          () => refuses(() => open(folder), where, ...patterns),
+        );
+      await change((tensors) => tensors.delete(name), /is missing/, new RegExp(quoted(name)));
+      await change(
+        (tensors) => tensors.set(name, floatTensor([3, 5])),
+        new RegExp(`${quoted(name)} has shape \\[3,5\\], the configuration asks for \\[`),
+      );
+      await change(
+        (tensors) => tensors.set("more.weight", floatTensor([1])),
+        /1 tensors do not belong to the configured model: more\.weight$/,
+      );
+      const bytes = await readFile(file);
+      for (const cut of [bytes.subarray(0, bytes.length - 1), bytes.subarray(0, 100), bytes.subarray(0, 0)]) {
+        await replaced(file, cut, () => refuses(() => open(folder), where, /cut short|not a safetensors file|ends at/));
+      }
+      await replaced(file, null, () => refuses(() => open(folder), where, /has no \S+\.safetensors/));
+    });
+  }
+
+  it("refuses shards that are missing or that the index does not tell", async () => {
+    const sharded = await copyPipeline("sd35", join(scratch, "sharded"));
+    const names = await readdir(join(sharded, "transformer"));
+    const shard = names.find((name) => name.endsWith(".safetensors"));
+    assert.ok(shard);
+    await replaced(join(sharded, "transformer", shard), null, () =>
+      refuses(() => open(sharded), new RegExp(`lacks ${quoted(shard)}`)),
+    );
+    const index = names.find((name) => name.endsWith(".index.json"));
+    assert.ok(index);
+    await replaced(join(sharded, "transformer", index), "{", () => refuses(() => open(sharded), /is not JSON/));
+    await replaced(join(sharded, "transformer", index), null, () => refuses(() => open(sharded), /but not its index/));
+  });
+
+  it("fails in one line, or opens, whatever is done to any file", async () => {
+    const files = await readdir(folder, { recursive: true });
+    for (const name of files) {
+      const file = join(folder, name);
+      if (!(await stat(file)).isFile()) continue;
+      const bytes = await readFile(file);
+      const flipped = Uint8Array.from(bytes, (byte, i) => (i === Math.floor(bytes.length / 3) ? byte ^ 0x55 : byte));
+      const half = bytes.subarray(0, Math.floor(bytes.length / 2));
+      for (const damaged of [null, "", half, flipped, "\u0000\u0001", "[]", "null", "{}"]) {
+        await replaced(file, damaged, () => survives(() => open(folder)));
+      }
+    }
+  });
+
+  it("fails in one line, or opens, whatever stands in a configuration", async () => {
+    const parts = ["transformer", "vae", "text_encoder", "text_encoder_3"].map((part) => `${part}/config.json`);
+    for (const name of [...parts, "scheduler/scheduler_config.json", "tokenizer/tokenizer_config.json"]) {
+      const file = join(folder, name);
+      const keys = Object.keys(JSON.parse(await readFile(file, "utf8")) as object);
+      for (const key of keys) {
+        for (const value of [7, 1e9]) {
+          await edited(
+            file,
+            () => changeJson(file, { [key]: value }),
+            () => survives(() => open(folder)),
+          );
+        }
+      }
+    }
+  });
+});
+
+function quoted(text: string): string {
+  return text.replace(/[.[\]]/g, "\\$&");
+}
+
+it("refuses in InputErrors, which exit with 1", async () => {
+  await assert.rejects(() => open(join(scratch, "nowhere")), InputError);
+});

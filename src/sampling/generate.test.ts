@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { InterruptedError, UsageError } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
+import { joinConditioning, pickTexts } from "../pipelines/conditioning.js";
+import type { TruncatedPrompt } from "../pipelines/pipeline.js";
+import { captions, largestDifference, openTiny } from "../pipelines/support.test.js";
+import { SoftTokenEmbedding } from "../softtokens/embedding.js";
+import { initialSoftTokens } from "../softtokens/initial.js";
+import { type GenerateRequest, generate, type ImageJob } from "./generate.js";
+import { compileGuidedDenoiser } from "./guided-denoiser.js";
+import { sampleLatents } from "./sample.js";
+
+describe("sampling", async () => {
+  const pipeline = await openTiny("sd3");
+  const { conditioning } = await pipeline.encodePrompts(["", ...captions]);
+  const tokens = initialSoftTokens(
+    pipeline.softTokenLayout,
+    { layers: 2, count: 2, buckets: 4, width: "projected" },
+    new Generator(4),
+  );
+  // Small ones: layer norm in the blocks hides the size of larger ones, and with it the strength.
+  for (const part of [tokens.tokens, tokens.timeTable]) part?.data.set(part.data.map((x) => x / 20));
+
+  const job = (prompt: string, seed: number): ImageJob => ({ prompt, seed });
+  const request: GenerateRequest<ImageJob> = {
+    jobs: [job(captions[0], 7)],
+    negative: "",
+    steps: 3,
+    guidanceScale: 4,
+    width: 32,
+    height: 32,
+    softTokens: null,
+    strength: 1,
+    batch: 1,
+  };
+  const images = async (changes: Partial<GenerateRequest<ImageJob>>): Promise<FloatTensor[]> => {
+    const all: FloatTensor[] = [];
+    for await (const { image } of generate(pipeline, { ...request, ...changes })) all.push(image);
+    return all;
+  };
+  const [plain] = await images({});
+
+  describe("the guided denoiser", () => {
+    const sample = new Generator(9).normal([2, 16, 8, 8]);
+    const latentShape = [16, 8, 8];
+    /** Without guidance: one text an image. */
+    const unguided = async (texts: number[], softTokens: FloatTensor | null) => {
+      const shape = softTokens?.shape ?? null;
+      const denoiser = await compileGuidedDenoiser(pipeline, {
+        images: 2,
+        latentShape,
+        guided: false,
+        softTokens: shape,
+      });
+      const picked = pickTexts(conditioning, texts);
+      const result = await denoiser.run({ sample, timestep: 400, conditioning: picked, softTokens, guidanceScale: 9 });
+      await denoiser.release();
+      return result;
+    };
+
+    it("is negative + scale * (positive - negative), with soft tokens in both branches", async () => {
+      const embedding = await SoftTokenEmbedding.open(pipeline, tokens);
+      for (const softTokens of [null, await embedding.at(400)]) {
+        const [negative, positive] = [await unguided([0, 0], softTokens), await unguided([1, 2], softTokens)];
+        const options = { images: 2, latentShape, guided: true, softTokens: softTokens?.shape ?? null };
+        const denoiser = await compileGuidedDenoiser(pipeline, options);
+        const both = joinConditioning([pickTexts(conditioning, [0, 0]), pickTexts(conditioning, [1, 2])]);
+        for (const guidanceScale of [1, 4, 0]) {
+          const feeds = { sample, timestep: 400, conditioning: both, softTokens, guidanceScale };
+          const guided = await denoiser.run(feeds);
+          const wanted = negative.data.map((n, i) => n + guidanceScale * (positive.data[i] - n));
+          assert.ok(largestDifference(guided, { data: wanted }) < 1e-4);
+        }
+        await denoiser.release();
+      }
+      await embedding.release();
+    });
+  });
+
+  it("gives the same image for the same seed, another for another seed or prompt", async () => {
+    const [same, otherSeed, otherPrompt] = await images({
+      jobs: [job(captions[0], 7), job(captions[0], 8), job(captions[1], 7)],
+    });
+    assert.deepEqual(same, plain);
+    assert.ok(largestDifference(otherSeed, plain) > 0.01);
+    assert.ok(largestDifference(otherPrompt, plain) > 1e-4);
+  });
+
+  it("gives the images in the order of their jobs, nearly the same in batches that do not divide them", async () => {
+    const jobs = [job(captions[0], 7), job(captions[1], 1), job(captions[2], 2), job(captions[0], 3)];
+    const progress: number[][] = [];
+    const apart = await images({ jobs });
+    const together = await images({ jobs, batch: 3, onProgress: (done, total) => progress.push([done, total]) });
+    assert.equal(together.length, 4);
+    for (const [index, image] of together.entries()) assert.ok(largestDifference(image, apart[index]) < 1e-4);
+    assert.deepEqual(
+      progress.map(([done]) => done),
+      [3, 6, 9, 10, 11, 12],
+    );
+    assert.ok(progress.every(([, total]) => total === 12));
+  });
+
+  it("has no soft tokens at strength 0, and other images at half and full strength", async () => {
+    const at = async (strength: number) => (await images({ softTokens: tokens, strength }))[0];
+    assert.deepEqual(await at(0), plain);
+    const [half, whole] = [await at(0.5), await at(1)];
+    assert.ok(largestDifference(half, plain) > 1e-3);
+    assert.ok(largestDifference(whole, plain) > 1e-3);
+    assert.ok(largestDifference(whole, half) > 1e-3);
+    assert.deepEqual(await at(1), whole);
+  });
+
+  it("reads the negative prompt, except at a guidance scale of 1 or less", async () => {
+    const [away] = await images({ negative: captions[2] });
+    assert.ok(largestDifference(away, plain) > 1e-4);
+    const [unguided] = await images({ guidanceScale: 1 });
+    assert.ok(largestDifference(unguided, plain) > 1e-4);
+    assert.deepEqual((await images({ guidanceScale: 1, negative: captions[2] }))[0], unguided);
+    assert.deepEqual((await images({ guidanceScale: 0.5 }))[0], unguided);
+  });
+
+  it("makes images that are not square", async () => {
+    const [wide] = await images({ width: 64, height: 24 });
+    assert.deepEqual(wide.shape, [3, 24, 64]);
+    const [tall] = await images({ width: 24, height: 64 });
+    assert.deepEqual(tall.shape, [3, 64, 24]);
+  });
+
+  it("refuses sizes that do not fit", async () => {
+    for (const [size, message] of [
+      [{ width: 60 }, /^width 60 does not fit .*sd3.pipeline: it must be a multiple of 8$/],
+      [{ height: 36 }, /^height 36 does not fit /],
+      [{ width: 0 }, /^width 0 does not fit /],
+      [{ height: -8 }, /^height -8 does not fit /],
+    ] as const) {
+      await assert.rejects(
+        () => images(size),
+        (error) => error instanceof UsageError && message.test(error.message),
+      );
+    }
+    await assert.rejects(() => images({ width: 104 }), /latents of 8 x 26 do not fit this transformer: .* at most 24$/);
+  });
+
+  it("tells once what each encoder cut off", async () => {
+    const long = Array.from({ length: 40 }, (_, index) => `word${index}`).join(" ");
+    const cuts: TruncatedPrompt[] = [];
+    await images({ jobs: [job(long, 1), job(long, 2)], steps: 1, onTruncated: (cut) => cuts.push(cut) });
+    assert.deepEqual(
+      cuts.map(({ encoder }) => encoder),
+      ["CLIP", "T5"],
+    );
+  });
+
+  it("stops before the next step when it is asked to, with the images that are done", async () => {
+    const stop = new AbortController();
+    const done: FloatTensor[] = [];
+    const jobs = [job(captions[0], 7), job(captions[0], 8)];
+    await assert.rejects(async () => {
+      const onProgress = (steps: number) => {
+        if (steps === 4) stop.abort();
+      };
+      for await (const { image } of generate(pipeline, { ...request, jobs, signal: stop.signal, onProgress })) {
+        done.push(image);
+      }
+    }, InterruptedError);
+    assert.deepEqual(done, [plain]);
+    await assert.rejects(() => images({ signal: AbortSignal.abort() }), InterruptedError);
+  });
+
+  it("starts from the noise that the seed gives", async () => {
+    const latents = await sampleLatents(pipeline, {
+      noise: new Generator(7).normal([1, 16, 8, 8]),
+      conditioning: pickTexts(conditioning, [1]),
+      negative: pickTexts(conditioning, [0]),
+      guidanceScale: 4,
+      steps: 3,
+      softTokens: null,
+    });
+    const image = rows(await pipeline.decodeLatents(latents), 0, 1);
+    assert.ok(largestDifference(floatTensor([3, 32, 32], image.data), plain) < 1e-4);
+  });
+});

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { UsageError } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import type { SoftTokenLayout } from "../pipelines/pipeline.js";
+import { initialSoftTokens } from "./initial.js";
+import { requireFit } from "./softtokens.js";
+
+const layout: SoftTokenLayout = {
+  family: "sd3",
+  placement: "prefix",
+  layers: 24,
+  rawWidth: 4096,
+  projectedWidth: 1536,
+};
+const sizes = { layers: 5, count: 4, buckets: 100, width: "projected" } as const;
+
+describe("initial soft tokens", () => {
+  it("have the sizes asked for, and fit the pipeline that they were made for", () => {
+    const tokens = initialSoftTokens(layout, sizes, new Generator(0));
+    assert.deepEqual(
+      [tokens.tokens.shape, tokens.timeTable?.shape],
+      [
+        [5, 4, 1536],
+        [100, 5 * 1536],
+      ],
+    );
+    assert.deepEqual([tokens.placement, tokens.metadata], ["prefix", { "softrepa.family": "sd3" }]);
+    requireFit(tokens, layout);
+    const raw = initialSoftTokens(layout, { layers: 24, count: 1, buckets: 0, width: "raw" }, new Generator(0));
+    assert.deepEqual([raw.tokens.shape, raw.timeTable], [[24, 1, 4096], null]);
+    requireFit(raw, layout);
+  });
+
+  it("are N(0, 0.02)", () => {
+    const { tokens, timeTable } = initialSoftTokens(layout, sizes, new Generator(3));
+    for (const { data } of [tokens, timeTable ?? tokens]) {
+      const mean = data.reduce((sum, x) => sum + x, 0) / data.length;
+      const variance = data.reduce((sum, x) => sum + (x - mean) ** 2, 0) / data.length;
+      assert.ok(Math.abs(mean) < 4 * (0.02 / Math.sqrt(data.length)), `mean ${mean}`);
+      assert.ok(Math.abs(Math.sqrt(variance) / 0.02 - 1) < 0.03, `deviation ${Math.sqrt(variance)}`);
+    }
+  });
+
+  it("are the same for the same seed, and table and tokens differ", () => {
+    const make = (seed: number) => initialSoftTokens(layout, sizes, new Generator(seed));
+    assert.deepEqual(make(1), make(1));
+    assert.notDeepEqual(make(1).tokens, make(2).tokens);
+    const { tokens, timeTable } = make(1);
+    assert.notDeepEqual(timeTable?.data.subarray(0, 64), tokens.data.subarray(0, 64));
+  });
+
+  it("cannot have more layers than the model has blocks", () => {
+    assert.throws(
+      () => initialSoftTokens(layout, { ...sizes, layers: 25 }, new Generator(0)),
+      (error) => error instanceof UsageError && error.message === "--layers 25 is more than the model's 24 blocks",
+    );
+  });
+});

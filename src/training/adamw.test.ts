@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { AdamW } from "./adamw.js";
+import { torchOptimizers } from "./support.test.js";
+
+describe("AdamW, as PyTorch", () => {
+  for (const { name, start, gradients, rates, parameters, ...settings } of torchOptimizers.adamw) {
+    it(name, () => {
+      const parameter = Float32Array.from(start);
+      const optimizer = new AdamW(parameter, settings);
+      for (const [step, expected] of parameters.entries()) {
+        optimizer.step(Float32Array.from(gradients[step]), rates[step]);
+        for (const [i, wanted] of expected.entries()) {
+          const difference = Math.abs(parameter[i] - wanted);
+          // PyTorch rounds to float32 in between, which shows in parameters that pass through zero.
+          assert.ok(
+            difference <= 2e-6 * Math.max(rates[step], Math.abs(wanted)),
+            `step ${step}[${i}]: ${parameter[i]}, not ${wanted}`,
+          );
+        }
+      }
+    });
+  }
+
+  it("moves by the learning rate at first, whatever the gradient's size, and decays what has none", () => {
+    const parameter = Float32Array.of(1, 1, 1);
+    const optimizer = new AdamW(parameter, { weightDecay: 0.5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+    optimizer.step(Float32Array.of(1e-3, -1e3, 0), 0.1);
+    for (const [i, wanted] of [0.85, 1.05, 0.95].entries()) assert.ok(Math.abs(parameter[i] - wanted) < 1e-5);
+  });
+});

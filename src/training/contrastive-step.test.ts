@@ -1,0 +1,250 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { InterruptedError } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import { concatRows, type FloatTensor, floatTensor, rows } from "../core/tensor.js";
+import { gradients } from "../graph/autodiff.js";
+import { Graph } from "../graph/graph.js";
+import { writeOnnx } from "../graph/onnx/writer.js";
+import * as ops from "../graph/ops.js";
+import { compilePairErrors } from "../objectives/pair-errors.js";
+import { softRepa } from "../objectives/softrepa.js";
+import { pickTexts } from "../pipelines/conditioning.js";
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import { captions, openTiny, relativeError } from "../pipelines/support.test.js";
+import { SoftTokenEmbedding } from "../softtokens/embedding.js";
+import { initialSoftTokens } from "../softtokens/initial.js";
+import { AdamW } from "./adamw.js";
+import { type ContrastiveBatch, ContrastiveStep } from "./contrastive-step.js";
+
+const size = 5;
+/** A temperature at which the small pipeline's errors (about 1.5) tell captions apart. */
+const settings = { temperature: 1, scale: 4, dweight: 0.25 };
+const latentShape = [16, 8, 8];
+const limit = 1e-5;
+
+/** A batch of random latents; the fifth caption is new, so that no two are equal. */
+async function batchFor(pipeline: DiffusionPipeline): Promise<ContrastiveBatch> {
+  const random = new Generator(3);
+  const { conditioning } = await pipeline.encodePrompts([...captions, "a small dog"]);
+  return {
+    latents: random.normal([size, ...latentShape]),
+    conditioning,
+    noise: random.normal([1, ...latentShape]),
+    timestep: 613,
+  };
+}
+
+for (const { family, width, chunks } of [
+  { family: "sd3", width: "raw", chunks: [1, 2, 8] },
+  { family: "sd35", width: "projected", chunks: [3] },
+] as const) {
+  describe(`gradients of a batch of ${size}, ${family} with ${width} tokens`, async () => {
+    const pipeline = await openTiny(family);
+    const sizes = { layers: 2, count: 3, buckets: 7, width };
+    const tokens = initialSoftTokens(pipeline.softTokenLayout, sizes, new Generator(1));
+    const embedding = await SoftTokenEmbedding.open(pipeline, tokens);
+    const batch = await batchFor(pipeline);
+    const objective = softRepa(settings);
+    const step = async (chunk: number) => {
+      const contrast = await ContrastiveStep.open(pipeline, embedding, objective, { latentShape, chunk });
+      const result = await contrast.run(batch);
+      await contrast.release();
+      return result;
+    };
+    /** Row by row: all captions of an image in one run. */
+    const expected = await step(size);
+    const table = (result: { gradients: { timeTable: FloatTensor | null } }): FloatTensor => {
+      assert.ok(result.gradients.timeTable);
+      return result.gradients.timeTable;
+    };
+
+    it("are not small, and reach one row of the time table", () => {
+      assert.ok(Math.hypot(...expected.gradients.tokens.data) > 1e-3);
+      const { shape, data } = table(expected);
+      const used = Array.from({ length: 7 }, (_, row) => row).filter((row) =>
+        data.subarray(row * shape[1], (row + 1) * shape[1]).some((x) => x !== 0),
+      );
+      assert.deepEqual(used, [Math.floor((613 * 7) / 1000)]);
+    });
+
+    for (const chunk of chunks) {
+      it(`agree when ${chunk} pairs go through together`, async () => {
+        const result = await step(chunk);
+        assert.ok(relativeError(result.gradients.tokens, expected.gradients.tokens) <= limit);
+        assert.ok(relativeError(table(result), table(expected)) <= limit);
+        assert.ok(Math.abs(result.loss - expected.loss) <= limit * expected.loss);
+        assert.equal(result.rank1, expected.rank1);
+      });
+    }
+
+    it("agree with one run of all pairs, each with its own image", async () => {
+      const pairs = await compilePairErrors(pipeline, {
+        pairs: size * size,
+        latentShape,
+        images: "each",
+        softTokens: embedding.shape,
+        gradients: true,
+      });
+      const images = Array.from({ length: size * size }, (_, pair) => Math.floor(pair / size));
+      const texts = images.map((_, pair) => pair % size);
+      const latents = concatRows(images.map((image) => rows(batch.latents, image, image + 1)));
+      const results = await pairs.run({
+        ...pipeline.noising(latents, batch.noise, batch.timestep),
+        timestep: floatTensor([1], Float32Array.of(batch.timestep)),
+        conditioning: pickTexts(batch.conditioning, texts),
+        softTokens: await embedding.at(batch.timestep),
+      });
+      await pairs.release();
+      const length = results.gradients.length / (size * size);
+      const total = new Float64Array(length);
+      for (let image = 0; image < size; image++) {
+        const { cotangents } = objective([...results.errors.subarray(image * size, (image + 1) * size)], image);
+        for (const [text, cotangent] of cotangents.entries()) {
+          const start = (image * size + text) * length;
+          for (let i = 0; i < length; i++) total[i] += (cotangent / size) * results.gradients[start + i];
+        }
+      }
+      const cotangent = floatTensor(embedding.shape, Float32Array.from(total));
+      const whole = await embedding.gradients(batch.timestep, cotangent);
+      assert.ok(relativeError(whole.tokens, expected.gradients.tokens) <= limit);
+      assert.ok(relativeError(floatTensor([size * size], results.errors), flat(expected.errors)) <= limit);
+    });
+
+    it("agree with reverse mode through loss, denoiser and projection in one graph", async () => {
+      const whole = await wholeGraph(pipeline, tokens, batch);
+      assert.ok(relativeError(whole.tokens, expected.gradients.tokens) <= limit);
+      assert.ok(relativeError(whole.row, floatTensor([64], rowOf(table(expected)))) <= limit);
+      assert.ok(Math.abs(whole.loss.data[0] - expected.loss) <= limit * expected.loss);
+    });
+  });
+}
+
+describe("a training step", async () => {
+  const pipeline = await openTiny("sd3");
+  const batch = await batchFor(pipeline);
+  const objective = softRepa(settings);
+  const sizes = { layers: 2, count: 3, buckets: 0, width: "projected" } as const;
+  const learned = initialSoftTokens(pipeline.softTokenLayout, sizes, new Generator(1));
+  const embedding = await SoftTokenEmbedding.open(pipeline, learned);
+  const contrast = await ContrastiveStep.open(pipeline, embedding, objective, { latentShape, chunk: 2 });
+
+  it("leads downhill", async () => {
+    const optimizer = new AdamW(learned.tokens.data, { weightDecay: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+    const losses: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const { loss, gradients } = await contrast.run(batch);
+      losses.push(loss);
+      optimizer.step(gradients.tokens.data, 0.02);
+    }
+    for (let i = 1; i < losses.length; i++) assert.ok(losses[i] < losses[i - 1], `losses ${losses}`);
+  });
+
+  it("has no gradient for a time table that is not there", async () => {
+    assert.equal((await contrast.run(batch)).gradients.timeTable, null);
+  });
+
+  it("tells errors by image and caption, and the share of images whose caption has the smallest", async () => {
+    const { errors, logits, rank1 } = await contrast.run(batch);
+    assert.deepEqual([errors.length, logits.length, ...errors.map((row) => row.length)], Array(7).fill(size));
+    assert.equal(rank1, errors.filter((row, image) => row[image] === Math.min(...row)).length / size);
+    // Image 3 alone, first in its batch, has the row that it had as the fourth.
+    const alone = { ...batch, latents: rows(batch.latents, 3, 4) };
+    const [row] = (await contrast.run(alone)).errors;
+    assert.deepEqual(row, errors[3]);
+  });
+
+  it("stops before the next run where the caller throws", async () => {
+    let runs = 0;
+    const stop = () => {
+      if (++runs === 5) throw new InterruptedError();
+    };
+    await assert.rejects(() => contrast.run(batch, stop), InterruptedError);
+    assert.equal(runs, 5);
+  });
+});
+
+function flat(errors: readonly (readonly number[])[]): FloatTensor {
+  return floatTensor([size * size], Float32Array.from(errors.flat()));
+}
+
+function rowOf({ shape, data }: FloatTensor): Float32Array {
+  const row = Math.floor((613 * 7) / 1000);
+  return data.slice(row * shape[1], (row + 1) * shape[1]);
+}
+
+/** Everything in one graph, so that no derivative is put together by hand. */
+async function wholeGraph(
+  pipeline: DiffusionPipeline,
+  { tokens, timeTable }: ReturnType<typeof initialSoftTokens>,
+  { latents, noise, timestep, conditioning }: ContrastiveBatch,
+): Promise<{ loss: FloatTensor; tokens: FloatTensor; row: FloatTensor }> {
+  assert.ok(timeTable);
+  const pairs = size * size;
+  const graph = new Graph();
+  const { projectedWidth } = pipeline.softTokenLayout;
+  const [layers, count, width] = tokens.shape;
+  const learned = ops.input(graph, "tokens", tokens.shape);
+  const row = ops.input(graph, "row", [layers * projectedWidth]);
+  const projected = width === projectedWidth ? learned : pipeline.projectSoftTokens(graph, learned);
+  const effective = ops.add(projected, ops.reshape(row, [layers, 1, projectedWidth]));
+  const prediction = pipeline.denoise(graph, {
+    sample: ops.input(graph, "sample", [pairs, ...latentShape]),
+    timestep: ops.input(graph, "timestep", [1]),
+    conditioning: Object.fromEntries(
+      Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [
+        name,
+        ops.input(graph, name, [pairs, ...shape]),
+      ]),
+    ),
+    softTokens: ops.expand(ops.reshape(effective, [1, layers, count, projectedWidth]), [
+      pairs,
+      layers,
+      count,
+      projectedWidth,
+    ]),
+  });
+  const difference = ops.sub(prediction, ops.input(graph, "target", [pairs, ...latentShape]));
+  const errors = ops.reshape(ops.reduceMean(ops.mul(difference, difference), [1, 2, 3]), [size, size]);
+  const logits = ops.mul(ops.exp(ops.mul(errors, -1 / settings.temperature)), settings.scale);
+  const own = ops.input(graph, "own", [size, size]);
+  const logSum = ops.log(ops.reduceSum(ops.exp(logits), [1]));
+  const perImage = ops.add(
+    ops.sub(logSum, ops.reduceSum(ops.mul(own, logits), [1])),
+    ops.mul(ops.reduceSum(ops.mul(own, errors), [1]), settings.dweight),
+  );
+  const loss = ops.reduceMean(perImage, [0]);
+  const seed = ops.constant(graph, floatTensor(loss.shape, Float32Array.of(1)));
+  const [dTokens, dRow] = gradients([{ value: loss, cotangent: seed }], [learned, row]);
+
+  const images = Array.from({ length: pairs }, (_, pair) => Math.floor(pair / size));
+  const { sample, target } = pipeline.noising(
+    concatRows(images.map((image) => rows(latents, image, image + 1))),
+    noise,
+    timestep,
+  );
+  const session = await pipeline.engine.compile(
+    writeOnnx(graph, { loss, tokens_gradient: dTokens, row_gradient: dRow }, pipeline.engine.target),
+  );
+  const results = await session.run({
+    tokens,
+    row: floatTensor([layers * projectedWidth], rowOf(timeTable)),
+    sample,
+    target,
+    timestep: floatTensor([1], Float32Array.of(timestep)),
+    own: floatTensor(
+      [size, size],
+      Float32Array.from({ length: pairs }, (_, i) => (i % (size + 1) === 0 ? 1 : 0)),
+    ),
+    ...pickTexts(
+      conditioning,
+      images.map((_, pair) => pair % size),
+    ),
+  });
+  await session.release();
+  return {
+    loss: results.loss as FloatTensor,
+    tokens: results.tokens_gradient as FloatTensor,
+    row: results.row_gradient as FloatTensor,
+  };
+}

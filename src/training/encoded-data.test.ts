@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import sharp from "sharp";
+import { InputError } from "../core/errors.js";
+import { concatRows, type FloatTensor, floatTensor } from "../core/tensor.js";
+import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import { EncodedData } from "./encoded-data.js";
+
+const folder = await mkdtemp(join(tmpdir(), "softrepa-encoded-"));
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Grey images; the name is the grey level. */
+async function grey(level: number): Promise<string> {
+  const file = join(folder, `${level}.png`);
+  const background = { r: level, g: level, b: level };
+  await sharp({ create: { width: 20, height: 12, channels: 3, background } })
+    .png()
+    .toFile(file);
+  return file;
+}
+const files = await Promise.all([0, 51, 102, 153, 204].map(grey));
+
+/** Latents of one number an image (its first pixel), embeddings of the caption's length; remembers what it was asked. */
+class CountingEncoders implements Pick<DiffusionPipeline, "encodePrompts" | "encodeImages"> {
+  readonly images: FloatTensor[] = [];
+  readonly prompts: string[][] = [];
+
+  async encodeImages(images: FloatTensor): Promise<FloatTensor> {
+    this.images.push(images);
+    return floatTensor([images.shape[0], 1], Float32Array.of(images.data[0]));
+  }
+
+  async encodePrompts(prompts: readonly string[]) {
+    this.prompts.push([...prompts]);
+    const states = concatRows(prompts.map(({ length }) => floatTensor([1, 2], Float32Array.of(length, -length))));
+    const truncated: TruncatedPrompt[] = prompts
+      .filter(({ length }) => length > 10)
+      .map((prompt) => ({ prompt, encoder: "CLIP", limit: 10, cut: prompt.slice(10) }));
+    return { conditioning: { states }, truncated };
+  }
+}
+
+const pair = (image: number, caption: string) => ({ file: files[image], caption });
+const ignore = () => {};
+
+describe("EncodedData", () => {
+  it("puts images and captions into the order of the pairs, at the resolution", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, 8, ignore);
+    const { latents, conditioning } = await data.encode([pair(4, "four"), pair(0, "a"), pair(2, "four")]);
+    assert.deepEqual(
+      [...latents.data].map((x) => x.toFixed(3)),
+      [204, 0, 102].map((level) => (level / 127.5 - 1).toFixed(3)),
+    );
+    assert.deepEqual(conditioning.states, floatTensor([3, 2], Float32Array.of(4, -4, 1, -1, 4, -4)));
+    assert.deepEqual(
+      encoders.images.map(({ shape }) => shape),
+      Array(3).fill([1, 3, 8, 8]),
+    );
+  });
+
+  it("encodes every image and every caption once", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, 8, ignore);
+    const first = await data.encode([pair(0, "a"), pair(1, "b b")]);
+    await data.encode([pair(1, "a"), pair(2, "c c c")]);
+    assert.deepEqual(await data.encode([pair(0, "a"), pair(1, "b b")]), first);
+    assert.equal(encoders.images.length, 3);
+    assert.deepEqual(encoders.prompts, [["a", "b b"], ["c c c"]]);
+  });
+
+  it("forgets the oldest beyond its limit, and encodes them again to the same numbers", async () => {
+    const encoders = new CountingEncoders();
+    // Half for images, 4 bytes each; half for captions, 8 bytes each: two images, one caption.
+    const data = new EncodedData(encoders, 8, ignore, 16);
+    const first = await data.encode([pair(0, "a")]);
+    await data.encode([pair(1, "bb")]);
+    await data.encode([pair(2, "ccc")]);
+    assert.deepEqual([encoders.images.length, encoders.prompts.length], [3, 3]);
+    // Image 1 and caption ccc are kept, image 0 and caption a are not.
+    await data.encode([pair(1, "ccc")]);
+    assert.deepEqual([encoders.images.length, encoders.prompts.length], [3, 3]);
+    assert.deepEqual(await data.encode([pair(0, "a")]), first);
+    assert.deepEqual([encoders.images.length, encoders.prompts.length], [4, 4]);
+  });
+
+  it("works where not even one fits, also within one batch", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, 8, ignore, 0);
+    const pairs = [pair(0, "a"), pair(1, "bb"), pair(2, "ccc"), pair(3, "a")];
+    const first = await data.encode(pairs);
+    assert.deepEqual(first.conditioning.states.data, Float32Array.of(1, -1, 2, -2, 3, -3, 1, -1));
+    assert.deepEqual(await data.encode(pairs), first);
+  });
+
+  it("hands on what an encoder has cut off, when the caption is first seen", async () => {
+    const cuts: string[] = [];
+    const data = new EncodedData(new CountingEncoders(), 8, ({ cut }) => cuts.push(cut));
+    await data.encode([pair(0, "a caption that is long"), pair(1, "short")]);
+    await data.encode([pair(0, "a caption that is long"), pair(1, "short")]);
+    assert.deepEqual(cuts, ["that is long"]);
+  });
+
+  it("names an image that cannot be read", async () => {
+    const data = new EncodedData(new CountingEncoders(), 8, ignore);
+    const file = join(folder, "broken.png");
+    await writeFile(file, "no image at all");
+    await assert.rejects(
+      () => data.encode([{ file, caption: "x" }]),
+      (error) => error instanceof InputError && error.message.includes(file),
+    );
+  });
+});

@@ -1,0 +1,13 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cosineRestarts } from "./learning-rate.js";
+import { torchOptimizers } from "./support.test.js";
+
+for (const { rates, ...schedule } of torchOptimizers.cosine) {
+  test(`cosine restarts every ${schedule.period} from ${schedule.learningRate} to ${schedule.minimum}, as PyTorch`, () => {
+    for (const [steps, expected] of rates.entries()) {
+      const rate = cosineRestarts(schedule, steps);
+      assert.ok(Math.abs(rate - expected) <= 1e-12 * expected, `after ${steps} steps: ${rate}, PyTorch ${expected}`);
+    }
+  });
+}

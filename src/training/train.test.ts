@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { InputError, RuntimeFailure } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import { openImageFolder } from "../data/image-folder.js";
+import { drawPictures } from "../demo/pictures.js";
+import { softRepa } from "../objectives/softrepa.js";
+import { largestDifference, openTiny } from "../pipelines/support.test.js";
+import { initialSoftTokens } from "../softtokens/initial.js";
+import type { SoftTokens } from "../softtokens/softtokens.js";
+import { type TrainStep, train } from "./train.js";
+
+const folder = await mkdtemp(join(tmpdir(), "softrepa-train-"));
+after(() => rm(folder, { recursive: true, force: true }));
+await drawPictures(folder);
+
+describe("train", async () => {
+  const pipeline = await openTiny("sd3");
+  const { items } = await openImageFolder(folder);
+  const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });
+  const settings = {
+    batch: 3,
+    steps: 4,
+    learningRate: 0.01,
+    weightDecay: 1e-4,
+    restartPeriod: 2,
+    schedulerEvery: 1,
+    minimumLearningRate: 0,
+    seed: 5,
+    resolution: 32,
+    chunk: undefined,
+  };
+  const start = (): SoftTokens =>
+    initialSoftTokens(
+      pipeline.softTokenLayout,
+      { layers: 1, count: 2, buckets: 5, width: "projected" },
+      new Generator(1),
+    );
+  /** Trains fresh tokens; what they became, and the steps on the way. */
+  const run = async (changes: Partial<typeof settings> & { chunk?: undefined } = {}, signal?: AbortSignal) => {
+    const tokens = start();
+    const steps: TrainStep[] = [];
+    const onStep = (step: TrainStep) => {
+      steps.push(step);
+    };
+    const done = await train(
+      pipeline,
+      items,
+      tokens,
+      objective,
+      { ...settings, ...changes },
+      {
+        onStep,
+        ...(signal && { signal }),
+      },
+    );
+    return { tokens, steps, done };
+  };
+  const whole = await run();
+
+  it("tells of every step, with rates that fall and start over", () => {
+    assert.equal(whole.done, 4);
+    assert.deepEqual(
+      whole.steps.map(({ step, learningRate }) => [step, Number(learningRate.toPrecision(6))]),
+      [
+        [1, 0.01],
+        [2, 0.005],
+        [3, 0.01],
+        [4, 0.005],
+      ],
+    );
+    for (const { loss, rank1, timestep } of whole.steps) {
+      assert.ok(Number.isFinite(loss) && rank1 >= 0 && rank1 <= 1 && Number.isInteger(timestep));
+    }
+  });
+
+  it("changes the tokens, and gives the same ones for the same seed", async () => {
+    assert.ok(largestDifference(whole.tokens.tokens, start().tokens) > 1e-3);
+    assert.deepEqual((await run()).tokens, whole.tokens);
+    assert.ok(largestDifference((await run({ seed: 6, steps: 1 })).tokens.tokens, whole.tokens.tokens) > 1e-4);
+  });
+
+  it("comes to nearly the same tokens, one pair a run", async () => {
+    const tokens = start();
+    await train(pipeline, items, tokens, objective, { ...settings, chunk: 1 });
+    assert.ok(largestDifference(tokens.tokens, whole.tokens.tokens) < 1e-4);
+  });
+
+  it("leaves the tokens of the last finished step when it is stopped", async () => {
+    const stop = new AbortController();
+    const tokens = start();
+    const done = await train(pipeline, items, tokens, objective, settings, {
+      signal: stop.signal,
+      onStep: ({ step }) => {
+        if (step === 2) stop.abort();
+      },
+    });
+    assert.equal(done, 2);
+    assert.deepEqual(tokens, (await run({ steps: 2 })).tokens);
+  });
+
+  it("does nothing when it is stopped before it begins", async () => {
+    const { done, tokens, steps } = await run({}, AbortSignal.abort());
+    assert.deepEqual([done, steps], [0, []]);
+    assert.deepEqual(tokens, start());
+  });
+
+  it("stops with the step and the images when the loss is no number", async () => {
+    const tokens = start();
+    tokens.tokens.data[0] = Number.NaN;
+    await assert.rejects(
+      () => train(pipeline, items, tokens, objective, settings),
+      (error) =>
+        error instanceof RuntimeFailure &&
+        /^the loss became NaN at step 1 \(timestep \d+, images .*\.png, .*\.png, .*\.png\)$/.test(error.message),
+    );
+  });
+
+  it("passes on what a hook throws, and what the data lack", async () => {
+    const fault = new Error("disk full");
+    const onStep = () => Promise.reject(fault);
+    await assert.rejects(() => train(pipeline, items, start(), objective, settings, { onStep }), fault);
+    const few = items.slice(0, 2);
+    await assert.rejects(() => train(pipeline, few, start(), objective, settings), InputError);
+  });
+});
