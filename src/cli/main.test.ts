@@ -3,31 +3,7 @@ import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:
 import { readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-
-const main = fileURLToPath(new URL("main.js", import.meta.url));
-
-interface Outcome {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function outcomeOf(child: ChildProcess): Promise<Outcome> {
-  const text = { stdout: "", stderr: "" };
-  child.stdout?.on("data", (data) => {
-    text.stdout += data;
-  });
-  child.stderr?.on("data", (data) => {
-    text.stderr += data;
-  });
-  return new Promise((done) => child.on("close", (code, signal) => done({ code, signal, ...text })));
-}
-
-/** Runs the built command. */
-function softrepa(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  return outcomeOf(spawn(process.execPath, [main, ...args], { env: { ...process.env, SOFTREPA_DEBUG: "", ...env } }));
-}
+import { main, outcomeOf, softrepa } from "./support.test.js";
 
 /** Runs a program of one command `x`, whose body is the given source; it sees `context`, `failures` and `sleep`. */
 function program(body: string, args: readonly string[] = [], options: SpawnOptions = {}): ChildProcess {

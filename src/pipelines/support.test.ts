@@ -25,7 +25,7 @@ export const captions = [
 
 /** Opens one of the small pipelines on an engine that is closed when the tests of the file are done. */
 export function openTiny(family: "sd3" | "sd35"): Promise<DiffusionPipeline> {
-  const engine = new OnnxRuntimeEngine("cpu", 2);
+  const engine = new OnnxRuntimeEngine("cpu", 1);
   after(() => engine.close());
   return openPipeline(pipelineFolder(family), engine, shortText);
 }
