@@ -27,16 +27,20 @@ export class BatchSampler {
   next(): TrainingPair[] {
     const batch: TrainingPair[] = [];
     const waiting: TrainingPair[] = [];
-    for (let epochs = 0; batch.length < this.size; ) {
-      const pair = this.queue.shift();
-      if (pair === undefined) {
+    let [pairs, position, epochs] = [this.queue, 0, 0];
+    while (batch.length < this.size) {
+      if (position === pairs.length) {
         if (++epochs > 2) throw this.tooFew(batch.length);
-        this.queue = this.drawEpoch();
-      } else if (batch.some(({ file, caption }) => file === pair.file || caption === pair.caption)) {
-        waiting.push(pair);
-      } else batch.push(pair);
+        // An image that waits already is not drawn again: the queue never outgrows the data set.
+        const files = new Set(waiting.map(({ file }) => file));
+        [pairs, position] = [this.drawEpoch().filter(({ file }) => !files.has(file)), 0];
+        continue;
+      }
+      const pair = pairs[position++];
+      const clashes = batch.some(({ file, caption }) => file === pair.file || caption === pair.caption);
+      (clashes ? waiting : batch).push(pair);
     }
-    this.queue = waiting.concat(this.queue);
+    this.queue = waiting.concat(pairs.slice(position));
     return batch;
   }
 
