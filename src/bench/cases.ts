@@ -3,8 +3,10 @@
 import { Generator } from "../core/random.js";
 import { floatTensor } from "../core/tensor.js";
 import { countFlops } from "../graph/flops.js";
+import type { Graph, Value } from "../graph/graph.js";
 import { compilePairErrors, pairErrorGraph } from "../objectives/pair-errors.js";
 import { softRepa } from "../objectives/softrepa.js";
+import type { Sd3Denoiser } from "../pipelines/sd3-denoiser.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser, guidedDenoiserGraph } from "../sampling/guided-denoiser.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
@@ -31,72 +33,62 @@ const latentShape = [16, 64, 64];
 const softShape = [5, 4, 768];
 const blocks = 12;
 
-/** One row of B = 4: forward, backward, gradients of 4 pairs. */
-async function trainingStep(): Promise<Measurement> {
+/** A graph to be timed: its work, one run of it, and its end. */
+interface Step {
+  readonly graph: Graph;
+  readonly outputs: Readonly<Record<string, Value>>;
+  readonly run: () => Promise<unknown>;
+  readonly release: () => Promise<void>;
+}
+
+/** Times a step between two measurements of the machine's peak. */
+async function measureStep(
+  title: string,
+  repetitions: number,
+  open: (denoiser: Sd3Denoiser, random: Generator) => Promise<Step>,
+): Promise<Measurement> {
   const engine = new OnnxRuntimeEngine("cpu");
   const before = await matMulPeak(engine);
-  const denoiser = await benchDenoiser(engine, blocks);
-  const options = { pairs: 4, latentShape, images: "shared", softTokens: softShape, gradients: true } as const;
-  const { graph, outputs } = pairErrorGraph(denoiser, options);
-  const { executed, useful } = countFlops(graph, Object.values(outputs));
-  const step = await compilePairErrors(denoiser, options);
-  const random = new Generator(0);
-  const feeds = {
-    sample: random.normal([1, ...latentShape]),
-    target: random.normal([1, ...latentShape]),
-    timestep: floatTensor([1], Float32Array.of(500)),
-    conditioning: randomConditioning(denoiser, 4, random),
-    softTokens: random.normal(softShape),
-  };
-  const { median, runs } = await time(() => step.run(feeds), 3);
+  const step = await open(await benchDenoiser(engine, blocks), new Generator(0));
+  const { executed, useful } = countFlops(step.graph, Object.values(step.outputs));
+  const { median: seconds, runs } = await time(step.run, repetitions);
   const memory = peakMemory();
   await step.release();
   const peakGflops = Math.max(before, await matMulPeak(engine));
   await engine.close();
-  const title = "training step: 4 pairs forward + backward";
-  return {
-    title,
-    seconds: median,
-    runs,
-    executed: executed / 1e9,
-    useful: useful / 1e9,
-    peakGflops,
-    peakMemory: memory,
-  };
+  return { title, seconds, runs, executed: executed / 1e9, useful: useful / 1e9, peakGflops, peakMemory: memory };
+}
+
+/** One row of B = 4: forward, backward, gradients of 4 pairs. */
+function trainingStep(): Promise<Measurement> {
+  return measureStep("training step: 4 pairs forward + backward", 3, async (denoiser, random) => {
+    const options = { pairs: 4, latentShape, images: "shared", softTokens: softShape, gradients: true } as const;
+    const step = await compilePairErrors(denoiser, options);
+    const feeds = {
+      sample: random.normal([1, ...latentShape]),
+      target: random.normal([1, ...latentShape]),
+      timestep: floatTensor([1], Float32Array.of(500)),
+      conditioning: randomConditioning(denoiser, 4, random),
+      softTokens: random.normal(softShape),
+    };
+    return { ...pairErrorGraph(denoiser, options), run: () => step.run(feeds), release: () => step.release() };
+  });
 }
 
 /** One guided denoising step of one image. */
-async function samplingStep(): Promise<Measurement> {
-  const engine = new OnnxRuntimeEngine("cpu");
-  const before = await matMulPeak(engine);
-  const denoiser = await benchDenoiser(engine, blocks);
-  const options = { images: 1, latentShape, guided: true, softTokens: softShape };
-  const { graph, outputs } = guidedDenoiserGraph(denoiser, options);
-  const { executed, useful } = countFlops(graph, Object.values(outputs));
-  const step = await compileGuidedDenoiser(denoiser, options);
-  const random = new Generator(0);
-  const feeds = {
-    sample: random.normal([1, ...latentShape]),
-    timestep: 500,
-    conditioning: randomConditioning(denoiser, 2, random),
-    softTokens: random.normal(softShape),
-    guidanceScale: 4,
-  };
-  const { median, runs } = await time(() => step.run(feeds), 5);
-  const memory = peakMemory();
-  await step.release();
-  const peakGflops = Math.max(before, await matMulPeak(engine));
-  await engine.close();
-  const title = "sampling step: 1 image, both guidance branches";
-  return {
-    title,
-    seconds: median,
-    runs,
-    executed: executed / 1e9,
-    useful: useful / 1e9,
-    peakGflops,
-    peakMemory: memory,
-  };
+function samplingStep(): Promise<Measurement> {
+  return measureStep("sampling step: 1 image, both guidance branches", 5, async (denoiser, random) => {
+    const options = { images: 1, latentShape, guided: true, softTokens: softShape };
+    const step = await compileGuidedDenoiser(denoiser, options);
+    const feeds = {
+      sample: random.normal([1, ...latentShape]),
+      timestep: 500,
+      conditioning: randomConditioning(denoiser, 2, random),
+      softTokens: random.normal(softShape),
+      guidanceScale: 4,
+    };
+    return { ...guidedDenoiserGraph(denoiser, options), run: () => step.run(feeds), release: () => step.release() };
+  });
 }
 
 /** A whole contrastive step, B x B pairs in runs of 4, on 4 blocks and 64 image tokens. */
