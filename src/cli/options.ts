@@ -41,11 +41,8 @@ export function real(min: number, max = Number.POSITIVE_INFINITY): Kind<number> 
 
 export const positive: Kind<number> = { schema: decimal.pipe(z.number().positive()), what: "a number above 0" };
 
-/** Width or height of an image; the autoencoders of all families shrink by 8. */
-export const pixels: Kind<number> = {
-  schema: whole(16, 8192).schema.pipe(z.number().multipleOf(8)),
-  what: "a multiple of 8 from 16 to 8192",
-};
+/** Width or height of an image; which sizes a model can make is its pipeline's to say. */
+export const pixels: Kind<number> = whole(1, 8192);
 
 export const path: Kind<string> = { schema: z.string().min(1), what: "a path" };
 

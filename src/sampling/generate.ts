@@ -1,10 +1,11 @@
 /** @file From prompts to images. */
 
-import { stopIfAsked, UsageError } from "../core/errors.js";
+import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import { requireSize } from "../pipelines/sizes.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { sampleLatents } from "./sample.js";
@@ -47,7 +48,8 @@ export async function* generate<Job extends ImageJob>(
   request: GenerateRequest<Job>,
 ): AsyncGenerator<GeneratedImage<Job>, void> {
   const { jobs, width, height, steps, softTokens, strength, signal, onProgress } = request;
-  requireSize(pipeline, width, height);
+  requireSize(pipeline, "width", width);
+  requireSize(pipeline, "height", height);
   const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
   const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
   try {
@@ -99,15 +101,4 @@ async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, re
           )
         : null,
   };
-}
-
-function requireSize({ sizeMultiple, origin }: DiffusionPipeline, width: number, height: number): void {
-  for (const [name, size] of [
-    ["width", width],
-    ["height", height],
-  ] as const) {
-    if (size <= 0 || size % sizeMultiple !== 0) {
-      throw new UsageError(`${name} ${size} does not fit ${origin}: it must be a multiple of ${sizeMultiple}`);
-    }
-  }
 }

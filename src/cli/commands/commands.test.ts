@@ -101,7 +101,7 @@ test("train: values out of range and combinations that make no sense are wrong u
     ["--lr 1e999", /^2 --lr must be a number above 0/],
     ["--weight-decay -1", /^2 --weight-decay must be a number of at least 0/],
     ["--seed 4294967296", /^2 --seed must be a whole number from 0 to 4294967295/],
-    ["--resolution 100", /^2 --resolution must be a multiple of 8 from 16 to 8192, not "100"$/],
+    ["--resolution 0", /^2 --resolution must be a whole number from 1 to 8192, not "0"$/],
     ["--provider gpu", /^2 --provider must be one of auto, cpu, webgpu, cuda, dml, coreml, not "gpu"$/],
     ["--width wide", /^2 --width must be one of raw, projected/],
     ["--lr 1e-6", /^2 --min-lr 0.00001 is above --lr 0.000001$/],

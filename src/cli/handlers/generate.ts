@@ -3,6 +3,7 @@
 import { basename, resolve } from "node:path";
 import { a1111Parameters } from "../../data/a1111.js";
 import { savePng } from "../../data/png.js";
+import { requireSize } from "../../pipelines/sizes.js";
 import { generate } from "../../sampling/generate.js";
 import type { GenerateCommandOptions } from "../commands/generate.js";
 import type { CommandContext } from "../context.js";
@@ -18,6 +19,8 @@ export async function runGenerate(
     const { width = pipeline.defaultSize, height = pipeline.defaultSize } = options;
     const shared = { model: modelName(model), negative, steps, guidance, width, height };
     const tokens = options.tokens === undefined ? {} : { tokens: basename(resolve(options.tokens)), strength };
+    requireSize(pipeline, "--width", width);
+    requireSize(pipeline, "--height", height);
     reporter.progress("steps", 0, jobs.length * steps);
     const images = generate(pipeline, {
       jobs,

@@ -5,6 +5,7 @@ import { concatRows } from "../../core/tensor.js";
 import { loadImage } from "../../data/load-image.js";
 import { rank1, score } from "../../evaluation/score.js";
 import { defaultChunk } from "../../objectives/chunk.js";
+import { requireSize } from "../../pipelines/sizes.js";
 import type { ScoreCommandOptions } from "../commands/score.js";
 import type { CommandContext } from "../context.js";
 import { formatMatrix } from "../format/matrix.js";
@@ -15,6 +16,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
   await withPipeline(options, reporter, async (pipeline) => {
     const softTokens = await openTokens(options.tokens, pipeline);
     const side = options.resolution ?? pipeline.defaultSize;
+    requireSize(pipeline, "--resolution", side);
     const images = await Promise.all(
       files.map(async (file) => {
         const image = await loadImage(file, { width: side, height: side, crop: "center" });

@@ -2,12 +2,13 @@
 
 import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
-import { InterruptedError, messageOf, RuntimeFailure, UsageError } from "../../core/errors.js";
+import { InterruptedError, messageOf, RuntimeFailure } from "../../core/errors.js";
 import { writeFileAtomic } from "../../core/files.js";
 import { Generator } from "../../core/random.js";
 import { openImageFolder } from "../../data/image-folder.js";
 import { softRepa } from "../../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
+import { requireSize } from "../../pipelines/sizes.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
 import { initialSoftTokens } from "../../softtokens/initial.js";
 import type { SoftTokens } from "../../softtokens/softtokens.js";
@@ -31,21 +32,27 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
     const save = (file: string, step: number) =>
       writeSoftTokens(join(out, file), described(softTokens, options, step), "softrepa");
 
+    let finished = 0;
     reporter.progress("steps", 0, steps);
     const done = await train(pipeline, items, softTokens, softRepa(settings), settings, {
       signal,
       onTruncated: truncationWarner(reporter),
       onStep: async (step) => {
         if (step.step === 1) await begin();
+        finished = step.step;
         await record(log, step);
         const { loss, rank1 } = step;
         const last = step.step === steps;
         reporter.progress("steps", step.step, steps, { loss: loss.toFixed(4), rank1: rank1.toFixed(2) });
         if (last || step.step % options.logEvery === 0) reporter.event("step", { ...step });
         if (options.saveEvery > 0 && step.step % options.saveEvery === 0) {
-          await save(join("checkpoints", `step-${String(step.step).padStart(6, "0")}.safetensors`), step.step);
+          await save(checkpointName(step.step), step.step);
         }
       },
+    }).catch(async (error: unknown) => {
+      // A failure on the way costs the step that failed, not those before.
+      if (finished > 0) await save(checkpointName(finished), finished);
+      throw error;
     });
     if (done === 0) await begin();
     await save("tokens.safetensors", done);
@@ -55,15 +62,17 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
   });
 }
 
+function checkpointName(step: number): string {
+  return join("checkpoints", `step-${String(step).padStart(6, "0")}.safetensors`);
+}
+
 /** Weight of the plain denoising error by family (arXiv 2503.08250, appendix). */
 const defaultDweight: Record<DiffusionPipeline["family"], number> = { sd3: 0 };
 
 /** Options with the model's and family's own values filled in. */
 function resolve(options: TrainCommandOptions, pipeline: DiffusionPipeline) {
   const resolution = options.resolution ?? pipeline.defaultSize;
-  if (resolution % pipeline.sizeMultiple !== 0) {
-    throw new UsageError(`--resolution ${resolution} must be a multiple of ${pipeline.sizeMultiple} for this model`);
-  }
+  requireSize(pipeline, "--resolution", resolution);
   return {
     batch: options.batch,
     steps: options.steps,
