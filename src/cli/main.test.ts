@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:
 import { readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { main, outcomeOf, softrepa } from "./support.test.js";
+import { main, outcomeOf, softrepa } from "./testing/support.js";
 
 /** Runs a program of one command `x`, whose body is the given source; it sees `context`, `failures` and `sleep`. */
 function program(body: string, args: readonly string[] = [], options: SpawnOptions = {}): ChildProcess {

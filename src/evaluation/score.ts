@@ -49,6 +49,7 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
     latentShape,
     images: "shared",
     softTokens: embedding?.shape ?? null,
+    strength: request.strength,
     gradients: false,
   });
   const images = latents.shape[0];
@@ -57,7 +58,7 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
   let done = 0;
   try {
     for (const timestep of request.timesteps) {
-      const softTokens = embedding && (await embedding.at(timestep, request.strength));
+      const softTokens = embedding && (await embedding.at(timestep));
       for (let draw = 0; draw < request.noises; draw++) {
         const noise = new Generator(request.seed + draw).normal([1, ...latentShape]);
         for (let image = 0; image < images; image++) {

@@ -26,7 +26,7 @@ import {
   refuses,
   reshaped,
   runModel,
-} from "./support.test.js";
+} from "./testing/support.js";
 import { Weights } from "./weights.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);

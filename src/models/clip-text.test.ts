@@ -28,7 +28,7 @@ import {
   reshaped,
   runModel,
   sliceOf,
-} from "./support.test.js";
+} from "./testing/support.js";
 import { Weights } from "./weights.js";
 
 const ids = z.array(z.array(z.int()));

@@ -6,6 +6,7 @@ import { input } from "../graph/ops.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import type { WeightSource } from "../weights/source.js";
 import { translateKeys } from "./dialect.js";
+import { positionBucket, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } from "./t5-encoder.js";
 import {
   alterSource,
   assertClose,
@@ -18,8 +19,7 @@ import {
   reshaped,
   runModel,
   sliceOf,
-} from "./support.test.js";
-import { positionBucket, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } from "./t5-encoder.js";
+} from "./testing/support.js";
 import { Weights } from "./weights.js";
 
 const textGolden = z.object({ input_ids_3: z.array(z.array(z.int())) });

@@ -6,6 +6,7 @@ import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { expand, input, mul, reduceMean, reshape, sub } from "../graph/ops.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
+import { denoiseAtStrength } from "../pipelines/strength.js";
 import type { CompileOptions } from "../runtime/engine.js";
 
 export interface PairErrorOptions {
@@ -17,6 +18,8 @@ export interface PairErrorOptions {
   readonly images: "shared" | "each";
   /** Sizes of the effective soft tokens [layers, count, width]; null for the plain model. */
   readonly softTokens: Shape | null;
+  /** 0..1, how much of the soft tokens' effect counts (default 1). */
+  readonly strength?: number;
   /** Also compute d error / d soft tokens of every pair. */
   readonly gradients: boolean;
   readonly compile?: CompileOptions;
@@ -64,7 +67,12 @@ export function pairErrorGraph(pipeline: Denoiser, options: PairErrorOptions) {
   );
   const shared = softShape && input(graph, "soft_tokens", [1, ...softShape]);
   const softTokens = shared && expand(shared, [pairs, ...shared.shape.slice(1)]);
-  const prediction = pipeline.denoise(graph, { sample, timestep, conditioning, softTokens });
+  const prediction = denoiseAtStrength(
+    pipeline,
+    graph,
+    { sample, timestep, conditioning, softTokens },
+    options.strength ?? 1,
+  );
   const difference = sub(prediction, target);
   const errors = reduceMean(mul(difference, difference), [1, 2, 3]);
   if (!options.gradients || softTokens === null) return { graph, outputs: { errors } };

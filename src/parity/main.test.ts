@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { changeJson, changeTensors } from "../pipelines/support.test.js";
-import { fixture } from "../weights/support.test.js";
+import { changeJson, changeTensors } from "../pipelines/testing/support.js";
+import { fixture } from "../weights/testing/support.js";
 
 const main = fileURLToPath(new URL("main.js", import.meta.url));
 

@@ -6,9 +6,9 @@ import { after, before, describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
-import { refuses, survives } from "../weights/support.test.js";
+import { refuses, survives } from "../weights/testing/support.js";
 import { isSupportedClass, openPipeline } from "./open.js";
-import { changeJson, changeTensors, copyPipeline, pipelineFolder, shortText, weightFile } from "./support.test.js";
+import { changeJson, changeTensors, copyPipeline, pipelineFolder, shortText, weightFile } from "./testing/support.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());

@@ -7,7 +7,7 @@ import type { Session } from "../runtime/engine.js";
 import { fixedBatches } from "./batches.js";
 import { joinConditioning, pickTexts, textOf } from "./conditioning.js";
 import { SessionCache } from "./session-cache.js";
-import { captions, largestDifference, openTiny } from "./support.test.js";
+import { captions, largestDifference, openTiny } from "./testing/support.js";
 
 describe("texts of a conditioning", () => {
   const two = {

@@ -5,6 +5,7 @@ import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, concat, expand, input, mul, slice, sub } from "../graph/ops.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
+import { denoiseAtStrength } from "../pipelines/strength.js";
 
 export interface GuidedDenoiserOptions {
   /** Images a run. */
@@ -15,6 +16,8 @@ export interface GuidedDenoiserOptions {
   readonly guided: boolean;
   /** Sizes of the effective soft tokens, which both branches see; null for the plain model. */
   readonly softTokens: Shape | null;
+  /** 0..1, how much of the soft tokens' effect counts (default 1). */
+  readonly strength?: number;
 }
 
 export interface GuidedDenoiserFeeds {
@@ -34,7 +37,7 @@ export interface GuidedDenoiser {
 }
 
 export function guidedDenoiserGraph(pipeline: Denoiser, options: GuidedDenoiserOptions) {
-  const { images, latentShape, guided, softTokens: softShape } = options;
+  const { images, latentShape, guided, softTokens: softShape, strength = 1 } = options;
   const texts = guided ? 2 * images : images;
   const graph = new Graph();
   const sample = input(graph, "sample", [images, ...latentShape]);
@@ -44,10 +47,15 @@ export function guidedDenoiserGraph(pipeline: Denoiser, options: GuidedDenoiserO
   );
   const softTokens = softShape && expand(input(graph, "soft_tokens", [1, ...softShape]), [texts, ...softShape]);
   if (!guided) {
-    return { graph, outputs: { prediction: pipeline.denoise(graph, { sample, timestep, conditioning, softTokens }) } };
+    return {
+      graph,
+      outputs: {
+        prediction: denoiseAtStrength(pipeline, graph, { sample, timestep, conditioning, softTokens }, strength),
+      },
+    };
   }
   const twice = concat([sample, sample], 0);
-  const both = pipeline.denoise(graph, { sample: twice, timestep, conditioning, softTokens });
+  const both = denoiseAtStrength(pipeline, graph, { sample: twice, timestep, conditioning, softTokens }, strength);
   const [negative, positive] = [slice(both, 0, 0, images), slice(both, 0, images)];
   const guidance = input(graph, "guidance_scale", [1]);
   return { graph, outputs: { prediction: add(negative, mul(guidance, sub(positive, negative))) } };

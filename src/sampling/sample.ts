@@ -30,6 +30,7 @@ export async function sampleLatents(pipeline: DiffusionPipeline, request: Sample
     latentShape: noise.shape.slice(1),
     guided: negative !== null,
     softTokens: softTokens?.embedding.shape ?? null,
+    strength: softTokens?.strength ?? 1,
   });
   try {
     const run = pipeline.scheduler.start(request.steps);
@@ -44,7 +45,7 @@ export async function sampleLatents(pipeline: DiffusionPipeline, request: Sample
         sample: run.scaleInput(sample, index),
         timestep,
         conditioning,
-        softTokens: softTokens && (await softTokens.embedding.at(timestep, softTokens.strength)),
+        softTokens: softTokens && (await softTokens.embedding.at(timestep)),
         guidanceScale,
       });
       sample = run.step(index, sample, prediction);

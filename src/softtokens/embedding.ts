@@ -52,16 +52,10 @@ export class SoftTokenEmbedding {
     );
   }
 
-  /** Effective tokens [layers, count, width] at a timestep, times `strength`. */
-  async at(timestep: number, strength = 1): Promise<FloatTensor> {
+  /** Effective tokens [layers, count, width] at a timestep. */
+  async at(timestep: number): Promise<FloatTensor> {
     const { effective } = await this.forward.run({ tokens: this.softTokens.tokens, row: this.rowAt(timestep) });
-    const { shape, data } = effective as FloatTensor;
-    return strength === 1
-      ? floatTensor(shape, data)
-      : floatTensor(
-          shape,
-          data.map((x) => x * strength),
-        );
+    return effective as FloatTensor;
   }
 
   /** Gradients from d loss / d effective at the same timestep. */

@@ -11,7 +11,7 @@ import { compilePairErrors } from "../objectives/pair-errors.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { pickTexts } from "../pipelines/conditioning.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
-import { captions, openTiny, relativeError } from "../pipelines/support.test.js";
+import { captions, openTiny, relativeError } from "../pipelines/testing/support.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { AdamW } from "./adamw.js";

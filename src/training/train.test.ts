@@ -8,7 +8,7 @@ import { Generator } from "../core/random.js";
 import { openImageFolder } from "../data/image-folder.js";
 import { drawPictures } from "../demo/pictures.js";
 import { softRepa } from "../objectives/softrepa.js";
-import { largestDifference, openTiny } from "../pipelines/support.test.js";
+import { largestDifference, openTiny } from "../pipelines/testing/support.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { type TrainStep, train } from "./train.js";

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import type { Tensor } from "../core/tensor.js";
 import { type CheckpointStem, checkpointVariants, openCheckpoint } from "./checkpoint.js";
 import { openSafetensors, readTensor, writeSafetensors } from "./safetensors.js";
-import { fixture, refuses, shared, temporaryFolder } from "./support.test.js";
+import { fixture, refuses, shared, temporaryFolder } from "./testing/support.js";
 
 const at = temporaryFolder();
 const stem = "diffusion_pytorch_model";

@@ -6,7 +6,7 @@ import { unzipSync } from "fflate";
 import { InputError } from "../core/errors.js";
 import { unpickle } from "./pickle.js";
 import { PickleDict, PickleList, PickleTuple, type PickleValue } from "./pickle-values.js";
-import { fixture } from "./support.test.js";
+import { fixture } from "./testing/support.js";
 import { namedTensors, storageOf, torchGlobals } from "./torch-objects.js";
 
 const support = { globals: torchGlobals, persistentLoad: storageOf };

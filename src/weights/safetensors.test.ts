@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { Tensor } from "../core/tensor.js";
 import { openSafetensors, readTensor, writeSafetensors } from "./safetensors.js";
 import type { StoredTensor } from "./source.js";
-import { awkward, bitsOf, refuses, survives, temporaryFolder } from "./support.test.js";
+import { awkward, bitsOf, refuses, survives, temporaryFolder } from "./testing/support.js";
 
 const at = temporaryFolder();
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { readSoftTokens } from "../../softtokens/formats/index.js";
-import { bitsOf, shared } from "../../weights/support.test.js";
+import { bitsOf, shared } from "../../weights/testing/support.js";
 import { readTorchFile } from "../../weights/torch-file.js";
-import { namesIn, scratchFolder, softrepa } from "../support.test.js";
+import { namesIn, scratchFolder, softrepa } from "../testing/support.js";
 
 const at = await scratchFolder();
 const official = shared("official-tokens");

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { floatTensor } from "../../core/tensor.js";
 import { readSoftTokens, writeSoftTokens } from "../../softtokens/formats/index.js";
 import type { SoftTokens } from "../../softtokens/softtokens.js";
-import { temporaryFolder } from "../../weights/support.test.js";
+import { temporaryFolder } from "../../weights/testing/support.js";
 
 const at = temporaryFolder();
 const module = new URL("./tokens.js", import.meta.url);

@@ -3,10 +3,10 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
 import { crc32 } from "node:zlib";
 import { floatTensor } from "../../core/tensor.js";
-import { changeJson, changeTensors, copyPipeline, weightFile } from "../../pipelines/support.test.js";
+import { changeJson, changeTensors, copyPipeline, weightFile } from "../../pipelines/testing/support.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
 import type { SoftTokens } from "../../softtokens/softtokens.js";
-import { shared } from "../../weights/support.test.js";
+import { shared } from "../../weights/testing/support.js";
 import {
   drawPictures,
   eventsOf,
@@ -17,7 +17,7 @@ import {
   small,
   smallTokens,
   softrepa,
-} from "../support.test.js";
+} from "../testing/support.js";
 
 const at = await scratchFolder();
 await drawPictures(at("pictures"));

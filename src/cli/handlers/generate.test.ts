@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
 import { readPngText } from "../../data/png.js";
-import { captions } from "../../pipelines/support.test.js";
+import { captions } from "../../pipelines/testing/support.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
 import {
   eventFrom,
@@ -17,7 +17,7 @@ import {
   softrepa,
   start,
   succeeds,
-} from "../support.test.js";
+} from "../testing/support.js";
 
 const at = await scratchFolder();
 const quick = ["generate", ...model, "--steps", "4", "--seed", "7", "--width", "48", "--height", "48"];

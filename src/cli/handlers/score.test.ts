@@ -14,7 +14,7 @@ import {
   smallTokens,
   start,
   succeeds,
-} from "../support.test.js";
+} from "../testing/support.js";
 
 const at = await scratchFolder();
 const images = ["red-circle.png", "blue-square.png", "green-triangle.png"].map((name) => at("data", name));

@@ -15,7 +15,7 @@ import {
   softrepa,
   start,
   succeeds,
-} from "../support.test.js";
+} from "../testing/support.js";
 
 const at = await scratchFolder();
 const quick = [

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type FloatTensor, floatTensor } from "../../core/tensor.js";
 import { writeSafetensors } from "../../weights/safetensors.js";
-import { awkward, bitsOf, refuses, shared, temporaryFolder } from "../../weights/support.test.js";
+import { awkward, bitsOf, refuses, shared, temporaryFolder } from "../../weights/testing/support.js";
 import { readTorchFile } from "../../weights/torch-file.js";
 import { writeTorchStateDict, writeTorchTensor } from "../../weights/torch-write.js";
 import type { SoftTokens } from "../softtokens.js";

@@ -4,16 +4,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
-import { InputError } from "../core/errors.js";
-import { type FloatTensor, floatTensor, intTensor, type Shape, sizeOf, type Tensor } from "../core/tensor.js";
-import { Graph, type Value } from "../graph/graph.js";
-import { writeOnnx } from "../graph/onnx/writer.js";
-import { input } from "../graph/ops.js";
-import type { Engine } from "../runtime/engine.js";
-import { openCheckpoint } from "../weights/checkpoint.js";
-import { openSafetensors, readTensor } from "../weights/safetensors.js";
-import type { StoredTensor, WeightSource } from "../weights/source.js";
-import { Weights } from "./weights.js";
+import { InputError } from "../../core/errors.js";
+import { type FloatTensor, floatTensor, intTensor, type Shape, sizeOf, type Tensor } from "../../core/tensor.js";
+import { Graph, type Value } from "../../graph/graph.js";
+import { writeOnnx } from "../../graph/onnx/writer.js";
+import { input } from "../../graph/ops.js";
+import type { Engine } from "../../runtime/engine.js";
+import { openCheckpoint } from "../../weights/checkpoint.js";
+import { openSafetensors, readTensor } from "../../weights/safetensors.js";
+import type { StoredTensor, WeightSource } from "../../weights/source.js";
+import { Weights } from "../weights.js";
 
 /** The families with goldens of whole pipelines: sd35 has its weights in shards, sdxl in a half-precision variant. */
 export const families = ["sd15", "sdxl", "sd3", "sd35"] as const;

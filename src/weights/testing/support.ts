@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
-import { SoftrepaError } from "../core/errors.js";
+import { SoftrepaError } from "../../core/errors.js";
 
 /** A path among the fixtures; tests run from the repository's root. */
 export const fixture = (...path: readonly string[]): string => join(process.cwd(), "test", "fixtures", ...path);

@@ -3,12 +3,12 @@
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after } from "node:test";
-import type { FloatTensor, Tensor } from "../core/tensor.js";
-import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
-import { openSafetensors, readTensor, writeSafetensors } from "../weights/safetensors.js";
-import { fixture } from "../weights/support.test.js";
-import { openPipeline } from "./open.js";
-import type { DiffusionPipeline } from "./pipeline.js";
+import type { FloatTensor, Tensor } from "../../core/tensor.js";
+import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
+import { openSafetensors, readTensor, writeSafetensors } from "../../weights/safetensors.js";
+import { fixture } from "../../weights/testing/support.js";
+import { openPipeline } from "../open.js";
+import type { DiffusionPipeline } from "../pipeline.js";
 
 /** Pipeline folders with random weights: four and three blocks, 64 pixels, text 48 wide, blocks 32 wide. */
 export const pipelineFolder = (family: "sd3" | "sd35"): string => fixture("parity", family, "pipeline");

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { fixture } from "../weights/support.test.js";
+import { fixture } from "../../weights/testing/support.js";
 
 const numbers = z.array(z.number());
 

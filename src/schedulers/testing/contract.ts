@@ -5,11 +5,11 @@ import { readFile } from "node:fs/promises";
 import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { UsageError } from "../core/errors.js";
-import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
-import type { Scheduler } from "./scheduler.js";
+import { UsageError } from "../../core/errors.js";
+import { type FloatTensor, floatTensor, rows } from "../../core/tensor.js";
+import type { Scheduler } from "../scheduler.js";
 
-export const parity = fileURLToPath(new URL("../../test/fixtures/parity/", import.meta.url));
+export const parity = fileURLToPath(new URL("../../../test/fixtures/parity/", import.meta.url));
 
 const header = z.record(
   z.string(),

@@ -1,0 +1,16 @@
+/** @file Soft tokens at less than full strength. */
+
+import type { Graph, Value } from "../graph/graph.js";
+import { add, mul, sub } from "../graph/ops.js";
+import type { Denoiser, DenoiserInputs } from "./pipeline.js";
+
+/**
+ * base + strength (soft - base), where soft and base are the predictions with and without soft tokens. Scaling the tokens
+ * themselves would do next to nothing, since every block begins with a layer norm. Between 0 and 1 it costs both predictions.
+ */
+export function denoiseAtStrength(denoiser: Denoiser, graph: Graph, inputs: DenoiserInputs, strength: number): Value {
+  if (inputs.softTokens === null || strength === 1) return denoiser.denoise(graph, inputs);
+  const base = denoiser.denoise(graph, { ...inputs, softTokens: null });
+  if (strength === 0) return base;
+  return add(base, mul(sub(denoiser.denoise(graph, inputs), base), strength));
+}
