@@ -2,8 +2,10 @@
  * @file The byte-pair tokenizer of CLIP text encoders, from a diffusers `tokenizer/` folder.
  *
  * Such a folder holds vocab.json and merges.txt, the files of transformers' first ("slow") tokenizers, and as a rule no
- * tokenizer.json. The rest of the recipe is the same for every CLIP model and is put together here, as transformers'
- * CLIPTokenizerFast does. (The slow one, given the package ftfy, also mends some characters first: ligatures, curly quotes.)
+ * tokenizer.json. The rest of the recipe is the same for every CLIP model and is put together here, as it is in transformers'
+ * CLIPTokenizer with the package ftfy (see mend-text.ts): the tokenizer that the model_index.json of such pipelines names.
+ * CLIPTokenizerFast differs from it in what ftfy mends (ligatures, curly quotes, full-width letters), in how it
+ * finds special tokens, and in a final sigma. (Mojibake, and HTML 5's names of rare characters, stay unmended here.)
  */
 
 import { join } from "node:path";
@@ -20,12 +22,18 @@ import {
   tokenizerConfig,
 } from "./files.js";
 import { createTokenizer } from "./library.js";
+import { mendText } from "./mend-text.js";
 import { frame, type TextTokenizer } from "./text-tokenizer.js";
 
 const clipPositions = 77;
 const endOfWord = "</w>";
-/** Contractions, runs of letters, single digits, runs of anything else; whitespace falls away. */
-const words = String.raw`'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`;
+/**
+ * Contractions, runs of letters, single digits, runs of anything else; whitespace falls away. transformers ignores case here,
+ * which to Python makes a long s an s, and U+0345, with a letter for its capital, neither a letter nor anything else.
+ */
+const words = String.raw`'[sſ]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}\u0345]+`;
+/** Found in any case of letters: they are part of CLIPTokenizer's own pattern of words. */
+const markers = ["<|startoftext|>", "<|endoftext|>"];
 
 interface AddedToken {
   readonly id: number;
@@ -63,10 +71,8 @@ export async function openClipTokenizer(folder: string): Promise<TextTokenizer> 
       normalizer: {
         type: "Sequence",
         normalizers: [
-          { type: "NFC" },
+          { type: "NFC" }, // its place is taken by mendText, below
           { type: "Replace", pattern: { Regex: String.raw`\s+` }, content: " " },
-          // transformers lowers one character at a time, so a capital sigma never takes the form for the end of a word.
-          { type: "Replace", pattern: { String: "Σ" }, content: "σ" },
           { type: "Lowercase" },
         ],
       },
@@ -83,6 +89,9 @@ export async function openClipTokenizer(folder: string): Promise<TextTokenizer> 
     },
     contentOf(named.eos_token),
   );
+  for (const part of tokenizer.normalizer?.normalizers ?? []) {
+    if (part?.config.type === "NFC") part.normalize = mendText;
+  }
 
   const idOf = (token: SpecialToken): number => {
     const content = contentOf(token);
@@ -118,7 +127,8 @@ function namedTokens(config: TokenizerConfig, map: z.infer<typeof specialTokensM
 
 /**
  * The tokens that are recognised in the text as they stand. The padding token is one of them: where "!" pads, a "!" in a
- * prompt is that token wherever it stands, and "!!" is two of it, not the vocabulary's word "!!".
+ * prompt is that token wherever it stands, and "!!" is two of it, not the vocabulary's word "!!". They are sought before the
+ * text is mended and lowered, whatever their settings say; the markers a second time after it.
  */
 function addedTokens(
   config: TokenizerConfig,
@@ -128,17 +138,18 @@ function addedTokens(
 ): AddedToken[] {
   const added = new Map<string, AddedToken>();
   for (const [id, token] of Object.entries(config.added_tokens_decoder ?? {})) {
-    added.set(token.content, { ...token, id: Number(id) });
+    added.set(token.content, { ...token, id: Number(id), normalized: false });
   }
   for (const token of named) {
     const content = contentOf(token);
     if (added.has(content)) continue;
     const id = vocab[content];
     if (id === undefined) throw new InputError(`${vocabFile} has no entry for the special token ${content}`);
-    const normalized = typeof token === "string" ? false : (token.normalized ?? false);
-    added.set(content, { id, content, normalized, lstrip: false, rstrip: false, single_word: false, special: true });
+    const exactly = { normalized: false, lstrip: false, rstrip: false, single_word: false };
+    added.set(content, { id, content, special: true, ...exactly });
   }
-  return [...added.values()];
+  const mended = markers.flatMap((marker) => added.get(marker) ?? []).map((token) => ({ ...token, normalized: true }));
+  return [...added.values(), ...mended];
 }
 
 /** The pairs of merges.txt, most urgent first, after its `#version` line. */
