@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Generator } from "../core/random.js";
+import { drawScene } from "./draw.js";
+import { apart, categories, edgeMargin, imageSize, objectAt, relationsBetween, type Scene } from "./scene.js";
+import type { Split } from "./splits.js";
+
+function draw(count: number, seed: number): Scene[] {
+  const generator = new Generator(seed);
+  const splits: Split[] = ["train", "held-out"];
+  return Array.from({ length: count }, (_, index) => drawScene(splits[index % 2] ?? "train", generator));
+}
+
+describe("drawn scenes", () => {
+  it("are the same for the same seed", () => {
+    assert.deepEqual(draw(50, 3), draw(50, 3));
+    assert.notDeepEqual(draw(50, 3), draw(50, 4));
+  });
+
+  it("keep their objects apart and inside the picture", () => {
+    for (const { objects } of draw(3000, 5)) {
+      objects.forEach((object, index) => {
+        assert.ok(Math.min(object.x, object.y) - object.radius >= edgeMargin);
+        assert.ok(Math.max(object.x, object.y) + object.radius <= imageSize - edgeMargin);
+        for (const other of objects.slice(0, index)) assert.ok(apart(object, other));
+      });
+    }
+  });
+
+  it("hold what their category says", () => {
+    for (const scene of draw(3000, 6)) {
+      const { category, objects, relation } = scene;
+      const kinds = new Set(objects.map(({ shape, colour }) => `${colour} ${shape}`));
+      const counts = { single: [1], colours: [1], two: [2], position: [2], attribution: [2], counting: [2, 3, 4] };
+      assert.ok(counts[category].includes(objects.length), category);
+      if (category === "counting") assert.equal(kinds.size, 1);
+      if (category === "two" || category === "position")
+        assert.notEqual(objectAt(scene, 0).shape, objectAt(scene, 1).shape);
+      if (category === "attribution") {
+        assert.notEqual(objectAt(scene, 0).shape, objectAt(scene, 1).shape);
+        assert.notEqual(objectAt(scene, 0).colour, objectAt(scene, 1).colour);
+      }
+      assert.equal(relation !== null, category === "position");
+      for (const slack of relation ? [0, 4, 8] : []) {
+        assert.deepEqual(relationsBetween(objectAt(scene, 0), objectAt(scene, 1), slack), [relation]);
+      }
+    }
+  });
+
+  it("come from all categories alike", () => {
+    const drawn = draw(6000, 7);
+    for (const category of categories) {
+      const share = drawn.filter((scene) => scene.category === category).length / 1000;
+      assert.ok(Math.abs(share - 1) < 0.15, `${category} ${share}`);
+    }
+  });
+});

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Generator } from "../core/random.js";
+import { caption, registers } from "./caption.js";
+import { drawScene } from "./draw.js";
+import { nearMiss } from "./near-miss.js";
+import { categories, colours, type Scene, type Shape, shapes } from "./scene.js";
+import { heldOutCombinations, heldOutShapePairs, heldOutShapesOf, splitOf } from "./splits.js";
+import { colourWords, nouns } from "./words.js";
+
+const kinds = colours.flatMap((colour) => heldOutShapesOf[colour].map((shape) => ({ colour, shape })));
+
+/** Which shapes a caption names, in any of their words. */
+function shapesNamed(text: string): Shape[] {
+  const said = new Set(text.match(/[a-z0-9]+/g));
+  return shapes.filter((shape) => [...nouns[shape].one, ...nouns[shape].many].some((noun) => said.has(noun)));
+}
+
+/** Every way to say outright that a shape has a colour. */
+const heldOutPhrases = kinds.flatMap(({ colour, shape }) =>
+  [...nouns[shape].one, ...nouns[shape].many].flatMap((noun) =>
+    colourWords[colour].flatMap((word) => [
+      `${word} ${noun}`,
+      `${noun} in ${word}`,
+      `${noun} that is ${word}`,
+      `${noun} that are ${word}`,
+    ]),
+  ),
+);
+const heldOutPhrase = new RegExp(`\\b(${heldOutPhrases.join("|")})\\b`);
+
+describe("what training never shows", () => {
+  it("is a quarter of all kinds and takes the same from every shape and colour", () => {
+    assert.equal(kinds.length, 16);
+    for (const shape of shapes) {
+      assert.equal(kinds.filter((kind) => kind.shape === shape).length, 2, shape);
+      assert.equal(heldOutShapePairs.flat().filter((other) => other === shape).length, 2, shape);
+    }
+  });
+
+  it("is in none of 50,000 training scenes and in none of their captions, near misses included", () => {
+    const generator = new Generator(20);
+    const check = (scene: Scene, index: number): void => {
+      assert.deepEqual(heldOutCombinations(scene.objects), []);
+      const text = caption(scene, registers[index % registers.length], generator);
+      assert.doesNotMatch(text, heldOutPhrase);
+      const [first, second] = shapesNamed(text);
+      const pair = first && second ? [{ shape: first }, { shape: second }] : [];
+      assert.deepEqual(
+        heldOutCombinations(pair.map((thing) => ({ ...thing, colour: trainColour(thing.shape) }))),
+        [],
+        text,
+      );
+    };
+    for (let index = 0; index < 50_000; index++) {
+      const scene = drawScene("train", generator);
+      check(scene, index);
+      if (index % 5 === 0) check(nearMiss(scene, generator).scene, index / 5);
+    }
+  });
+
+  it("still leaves every kind and pair of shapes that is not held out", () => {
+    const generator = new Generator(21);
+    const seen = new Set<string>();
+    for (let index = 0; index < 6000; index++) {
+      const { objects } = drawScene("train", generator);
+      for (const { colour, shape } of objects) seen.add(`${colour} ${shape}`);
+      const [first, second] = objects.map(({ shape }) => shape).sort();
+      if (second && first !== second) seen.add(`${first} + ${second}`);
+    }
+    assert.equal(seen.size, 64 - 16 + 28 - 8);
+  });
+
+  it("is in every held-out scene, as what its category is about", () => {
+    const generator = new Generator(22);
+    for (const category of categories) {
+      const aboutPairs = category === "two" || category === "position";
+      for (let index = 0; index < 300; index++) {
+        const scene = drawScene("held-out", generator, category);
+        assert.equal(splitOf(scene), "held-out");
+        for (const found of heldOutCombinations(scene.objects)) assert.equal(found.includes("+"), aboutPairs, found);
+      }
+    }
+  });
+});
+
+/** A colour in which training shows the shape, for checks that are about shapes alone. */
+function trainColour(shape: Shape): (typeof colours)[number] {
+  const colour = colours.find((candidate) => !heldOutShapesOf[candidate].includes(shape));
+  assert.ok(colour);
+  return colour;
+}

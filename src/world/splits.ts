@@ -1,0 +1,62 @@
+/**
+ * @file What training never shows: a quarter of the pairs of colour and shape, and 8 of the 28 pairs of shapes.
+ *
+ * Every colour and every shape occurs in training, each shape in six of the eight colours and beside five of the seven other
+ * shapes, so that held-out prompts ask for new combinations of known things and not for new words. The rule covers pictures
+ * and captions, also captions that are wrong on purpose.
+ */
+
+import type { Colour, Scene, SceneObject, Shape } from "./scene.js";
+
+export type Split = "train" | "held-out";
+
+/** Shapes that never occur in a colour. Each shape stands here twice, each colour twice. */
+export const heldOutShapesOf: Readonly<Record<Colour, readonly Shape[]>> = {
+  red: ["star", "ring"],
+  yellow: ["square", "heart"],
+  green: ["circle", "diamond"],
+  cyan: ["triangle", "cross"],
+  blue: ["star", "square"],
+  pink: ["circle", "diamond"],
+  white: ["triangle", "ring"],
+  black: ["cross", "heart"],
+};
+
+/** Shapes that never occur in one picture or caption. Each shape stands here twice, in one cycle of eight. */
+export const heldOutShapePairs: readonly (readonly [Shape, Shape])[] = [
+  ["circle", "square"],
+  ["square", "heart"],
+  ["heart", "star"],
+  ["star", "ring"],
+  ["ring", "triangle"],
+  ["triangle", "cross"],
+  ["cross", "diamond"],
+  ["diamond", "circle"],
+];
+
+/** Whether training never shows this shape in this colour. */
+export function isHeldOutColour(colour: Colour, shape: Shape): boolean {
+  return heldOutShapesOf[colour].includes(shape);
+}
+
+/** Whether training never shows these two shapes together. */
+export function isHeldOutPair(a: Shape, b: Shape): boolean {
+  return heldOutShapePairs.some(([first, second]) => (first === a && second === b) || (first === b && second === a));
+}
+
+/** Every held-out combination in a picture, in words, such as "red star" or "star + ring". */
+export function heldOutCombinations(objects: readonly Pick<SceneObject, "shape" | "colour">[]): string[] {
+  const found = new Set<string>();
+  objects.forEach((object, index) => {
+    if (isHeldOutColour(object.colour, object.shape)) found.add(`${object.colour} ${object.shape}`);
+    for (const other of objects.slice(0, index)) {
+      if (isHeldOutPair(object.shape, other.shape)) found.add([object.shape, other.shape].sort().join(" + "));
+    }
+  });
+  return [...found];
+}
+
+/** A scene is held out if anything in it is. */
+export function splitOf(scene: Scene): Split {
+  return heldOutCombinations(scene.objects).length > 0 ? "held-out" : "train";
+}
