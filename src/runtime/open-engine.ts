@@ -50,7 +50,7 @@ export async function openEngine(provider: Provider | "auto", threads: number, t
       await engine.close();
       if (provider !== "auto") {
         await cpu.close();
-        throw error;
+        throw new RuntimeFailure(`${messageOf(error)}; --provider auto takes what works here`, { cause: error });
       }
       passedOver.push(messageOf(error));
     }

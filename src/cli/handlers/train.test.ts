@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
 import { readSoftTokens, writeSoftTokens } from "../../softtokens/formats/index.js";
 import {
@@ -129,8 +129,13 @@ describe("softrepa train", () => {
     assert.deepEqual([told.code, told.stdout], [1, ""]);
     assert.match(told.stderr, /^softrepa: run folder .* is not empty; [^\n]*--force\n$/);
     assert.deepEqual(await readFile(at("c", "tokens.safetensors")), old);
+    // A checkpoint of the old run would look like one of the new; a file of the user's stays.
+    await mkdir(at("c", "checkpoints"), { recursive: true });
+    for (const name of ["step-000900.safetensors", "notes.txt"]) await writeFile(at("c", "checkpoints", name), "old");
     await succeeds(...run("c", "--steps", "1", "--width", "raw", "--force"));
     assert.deepEqual((await tokensOf("c")).tokens.shape, [2, 2, 48]);
+    const left = (await namesIn(at("c"))).filter((name) => name.startsWith("checkpoints/"));
+    assert.deepEqual(left, ["checkpoints/notes.txt"]);
   });
 
   it("saves what is done when it is interrupted, and exits with 130", async () => {

@@ -1,6 +1,6 @@
 /** @file `softrepa train`: what it does. */
 
-import { appendFile } from "node:fs/promises";
+import { appendFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InterruptedError, messageOf, RuntimeFailure } from "../../core/errors.js";
 import { writeFileAtomic } from "../../core/files.js";
@@ -26,6 +26,7 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
     const log = join(out, "log.jsonl");
     // Not before the first step is done: what cannot be trained on leaves nothing behind.
     const begin = async () => {
+      if (options.force) await removeCheckpoints(join(out, "checkpoints"));
       await writeFileAtomic(join(out, "config.json"), `${JSON.stringify({ ...options, ...settings }, null, 2)}\n`);
       await writeFileAtomic(log, "");
     };
@@ -64,6 +65,12 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
 
 function checkpointName(step: number): string {
   return join("checkpoints", `step-${String(step).padStart(6, "0")}.safetensors`);
+}
+
+/** Those of a run that is overwritten would look like this one's. */
+async function removeCheckpoints(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((file) => /^step-\d{6,}\.safetensors$/.test(file))) await rm(join(folder, name));
 }
 
 /** Weight of the plain denoising error by family (arXiv 2503.08250, appendix). */
