@@ -1,6 +1,5 @@
 /** @file The autoencoder of a pipeline: images to scaled latents and back, one image a run. */
 
-import { join } from "node:path";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { Graph, type Value } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
@@ -18,8 +17,8 @@ import {
 import { translateKeys } from "../models/dialect.js";
 import { Weights } from "../models/weights.js";
 import type { Engine } from "../runtime/engine.js";
-import { openCheckpoint } from "../weights/checkpoint.js";
 import type { WeightSource } from "../weights/source.js";
+import { openComponentWeights } from "./component-weights.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
 import type { BeforeRun } from "./pipeline.js";
@@ -33,7 +32,7 @@ export class Autoencoder {
 
   static async open(folder: PipelineFolder, options: OpenOptions): Promise<Autoencoder> {
     const config = await readComponentJson(folder, "vae", "config.json", autoencoderConfigSchema);
-    const weights = await openCheckpoint(join(folder.path, "vae"), "diffusion_pytorch_model", options.variant);
+    const weights = await openComponentWeights(folder, "vae", "diffusion_pytorch_model", options.variant);
     return new Autoencoder(config, translateKeys(weights, autoencoderDialect));
   }
 

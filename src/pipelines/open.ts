@@ -2,6 +2,7 @@
 
 import { InputError } from "../core/errors.js";
 import type { Engine } from "../runtime/engine.js";
+import { requireVariant } from "./component-weights.js";
 import { openPipelineFolder, type PipelineFolder } from "./folder.js";
 import type { DiffusionPipeline } from "./pipeline.js";
 import { openSd3 } from "./sd3.js";
@@ -35,5 +36,6 @@ export async function openPipeline(
     const known = [...families.keys()].join(", ");
     throw new InputError(`${path} is a ${folder.className}, which is not supported (supported: ${known})`);
   }
+  if (options.variant !== undefined) await requireVariant(folder, options.variant);
   return open(folder, engine, options);
 }

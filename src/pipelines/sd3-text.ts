@@ -19,9 +19,9 @@ import { type T5Config, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } fr
 import { openClipTokenizer, openT5Tokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
 import { Weights } from "../models/weights.js";
 import type { Engine, NamedTensors } from "../runtime/engine.js";
-import { openCheckpoint } from "../weights/checkpoint.js";
 import type { WeightSource } from "../weights/source.js";
 import { fixedBatches } from "./batches.js";
+import { openComponentWeights } from "./component-weights.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
 import type { BeforeRun, Conditioning, TruncatedPrompt } from "./pipeline.js";
@@ -57,15 +57,12 @@ export class Sd3TextEncoders {
     const clip = async (suffix: string): Promise<ClipPart> => ({
       tokenizer: await openClipTokenizer(join(folder.path, `tokenizer${suffix}`)),
       config: await readComponentJson(folder, `text_encoder${suffix}`, "config.json", clipTextConfigSchema),
-      weights: await openCheckpoint(join(folder.path, `text_encoder${suffix}`), "model", options.variant),
+      weights: await openComponentWeights(folder, `text_encoder${suffix}`, "model", options.variant),
     });
     const t5 = async (): Promise<T5Part> => ({
       tokenizer: await openT5Tokenizer(join(folder.path, "tokenizer_3"), options.maxSequenceLength ?? defaultT5Length),
       config: await readComponentJson(folder, "text_encoder_3", "config.json", t5ConfigSchema),
-      weights: translateKeys(
-        await openCheckpoint(join(folder.path, "text_encoder_3"), "model", options.variant),
-        t5Dialect,
-      ),
+      weights: translateKeys(await openComponentWeights(folder, "text_encoder_3", "model", options.variant), t5Dialect),
     });
     const clips = [await clip(""), await clip("_2")] as const;
     return new Sd3TextEncoders(clips, folder.components.has("text_encoder_3") ? await t5() : null, width);

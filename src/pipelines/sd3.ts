@@ -10,9 +10,9 @@ import { GraphError } from "../graph/types.js";
 import { type MmditConfig, mmditConfigSchema } from "../models/mmdit.js";
 import type { Engine } from "../runtime/engine.js";
 import { flowMatchEuler, type Scheduler } from "../schedulers/index.js";
-import { openCheckpoint } from "../weights/checkpoint.js";
 import type { WeightSource } from "../weights/source.js";
 import { Autoencoder } from "./autoencoder.js";
+import { openComponentWeights } from "./component-weights.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
 import type { BeforeRun, DiffusionPipeline } from "./pipeline.js";
@@ -26,7 +26,7 @@ export async function openSd3(
   options: OpenOptions,
 ): Promise<DiffusionPipeline> {
   const config = await readComponentJson(folder, "transformer", "config.json", mmditConfigSchema);
-  const weights = await openCheckpoint(join(folder.path, "transformer"), "diffusion_pytorch_model", options.variant);
+  const weights = await openComponentWeights(folder, "transformer", "diffusion_pytorch_model", options.variant);
   const schedulerConfig = await readComponentJson(folder, "scheduler", "scheduler_config.json", z.unknown());
   const scheduler = flowMatchEuler(schedulerConfig, join(folder.path, "scheduler", "scheduler_config.json"));
   const autoencoder = await Autoencoder.open(folder, options);

@@ -1,0 +1,38 @@
+/** @file The weights of a pipeline's components, and which of their variants are taken. */
+
+import { join } from "node:path";
+import { InputError } from "../core/errors.js";
+import { type CheckpointStem, checkpointVariants, openCheckpoint } from "../weights/checkpoint.js";
+import type { WeightSource } from "../weights/source.js";
+import type { PipelineFolder } from "./folder.js";
+
+/**
+ * The weights of one component. A component that does not come in `variant` is taken as it is, as diffusers does: in
+ * Stable Diffusion 3's own folder only the text encoders have an fp16 variant.
+ */
+export async function openComponentWeights(
+  folder: PipelineFolder,
+  component: string,
+  stem: CheckpointStem,
+  variant: string | undefined,
+): Promise<WeightSource> {
+  const path = join(folder.path, component);
+  if (variant === undefined) return openCheckpoint(path, stem);
+  const offered = await checkpointVariants(path, stem);
+  return openCheckpoint(path, stem, offered.includes("") && !offered.includes(variant) ? undefined : variant);
+}
+
+/** Refuses a variant that no component of the pipeline has. */
+export async function requireVariant(folder: PipelineFolder, variant: string): Promise<void> {
+  const offered = new Set<string>();
+  for (const component of folder.components) {
+    for (const stem of ["diffusion_pytorch_model", "model"] as const) {
+      const variants = await checkpointVariants(join(folder.path, component), stem).catch(() => []);
+      for (const name of variants) offered.add(name);
+    }
+  }
+  if (offered.has(variant)) return;
+  offered.delete("");
+  const others = offered.size === 0 ? "it has none" : `it has ${[...offered].sort().join(", ")}`;
+  throw new InputError(`${folder.path} has no weights of the variant ${variant}; ${others}`);
+}
