@@ -121,11 +121,12 @@ class Walker {
   /** Computes a checkpoint region again and walks the copy. */
   private backwardThrough(region: CheckpointRegion): void {
     const originals = this.graph.nodes.slice(region.start, region.end);
-    const inner = originals.flatMap(({ outputs }) => outputs);
-    if (inner.some(({ id }) => this.targetIds.has(id))) {
+    // Leaves (weights that are trained) are not computed again and may be targets wherever they were first read.
+    const computed = originals.flatMap(({ inputs, outputs }) => (inputs.length > 0 ? outputs : []));
+    if (computed.some(({ id }) => this.targetIds.has(id))) {
       throw new GraphError("gradients: a target lies inside a checkpoint");
     }
-    const seeded = inner.filter((value) => this.terms.has(value.id) && this.relevant.has(value.id));
+    const seeded = computed.filter((value) => this.terms.has(value.id) && this.relevant.has(value.id));
     const [first] = seeded;
     const signal = first && this.total(first);
     if (!signal) return;
