@@ -1,7 +1,6 @@
-/** @file What benchmarks run: a mid-size MM-DiT with synthetic weights in a cache folder. */
+/** @file What benchmarks run: a mid-size MM-DiT with synthetic weights. */
 
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Generator } from "../core/random.js";
 import type { Shape } from "../core/tensor.js";
@@ -38,7 +37,7 @@ function configuration(blocks: number): MmditConfig {
 const textLength = 154;
 
 /** Where synthetic weights are kept between runs. */
-export const cacheFolder = process.env.SOFTREPA_CACHE ?? join(homedir(), ".cache", "softrepa");
+export const cacheFolder = process.env.SOFTREPA_CACHE ?? join("out", "bench");
 
 /** The denoiser with `blocks` blocks; its weights are written on first use. */
 export async function benchDenoiser(engine: Engine, blocks: number): Promise<Sd3Denoiser> {

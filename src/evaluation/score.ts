@@ -2,9 +2,9 @@
 
 import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
+import { type FloatTensor, rows } from "../core/tensor.js";
+import { errorRow } from "../objectives/error-row.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
-import { pickTexts } from "../pipelines/conditioning.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
@@ -63,18 +63,8 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
         const noise = new Generator(request.seed + draw).normal([1, ...latentShape]);
         for (let image = 0; image < images; image++) {
           const noisy = pipeline.noising(rows(latents, image, image + 1), noise, timestep);
-          for (let start = 0; start < captions.length; start += chunk) {
-            beforeRun();
-            const real = Math.min(chunk, captions.length - start);
-            const indices = Array.from({ length: chunk }, (_, k) => start + Math.min(k, real - 1));
-            const { errors } = await pairErrors.run({
-              ...noisy,
-              timestep: floatTensor([1], Float32Array.of(timestep)),
-              conditioning: pickTexts(conditioning, indices),
-              softTokens,
-            });
-            for (let k = 0; k < real; k++) sums[image][start + k] += errors[k] / rounds;
-          }
+          const { errors } = await errorRow(pairErrors, { ...noisy, timestep, conditioning, softTokens }, beforeRun);
+          for (const [caption, error] of errors.entries()) sums[image][caption] += error / rounds;
           request.onProgress?.(++done, rounds * images);
         }
       }

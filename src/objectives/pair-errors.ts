@@ -46,6 +46,8 @@ export interface PairErrorResults {
 
 /** A compiled graph that judges a fixed number of pairs a run. */
 export interface PairErrors {
+  /** Pairs a run. */
+  readonly pairs: number;
   run(feeds: PairErrorFeeds): Promise<PairErrorResults>;
   release(): Promise<void>;
 }
@@ -85,6 +87,7 @@ export async function compilePairErrors(pipeline: Denoiser, options: PairErrorOp
   const { engine } = pipeline;
   const session = await engine.compile(writeOnnx(graph, outputs, engine.target), options.compile);
   return {
+    pairs: options.pairs,
     async run({ sample, target, timestep, conditioning, softTokens }) {
       const soft = softTokens && { soft_tokens: { ...softTokens, shape: [1, ...softTokens.shape] } };
       const results = await session.run({ sample, target, timestep, ...conditioning, ...soft });

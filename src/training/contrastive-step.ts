@@ -1,9 +1,9 @@
 /** @file Loss and gradients of one batch: B x B denoising errors, row by row, a few pairs at a time. */
 
 import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
+import { errorRow } from "../objectives/error-row.js";
 import type { Objective } from "../objectives/objective.js";
 import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
-import { pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import type { SoftTokenEmbedding, SoftTokenGradients } from "../softtokens/embedding.js";
 
@@ -35,8 +35,6 @@ export class ContrastiveStep {
     private readonly pipeline: Denoiser,
     private readonly embedding: SoftTokenEmbedding,
     private readonly objective: Objective,
-    /** Pairs a run. */
-    readonly chunk: number,
     private readonly pairErrors: PairErrors,
   ) {}
 
@@ -53,21 +51,21 @@ export class ContrastiveStep {
       softTokens: embedding.shape,
       gradients: true,
     });
-    return new ContrastiveStep(pipeline, embedding, objective, options.chunk, pairErrors);
+    return new ContrastiveStep(pipeline, embedding, objective, pairErrors);
   }
 
   /** `beforeRun` is called before every run of the graph; it may throw to stop. */
   async run(batch: ContrastiveBatch, beforeRun: () => void = () => {}): Promise<ContrastiveResult> {
-    const { latents, noise, timestep } = batch;
+    const { latents, conditioning, noise, timestep } = batch;
     const images = latents.shape[0];
     const softTokens = await this.embedding.at(timestep);
     const total = new Float64Array(softTokens.data.length);
-    const errors: number[][] = [];
-    const logits: number[][] = [];
+    const errors: (readonly number[])[] = [];
+    const logits: (readonly number[])[] = [];
     let loss = 0;
     for (let image = 0; image < images; image++) {
       const { sample, target } = this.pipeline.noising(rows(latents, image, image + 1), noise, timestep);
-      const row = await this.row({ sample, target, softTokens, ...batch }, beforeRun);
+      const row = await errorRow(this.pairErrors, { sample, target, timestep, conditioning, softTokens }, beforeRun);
       const judged = this.objective(row.errors, image);
       // The exact gradient of the row: every pair's own, weighted by how much the loss minds its error.
       for (const [text, gradient] of row.gradients.entries()) {
@@ -76,7 +74,7 @@ export class ContrastiveStep {
       }
       loss += judged.loss / images;
       errors.push(row.errors);
-      logits.push([...judged.logits]);
+      logits.push(judged.logits);
     }
     const cotangent = floatTensor(softTokens.shape, Float32Array.from(total));
     const gradients = await this.embedding.gradients(timestep, cotangent);
@@ -86,29 +84,5 @@ export class ContrastiveStep {
 
   release(): Promise<void> {
     return this.pairErrors.release();
-  }
-
-  /** Errors of one noisy image under every text, and their gradients. */
-  private async row(
-    feeds: Omit<ContrastiveBatch, "latents"> & { sample: FloatTensor; target: FloatTensor; softTokens: FloatTensor },
-    beforeRun: () => void,
-  ): Promise<{ errors: number[]; gradients: Float32Array[] }> {
-    const { sample, target, softTokens, conditioning } = feeds;
-    const texts = Object.values(conditioning)[0].shape[0];
-    const timestep = floatTensor([1], Float32Array.of(feeds.timestep));
-    const errors: number[] = [];
-    const gradients: Float32Array[] = [];
-    for (let start = 0; start < texts; start += this.chunk) {
-      beforeRun();
-      const real = Math.min(this.chunk, texts - start);
-      // The last run is filled up with its last text, whose repetitions nobody reads.
-      const indices = Array.from({ length: this.chunk }, (_, k) => start + Math.min(k, real - 1));
-      const picked = pickTexts(conditioning, indices);
-      const results = await this.pairErrors.run({ sample, target, timestep, conditioning: picked, softTokens });
-      errors.push(...results.errors.subarray(0, real));
-      const size = softTokens.data.length;
-      for (let k = 0; k < real; k++) gradients.push(results.gradients.subarray(k * size, (k + 1) * size));
-    }
-    return { errors, gradients };
   }
 }
