@@ -47,6 +47,7 @@ export interface TrainCommandOptions extends MachineOptions {
   readonly minLr: number;
   readonly seed: number;
 
+  readonly objective: "softrepa" | "score-matching";
   readonly temperature: number;
   readonly scale: number;
   /** Weight of the own caption's error; the family's default where undefined. */
@@ -87,6 +88,12 @@ function fields(): FieldsOf<TrainCommandOptions> {
       seed: defaulted("--seed <n>", "seed of noise, order and tokens", whole(0, maxSeed), 0),
     }),
     ...under("Objective", {
+      objective: defaulted(
+        "--objective <name>",
+        "softrepa, or score-matching (no contrast)",
+        choice(["softrepa", "score-matching"]),
+        "softrepa",
+      ),
       temperature: defaulted("--temperature <x>", "temperature of the errors", positive, 0.07),
       scale: defaulted("--scale <x>", "scale of the logits", positive, 4),
       dweight: optional("--dweight <x>", "weight of own errors (default: by family)", real(0)),

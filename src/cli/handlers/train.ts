@@ -6,7 +6,8 @@ import { InterruptedError, messageOf, RuntimeFailure } from "../../core/errors.j
 import { writeFileAtomic } from "../../core/files.js";
 import { Generator } from "../../core/random.js";
 import { openImageFolder } from "../../data/image-folder.js";
-import { softRepa } from "../../objectives/softrepa.js";
+import type { TrainingObjective } from "../../objectives/objective.js";
+import { type SoftRepaSettings, softRepa } from "../../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { requireSize } from "../../pipelines/sizes.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
@@ -35,7 +36,7 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
 
     let finished = 0;
     reporter.progress("steps", 0, steps);
-    const done = await train(pipeline, items, softTokens, softRepa(settings), settings, {
+    const done = await train(pipeline, items, softTokens, objectiveOf(options, settings), settings, {
       signal,
       onTruncated: truncationWarner(reporter),
       onStep: async (step) => {
@@ -44,7 +45,8 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
         await record(log, step);
         const { loss, rank1 } = step;
         const last = step.step === steps;
-        reporter.progress("steps", step.step, steps, { loss: loss.toFixed(4), rank1: rank1.toFixed(2) });
+        const share = rank1 === null ? {} : { rank1: rank1.toFixed(2) };
+        reporter.progress("steps", step.step, steps, { loss: loss.toFixed(4), ...share });
         if (last || step.step % options.logEvery === 0) reporter.event("step", { ...step });
         if (options.saveEvery > 0 && step.step % options.saveEvery === 0) {
           await save(checkpointName(step.step), step.step);
@@ -76,6 +78,15 @@ async function removeCheckpoints(folder: string): Promise<void> {
 /** Weight of the plain denoising error by family (arXiv 2503.08250, appendix). */
 const defaultDweight: Record<DiffusionPipeline["family"], number> = { sd3: 0 };
 
+function objectiveOf({ objective }: TrainCommandOptions, settings: SoftRepaSettings): TrainingObjective {
+  switch (objective) {
+    case "softrepa":
+      return { kind: "contrastive", row: softRepa(settings) };
+    case "score-matching":
+      return { kind: "score-matching" };
+  }
+}
+
 /** Options with the model's and family's own values filled in. */
 function resolve(options: TrainCommandOptions, pipeline: DiffusionPipeline) {
   const resolution = options.resolution ?? pipeline.defaultSize;
@@ -106,8 +117,8 @@ async function startingTokens(options: TrainCommandOptions, pipeline: DiffusionP
 
 /** The tokens with who made them. */
 function described(tokens: SoftTokens, options: TrainCommandOptions, step: number): SoftTokens {
-  const { batch, lr, temperature, scale, seed } = options;
-  const settings = { objective: "softrepa", base: modelName(options.model), step, batch, lr, temperature, scale, seed };
+  const { objective, batch, lr, temperature, scale, seed } = options;
+  const settings = { objective, base: modelName(options.model), step, batch, lr, temperature, scale, seed };
   const entries = Object.entries(settings).map(([name, value]) => [`softrepa.${name}`, String(value)]);
   return { ...tokens, metadata: { ...tokens.metadata, ...Object.fromEntries(entries) } };
 }
