@@ -10,11 +10,8 @@ import { renderInto } from "../../world/render.js";
 import { imageSize } from "../../world/scene.js";
 import type { Losses } from "./network.js";
 
-/** Weight of the Kullback-Leibler term, both terms being means: enough to keep latents near one scale. */
-const klWeight = 1e-3;
-
-/** Mean absolute error of the decoded sample + KL to the unit normal (arXiv 2112.10752, without discriminator). */
-export function autoencoderLoss(w: Weights, config: AutoencoderConfig, batch: number): Losses {
+/** Mean absolute error of the decoded sample + `klWeight` times the mean KL to the unit normal (arXiv 2112.10752, without discriminator). */
+export function autoencoderLoss(w: Weights, config: AutoencoderConfig, batch: number, klWeight: number): Losses {
   const side = imageSize / vaeScale(config);
   const image = input(w.graph, "image", [batch, 3, imageSize, imageSize]);
   const noise = input(w.graph, "noise", [batch, config.latent_channels, side, side]);

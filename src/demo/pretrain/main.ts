@@ -7,12 +7,13 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import type { FloatTensor } from "../../core/tensor.js";
 import { openClipTokenizer } from "../../models/tokenizer/clip.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { autoencoderBatch, autoencoderLoss } from "./autoencoder.js";
 import { autoencoderConfig, transformerConfig } from "./configs.js";
 import { writePipeline, writeTokenizers } from "./folder.js";
-import { initialWeights, normal, positionTable, zeros } from "./initial.js";
+import { type InitialWeight, initialWeights, normal, positionTable, zeros } from "./initial.js";
 import { encodeScenes, measureScale, scaleLatents } from "./latents.js";
 import { Network } from "./network.js";
 import { loadState, runStage, type Stage, trapezoid } from "./stage.js";
@@ -34,7 +35,7 @@ async function pretrain(): Promise<void> {
   const autoencoder = await trainAutoencoder();
   if (!autoencoder) return;
   const sceneFile = join(folder, "latents.safetensors");
-  const encoded = await encodeScenes(40_000, autoencoder, engine, sceneFile, interruption.signal);
+  const encoded = await encodeScenes(32_000, autoencoder, engine, sceneFile, interruption.signal);
   if (!encoded) return;
   const scale = measureScale(encoded.latents);
   scaleLatents(encoded.latents, scale);
@@ -45,7 +46,7 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
-  const steps = 5600;
+  const steps = 5000;
   const batch = 48;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
@@ -64,7 +65,7 @@ async function pretrain(): Promise<void> {
     steps,
     batch,
     nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
-    learningRate: trapezoid(1e-3, 200, 1100, steps),
+    learningRate: trapezoid(1e-3, 200, 1000, steps),
   };
   if (options.export) await loadState(stage, folder);
   else await runStage(stage, folder, hooks);
@@ -73,18 +74,25 @@ async function pretrain(): Promise<void> {
   await network.release();
 }
 
-async function trainAutoencoder() {
-  const steps = 2400;
+/** First with latents pressed to one scale, which makes them smooth; then with nearly free ones, for small shapes' corners. */
+async function trainAutoencoder(): Promise<ReadonlyMap<string, FloatTensor> | null> {
+  const coarse = await trainAutoencoderStage("autoencoder", 2400, 1e-3, initialWeights(1, []));
+  if (!coarse) return null;
+  const fromCoarse: InitialWeight = (name, shape) => coarse.get(name)?.data.slice() ?? zeros(shape);
+  return trainAutoencoderStage("autoencoder-fine", 1800, 1e-4, fromCoarse);
+}
+
+async function trainAutoencoderStage(name: string, steps: number, klWeight: number, initial: InitialWeight) {
   const batch = 8;
   const network = await Network.compile(
     engine,
-    (w) => autoencoderLoss(w, autoencoderConfig, batch),
-    initialWeights(1, []),
+    (w) => autoencoderLoss(w, autoencoderConfig, batch, klWeight),
+    initial,
     { weightDecay: 0.01, beta2: 0.99, gradientNorm: 1, averageDecay: 0.998 },
   );
   const done = await runStage(
     {
-      name: "autoencoder",
+      name,
       network,
       steps,
       batch,
@@ -99,7 +107,7 @@ async function trainAutoencoder() {
 }
 
 async function trainTextEncoders() {
-  const steps = 1000;
+  const steps = 800;
   const batch = 96;
   const tokenizer = await openClipTokenizer(join(pipeline, "tokenizer"));
   const network = await Network.compile(
@@ -115,7 +123,7 @@ async function trainTextEncoders() {
       steps,
       batch,
       nextBatch: (random) => textEncoderBatch(batch, tokenizer, random),
-      learningRate: trapezoid(1e-3, 100, 400, steps),
+      learningRate: trapezoid(1e-3, 100, 300, steps),
     },
     folder,
     hooks,
