@@ -6,7 +6,7 @@ import { after, describe, it } from "node:test";
 import { InputError, RuntimeFailure } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { openImageFolder } from "../data/image-folder.js";
-import { drawPictures } from "../demo/pictures.js";
+import { drawPictures } from "../data/testing/pictures.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { largestDifference, openTiny } from "../pipelines/testing/support.js";
 import { initialSoftTokens } from "../softtokens/initial.js";

@@ -79,7 +79,7 @@ async function trainAutoencoder(): Promise<ReadonlyMap<string, FloatTensor> | nu
   const coarse = await trainAutoencoderStage("autoencoder", 2400, 1e-3, initialWeights(1, []));
   if (!coarse) return null;
   const fromCoarse: InitialWeight = (name, shape) => coarse.get(name)?.data.slice() ?? zeros(shape);
-  return trainAutoencoderStage("autoencoder-fine", 1800, 1e-4, fromCoarse);
+  return trainAutoencoderStage("autoencoder-fine", 1200, 1e-4, fromCoarse);
 }
 
 async function trainAutoencoderStage(name: string, steps: number, klWeight: number, initial: InitialWeight) {
