@@ -21,7 +21,8 @@ export {
   type Tensor,
   type TensorOf,
 } from "./core/tensor.js";
-export { type CaptionedImage, type ImageCaptionSet, openImageFolder } from "./data/image-folder.js";
+export { type CaptionedImage, type ImageSource, imageFile } from "./data/captioned-image.js";
+export { type ImageCaptionSet, openImageFolder } from "./data/image-folder.js";
 export { loadImage } from "./data/load-image.js";
 export { encodePng, readPngText, savePng } from "./data/png.js";
 export { rank1, type ScoreRequest, type Scores, score } from "./evaluation/score.js";

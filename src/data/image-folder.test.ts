@@ -30,7 +30,7 @@ const line = (file_name: string, text: string) => `${JSON.stringify({ file_name,
 
 async function contents(folder: string): Promise<[string, ...string[]][]> {
   const { items } = await openImageFolder(folder);
-  return items.map(({ file, captions }) => [file.slice(folder.length + 1), ...captions]);
+  return items.map(({ id, captions }) => [id.slice(folder.length + 1), ...captions]);
 }
 
 test("sidecar captions: sorted, one caption a line, sub-folders in, hidden files out", async (t) => {

@@ -3,16 +3,10 @@
 import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { InputError, messageOf } from "../core/errors.js";
+import { type CaptionedImage, imageFile } from "./captioned-image.js";
 import { hasImageExtension, readableFormats, requireImageFile } from "./image-format.js";
 import { readMetadata } from "./metadata.js";
 import { readTextFile } from "./text-file.js";
-
-/** One image with every caption that describes it (at least one, none empty). */
-export interface CaptionedImage {
-  /** Path to open: the folder as the user named it, joined with the name inside it. */
-  readonly file: string;
-  readonly captions: readonly string[];
-}
 
 /** Captioned images, sorted by their path inside the folder (by code unit, so alike on every machine). */
 export interface ImageCaptionSet {
@@ -33,8 +27,8 @@ export async function openImageFolder(folder: string): Promise<ImageCaptionSet> 
     ? await captionsFromMetadata(folder, names)
     : await captionsFromSidecars(folder, names);
   const sorted = [...captions].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  const items = sorted.map(([name, texts]) => ({ file: join(folder, name), captions: texts }));
-  for (const { file } of items) await requireImageFile(file);
+  const items = sorted.map(([name, captions]) => ({ ...imageFile(join(folder, name)), captions }));
+  for (const { id } of items) await requireImageFile(id);
   return { folder, items };
 }
 

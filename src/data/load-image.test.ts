@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { crc32 } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { InputError } from "../core/errors.js";
+import { imageFile } from "./captioned-image.js";
 import { loadImage } from "./load-image.js";
 
 async function fileOf(t: TestContext, name: string, bytes: Uint8Array | Sharp): Promise<string> {
@@ -23,14 +24,14 @@ const size = (width: number, height: number) => ({ width, height, crop: "center"
 
 /** Byte value 0..255 of each number of a loaded image. */
 async function bytesOf(file: string, width: number, height: number): Promise<number[]> {
-  const { shape, data } = await loadImage(file, size(width, height));
+  const { shape, data } = await loadImage(imageFile(file), size(width, height));
   assert.deepEqual(shape, [3, height, width]);
   return Array.from(data, (value) => Math.round((value + 1) * 127.5));
 }
 
 test("pixels come out planar and exact in [-1,1] when nothing is resized", async (t) => {
   const file = await fileOf(t, "a.png", raw(Uint8Array.of(255, 0, 51, 0, 102, 255), 2, 1, 3).png());
-  const { shape, data } = await loadImage(file, size(2, 1));
+  const { shape, data } = await loadImage(imageFile(file), size(2, 1));
   assert.deepEqual(shape, [3, 1, 2]);
   const expected = [1, -1, -1, -0.2, -0.6, 1];
   for (const [index, value] of expected.entries()) assert.ok(Math.abs((data[index] ?? 9) - value) < 1e-6);
@@ -137,14 +138,17 @@ test("bad images are one line each", async (t) => {
   ];
   for (const [name, bytes, message] of cases) {
     const file = await fileOf(t, name, bytes);
-    await assert.rejects(loadImage(file, size(8, 8)), (error) => {
+    await assert.rejects(loadImage(imageFile(file), size(8, 8)), (error) => {
       assert.ok(error instanceof InputError);
       assert.match(error.message, message);
       assert.doesNotMatch(error.message, /\n/);
       return true;
     });
   }
-  await assert.rejects(loadImage("/nowhere.png", size(8, 8)), /^InputError: cannot read image \/nowhere\.png: ENOENT/);
+  await assert.rejects(
+    loadImage(imageFile("/nowhere.png"), size(8, 8)),
+    /^InputError: cannot read image \/nowhere\.png: ENOENT/,
+  );
 });
 
 /** A 16-bit PNG of one pixel (colour type 0 grey, 2 RGB), written by hand since sharp's input here is 8-bit. */

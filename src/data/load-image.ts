@@ -1,9 +1,9 @@
-/** @file Decoding an image file to the tensor that a VAE reads. */
+/** @file Decoding an image to the tensor that a VAE reads. */
 
-import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { InputError, messageOf } from "../core/errors.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
+import type { ImageSource } from "./captioned-image.js";
 import { requireImageBytes } from "./image-format.js";
 
 /** Most pixels an image may have before decoding is refused (a 200-megapixel photograph passes). */
@@ -23,12 +23,10 @@ export interface LoadImageOptions {
  * size, both axes by the same factor, then cropped to the middle. The kernel is Lanczos-3 with antialiasing (sharper
  * than the bilinear of the PyTorch training scripts, and what people use to prepare data sets by hand).
  */
-export async function loadImage(file: string, options: LoadImageOptions): Promise<FloatTensor> {
+export async function loadImage(image: ImageSource, options: LoadImageOptions): Promise<FloatTensor> {
   const { width, height } = options;
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw new InputError(`cannot read image ${file}: ${messageOf(error)}`, { cause: error });
-  });
-  requireImageBytes(bytes, file);
+  const bytes = await image.read();
+  requireImageBytes(bytes, image.id);
   let pixels: Uint8Array;
   try {
     const source = sharp(bytes, { limitInputPixels: maxPixels, failOn: "error" });
@@ -41,9 +39,9 @@ export async function loadImage(file: string, options: LoadImageOptions): Promis
   } catch (error) {
     if (messageOf(error).includes("exceeds pixel limit")) {
       const limit = `${Math.round(maxPixels / 1e6)} million pixels`;
-      throw new InputError(`image ${file} is larger than the limit of ${limit}`, { cause: error });
+      throw new InputError(`image ${image.id} is larger than the limit of ${limit}`, { cause: error });
     }
-    throw new InputError(`cannot decode image ${file}: ${messageOf(error)}`, { cause: error });
+    throw new InputError(`cannot decode image ${image.id}: ${messageOf(error)}`, { cause: error });
   }
   return fromPixels(pixels, width, height);
 }

@@ -3,12 +3,12 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import type { CaptionedImage } from "../data/image-folder.js";
+import { type CaptionedImage, imageFile } from "../data/captioned-image.js";
 import { BatchSampler, type TrainingPair } from "./batches.js";
 
 /** Images named by number; captions by the list. */
 const images = (...captions: (string | string[])[]): CaptionedImage[] =>
-  captions.map((caption, index) => ({ file: `${index}.png`, captions: [caption].flat() }));
+  captions.map((caption, index) => ({ ...imageFile(`${index}.png`), captions: [caption].flat() }));
 const distinct = (count: number) => images(...Array.from({ length: count }, (_, index) => `caption ${index}`));
 
 function draw(items: readonly CaptionedImage[], size: number, batches: number, seed = 1): TrainingPair[][] {
@@ -17,20 +17,19 @@ function draw(items: readonly CaptionedImage[], size: number, batches: number, s
 }
 
 function assertNoneTwice(batch: readonly TrainingPair[]): void {
-  for (const key of ["file", "caption"] as const) {
-    assert.equal(new Set(batch.map((pair) => pair[key])).size, batch.length, `one ${key} twice`);
-  }
+  assert.equal(new Set(batch.map(({ image }) => image.id)).size, batch.length, "one image twice");
+  assert.equal(new Set(batch.map(({ caption }) => caption)).size, batch.length, "one caption twice");
 }
 
 describe("BatchSampler", () => {
   it("gives every image once an epoch, in a new order each time", () => {
     const drawn = draw(distinct(12), 4, 9).flat();
-    const epochs = [0, 12, 24].map((start) => drawn.slice(start, start + 12).map(({ file }) => file));
+    const epochs = [0, 12, 24].map((start) => drawn.slice(start, start + 12).map(({ image }) => image.id));
     for (const epoch of epochs)
       assert.deepEqual(
         epoch.toSorted(),
         distinct(12)
-          .map(({ file }) => file)
+          .map(({ id }) => id)
           .toSorted(),
       );
     assert.notDeepEqual(epochs[0], epochs[1]);
@@ -49,7 +48,7 @@ describe("BatchSampler", () => {
           drawn.forEach(assertNoneTwice);
           assert.ok(drawn.every((batch) => batch.length === size));
           const times = new Map<string, number>();
-          for (const { file } of drawn.flat()) times.set(file, (times.get(file) ?? 0) + 1);
+          for (const { image } of drawn.flat()) times.set(image.id, (times.get(image.id) ?? 0) + 1);
           assert.deepEqual([...times.values()], Array(count).fill(2 * size));
         },
       ),
@@ -61,7 +60,7 @@ describe("BatchSampler", () => {
     const items = images("a cat", "a dog", ["a cat", "a bird"], "a cat", ["a dog", "a fish"], "a tree");
     for (let seed = 0; seed < 20; seed++) draw(items, 3, 40, seed).forEach(assertNoneTwice);
     // One image under two names in the list would be a false negative too.
-    const twice = [...distinct(4), { file: "0.png", captions: ["something else"] }];
+    const twice = [...distinct(4), { ...imageFile("0.png"), captions: ["something else"] }];
     for (let seed = 0; seed < 20; seed++) draw(twice, 4, 20, seed).forEach(assertNoneTwice);
   });
 
@@ -71,15 +70,16 @@ describe("BatchSampler", () => {
   });
 
   it("draws the same batches for the same seed", () => {
-    assert.deepEqual(draw(distinct(10), 3, 12, 7), draw(distinct(10), 3, 12, 7));
-    assert.notDeepEqual(draw(distinct(10), 3, 12, 7), draw(distinct(10), 3, 12, 8));
+    const items = distinct(10);
+    assert.deepEqual(draw(items, 3, 12, 7), draw(items, 3, 12, 7));
+    assert.notDeepEqual(draw(items, 3, 12, 7), draw(items, 3, 12, 8));
   });
 
   it("uses the rare captions again while frequent ones wait, without losing any", () => {
     const drawn = draw(images("same", "same", "same", "other"), 2, 30);
     drawn.forEach(assertNoneTwice);
     const times = new Map<string, number>();
-    for (const { file } of drawn.flat()) times.set(file, (times.get(file) ?? 0) + 1);
+    for (const { image } of drawn.flat()) times.set(image.id, (times.get(image.id) ?? 0) + 1);
     assert.equal(times.get("3.png"), 30);
     assert.deepEqual(
       ["0.png", "1.png", "2.png"].map((file) => times.get(file)),
@@ -88,7 +88,7 @@ describe("BatchSampler", () => {
   });
 
   it("takes a large data set of mostly one caption", () => {
-    const same = Array.from({ length: 200_000 }, (_, index) => ({ file: `${index}.jpg`, captions: ["same"] }));
+    const same = Array.from({ length: 200_000 }, (_, index) => ({ ...imageFile(`${index}.jpg`), captions: ["same"] }));
     draw([...same, ...images("other")], 2, 2).forEach(assertNoneTwice);
   });
 
@@ -97,7 +97,7 @@ describe("BatchSampler", () => {
       [distinct(3), 4],
       [images("a", "a", "a", "a"), 2],
       [[], 2],
-      [[{ file: "0.png", captions: ["a", "b", "c"] }], 2],
+      [images(["a", "b", "c"]), 2],
     ];
     for (const [items, size] of cases) {
       assert.throws(

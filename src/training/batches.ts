@@ -2,11 +2,11 @@
 
 import { InputError } from "../core/errors.js";
 import type { Generator } from "../core/random.js";
-import type { CaptionedImage } from "../data/image-folder.js";
+import type { CaptionedImage, ImageSource } from "../data/captioned-image.js";
 
 /** One image with the caption it wears in this batch. */
 export interface TrainingPair {
-  readonly file: string;
+  readonly image: ImageSource;
   readonly caption: string;
 }
 
@@ -32,12 +32,12 @@ export class BatchSampler {
       if (position === pairs.length) {
         if (++epochs > 2) throw this.tooFew(batch.length);
         // An image that waits already is not drawn again: the queue never outgrows the data set.
-        const files = new Set(waiting.map(({ file }) => file));
-        [pairs, position] = [this.drawEpoch().filter(({ file }) => !files.has(file)), 0];
+        const images = new Set(waiting.map(({ image }) => image.id));
+        [pairs, position] = [this.drawEpoch().filter(({ image }) => !images.has(image.id)), 0];
         continue;
       }
       const pair = pairs[position++];
-      const clashes = batch.some(({ file, caption }) => file === pair.file || caption === pair.caption);
+      const clashes = batch.some(({ image, caption }) => image.id === pair.image.id || caption === pair.caption);
       (clashes ? waiting : batch).push(pair);
     }
     this.queue = waiting.concat(pairs.slice(position));
@@ -45,9 +45,9 @@ export class BatchSampler {
   }
 
   private drawEpoch(): TrainingPair[] {
-    return this.generator.shuffle(this.items).map(({ file, captions }) => ({
-      file,
-      caption: captions[this.generator.integer(captions.length)],
+    return this.generator.shuffle(this.items).map((image) => ({
+      image,
+      caption: image.captions[this.generator.integer(image.captions.length)],
     }));
   }
 

@@ -6,6 +6,7 @@ import { after, describe, it } from "node:test";
 import sharp from "sharp";
 import { InputError } from "../core/errors.js";
 import { concatRows, type FloatTensor, floatTensor } from "../core/tensor.js";
+import { imageFile } from "../data/captioned-image.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { EncodedData } from "./encoded-data.js";
 
@@ -43,7 +44,7 @@ class CountingEncoders implements Pick<DiffusionPipeline, "encodePrompts" | "enc
   }
 }
 
-const pair = (image: number, caption: string) => ({ file: files[image], caption });
+const pair = (image: number, caption: string) => ({ image: imageFile(files[image]), caption });
 const ignore = () => {};
 
 describe("EncodedData", () => {
@@ -109,7 +110,7 @@ describe("EncodedData", () => {
     const file = join(folder, "broken.png");
     await writeFile(file, "no image at all");
     await assert.rejects(
-      () => data.encode([{ file, caption: "x" }]),
+      () => data.encode([{ image: imageFile(file), caption: "x" }]),
       (error) => error instanceof InputError && error.message.includes(file),
     );
   });

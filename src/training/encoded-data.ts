@@ -1,6 +1,7 @@
 /** @file Latents and text embeddings of batches, kept in memory up to a limit. */
 
 import { concatRows, type FloatTensor } from "../core/tensor.js";
+import type { ImageSource } from "../data/captioned-image.js";
 import { loadImage } from "../data/load-image.js";
 import { joinConditioning, textOf } from "../pipelines/conditioning.js";
 import type { BeforeRun, Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -34,7 +35,7 @@ export class EncodedData {
 
   async encode(pairs: readonly TrainingPair[], beforeRun?: BeforeRun): Promise<EncodedBatch> {
     const latents: FloatTensor[] = [];
-    for (const { file } of pairs) latents.push(await this.latentsOf(file, beforeRun));
+    for (const { image } of pairs) latents.push(await this.latentsOf(image, beforeRun));
     const missing = [...new Set(pairs.map(({ caption }) => caption))].filter((caption) => !this.texts.get(caption));
     const fresh = new Map<string, Conditioning>();
     if (missing.length > 0) {
@@ -51,12 +52,12 @@ export class EncodedData {
     return { latents: concatRows(latents), conditioning: joinConditioning(texts) };
   }
 
-  private async latentsOf(file: string, beforeRun?: BeforeRun): Promise<FloatTensor> {
-    const known = this.latents.get(file);
+  private async latentsOf(source: ImageSource, beforeRun?: BeforeRun): Promise<FloatTensor> {
+    const known = this.latents.get(source.id);
     if (known !== undefined) return known;
-    const image = await loadImage(file, { width: this.resolution, height: this.resolution, crop: "center" });
+    const image = await loadImage(source, { width: this.resolution, height: this.resolution, crop: "center" });
     const latents = await this.pipeline.encodeImages({ ...image, shape: [1, ...image.shape] }, beforeRun);
-    this.latents.set(file, latents);
+    this.latents.set(source.id, latents);
     return latents;
   }
 }

@@ -2,7 +2,7 @@
 
 import { InterruptedError, RuntimeFailure, stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import type { CaptionedImage } from "../data/image-folder.js";
+import type { CaptionedImage } from "../data/captioned-image.js";
 import { defaultChunk } from "../objectives/chunk.js";
 import type { TrainingObjective } from "../objectives/objective.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -87,7 +87,7 @@ export async function train(
 
       const { loss, rank1, gradients } = await trainingStep.run({ latents, conditioning, noise, timestep }, beforeRun);
       if (!Number.isFinite(loss)) {
-        const names = pairs.map(({ file }) => file).join(", ");
+        const names = pairs.map(({ image }) => image.id).join(", ");
         throw new RuntimeFailure(`the loss became ${loss} at step ${done + 1} (timestep ${timestep}, images ${names})`);
       }
 

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { z } from "zod";
 import { InputError, messageOf, UsageError } from "../../core/errors.js";
+import { type CaptionedImage, type ImageSource, imageFile } from "../../data/captioned-image.js";
 import { listImages, openImageFolder } from "../../data/image-folder.js";
 import { requireImageFile } from "../../data/image-format.js";
 import { readListFile } from "../../data/text-file.js";
@@ -34,7 +35,7 @@ import {
 /** Images, captions, and which captions are whose. */
 export interface ScoredPairs {
   /** Each opened far enough to know that it is an image. */
-  readonly images: readonly string[];
+  readonly images: readonly ImageSource[];
   readonly captions: readonly string[];
   /** Of each image, the indices of its own captions; empty where that is not known. */
   readonly own: readonly (readonly number[])[];
@@ -152,15 +153,15 @@ async function readPairs({ images, captions, captionsFile, data }: Sources): Pro
   const own = files.map((_, image) =>
     files.length === texts.length ? texts.flatMap((caption, index) => (caption === texts[image] ? [index] : [])) : [],
   );
-  return { images: files, captions: texts, own };
+  return { images: files.map(imageFile), captions: texts, own };
 }
 
 /** Every caption once, in the order of the images; all variants of an image are its own. */
-function pairsOf(items: readonly { readonly file: string; readonly captions: readonly string[] }[]): ScoredPairs {
+function pairsOf(items: readonly CaptionedImage[]): ScoredPairs {
   const captions = [...new Set(items.flatMap((item) => item.captions))];
   const indices = new Map(captions.map((caption, index) => [caption, index]));
   const own = items.map((item) => item.captions.map((caption) => indices.get(caption) ?? -1));
-  return { images: items.map(({ file }) => file), captions, own };
+  return { images: items, captions, own };
 }
 
 async function expandImages(path: string): Promise<string[]> {

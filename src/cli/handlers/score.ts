@@ -12,14 +12,14 @@ import { formatMatrix } from "../format/matrix.js";
 import { openTokens, truncationWarner, withPipeline } from "./session.js";
 
 export async function runScore(options: ScoreCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
-  const { images: files, captions, own } = options.pairs;
+  const { images: sources, captions, own } = options.pairs;
   await withPipeline(options, reporter, async (pipeline) => {
     const softTokens = await openTokens(options.tokens, pipeline);
     const side = options.resolution ?? pipeline.defaultSize;
     requireSize(pipeline, "--resolution", side);
     const images = await Promise.all(
-      files.map(async (file) => {
-        const image = await loadImage(file, { width: side, height: side, crop: "center" });
+      sources.map(async (source) => {
+        const image = await loadImage(source, { width: side, height: side, crop: "center" });
         return { ...image, shape: [1, ...image.shape] };
       }),
     );
@@ -41,8 +41,8 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
     const known = own.every((captionsOfImage) => captionsOfImage.length > 0);
     const share = known ? rank1(errors, own) : null;
     const settings = { timesteps: options.timesteps, noises: options.noises, seed: options.seed };
-    reporter.event("scores", { images: files, captions, own, errors, rank1: share, ...settings });
-    const names = files.map((file) => basename(file));
+    reporter.event("scores", { images: sources.map(({ id }) => id), captions, own, errors, rank1: share, ...settings });
+    const names = sources.map(({ id }) => basename(id));
     const marks = (caption: number, image: number) => {
       const best = errors[image][caption] === Math.min(...errors[image]);
       return `${best ? "*" : ""}${own[image].includes(caption) ? "=" : ""}`;
@@ -51,8 +51,8 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
     reporter.print(formatMatrix(captions, names, byCaption, marks).join("\n"));
     reporter.print(`* smallest error of the image${known ? "   = its own caption" : ""}`);
     if (share !== null) {
-      const right = Math.round(share * files.length);
-      reporter.print(`own caption first: ${right} of ${files.length} images (${(100 * share).toFixed(1)}%)`);
+      const right = Math.round(share * sources.length);
+      reporter.print(`own caption first: ${right} of ${sources.length} images (${(100 * share).toFixed(1)}%)`);
     }
   });
 }
