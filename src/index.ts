@@ -21,9 +21,12 @@ export {
   type Tensor,
   type TensorOf,
 } from "./core/tensor.js";
+export type { Augmentation } from "./data/augmentation.js";
 export { type CaptionedImage, type ImageSource, imageFile } from "./data/captioned-image.js";
-export { type ImageCaptionSet, openImageFolder } from "./data/image-folder.js";
-export { loadImage } from "./data/load-image.js";
+export { type DataSet, openDataSet } from "./data/data-set.js";
+export type { Fault, FaultKind, ReportFault } from "./data/finding.js";
+export { type LoadImageOptions, loadImage, type View } from "./data/load-image.js";
+export { type ImagePool, mixPools, type WeightedImages } from "./data/mixture.js";
 export { encodePng, readPngText, savePng } from "./data/png.js";
 export { rank1, type ScoreRequest, type Scores, score } from "./evaluation/score.js";
 export { gradients, gradientsOfSum } from "./graph/autodiff.js";
@@ -55,6 +58,7 @@ export { SoftTokenEmbedding } from "./softtokens/embedding.js";
 export { type FormatName, readSoftTokens, writeSoftTokens } from "./softtokens/formats/index.js";
 export { initialSoftTokens, type SoftTokenSizes } from "./softtokens/initial.js";
 export { requireFit, type SoftTokens } from "./softtokens/softtokens.js";
+export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "./training/batches.js";
 export { type ContrastiveResult, ContrastiveStep } from "./training/contrastive-step.js";
 export { type TrainHooks, type TrainSettings, type TrainStep, train } from "./training/train.js";
 export {

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /** @file The command `softrepa`. */
 
+import { dataCommand } from "./commands/data.js";
 import { demoCommand } from "./commands/demo.js";
 import { generateCommand } from "./commands/generate.js";
 import { scoreCommand } from "./commands/score.js";
 import { tokensCommand } from "./commands/tokens.js";
 import { trainCommand } from "./commands/train.js";
-import { runDemoCommand, runGenerate, runScore, runTrain } from "./handlers/index.js";
+import { runDataCheck, runDemoCommand, runGenerate, runScore, runTrain } from "./handlers/index.js";
 import { createProgram, runProgram } from "./program.js";
 
 const program = createProgram([
@@ -14,6 +15,7 @@ const program = createProgram([
   generateCommand(runGenerate),
   scoreCommand(runScore),
   tokensCommand(),
+  dataCommand(runDataCheck),
   demoCommand(runDemoCommand),
 ]);
 

@@ -44,7 +44,8 @@ class CountingEncoders implements Pick<DiffusionPipeline, "encodePrompts" | "enc
   }
 }
 
-const pair = (image: number, caption: string) => ({ image: imageFile(files[image]), caption });
+const middle = { crop: "center" } as const;
+const pair = (image: number, caption: string) => ({ image: imageFile(files[image]), caption, view: middle });
 const ignore = () => {};
 
 describe("EncodedData", () => {
@@ -105,12 +106,29 @@ describe("EncodedData", () => {
     assert.deepEqual(cuts, ["that is long"]);
   });
 
+  it("keeps an image and its mirror image apart, and no random crop", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, 8, ignore);
+    const image = imageFile(join(folder, "sides.png"));
+    const sides = Uint8Array.from({ length: 8 * 8 * 3 }, (_, i) => (Math.floor(i / 3) % 8 < 4 ? 0 : 255));
+    await sharp(sides, { raw: { width: 8, height: 8, channels: 3 } })
+      .png()
+      .toFile(image.id);
+    const views = [middle, { ...middle, flip: true }, middle, { ...middle, flip: true }];
+    const { latents } = await data.encode(views.map((view) => ({ image, caption: "x", view })));
+    assert.deepEqual([...latents.data], [-1, 1, -1, 1]);
+    assert.equal(encoders.images.length, 2);
+    const view = { crop: { x: 0.5, y: 0.5 } };
+    await data.encode(Array(3).fill({ image, caption: "x", view }));
+    assert.equal(encoders.images.length, 5);
+  });
+
   it("names an image that cannot be read", async () => {
     const data = new EncodedData(new CountingEncoders(), 8, ignore);
     const file = join(folder, "broken.png");
     await writeFile(file, "no image at all");
     await assert.rejects(
-      () => data.encode([{ image: imageFile(file), caption: "x" }]),
+      () => data.encode([{ image: imageFile(file), caption: "x", view: middle }]),
       (error) => error instanceof InputError && error.message.includes(file),
     );
   });

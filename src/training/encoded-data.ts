@@ -1,7 +1,7 @@
 /** @file Latents and text embeddings of batches, kept in memory up to a limit. */
 
 import { concatRows, type FloatTensor } from "../core/tensor.js";
-import type { ImageSource } from "../data/captioned-image.js";
+import { viewKey } from "../data/augmentation.js";
 import { loadImage } from "../data/load-image.js";
 import { joinConditioning, textOf } from "../pipelines/conditioning.js";
 import type { BeforeRun, Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -35,7 +35,7 @@ export class EncodedData {
 
   async encode(pairs: readonly TrainingPair[], beforeRun?: BeforeRun): Promise<EncodedBatch> {
     const latents: FloatTensor[] = [];
-    for (const { image } of pairs) latents.push(await this.latentsOf(image, beforeRun));
+    for (const pair of pairs) latents.push(await this.latentsOf(pair, beforeRun));
     const missing = [...new Set(pairs.map(({ caption }) => caption))].filter((caption) => !this.texts.get(caption));
     const fresh = new Map<string, Conditioning>();
     if (missing.length > 0) {
@@ -52,12 +52,13 @@ export class EncodedData {
     return { latents: concatRows(latents), conditioning: joinConditioning(texts) };
   }
 
-  private async latentsOf(source: ImageSource, beforeRun?: BeforeRun): Promise<FloatTensor> {
-    const known = this.latents.get(source.id);
+  private async latentsOf({ image, view }: TrainingPair, beforeRun?: BeforeRun): Promise<FloatTensor> {
+    const key = viewKey(image.id, view);
+    const known = key === undefined ? undefined : this.latents.get(key);
     if (known !== undefined) return known;
-    const image = await loadImage(source, { width: this.resolution, height: this.resolution, crop: "center" });
-    const latents = await this.pipeline.encodeImages({ ...image, shape: [1, ...image.shape] }, beforeRun);
-    this.latents.set(source.id, latents);
+    const pixels = await loadImage(image, { width: this.resolution, height: this.resolution, ...view });
+    const latents = await this.pipeline.encodeImages({ ...pixels, shape: [1, ...pixels.shape] }, beforeRun);
+    if (key !== undefined) this.latents.set(key, latents);
     return latents;
   }
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { InputError, RuntimeFailure } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import { openImageFolder } from "../data/image-folder.js";
+import { openDataSet } from "../data/data-set.js";
 import { drawPictures } from "../data/testing/pictures.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { largestDifference, openTiny } from "../pipelines/testing/support.js";
@@ -19,7 +19,8 @@ await drawPictures(folder);
 
 describe("train", async () => {
   const pipeline = await openTiny("sd3");
-  const { items } = await openImageFolder(folder);
+  const { items } = await openDataSet(folder);
+  const pools = [{ items, share: 1 }];
   const objective = { kind: "contrastive", row: softRepa({ temperature: 1, scale: 4, dweight: 0 }) } as const;
   const settings = {
     batch: 3,
@@ -48,7 +49,7 @@ describe("train", async () => {
     };
     const done = await train(
       pipeline,
-      items,
+      pools,
       tokens,
       objective,
       { ...settings, ...changes },
@@ -85,14 +86,14 @@ describe("train", async () => {
 
   it("comes to nearly the same tokens, one pair a run", async () => {
     const tokens = start();
-    await train(pipeline, items, tokens, objective, { ...settings, chunk: 1 });
+    await train(pipeline, pools, tokens, objective, { ...settings, chunk: 1 });
     assert.ok(largestDifference(tokens.tokens, whole.tokens.tokens) < 1e-4);
   });
 
   it("leaves the tokens of the last finished step when it is stopped", async () => {
     const stop = new AbortController();
     const tokens = start();
-    const done = await train(pipeline, items, tokens, objective, settings, {
+    const done = await train(pipeline, pools, tokens, objective, settings, {
       signal: stop.signal,
       onStep: ({ step }) => {
         if (step === 2) stop.abort();
@@ -112,7 +113,7 @@ describe("train", async () => {
     const tokens = start();
     tokens.tokens.data[0] = Number.NaN;
     await assert.rejects(
-      () => train(pipeline, items, tokens, objective, settings),
+      () => train(pipeline, pools, tokens, objective, settings),
       (error) =>
         error instanceof RuntimeFailure &&
         /^the loss became NaN at step 1 \(timestep \d+, images .*\.png, .*\.png, .*\.png\)$/.test(error.message),
@@ -122,8 +123,8 @@ describe("train", async () => {
   it("passes on what a hook throws, and what the data lack", async () => {
     const fault = new Error("disk full");
     const onStep = () => Promise.reject(fault);
-    await assert.rejects(() => train(pipeline, items, start(), objective, settings, { onStep }), fault);
+    await assert.rejects(() => train(pipeline, pools, start(), objective, settings, { onStep }), fault);
     const few = items.slice(0, 2);
-    await assert.rejects(() => train(pipeline, few, start(), objective, settings), InputError);
+    await assert.rejects(() => train(pipeline, [{ items: few, share: 1 }], start(), objective, settings), InputError);
   });
 });

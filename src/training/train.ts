@@ -2,7 +2,8 @@
 
 import { InterruptedError, RuntimeFailure, stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import type { CaptionedImage } from "../data/captioned-image.js";
+import type { Augmentation } from "../data/augmentation.js";
+import type { ImagePool } from "../data/mixture.js";
 import { defaultChunk } from "../objectives/chunk.js";
 import type { TrainingObjective } from "../objectives/objective.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -27,6 +28,8 @@ export interface TrainSettings {
   readonly seed: number;
   /** Pixels a side. */
   readonly resolution: number;
+  /** Random crops and mirrored pictures; none without it. */
+  readonly augmentation?: Augmentation;
   /** Pairs a run of the graph; undefined picks by size. */
   readonly chunk: number | undefined;
 }
@@ -48,12 +51,12 @@ export interface TrainHooks {
 }
 
 /**
- * Trains `softTokens` in place and returns the number of finished steps. Only the tokens change. After an interruption
+ * Trains `softTokens` in place on images of one or several data sets (`mixPools`), and returns the number of finished steps. Only the tokens change. After an interruption
  * the tokens are those of the last finished step.
  */
 export async function train(
   pipeline: DiffusionPipeline,
-  items: readonly CaptionedImage[],
+  pools: readonly ImagePool[],
   softTokens: SoftTokens,
   objective: TrainingObjective,
   settings: TrainSettings,
@@ -63,7 +66,8 @@ export async function train(
   const { signal } = hooks;
   const beforeRun = () => stopIfAsked(signal);
   const random = new Generator(settings.seed);
-  const sampler = new BatchSampler(items, batch, random);
+  const { seed, augmentation } = settings;
+  const sampler = new BatchSampler(pools, { size: batch, seed, ...(augmentation && { augmentation }) });
   const data = new EncodedData(pipeline, resolution, hooks.onTruncated ?? (() => {}));
   const side = resolution / pipeline.latentScale;
   const latentShape = [pipeline.latentChannels, side, side];

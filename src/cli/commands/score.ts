@@ -5,7 +5,8 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { InputError, messageOf, UsageError } from "../../core/errors.js";
 import { type CaptionedImage, type ImageSource, imageFile } from "../../data/captioned-image.js";
-import { listImages, openImageFolder } from "../../data/image-folder.js";
+import { openDataSet } from "../../data/data-set.js";
+import { listImages } from "../../data/folder-files.js";
 import { requireImageFile } from "../../data/image-format.js";
 import { readListFile } from "../../data/text-file.js";
 import {
@@ -89,7 +90,7 @@ function fields(): FieldsOf<RawOptions> {
   return {
     model: required("--model <folder>", "diffusers pipeline folder", path),
     ...under("What to score", {
-      data: optional("--data <folder>", "images with captions: metadata.jsonl or .txt", path),
+      data: optional("--data <path>", "images with captions", path),
       images: repeated("--images <path...>", "image files or folders of images", path),
       captions: repeated("--captions <text...>", "captions, in the order of their images", text),
       captionsFile: optional("--captions-file <file>", "captions, one a line; # starts a comment", path),
@@ -138,7 +139,7 @@ async function readPairs({ images, captions, captionsFile, data }: Sources): Pro
     if (images.length > 0 || captions.length > 0 || captionsFile !== undefined) {
       throw new UsageError("--data brings its own captions; it excludes --images and --captions");
     }
-    return pairsOf(await openImageFolder(data).then(({ items }) => items));
+    return pairsOf(await openDataSet(data).then(({ items }) => items));
   }
   if (images.length === 0) throw new UsageError("images are missing: give --images or --data");
   if (captions.length > 0 && captionsFile !== undefined) {

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
+import type { Augmentation } from "../../data/augmentation.js";
 import { type MachineOptions, machineFields, maxSeed } from "../common.js";
 import type { CommandRun } from "../context.js";
 import {
@@ -15,15 +16,18 @@ import {
   pixels,
   positive,
   real,
+  repeated,
   required,
   under,
   whole,
 } from "../options.js";
 import { requireRunFolder } from "../outputs.js";
+import { readWeightedPath, type WeightedPath } from "../weighted-path.js";
 
 export interface TrainCommandOptions extends MachineOptions {
   readonly model: string;
-  readonly data: string;
+  readonly data: readonly WeightedPath[];
+  readonly skipUnusable: boolean;
   /** Checked: writable, and empty or to be overwritten. */
   readonly out: string;
   readonly force: boolean;
@@ -53,6 +57,8 @@ export interface TrainCommandOptions extends MachineOptions {
   /** Weight of the own caption's error; the family's default where undefined. */
   readonly dweight: number | undefined;
 
+  readonly crop: Augmentation["crop"];
+  readonly flip: boolean;
   /** The model's own where undefined. */
   readonly resolution: number | undefined;
   /** Length of T5 text; the family's default where undefined. */
@@ -64,10 +70,13 @@ export interface TrainCommandOptions extends MachineOptions {
   readonly logEvery: number;
 }
 
-function fields(): FieldsOf<TrainCommandOptions> {
+/** As typed. */
+type RawOptions = Omit<TrainCommandOptions, "data"> & { readonly data: readonly string[] };
+
+function fields(): FieldsOf<RawOptions> {
   return {
     model: required("--model <folder>", "diffusers pipeline folder", path),
-    data: required("--data <folder>", "images with captions: metadata.jsonl or .txt", path),
+    data: repeated("--data <path...>", "images with captions; path=0.3 draws 30% from it", path),
     out: required("--out <folder>", "run folder to write", path),
     force: flag("--force", "overwrite a run folder that is not empty"),
     ...under("Soft tokens", {
@@ -99,6 +108,9 @@ function fields(): FieldsOf<TrainCommandOptions> {
       dweight: optional("--dweight <x>", "weight of own errors (default: by family)", real(0)),
     }),
     ...under("Data and memory", {
+      skipUnusable: flag("--skip-unusable", "leave out what cannot be used, after decoding every image"),
+      crop: defaulted("--crop <part>", "center or random", choice(["center", "random"]), "center"),
+      flip: flag("--flip", "mirror half of the images, unless the caption names left or right"),
       resolution: optional("--resolution <n>", "image size (default: the model's)", pixels),
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
       chunk: optional("--chunk <n>", "pairs a run (default: by memory)", whole(1)),
@@ -117,7 +129,10 @@ export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
       name: "train",
       description: "learn soft text tokens from captioned images",
       fields: fields(),
-      examples: ["softrepa train --model sd3-medium --data photos --out runs/photos"],
+      examples: [
+        "softrepa train --model sd3-medium --data photos --out runs/photos",
+        "softrepa train --model sd3-medium --data coco --data photos=0.3 --out runs/both",
+      ],
       resolve: async (options, given) => {
         const layout = (["layers", "tokens", "buckets", "width"] as const).find((name) => given.has(name));
         if (options.initTokens !== undefined && layout) {
@@ -126,8 +141,10 @@ export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
         if (options.minLr > options.lr) {
           throw new UsageError(`--min-lr ${options.minLr} is above --lr ${options.lr}`);
         }
+        const data = await Promise.all(options.data.map(readWeightedPath));
+        if (data.length === 0) throw new UsageError("required option '--data <path...>' not specified");
         await requireRunFolder(options.out, options.force);
-        return options;
+        return { ...options, data };
       },
     },
     run,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { InterruptedError, messageOf, RuntimeFailure } from "../../core/errors.js";
 import { writeFileAtomic } from "../../core/files.js";
 import { Generator } from "../../core/random.js";
-import { openImageFolder } from "../../data/image-folder.js";
+import { mixPools } from "../../data/mixture.js";
 import type { TrainingObjective } from "../../objectives/objective.js";
 import { type SoftRepaSettings, softRepa } from "../../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
@@ -16,11 +16,12 @@ import type { SoftTokens } from "../../softtokens/softtokens.js";
 import { type TrainStep, train } from "../../training/train.js";
 import type { TrainCommandOptions } from "../commands/train.js";
 import type { CommandContext } from "../context.js";
+import { openTrainingData } from "./data-sets.js";
 import { modelName, openTokens, truncationWarner, withPipeline } from "./session.js";
 
 export async function runTrain(options: TrainCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
-  const { data, out, steps } = options;
-  const { items } = await openImageFolder(data);
+  const { out, steps } = options;
+  const pools = mixPools(await openTrainingData(options, { reporter, signal }));
   await withPipeline(options, reporter, async (pipeline) => {
     const settings = resolve(options, pipeline);
     const softTokens = await startingTokens(options, pipeline);
@@ -36,7 +37,7 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
 
     let finished = 0;
     reporter.progress("steps", 0, steps);
-    const done = await train(pipeline, items, softTokens, objectiveOf(options, settings), settings, {
+    const done = await train(pipeline, pools, softTokens, objectiveOf(options, settings), settings, {
       signal,
       onTruncated: truncationWarner(reporter),
       onStep: async (step) => {
@@ -101,6 +102,7 @@ function resolve(options: TrainCommandOptions, pipeline: DiffusionPipeline) {
     minimumLearningRate: options.minLr,
     seed: options.seed,
     resolution,
+    augmentation: { crop: options.crop, flip: options.flip },
     chunk: options.chunk,
     temperature: options.temperature,
     scale: options.scale,
