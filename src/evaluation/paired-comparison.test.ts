@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import { comparePaired, comparisonSchema, type ItemScore, type Metric, rowOf } from "./paired-comparison.js";
+import { comparePaired, comparisonSchema, type ItemScore, type Metric, overallRow } from "./paired-comparison.js";
 import { wilson } from "./statistics.js";
 
 const accuracy: Metric = { name: "accuracy", kind: "verdict", better: "higher" };
@@ -102,7 +102,7 @@ describe("paired comparison", () => {
 describe("a finding", () => {
   const find = (metric: Metric, before: readonly number[], after: readonly number[], seeds = 1) => {
     const variants = [variant("base", items("two", before, seeds)), variant("tuned", items("two", after, seeds))];
-    const row = rowOf(comparePaired(variants, { metric, resamples: 1000 }), "all");
+    const row = overallRow(comparePaired(variants, { metric, resamples: 1000 }));
     return { ...row.contrasts[0], small: row.small };
   };
   const mixed = [...repeat(1, 50), ...repeat(0, 50)];
@@ -175,7 +175,7 @@ describe("a finding", () => {
       const draw = () => Array.from({ length: 60 }, () => (random.uniform() < 0.6 ? 1 : 0));
       const variants = [variant("base", items("two", draw())), variant("tuned", items("two", draw()))];
       const comparison = comparePaired(variants, { metric: accuracy, resamples: 300, seed: round });
-      if (rowOf(comparison, "all").contrasts[0].finding !== "within noise") wrong++;
+      if (overallRow(comparison).contrasts[0].finding !== "within noise") wrong++;
     }
     assert.ok(wrong / rounds < 0.07, `${wrong} of ${rounds}`);
     assert.ok(wrong > 0, "a test at 5% errs now and then");

@@ -170,11 +170,11 @@ export function comparePaired(
   return { metric, variants: variants.map(({ name }) => name), rows, bootstrap: { resamples, seed } };
 }
 
-/** The row of a scope there is one of. */
-export function rowOf(comparison: Comparison, scope: "all"): ComparisonRow;
-export function rowOf(comparison: Comparison, scope: "without apart"): ComparisonRow | undefined;
-export function rowOf({ rows }: Comparison, scope: "all" | "without apart"): ComparisonRow | undefined {
-  return rows.find((row) => row.scope === scope);
+/** The row of all pairs. */
+export function overallRow({ rows }: Comparison): ComparisonRow {
+  const row = rows.find(({ scope }) => scope === "all");
+  if (row === undefined) throw new InputError("the comparison has no mean over all");
+  return row;
 }
 
 /**

@@ -35,9 +35,12 @@ export function axisTicks({ low, high }: Domain, count: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-/** Where `value` lies between the two ends of an axis. */
+/** Far outside of every drawing, but a number. */
+const plane: Domain = { low: -1000, high: 1000 };
+
+/** Where `value` lies between the two ends of an axis, or beyond them. */
 export function place(value: number, { low, high }: Domain, from: number, to: number): number {
-  return from + ((value - low) / (high - low)) * (to - from);
+  return from + within((value - low) / (high - low), plane) * (to - from);
 }
 
 export function within(value: number, { low, high }: Domain): number {
@@ -52,10 +55,10 @@ export function formatTick(value: number): string {
   return text.replace("e+", "e").replaceAll("-", "\u2212");
 }
 
-/** 1, 2 or 5 times a power of ten. */
+/** 1, 2 or 5 times a power of ten, at most a third shorter than asked, so that even the longest leaves two ticks of four. */
 function tickStep(span: number, count: number): number {
   const rough = span / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const factor = [1, 2, 5, 10].find((candidate) => candidate * power >= rough * 0.999) ?? 10;
+  const factor = [1, 2, 5, 10].find((candidate) => candidate * power >= rough * 0.7) ?? 10;
   return factor * power;
 }

@@ -19,8 +19,9 @@ export function gallerySection(gallery: Gallery): Markup {
   const options = (names: readonly string[]) => names.map((name) => html`<option value="${name}">${name}</option>`);
   const controls = html`<form id="gallery-controls" hidden><label>Category <select id="gallery-category"><option value="">all</option>${options(categories)}</select></label> <label>Outcome <select id="gallery-outcome"><option value="">all</option>${options(found)}</select></label> <label>Order <select id="gallery-order"><option value="place">gains, losses, others</option><option value="loss">largest loss first</option></select></label> <output id="gallery-shown"></output></form>`;
   const write = scoreWriter(gallery);
+  const large = gallery.variants.length > 2 || gallery.items.some(({ pictures }) => pictures.some(isLarge));
   const places = new Map(ranked.map(({ item }, place) => [item, place]));
-  return html`<p class="aside">${counted(ranked.length, "pair")}: ${tally.join(", ")}. Chosen: ${gallery.chosen}. First the largest gains, then the largest losses, then the others.</p>${controls}<div id="gallery-cards" class="cards">${ranked.map(
+  return html`<p class="aside">${counted(ranked.length, "pair")}: ${tally.join(", ")}. Chosen: ${gallery.chosen}. First the largest gains, then the largest losses, then the others.</p>${controls}<div id="gallery-cards" class="${large ? "cards large" : "cards"}">${ranked.map(
     (item) => card(item, gallery, write, places.get(item.item) ?? 0),
   )}</div>`;
 }
@@ -44,6 +45,11 @@ function card(
     return html`<figure>${picture(png, alt)}<figcaption><b><bdi>${variants[index]}</bdi></b> ${verdict}${reason !== "" && html`<small><bdi>${reason}</bdi></small>`}</figcaption></figure>`;
   });
   return html`<article data-category="${item.category}" data-outcome="${outcome}" data-gain="${gain}" data-place="${place}"><h4><bdi>${item.prompt}</bdi></h4><p class="facts"><span class="${toneOf(outcome)}">${outcome}</span> <bdi>${item.category}</bdi> <span>seed ${item.seed}</span></p><div class="pictures">${pictures}</div></article>`;
+}
+
+function isLarge({ png }: { readonly png: string }): boolean {
+  const { width, height } = pngSize(png) ?? { width: 0, height: 0 };
+  return Math.max(width, height) > smallSide;
 }
 
 function picture(png: string, alt: string): Markup {

@@ -1,12 +1,12 @@
 /** @file The whole result in one sentence, whatever its sign. */
 
-import { type Comparison, rowOf } from "../paired-comparison.js";
+import { type Comparison, overallRow } from "../paired-comparison.js";
 import { comparisonFormat, counted } from "./score-format.js";
 
 /** What the mean over all says of the variant (by its number among those compared with the baseline; the first unless said). */
 export function headlineOf(comparison: Comparison, variant = 0): string {
   const { metric, variants } = comparison;
-  const row = rowOf(comparison, "all");
+  const row = overallRow(comparison);
   const { difference, finding, remark } = row.contrasts[variant];
   const [baseline, name] = [variants[0], variants[variant + 1]];
   const format = comparisonFormat(comparison);

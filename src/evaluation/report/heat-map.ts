@@ -36,7 +36,7 @@ const characterWidth = 6;
 /** Column labels lean by 60 degrees. */
 const [leanX, leanY] = [0.5, 0.87];
 /** Above this many cells a side, names would overlap, and numbers every so often take their place. */
-const mostNames = 40;
+export const mostNames = 40;
 /** Above this many cells, a tooltip on each would make the page several times as large. */
 const mostTooltips = 1600;
 

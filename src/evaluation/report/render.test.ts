@@ -232,6 +232,22 @@ describe("report.html", () => {
     assert.doesNotMatch(html, /NaN|Infinity|undefined|null/);
   });
 
+  it("names captions in a list where a matrix is too large to label", () => {
+    const captions = Array.from({ length: 41 }, (_, i) => `caption ${i}`);
+    const similarity: Report["similarity"] = {
+      measure: "error",
+      better: "lower",
+      captions,
+      images: ["one.png"],
+      own: [[3]],
+      matrices: [{ name: "base", values: [captions.map((_, i) => i)] }],
+    };
+    const drawn = parseStrictly(renderReport({ ...bare, similarity }));
+    const names = named("li", drawn).map(({ text }) => text);
+    for (const name of [...captions, "one.png"]) assert.ok(names.includes(name), name);
+    assert.ok(names.some((text) => text.startsWith("own caption first: 0 of 1 image,")));
+  });
+
   it("holds no number that is none", () => {
     for (const { name, attributes } of elements) {
       for (const [attribute, value] of attributes) {

@@ -1,6 +1,6 @@
 /** @file The tables of a comparison: a row a category and a mean, further variants as references below, and what did not run. */
 
-import { type Comparison, type ComparisonRow, rowOf, smallSet } from "../paired-comparison.js";
+import { type Comparison, type ComparisonRow, overallRow, smallSet } from "../paired-comparison.js";
 import type { Estimate } from "../statistics.js";
 import { type Domain, domainOf, exactDomainOf } from "./axis.js";
 import { intervalBar } from "./interval-bar.js";
@@ -130,7 +130,7 @@ function labelOf({ label, scope }: ComparisonRow): Markup {
 
 function howToRead(comparison: Comparison): Markup {
   const { metric, variants, rows, bootstrap } = comparison;
-  const all = rowOf(comparison, "all");
+  const all = overallRow(comparison);
   const several = all.prompts < all.pairs;
   const means =
     metric.kind === "verdict"

@@ -2,7 +2,7 @@
 
 import { wilson } from "../statistics.js";
 import { exactDomainOf } from "./axis.js";
-import { colourBar, heatMap } from "./heat-map.js";
+import { colourBar, heatMap, mostNames } from "./heat-map.js";
 import { html, type Markup } from "./markup.js";
 import type { Similarity } from "./schema.js";
 import { type RankShare, rank1Shares } from "./similarity.js";
@@ -29,7 +29,11 @@ export function similaritySection(similarity: Similarity): Markup {
     return html`<figure><figcaption><b><bdi>${name}</bdi></b></figcaption><div class="scroll">${map}</div>${figures}</figure>`;
   });
   const marks = `A dot is the best caption of the image${known ? ", a frame its own caption" : ""}.`;
-  return html`<p class="aside">Rows are images, columns captions; ${better} is better. ${marks}</p><div class="charts wide">${figures}</div>${colourBar(scale, measure)}`;
+  const list = (what: string, labels: readonly string[]) =>
+    html`<details><summary>${what} by number</summary><ol class="captions">${labels.map((label) => html`<li><bdi>${label}</bdi></li>`)}</ol></details>`;
+  const numbered = Math.max(images.length, captions.length) > mostNames;
+  const lists = numbered && [list("Captions", captions), list("Images", images)];
+  return html`<p class="aside">Rows are images, columns captions; ${better} is better. ${marks}</p><div class="charts wide">${figures}</div>${colourBar(scale, measure)}${lists}`;
 }
 
 function shareText({ right, of }: RankShare, one: string): string {

@@ -95,6 +95,7 @@ figcaption small { display: block; }
 .heat text { font-size: 11px; }
 .heat { display: block; max-width: none; }
 .ranks { margin: .5rem 0 0; padding: 0; list-style: none; font-size: .9rem; font-variant-numeric: tabular-nums; }
+.captions { columns: 20rem; font-size: .8125rem; }
 .scale { display: flex; flex-wrap: wrap; gap: .3rem .6rem; align-items: center; margin-top: 1rem; font-size: .8125rem; color: var(--muted); font-variant-numeric: tabular-nums; }
 .scale svg { width: 16rem; max-width: 40vw; height: .75rem; }
 
@@ -107,7 +108,8 @@ article h4 { margin: 0 0 .2rem; font-size: .95rem; }
 .facts { display: flex; flex-wrap: wrap; gap: 0 .9rem; margin: 0 0 .5rem; font-size: .8125rem; color: var(--muted); }
 .pictures { display: flex; flex-wrap: wrap; gap: .9rem; }
 .pictures figure { flex: 0 1 8rem; }
-.pictures figure:has(.smooth) { flex-basis: 16rem; }
+.cards.large { grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); }
+.cards.large .pictures figure { flex: 1 1 9rem; max-width: 16rem; }
 .pictures figcaption { margin: .3rem 0 0; font-size: .8125rem; line-height: 1.35; overflow-wrap: anywhere; }
 img { display: block; max-width: 100%; background: var(--panel); }
 img.smooth { height: auto; }
