@@ -1,0 +1,57 @@
+/**
+ * @file Networks inside checkpoints of the original layout (Stability AI's repositories, and those that write their format):
+ * their configuration is read off the shapes, since such a file has none.
+ */
+
+import { InputError } from "../../core/errors.js";
+import type { Shape } from "../../core/tensor.js";
+import { shapeOf, type WeightSource } from "../../weights/source.js";
+
+/** A network under the names of diffusers and transformers, with what its config.json would say. */
+export interface OriginalNetwork {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly weights: WeightSource;
+}
+
+/** The tensors below `prefix`, named without it; `title` is added to the origin. */
+export function below(source: WeightSource, prefix: string, title: string): WeightSource {
+  const tensors = [...source.tensors].flatMap(([name, stored]) =>
+    name.startsWith(prefix) ? [[name.slice(prefix.length), stored] as const] : [],
+  );
+  return { origin: `${source.origin} (${title})`, tensors: new Map(tensors), metadata: source.metadata };
+}
+
+/** Whether any tensor lies below `prefix`. */
+export function hasBelow(source: WeightSource, prefix: string): boolean {
+  for (const name of source.tensors.keys()) if (name.startsWith(prefix)) return true;
+  return false;
+}
+
+/** How many of `<prefix>0.`, `<prefix>1.`, ... there are without a gap. */
+export function countBelow(source: WeightSource, prefix: string): number {
+  const found = new Set<number>();
+  for (const name of source.tensors.keys()) {
+    if (name.startsWith(prefix)) found.add(Number.parseInt(name.slice(prefix.length), 10));
+  }
+  let count = 0;
+  while (found.has(count)) count++;
+  return count;
+}
+
+/** The shape of a tensor that every network of the kind has, which must have as many axes. */
+export function requiredShape(source: WeightSource, name: string, rank: number): Shape {
+  const shape = shapeOf(source, name);
+  if (shape === undefined) throw new InputError(`${source.origin}: the tensor ${name} is missing`);
+  if (shape.length !== rank) {
+    throw new InputError(`${source.origin}: ${name} has ${shape.length} axes, not ${rank}`);
+  }
+  return shape;
+}
+
+/** How many heads of `size` make up `width`; `what` has them. */
+export function headsOf(source: WeightSource, width: number, size: number): number {
+  if (width % size !== 0) {
+    throw new InputError(`${source.origin}: a width of ${width} is not made of attention heads of ${size}`);
+  }
+  return width / size;
+}
