@@ -5,6 +5,7 @@ import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { expand, input, mul, reduceMean, reshape, sub } from "../graph/ops.js";
+import { conditioningInputs } from "../pipelines/inputs.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
 import type { CompileOptions } from "../runtime/engine.js";
@@ -64,9 +65,7 @@ export function pairErrorGraph(pipeline: Denoiser, options: PairErrorOptions) {
   const sample = input(graph, "sample", sampleShape);
   const target = input(graph, "target", sampleShape);
   const timestep = input(graph, "timestep", [1]);
-  const conditioning = Object.fromEntries(
-    Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [pairs, ...shape])]),
-  );
+  const conditioning = conditioningInputs(graph, pipeline, pairs);
   const shared = softShape && input(graph, "soft_tokens", [1, ...softShape]);
   const softTokens = shared && expand(shared, [pairs, ...shared.shape.slice(1)]);
   const prediction = denoiseAtStrength(

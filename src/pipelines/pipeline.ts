@@ -68,6 +68,13 @@ export interface Denoiser {
   noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising;
 }
 
+/** What prompts come to. */
+export interface EncodedPrompts {
+  readonly conditioning: Conditioning;
+  /** The prompts that an encoder did not read to their end. */
+  readonly truncated: readonly TruncatedPrompt[];
+}
+
 /** Called before every run of a network, so that long work can be stopped: it may throw. */
 export type BeforeRun = () => void;
 
@@ -85,10 +92,7 @@ export interface DiffusionPipeline extends Denoiser {
   readonly sizeMultiple: number;
   readonly latentChannels: number;
   /** Embeds prompts in order. */
-  encodePrompts(
-    prompts: readonly string[],
-    beforeRun?: BeforeRun,
-  ): Promise<{ conditioning: Conditioning; truncated: TruncatedPrompt[] }>;
+  encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun): Promise<EncodedPrompts>;
   /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
   encodeImages(images: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor>;
   /** Scaled latents to images in -1..1 (not clamped). */

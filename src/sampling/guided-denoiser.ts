@@ -4,6 +4,7 @@ import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, concat, expand, input, mul, slice, sub } from "../graph/ops.js";
+import { conditioningInputs } from "../pipelines/inputs.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
 
@@ -42,9 +43,7 @@ export function guidedDenoiserGraph(pipeline: Denoiser, options: GuidedDenoiserO
   const graph = new Graph();
   const sample = input(graph, "sample", [images, ...latentShape]);
   const timestep = input(graph, "timestep", [1]);
-  const conditioning = Object.fromEntries(
-    Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [texts, ...shape])]),
-  );
+  const conditioning = conditioningInputs(graph, pipeline, texts);
   const softTokens = softShape && expand(input(graph, "soft_tokens", [1, ...softShape]), [texts, ...softShape]);
   if (!guided) {
     return {
