@@ -12,6 +12,7 @@ import { openClipTokenizer, openT5Tokenizer } from "../models/tokenizer/index.js
 import { Weights } from "../models/weights.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { openPipelineFolder, readComponentJson } from "../pipelines/folder.js";
+import { softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
 import { openPipeline } from "../pipelines/open.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import type { Engine } from "../runtime/engine.js";
@@ -149,7 +150,7 @@ async function denoiseOne(
     conditioning: Object.fromEntries(
       Object.entries(conditioning).map(([name, { shape }]) => [name, input(graph, name, shape)]),
     ),
-    softTokens: embedding && input(graph, "soft_tokens", [1, ...embedding.shape]),
+    softTokens: embedding && softTokenInput(graph, embedding.form, 1),
   };
   const prediction = pipeline.denoise(graph, inputs);
   const session = await pipeline.engine.compile(writeOnnx(graph, { prediction }, pipeline.engine.target));
@@ -158,7 +159,7 @@ async function denoiseOne(
     sample,
     timestep: floatTensor([1], Float32Array.of(timestep)),
     ...conditioning,
-    ...(effective && { soft_tokens: { ...effective, shape: [1, ...effective.shape] } }),
+    ...softTokenFeed(effective),
   });
   await session.release();
   await embedding?.release();

@@ -18,8 +18,27 @@ export interface DenoiserInputs {
   /** [1] or [N], in 0..1000. */
   readonly timestep: Value;
   readonly conditioning: Readonly<Record<string, Value>>;
-  /** Effective soft tokens [N, layers, count, width], or null. */
-  readonly softTokens: Value | null;
+  /** Null for the plain model. */
+  readonly softTokens: SoftTokenInput | null;
+}
+
+/** The parts of a UNet, in which text is read. */
+export const unetStages = ["down", "mid", "up"] as const;
+export type UnetStage = (typeof unetStages)[number];
+
+/** What a graph has to know of soft tokens before it runs. */
+export interface SoftTokenForm {
+  /** Of the effective tokens: [layers, count, width]. */
+  readonly shape: Shape;
+  /** The stages of a UNet that see them; null where there is no UNet. */
+  readonly stages: readonly UnetStage[] | null;
+}
+
+/** Effective soft tokens inside a graph. */
+export interface SoftTokenInput {
+  /** [N, layers, count, width]. */
+  readonly values: Value;
+  readonly stages: SoftTokenForm["stages"];
 }
 
 /** Sizes that soft tokens must have for a pipeline. */
@@ -33,6 +52,8 @@ export interface SoftTokenLayout {
   readonly rawWidth: number;
   /** Width of the text stream that the tokens are put into. */
   readonly projectedWidth: number;
+  /** The stages of a UNet that see soft tokens which do not say it themselves; null where there is no UNet. */
+  readonly stages: SoftTokenForm["stages"];
 }
 
 /** A prompt that was longer than a text encoder reads. */

@@ -35,6 +35,7 @@ export class Sd3Denoiser implements LatentDenoiser {
       layers: config.num_layers,
       rawWidth: config.joint_attention_dim,
       projectedWidth: mmditWidth(config),
+      stages: null,
     };
     this.conditioningShapes = {
       prompt_embeds: [textLength, config.joint_attention_dim],
@@ -49,7 +50,8 @@ export class Sd3Denoiser implements LatentDenoiser {
   denoise(graph: Graph, { sample, timestep, conditioning, softTokens }: DenoiserInputs): Value {
     const w = Weights.of(graph, this.weights);
     const { prompt_embeds: promptEmbeds, pooled } = conditioning;
-    const velocity = mmdit(w, this.config, { sample, timestep, promptEmbeds, pooled, softTokens });
+    const inputs = { sample, timestep, promptEmbeds, pooled, softTokens: softTokens?.values ?? null };
+    const velocity = mmdit(w, this.config, inputs);
     w.requireAllUsed();
     return velocity;
   }

@@ -29,7 +29,7 @@ export async function sampleLatents(pipeline: DiffusionPipeline, request: Sample
     images: noise.shape[0],
     latentShape: noise.shape.slice(1),
     guided: negative !== null,
-    softTokens: softTokens?.embedding.shape ?? null,
+    softTokens: softTokens?.embedding.form ?? null,
     strength: softTokens?.strength ?? 1,
   });
   try {
