@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { z } from "zod";
+import { InputError } from "../core/errors.js";
 import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
@@ -187,10 +188,14 @@ async function* checkScheduler({ folder }: Subject, golden: string): AsyncGenera
   let sample = rows(samples, 0, 1);
   taken.push(...sample.data);
   for (let index = 0; index < steps; index++) {
-    sample = run.step(index, sample, rows(outputs, index, index + 1));
+    sample = run.step(index, sample, rows(outputs, index, index + 1), drawNothing);
     taken.push(...sample.data);
   }
   yield compare("samples", floatTensor(samples.shape, Float32Array.from(taken)), samples, limits.sampler);
+}
+
+function drawNothing(): never {
+  throw new InputError("this scheduler should draw no noise");
 }
 
 async function* checkSample({ folder, meta, pipeline }: Subject, golden: string): AsyncGenerator<Comparison> {
@@ -201,8 +206,9 @@ async function* checkSample({ folder, meta, pipeline }: Subject, golden: string)
   const guided = guidanceScale > 1 ? await pipeline.encodePrompts(prompts.map(() => negative)) : null;
   const tokens = golden.includes("soft") ? await softTokensOf(file, "tokens", "t_tokens") : null;
   const embedding = tokens && (await SoftTokenEmbedding.open(pipeline, tokens));
+  const initial = await file.tensor("initial");
   const latents = await sampleLatents(pipeline, {
-    noise: await file.tensor("initial"),
+    drawNoise: () => initial,
     conditioning,
     negative: guided?.conditioning ?? null,
     guidanceScale,

@@ -30,13 +30,11 @@ export interface PipelineParts {
   readonly denoiser: LatentDenoiser;
   readonly texts: TextEncoders;
   readonly autoencoder: Autoencoder;
-  readonly samplerName: string;
 }
 
 export class LatentPipeline implements DiffusionPipeline {
   readonly family: Family;
   readonly origin: string;
-  readonly samplerName: string;
   readonly engine: Engine;
   readonly scheduler: Scheduler;
   readonly softTokenLayout: SoftTokenLayout;
@@ -52,7 +50,6 @@ export class LatentPipeline implements DiffusionPipeline {
     const { denoiser, autoencoder, origin } = parts;
     this.family = denoiser.softTokenLayout.family;
     this.origin = origin;
-    this.samplerName = parts.samplerName;
     this.engine = denoiser.engine;
     this.scheduler = denoiser.scheduler;
     this.softTokenLayout = denoiser.softTokenLayout;

@@ -104,8 +104,6 @@ export interface DiffusionPipeline extends Denoiser {
   readonly family: Family;
   /** The folder it was opened from. */
   readonly origin: string;
-  /** The scheduler's name as image galleries know it. */
-  readonly samplerName: string;
   /** Pixels a side that the model was made for. */
   readonly defaultSize: number;
   /** Pixels a latent; image sizes are multiples of `sizeMultiple`. */

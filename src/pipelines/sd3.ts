@@ -26,5 +26,5 @@ export async function openSd3(
   const autoencoder = await Autoencoder.open(folder, options);
   const texts = await Sd3TextEncoders.open(folder, config.joint_attention_dim, options);
   const denoiser = new Sd3Denoiser(engine, config, weights, scheduler, texts.length);
-  return new LatentPipeline({ origin: folder.path, denoiser, texts, autoencoder, samplerName: "Flow Match Euler" });
+  return new LatentPipeline({ origin: folder.path, denoiser, texts, autoencoder });
 }
