@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { z } from "zod";
+import { InputError } from "../core/errors.js";
 import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
@@ -12,6 +13,7 @@ import { openClipTokenizer, openT5Tokenizer } from "../models/tokenizer/index.js
 import { Weights } from "../models/weights.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { openPipelineFolder, readComponentJson } from "../pipelines/folder.js";
+import { softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
 import { openPipeline } from "../pipelines/open.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import type { Engine } from "../runtime/engine.js";
@@ -149,7 +151,7 @@ async function denoiseOne(
     conditioning: Object.fromEntries(
       Object.entries(conditioning).map(([name, { shape }]) => [name, input(graph, name, shape)]),
     ),
-    softTokens: embedding && input(graph, "soft_tokens", [1, ...embedding.shape]),
+    softTokens: embedding && softTokenInput(graph, embedding.form, 1),
   };
   const prediction = pipeline.denoise(graph, inputs);
   const session = await pipeline.engine.compile(writeOnnx(graph, { prediction }, pipeline.engine.target));
@@ -158,7 +160,7 @@ async function denoiseOne(
     sample,
     timestep: floatTensor([1], Float32Array.of(timestep)),
     ...conditioning,
-    ...(effective && { soft_tokens: { ...effective, shape: [1, ...effective.shape] } }),
+    ...softTokenFeed(effective),
   });
   await session.release();
   await embedding?.release();
@@ -186,10 +188,14 @@ async function* checkScheduler({ folder }: Subject, golden: string): AsyncGenera
   let sample = rows(samples, 0, 1);
   taken.push(...sample.data);
   for (let index = 0; index < steps; index++) {
-    sample = run.step(index, sample, rows(outputs, index, index + 1));
+    sample = run.step(index, sample, rows(outputs, index, index + 1), drawNothing);
     taken.push(...sample.data);
   }
   yield compare("samples", floatTensor(samples.shape, Float32Array.from(taken)), samples, limits.sampler);
+}
+
+function drawNothing(): never {
+  throw new InputError("this scheduler should draw no noise");
 }
 
 async function* checkSample({ folder, meta, pipeline }: Subject, golden: string): AsyncGenerator<Comparison> {
@@ -200,8 +206,9 @@ async function* checkSample({ folder, meta, pipeline }: Subject, golden: string)
   const guided = guidanceScale > 1 ? await pipeline.encodePrompts(prompts.map(() => negative)) : null;
   const tokens = golden.includes("soft") ? await softTokensOf(file, "tokens", "t_tokens") : null;
   const embedding = tokens && (await SoftTokenEmbedding.open(pipeline, tokens));
+  const initial = await file.tensor("initial");
   const latents = await sampleLatents(pipeline, {
-    noise: await file.tensor("initial"),
+    drawNoise: () => initial,
     conditioning,
     negative: guided?.conditioning ?? null,
     guidanceScale,

@@ -6,6 +6,7 @@ import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { requireSize } from "../pipelines/sizes.js";
+import type { Scheduler } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { sampleLatents } from "./sample.js";
@@ -21,6 +22,8 @@ export interface GenerateRequest<Job extends ImageJob> {
   readonly jobs: readonly Job[];
   readonly negative: string;
   readonly steps: number;
+  /** The pipeline's own by default. */
+  readonly scheduler?: Scheduler | undefined;
   /** Guidance scale; at 1 or below there is no negative branch. */
   readonly guidanceScale: number;
   readonly width: number;
@@ -47,24 +50,38 @@ export async function* generate<Job extends ImageJob>(
   pipeline: DiffusionPipeline,
   request: GenerateRequest<Job>,
 ): AsyncGenerator<GeneratedImage<Job>, void> {
-  const { jobs, width, height, steps, softTokens, strength, signal, onProgress } = request;
+  const {
+    jobs,
+    width,
+    height,
+    steps,
+    scheduler = pipeline.scheduler,
+    softTokens,
+    strength,
+    signal,
+    onProgress,
+  } = request;
   requireSize(pipeline, "width", width);
   requireSize(pipeline, "height", height);
   const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
+  const evaluations = scheduler.start(steps).timesteps.length;
   const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
   try {
     const texts = await encodeTexts(pipeline, request);
     for (let start = 0; start < jobs.length; start += request.batch) {
       const batch = jobs.slice(start, start + request.batch);
+      // Every image has a generator of its own, so that it does not depend on its neighbours.
+      const generators = batch.map(({ seed }) => new Generator(seed));
       const latents = await sampleLatents(pipeline, {
-        noise: concatRows(batch.map(({ seed }) => new Generator(seed).normal([1, ...latentShape]))),
+        drawNoise: () => concatRows(generators.map((generator) => generator.normal([1, ...latentShape]))),
         conditioning: texts.positive(batch),
         negative: texts.negative(batch.length),
         guidanceScale: request.guidanceScale,
         steps,
+        scheduler,
         softTokens: embedding && { embedding, strength },
         ...(signal && { signal }),
-        onStep: (done) => onProgress?.(start * steps + done * batch.length, jobs.length * steps),
+        onStep: (done) => onProgress?.(start * evaluations + done * batch.length, jobs.length * evaluations),
       });
       const images = await pipeline.decodeLatents(latents, () => stopIfAsked(signal));
       for (const [offset, job] of batch.entries()) {

@@ -4,12 +4,15 @@ import { stopIfAsked } from "../core/errors.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { joinConditioning } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
+import type { DrawNoise, Scheduler } from "../schedulers/index.js";
 import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { compileGuidedDenoiser } from "./guided-denoiser.js";
 
 export interface SampleRequest {
-  /** Unit normal noise [N, channels, h, w]. */
-  readonly noise: FloatTensor;
+  /** Unit normal noise [N, channels, h, w]: drawn once to start from, and again by schedulers that add noise on the way. */
+  readonly drawNoise: DrawNoise;
+  /** The pipeline's own by default. */
+  readonly scheduler?: Scheduler | undefined;
   /** One text an image. */
   readonly conditioning: Conditioning;
   /** One negative text an image; null for no guidance. */
@@ -24,16 +27,17 @@ export interface SampleRequest {
 
 /** Scaled latents [N, channels, h, w] of the finished images. */
 export async function sampleLatents(pipeline: DiffusionPipeline, request: SampleRequest): Promise<FloatTensor> {
-  const { noise, negative, softTokens, guidanceScale, signal, onStep } = request;
+  const { drawNoise, negative, softTokens, guidanceScale, signal, onStep } = request;
+  const noise = drawNoise();
   const denoiser = await compileGuidedDenoiser(pipeline, {
     images: noise.shape[0],
     latentShape: noise.shape.slice(1),
     guided: negative !== null,
-    softTokens: softTokens?.embedding.shape ?? null,
+    softTokens: softTokens?.embedding.form ?? null,
     strength: softTokens?.strength ?? 1,
   });
   try {
-    const run = pipeline.scheduler.start(request.steps);
+    const run = (request.scheduler ?? pipeline.scheduler).start(request.steps);
     const conditioning = negative ? joinConditioning([negative, request.conditioning]) : request.conditioning;
     let sample = floatTensor(
       noise.shape,
@@ -48,7 +52,7 @@ export async function sampleLatents(pipeline: DiffusionPipeline, request: Sample
         softTokens: softTokens && (await softTokens.embedding.at(timestep)),
         guidanceScale,
       });
-      sample = run.step(index, sample, prediction);
+      sample = run.step(index, sample, prediction, drawNoise);
       onStep?.(index + 1, run.timesteps.length);
     }
     return sample;

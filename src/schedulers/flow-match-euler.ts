@@ -74,6 +74,7 @@ export function flowMatchEuler(config: unknown, file = "scheduler_config.json"):
   }
 
   return {
+    title: "Flow Match Euler",
     trainTimesteps,
     schedule,
     start,

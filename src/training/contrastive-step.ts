@@ -48,7 +48,7 @@ export class ContrastiveStep {
       pairs: options.chunk,
       latentShape: options.latentShape,
       images: "shared",
-      softTokens: embedding.shape,
+      softTokens: embedding.form,
       gradients: true,
     });
     return new ContrastiveStep(pipeline, embedding, objective, pairErrors);
