@@ -3,7 +3,7 @@
 import type { z } from "zod";
 import { type ArrangedTensor, shapeOf, type WeightSource } from "../../weights/source.js";
 import type { clipTextConfigSchema } from "../clip-text.js";
-import { type Dialect, split, transposed, translateKeys } from "../dialect.js";
+import { type Dialect, split, translateKeys, transposed } from "../dialect.js";
 import type { t5ConfigSchema } from "../t5-encoder.js";
 import { countBelow, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
 
@@ -25,10 +25,7 @@ const clipDialect: Dialect = [
   [/\.ln_2\./, ".layer_norm2."],
   [/\.mlp\.c_fc\./, ".mlp.fc1."],
   [/\.mlp\.c_proj\./, ".mlp.fc2."],
-  [
-    /\.attn\.in_proj_(weight|bias)$/,
-    split(".self_attn.q_proj.$1", ".self_attn.k_proj.$1", ".self_attn.v_proj.$1"),
-  ],
+  [/\.attn\.in_proj_(weight|bias)$/, split(".self_attn.q_proj.$1", ".self_attn.k_proj.$1", ".self_attn.v_proj.$1")],
   [/\.attn\.out_proj\./, ".self_attn.out_proj."],
 ];
 
@@ -39,7 +36,10 @@ export interface ClipFamily {
   readonly identityProjection?: boolean;
 }
 
-export function originalClipText(source: WeightSource, { activation, identityProjection }: ClipFamily): OriginalNetwork {
+export function originalClipText(
+  source: WeightSource,
+  { activation, identityProjection }: ClipFamily,
+): OriginalNetwork {
   const tensors = new Map([...source.tensors].filter(([name]) => name !== "logit_scale"));
   const translated = translateKeys({ ...source, tensors }, clipDialect);
   const [vocabulary, width] = requiredShape(translated, "text_model.embeddings.token_embedding.weight", 2);

@@ -32,14 +32,8 @@ function unetDialect(layers: number): Dialect {
     [/^out\.2\./, "conv_out."],
     [/^input_blocks\.0\.0\./, "conv_in."],
     [/^input_blocks\.(\d+)\.0\.op\./, (_, index) => `down_blocks.${down(index).level}.downsamplers.0.conv.`],
-    [
-      /^input_blocks\.(\d+)\.0\./,
-      (_, index) => `down_blocks.${down(index).level}.resnets.${down(index).layer}.`,
-    ],
-    [
-      /^input_blocks\.(\d+)\.1\./,
-      (_, index) => `down_blocks.${down(index).level}.attentions.${down(index).layer}.`,
-    ],
+    [/^input_blocks\.(\d+)\.0\./, (_, index) => `down_blocks.${down(index).level}.resnets.${down(index).layer}.`],
+    [/^input_blocks\.(\d+)\.1\./, (_, index) => `down_blocks.${down(index).level}.attentions.${down(index).layer}.`],
     [/^middle_block\.0\./, "mid_block.resnets.0."],
     [/^middle_block\.1\./, "mid_block.attentions.0."],
     [/^middle_block\.2\./, "mid_block.resnets.1."],
