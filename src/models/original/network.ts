@@ -13,6 +13,27 @@ export interface OriginalNetwork {
   readonly weights: WeightSource;
 }
 
+/**
+ * What training left in such files and no network reads: noise schedules as numbers, averaged weights beside the weights,
+ * CLIP's temperature, the discriminator of the autoencoder, a projection that Stable Diffusion 1.5 and SDXL's first encoder lack.
+ */
+const unread: readonly RegExp[] = [
+  /^(?:betas|logvar|lvlb_weights|scale_factor)$/,
+  /^(?:sqrt_|log_)?(?:one_minus_|recip_|recipm1_)?alphas_cumprod(?:_prev)?$/,
+  /^posterior_(?:variance|log_variance_clipped|mean_coef[12])$/,
+  /^denoiser\.(?:log_)?sigmas$/,
+  /^(?:first_stage_model\.)?model_ema\./,
+  /^first_stage_model\.loss\./,
+  /^(?:cond_stage_model|conditioner\.embedders\.0)\.text_projection$/,
+  /(?:^|\.)logit_scale$/,
+];
+
+/** `source` without the tensors that no network reads. */
+export function withoutUnread(source: WeightSource): WeightSource {
+  const tensors = [...source.tensors].filter(([name]) => !unread.some((pattern) => pattern.test(name)));
+  return { ...source, tensors: new Map(tensors) };
+}
+
 /** The tensors below `prefix`, named without it; `title` is added to the origin. */
 export function below(source: WeightSource, prefix: string, title: string): WeightSource {
   const tensors = [...source.tensors].flatMap(([name, stored]) =>

@@ -40,8 +40,7 @@ export function originalClipText(
   source: WeightSource,
   { activation, identityProjection }: ClipFamily,
 ): OriginalNetwork {
-  const tensors = new Map([...source.tensors].filter(([name]) => name !== "logit_scale"));
-  const translated = translateKeys({ ...source, tensors }, clipDialect);
+  const translated = translateKeys(source, clipDialect);
   const [vocabulary, width] = requiredShape(translated, "text_model.embeddings.token_embedding.weight", 2);
   const stored = shapeOf(translated, "text_projection.weight");
   const identity: ArrangedTensor = { kind: "identity", size: width };
