@@ -1,8 +1,11 @@
 /** @file Options that several commands share. */
 
+import { z } from "zod";
 import { UsageError } from "../core/errors.js";
+import { type UnetStage, unetStages } from "../pipelines/pipeline.js";
 import { providers } from "../runtime/engine.js";
-import { choice, defaulted, type FieldsOf, flag, optional, path, real, text, whole } from "./options.js";
+import { parseStages } from "../softtokens/softtokens.js";
+import { choice, defaulted, type FieldsOf, flag, type Kind, optional, path, real, text, whole } from "./options.js";
 
 /** Where graphs run; `auto` takes the best one that works here. */
 const providerNames = ["auto", ...providers] as const;
@@ -30,6 +33,15 @@ export function machineFields(): FieldsOf<MachineOptions> {
     json: flag("--json", "print one JSON event a line"),
   };
 }
+
+/** Stages of a UNet. */
+export const stages: Kind<readonly UnetStage[]> = {
+  schema: z
+    .string()
+    .transform(parseStages)
+    .pipe(z.array(z.enum(unetStages))),
+  what: `one or more of ${unetStages.join(", ")}, such as down,mid`,
+};
 
 /** Soft tokens to use with a model. */
 export interface TokenUseOptions {

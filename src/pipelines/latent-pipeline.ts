@@ -9,7 +9,15 @@ import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/index.js";
 import type { Autoencoder } from "./autoencoder.js";
 import { conditioningInputs } from "./inputs.js";
-import type { BeforeRun, Denoiser, DenoiserInputs, DiffusionPipeline, Family, SoftTokenLayout } from "./pipeline.js";
+import type {
+  BeforeRun,
+  Denoiser,
+  DenoiserInputs,
+  DiffusionPipeline,
+  Family,
+  FamilyDefaults,
+  SoftTokenLayout,
+} from "./pipeline.js";
 import { SessionCache } from "./session-cache.js";
 import { encodePrompts, type TextEncoders } from "./text-encoders.js";
 
@@ -27,14 +35,17 @@ export interface LatentDenoiser extends Denoiser {
 export interface PipelineParts {
   /** The folder it was opened from. */
   readonly origin: string;
+  readonly defaults: FamilyDefaults;
   readonly denoiser: LatentDenoiser;
   readonly texts: TextEncoders;
+  readonly zeroEmptyNegative: boolean;
   readonly autoencoder: Autoencoder;
 }
 
 export class LatentPipeline implements DiffusionPipeline {
   readonly family: Family;
   readonly origin: string;
+  readonly defaults: FamilyDefaults;
   readonly engine: Engine;
   readonly scheduler: Scheduler;
   readonly softTokenLayout: SoftTokenLayout;
@@ -43,6 +54,7 @@ export class LatentPipeline implements DiffusionPipeline {
   readonly latentScale: number;
   readonly sizeMultiple: number;
   readonly latentChannels: number;
+  readonly zeroEmptyNegative: boolean;
   private readonly sessions = new SessionCache();
 
   /** Refuses parts that do not belong together. */
@@ -50,6 +62,7 @@ export class LatentPipeline implements DiffusionPipeline {
     const { denoiser, autoencoder, origin } = parts;
     this.family = denoiser.softTokenLayout.family;
     this.origin = origin;
+    this.defaults = parts.defaults;
     this.engine = denoiser.engine;
     this.scheduler = denoiser.scheduler;
     this.softTokenLayout = denoiser.softTokenLayout;
@@ -58,6 +71,7 @@ export class LatentPipeline implements DiffusionPipeline {
     this.sizeMultiple = autoencoder.scale * denoiser.latentMultiple;
     this.defaultSize = autoencoder.scale * denoiser.sampleSize;
     this.latentChannels = denoiser.latentChannels;
+    this.zeroEmptyNegative = parts.zeroEmptyNegative;
     this.checkParts();
   }
 

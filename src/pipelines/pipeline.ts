@@ -96,6 +96,18 @@ export interface EncodedPrompts {
   readonly truncated: readonly TruncatedPrompt[];
 }
 
+/** What a family does where the user does not say: the settings of the SoftREPA paper (arXiv 2503.08250). */
+export interface FamilyDefaults {
+  readonly steps: number;
+  readonly guidanceScale: number;
+  /** Weight of the own caption's denoising error in training. */
+  readonly dweight: number;
+  /** Layers of soft tokens. */
+  readonly layers: number;
+  /** What soft tokens begin as: N(0, 0.02), or each the first embedding of the empty prompt. */
+  readonly initialTokens: "noise" | "empty-prompt";
+}
+
 /** Called before every run of a network, so that long work can be stopped: it may throw. */
 export type BeforeRun = () => void;
 
@@ -104,12 +116,15 @@ export interface DiffusionPipeline extends Denoiser {
   readonly family: Family;
   /** The folder it was opened from. */
   readonly origin: string;
+  readonly defaults: FamilyDefaults;
   /** Pixels a side that the model was made for. */
   readonly defaultSize: number;
   /** Pixels a latent; image sizes are multiples of `sizeMultiple`. */
   readonly latentScale: number;
   readonly sizeMultiple: number;
   readonly latentChannels: number;
+  /** Whether guidance away from the empty prompt is away from zeros instead of what the encoders make of it. */
+  readonly zeroEmptyNegative: boolean;
   /** Embeds prompts in order. */
   encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun): Promise<EncodedPrompts>;
   /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */

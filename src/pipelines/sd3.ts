@@ -10,9 +10,11 @@ import { openComponentWeights } from "./component-weights.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import { LatentPipeline } from "./latent-pipeline.js";
 import type { OpenOptions } from "./open.js";
-import type { DiffusionPipeline } from "./pipeline.js";
+import type { DiffusionPipeline, FamilyDefaults } from "./pipeline.js";
 import { Sd3Denoiser } from "./sd3-denoiser.js";
 import { Sd3TextEncoders } from "./sd3-text.js";
+
+const defaults: FamilyDefaults = { steps: 28, guidanceScale: 4, dweight: 0, layers: 5, initialTokens: "noise" };
 
 export async function openSd3(
   folder: PipelineFolder,
@@ -26,5 +28,12 @@ export async function openSd3(
   const autoencoder = await Autoencoder.open(folder, options);
   const texts = await Sd3TextEncoders.open(folder, config.joint_attention_dim, options);
   const denoiser = new Sd3Denoiser(engine, config, weights, scheduler, texts.length);
-  return new LatentPipeline({ origin: folder.path, denoiser, texts, autoencoder });
+  return new LatentPipeline({
+    origin: folder.path,
+    defaults,
+    denoiser,
+    texts,
+    zeroEmptyNegative: false,
+    autoencoder,
+  });
 }

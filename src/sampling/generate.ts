@@ -3,7 +3,7 @@
 import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
-import { pickTexts } from "../pipelines/conditioning.js";
+import { encodeForGuidance, pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { requireSize } from "../pipelines/sizes.js";
 import type { Scheduler } from "../schedulers/index.js";
@@ -97,9 +97,10 @@ export async function* generate<Job extends ImageJob>(
 /** Embeds every different prompt once, and the negative one where there is guidance. */
 async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, request: GenerateRequest<Job>) {
   const prompts = [...new Set(request.jobs.map(({ prompt }) => prompt))];
-  const guided = request.guidanceScale > 1;
-  const { conditioning, truncated } = await pipeline.encodePrompts(
-    guided ? [...prompts, request.negative] : prompts,
+  const { conditioning, negative, truncated } = await encodeForGuidance(
+    pipeline,
+    prompts,
+    request.guidanceScale > 1 ? request.negative : null,
     () => stopIfAsked(request.signal),
   );
   for (const cut of truncated) request.onTruncated?.(cut);
@@ -111,11 +112,10 @@ async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, re
         jobs.map(({ prompt }) => prompts.indexOf(prompt)),
       ),
     negative: (count: number): Conditioning | null =>
-      guided
-        ? pickTexts(
-            conditioning,
-            Array.from({ length: count }, () => prompts.length),
-          )
-        : null,
+      negative &&
+      pickTexts(
+        negative,
+        Array.from({ length: count }, () => 0),
+      ),
   };
 }

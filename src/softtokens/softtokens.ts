@@ -117,17 +117,17 @@ export function requireFit(tokens: SoftTokens, room: SoftTokensRoom): SoftTokens
 /** The stages of a UNet that see the tokens: what they say themselves, else the family's; null where there is no UNet. */
 export function stagesOf({ metadata }: SoftTokens, room: SoftTokensRoom): readonly UnetStage[] | null {
   const said = metadata[stagesKey];
-  return room.stages === null || said === undefined ? room.stages : parseStages(said, stagesKey);
+  if (room.stages === null || said === undefined) return room.stages;
+  const stages = parseStages(said);
+  if (stages !== null) return stages;
+  throw new InputError(`${stagesKey} is ${JSON.stringify(said)}, not one or more of ${unetStages.join(", ")}`);
 }
 
-/** Reads `down,mid`; `name` begins the message where it is something else. */
-export function parseStages(said: string, name: string): readonly UnetStage[] {
-  const names = said.split(",").map((stage) => stage.trim());
+/** `down,mid` as stages in their order; null where it is something else. */
+export function parseStages(text: string): readonly UnetStage[] | null {
+  const names = text.split(",").map((stage) => stage.trim());
   const stages = unetStages.filter((stage) => names.includes(stage));
-  if (stages.length === 0 || stages.length !== names.length) {
-    throw new InputError(`${name} is ${JSON.stringify(said)}, not one or more of ${unetStages.join(", ")}`);
-  }
-  return stages;
+  return stages.length === names.length ? stages : null;
 }
 
 /** How a placement reads in a sentence. */

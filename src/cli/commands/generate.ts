@@ -42,8 +42,9 @@ export interface ImageJob {
 interface SamplingOptions extends MachineOptions, TokenUseOptions {
   readonly model: string;
   readonly negative: string;
-  readonly steps: number;
-  readonly guidance: number;
+  /** The family's default where undefined, also of the guidance scale. */
+  readonly steps: number | undefined;
+  readonly guidance: number | undefined;
   /** The model's own where undefined. */
   readonly width: number | undefined;
   readonly height: number | undefined;
@@ -82,8 +83,8 @@ function fields(): FieldsOf<RawOptions> {
     ...under("Sampling", {
       seed: defaulted("--seed <n>", "seed of the noise, -1: random", whole(-1, maxSeed), -1),
       images: defaulted("--images <n>", "images a prompt; their seeds count up", whole(1, 9999), 1),
-      steps: defaulted("--steps <n>", "denoising steps", whole(1, 1000), 28),
-      guidance: defaulted("--guidance <x>", "guidance scale; 1 is none", real(0), 4),
+      steps: optional("--steps <n>", "denoising steps (default: by family)", whole(1, 1000)),
+      guidance: optional("--guidance <x>", "guidance scale, 1: none (default: by family)", real(0)),
       width: optional("--width <n>", "width in pixels (default: the model's)", pixels),
       height: optional("--height <n>", "height in pixels (default: the model's)", pixels),
       batch: defaulted("--batch <n>", "images denoised together", whole(1, 4096), 1),
