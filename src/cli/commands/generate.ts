@@ -7,8 +7,10 @@ import { readListFile } from "../../data/text-file.js";
 import {
   checkTokenUse,
   type MachineOptions,
+  type ModelFileOptions,
   machineFields,
   maxSeed,
+  modelFileFields,
   type TokenUseOptions,
   tokenUseFields,
 } from "../common.js";
@@ -39,7 +41,7 @@ export interface ImageJob {
   readonly file: string;
 }
 
-interface SamplingOptions extends MachineOptions, TokenUseOptions {
+interface SamplingOptions extends ModelFileOptions, MachineOptions, TokenUseOptions {
   readonly model: string;
   readonly negative: string;
   /** The family's default where undefined, also of the guidance scale. */
@@ -70,7 +72,7 @@ interface RawOptions extends SamplingOptions {
 
 function fields(): FieldsOf<RawOptions> {
   return {
-    model: required("--model <folder>", "diffusers pipeline folder", path),
+    model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
     out: required("--out <path>", "x.png (several: x-0001.png ...) or a folder", path),
     force: flag("--force", "overwrite images that exist"),
     ...under("Text", {
@@ -89,6 +91,7 @@ function fields(): FieldsOf<RawOptions> {
       height: optional("--height <n>", "height in pixels (default: the model's)", pixels),
       batch: defaulted("--batch <n>", "images denoised together", whole(1, 4096), 1),
     }),
+    ...under("Model files", modelFileFields()),
     ...under("Machine", machineFields()),
   };
 }

@@ -3,7 +3,14 @@
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
 import type { UnetStage } from "../../pipelines/pipeline.js";
-import { type MachineOptions, machineFields, maxSeed, stages } from "../common.js";
+import {
+  type MachineOptions,
+  type ModelFileOptions,
+  machineFields,
+  maxSeed,
+  modelFileFields,
+  stages,
+} from "../common.js";
 import type { CommandRun } from "../context.js";
 import {
   choice,
@@ -22,7 +29,7 @@ import {
 } from "../options.js";
 import { requireRunFolder } from "../outputs.js";
 
-export interface TrainCommandOptions extends MachineOptions {
+export interface TrainCommandOptions extends ModelFileOptions, MachineOptions {
   readonly model: string;
   readonly data: string;
   /** Checked: writable, and empty or to be overwritten. */
@@ -69,7 +76,7 @@ export interface TrainCommandOptions extends MachineOptions {
 
 function fields(): FieldsOf<TrainCommandOptions> {
   return {
-    model: required("--model <folder>", "diffusers pipeline folder", path),
+    model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
     data: required("--data <folder>", "images with captions: metadata.jsonl or .txt", path),
     out: required("--out <folder>", "run folder to write", path),
     force: flag("--force", "overwrite a run folder that is not empty"),
@@ -105,6 +112,7 @@ function fields(): FieldsOf<TrainCommandOptions> {
       saveEvery: defaulted("--save-every <n>", "steps between checkpoints, 0: none", whole(0), 500),
       logEvery: defaulted("--log-every <n>", "steps between log lines", whole(1), 10),
     }),
+    ...under("Model files", modelFileFields()),
     ...under("Machine", machineFields()),
   };
 }

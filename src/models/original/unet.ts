@@ -86,11 +86,13 @@ function unetConfig(weights: WeightSource, { sampleSize, heads }: UnetFamily): O
     mid_block_type: "UNetMidBlock2DCrossAttn",
     transformer_layers_per_block: depths.every((layers) => layers === depths[0]) ? depths[0] : depths,
     cross_attention_dim: requiredShape(weights, `${middle}.attn2.to_k.weight`, 2)[1],
-    // Under this name diffusers has the number of heads; a level without attention has one all the same.
+    // Under this name diffusers has the number of heads, also of levels without attention.
     attention_head_dim:
       "count" in heads
         ? heads.count
-        : widths.map((width, level) => (attends(down[level]) ? headsOf(weights, width, heads.width) : 1)),
+        : widths.map((width, level) =>
+            attends(down[level]) ? headsOf(weights, width, heads.width) : Math.ceil(width / heads.width),
+          ),
     use_linear_projection: shapeOf(weights, "mid_block.attentions.0.proj_in.weight")?.length === 2,
     norm_num_groups: 32,
     ...(addition === undefined

@@ -1,0 +1,369 @@
+import assert from "node:assert/strict";
+import { cp, mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import fc from "fast-check";
+import { InputError, UsageError } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import { type FloatTensor, floatTensor, sizeOf } from "../core/tensor.js";
+import { openImageFolder } from "../data/image-folder.js";
+import { drawPictures } from "../demo/pictures.js";
+import { score } from "../evaluation/score.js";
+import { originalTensors, originalValues, readManifest, shapesOnly } from "../models/testing/original.js";
+import { softRepa } from "../objectives/softrepa.js";
+import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { generate } from "../sampling/generate.js";
+import { initialSoftTokens } from "../softtokens/initial.js";
+import { train } from "../training/train.js";
+import { writeSafetensors } from "../weights/safetensors.js";
+import { fixture, refuses, survives, temporaryFolder } from "../weights/testing/support.js";
+import { writeTorchStateDict } from "../weights/torch-write.js";
+import { type OpenOptions, openPipeline } from "./open.js";
+import type { DiffusionPipeline } from "./pipeline.js";
+import { recognise } from "./recognise.js";
+import { tokenizersOf, writeOriginal, writeTwin } from "./testing/single-file.js";
+import { captions, changeJson, changeTensors, shortText } from "./testing/support.js";
+
+const engine = new OnnxRuntimeEngine("cpu", 1);
+after(() => engine.close());
+const path = temporaryFolder();
+const tokenizers = { tokenizers: [tokenizersOf("sd3")] };
+const open = (model: string, options: OpenOptions = tokenizers) =>
+  openPipeline(model, engine, { ...shortText, ...options });
+
+/** Everything that a pipeline does, as numbers; images of 16 pixels, latents of 8. */
+async function workOf(pipeline: DiffusionPipeline, pictures: string) {
+  const random = new Generator(5);
+  const images = random.normal([2, 3, 16, 16]);
+  const softTokens = initialSoftTokens(
+    pipeline.softTokenLayout,
+    { layers: 2, count: 2, buckets: 4, width: "raw" },
+    new Generator(4),
+  );
+  const { conditioning } = await pipeline.encodePrompts(captions);
+  const latents = await pipeline.encodeImages(images);
+  const made: FloatTensor[] = [];
+  const request = { jobs: [{ prompt: "a cat", seed: 7 }], negative: "", steps: 2, guidanceScale: 4, strength: 1 };
+  for await (const { image } of generate(pipeline, { ...request, width: 16, height: 16, softTokens, batch: 1 })) {
+    made.push(image);
+  }
+  const scored = await score(pipeline, {
+    ...{ images, captions: captions.slice(0, 2), softTokens, strength: 1 },
+    ...{ timesteps: [250, 700], noises: 1, seed: 11, chunk: 2 },
+  });
+  const settings = { batch: 2, steps: 2, learningRate: 0.01, weightDecay: 1e-4, restartPeriod: 2, schedulerEvery: 1 };
+  const { items } = await openImageFolder(pictures);
+  await train(pipeline, items, softTokens, softRepa({ temperature: 1, scale: 4, dweight: 0 }), {
+    ...settings,
+    ...{ minimumLearningRate: 0, seed: 5, resolution: 16, chunk: undefined },
+  });
+  const { tokens, timeTable } = softTokens;
+  return { conditioning, latents, made, errors: scored.errors, tokens, timeTable };
+}
+
+for (const [family, dtype] of [
+  ["sd3", "float32"],
+  ["sd35", "float16"],
+] as const) {
+  it(`${family} in ${dtype} gives what its folder gives, bit for bit`, async () => {
+    const file = await writeOriginal(family, path(`${family}.safetensors`), dtype);
+    const folder = await writeTwin(family, file, path(family), dtype);
+    const pictures = path(`${family}-pictures`);
+    await drawPictures(pictures);
+    const [one, other] = [await open(file), await open(folder, {})];
+    for (const key of ["family", "defaultSize", "latentScale", "sizeMultiple", "latentChannels"] as const) {
+      assert.equal(one[key], other[key], key);
+    }
+    assert.equal(one.origin, file);
+    assert.deepEqual(
+      [one.softTokenLayout, one.conditioningShapes, one.scheduler.start(5).timesteps],
+      [other.softTokenLayout, other.conditioningShapes, other.scheduler.start(5).timesteps],
+    );
+    const work = await workOf(one, pictures);
+    assert.ok(work.made[0].data.every(Number.isFinite) && new Set(work.made[0].data).size > 100);
+    assert.deepEqual(work, await workOf(other, pictures));
+  });
+}
+
+it("a .ckpt of the same tensors is the same model", async () => {
+  const tensors = new Map<string, FloatTensor>();
+  for (const [name, shape] of Object.entries(readManifest("sd3").original)) {
+    tensors.set(name, originalValues(name, shape));
+  }
+  await writeTorchStateDict(path("sd3.ckpt"), tensors);
+  const file = await writeOriginal("sd3", path("same.safetensors"), "float32");
+  const [one, other] = [await open(path("sd3.ckpt")), await open(file)];
+  assert.deepEqual(await one.encodePrompts(captions), await other.encodePrompts(captions));
+});
+
+describe("text encoders that are not in the file", () => {
+  const isText = (name: string) => name.startsWith("text_encoders.");
+  let bare = "";
+  let folder = "";
+  let whole: DiffusionPipeline;
+
+  before(async () => {
+    const file = await writeOriginal("sd3", path("whole.safetensors"), "float32");
+    bare = await writeOriginal("sd3", path("bare.safetensors"), "float32", (name) => !isText(name));
+    folder = await writeTwin("sd3", file, path("twin"), "float32");
+    whole = await open(file);
+  });
+
+  it("are named with what has them", async () => {
+    await refuses(
+      () => open(bare),
+      /bare\.safetensors has no text encoder CLIP-L and CLIP-G inside: name a folder that has them \(clip_l\.safetensors or text_encoder\/, clip_g\.safetensors or text_encoder_2\/\) with --text-encoders$/,
+    );
+    await mkdir(path("nothing"));
+    await refuses(() => open(bare, { ...tokenizers, textEncoders: path("nothing") }), /nor are they in .*nothing: /);
+    await refuses(() => open(bare, { ...tokenizers, textEncoders: path("nowhere") }), /no such file .*nowhere$/);
+  });
+
+  it("are taken from a diffusers folder, tokenizers included", async () => {
+    const pipeline = await open(bare, { textEncoders: folder });
+    assert.deepEqual(await pipeline.encodePrompts(captions), await whole.encodePrompts(captions));
+  });
+
+  it("are taken from files of their own", async () => {
+    const encoders = path("encoders");
+    const files = { clip_l: "clip_l", clip_g: "clip_g", t5xxl_fp16: "t5xxl" };
+    for (const [name, key] of Object.entries(files)) {
+      const prefix = `text_encoders.${key}.transformer.`;
+      const tensors = [...originalTensors(readManifest("sd3"), "float32")].flatMap(([name, tensor]) =>
+        name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [],
+      );
+      await writeSafetensors(join(encoders, `${name}.safetensors`), new Map(tensors));
+    }
+    const pipeline = await open(bare, { ...tokenizers, textEncoders: encoders });
+    assert.deepEqual(await pipeline.encodePrompts(captions), await whole.encodePrompts(captions));
+  });
+
+  it("may be without T5, as in a folder without it", async () => {
+    const file = await writeOriginal("sd3", path("clips.safetensors"), "float32", (name) => !name.includes("t5xxl"));
+    await changeJson(join(folder, "model_index.json"), { text_encoder_3: [null, null], tokenizer_3: [null, null] });
+    const [one, other] = [await open(file), await open(folder, {})];
+    assert.deepEqual(one.conditioningShapes.prompt_embeds, [77 + 77, 192]);
+    assert.deepEqual(await one.encodePrompts(captions), await other.encodePrompts(captions));
+    // T5 alone may come from elsewhere.
+    const three = await open(file, { ...tokenizers, textEncoders: folder });
+    assert.deepEqual(await three.encodePrompts(captions), await whole.encodePrompts(captions));
+  });
+
+  it("are not looked for where none is missing, nor beside a folder's own", async () => {
+    await assert.rejects(
+      () => open(path("whole.safetensors"), { ...tokenizers, textEncoders: folder }),
+      (error) => error instanceof UsageError && /has all its text encoders inside/.test(error.message),
+    );
+    await assert.rejects(
+      () => open(folder),
+      (error) =>
+        error instanceof UsageError && /--tokenizer and --text-encoders are for single files/.test(error.message),
+    );
+  });
+});
+
+describe("tokenizers, which are in no checkpoint", () => {
+  let file = "";
+  const one = fixture("parity", "sd3", "pipeline", "tokenizer");
+  const t5 = fixture("parity", "sd3", "pipeline", "tokenizer_3");
+  before(async () => {
+    file = await writeOriginal("sd3", path("alone", "model.safetensors"), "float32");
+  });
+
+  it("are asked for by name", async () => {
+    await refuses(
+      () => open(file, {}),
+      /model\.safetensors: the tokenizer of its text encoder CLIP-L \(vocab\.json and merges\.txt\) is in no checkpoint, and not in .*alone: name a folder that has it with --tokenizer, such as tokenizer\//,
+    );
+    await refuses(
+      () => open(file, { tokenizers: [one] }),
+      /text encoder T5 \(tokenizer\.json and tokenizer_config\.json\) is in no checkpoint, and not in .*tokenizer or .*alone/,
+    );
+    await refuses(() => open(file, { tokenizers: [path("nowhere")] }), /no such file or folder: .*nowhere$/);
+  });
+
+  it("are taken from folders of each alone: a vocabulary is enough for both CLIP encoders", async () => {
+    const wanted = await (await open(file)).encodePrompts(captions);
+    const vocabulary = path("vocabulary");
+    await mkdir(vocabulary);
+    for (const name of ["vocab.json", "merges.txt"]) await cp(join(one, name), join(vocabulary, name));
+    for (const folder of [one, vocabulary]) {
+      const { conditioning, truncated } = await (await open(file, { tokenizers: [folder, t5] })).encodePrompts(
+        captions,
+      );
+      assert.deepEqual({ conditioning, truncated }, wanted, folder);
+    }
+  });
+
+  it("are taken from beside the checkpoint", async () => {
+    const wanted = await (await open(file)).encodePrompts(captions);
+    await cp(one, join(dirname(file), "tokenizer"), { recursive: true });
+    await cp(t5, join(dirname(file), "tokenizer_3"), { recursive: true });
+    assert.deepEqual(await (await open(file, {})).encodePrompts(captions), wanted);
+  });
+
+  it("must fit the encoders", async () => {
+    await refuses(
+      () => open(file, { tokenizers: [fixture("parity", "clip-tokenizer"), t5] }),
+      /clip-tokenizer does not fit .*: it has ids up to 49407, the text encoder knows 1514$/,
+    );
+  });
+});
+
+describe("files that are no whole checkpoint", () => {
+  const others: [string, Readonly<Record<string, readonly number[]>>, RegExp][] = [
+    ["a LoRA", { "lora_unet_down_blocks_0_attentions_0.lora_down.weight": [4, 8] }, /is a LoRA, which changes/],
+    ["a LoRA of diffusers", { "transformer.transformer_blocks.0.attn.to_q.lora_A.weight": [4, 8] }, /is a LoRA/],
+    ["an autoencoder", { "decoder.up.0.block.0.conv1.weight": [8, 8, 3, 3] }, /is an autoencoder alone/],
+    [
+      "the same with its prefix",
+      { "first_stage_model.encoder.conv_in.weight": [8, 3, 3, 3] },
+      /is an autoencoder alone/,
+    ],
+    ["a text encoder", { "text_model.embeddings.token_embedding.weight": [9, 8] }, /is a text encoder alone/],
+    ["T5", { "encoder.block.0.layer.0.SelfAttention.q.weight": [8, 8] }, /is a text encoder alone/],
+    [
+      "a network of diffusers",
+      { "down_blocks.0.resnets.0.conv1.weight": [8, 8, 3, 3] },
+      /is one network of a diffusers/,
+    ],
+    [
+      "a transformer of diffusers",
+      { "transformer_blocks.0.attn.to_q.weight": [8, 8] },
+      /is one network of a diffusers/,
+    ],
+    ["soft tokens", { tokens: [5, 4, 8], t_tokens: [100, 40] }, /is a file of soft tokens, which is for --tokens/],
+    ["textual inversion", { emb_params: [4, 8] }, /is an embedding \(textual inversion\)/],
+    ["a ControlNet", { "control_model.input_hint_block.0.weight": [8, 3, 3, 3] }, /is a ControlNet/],
+    ["Flux", { "double_blocks.0.img_attn.qkv.weight": [24, 8] }, /is a Flux model/],
+    [
+      "Flux with its prefix",
+      { "model.diffusion_model.double_blocks.0.img_attn.qkv.weight": [24, 8] },
+      /is a Flux model/,
+    ],
+    ["a transformer", { "joint_blocks.0.x_block.attn.qkv.weight": [24, 8] }, /3 transformer alone/],
+    ["nothing", {}, /is a file without tensors/],
+    [
+      "something else",
+      { "conv_first.weight": [8, 3, 3, 3] },
+      /no model that is known here \(of 1 tensors the first is "conv_f/,
+    ],
+  ];
+  for (const [name, shapes, message] of others) {
+    it(name, () => {
+      assert.throws(
+        () => recognise(shapesOnly(shapes, "x.safetensors")),
+        (error) => {
+          return error instanceof InputError && message.test(error.message) && !error.message.includes("\n");
+        },
+      );
+    });
+  }
+
+  const { original: sd15 } = readManifest("sd15");
+  const unets: [string, Readonly<Record<string, readonly number[]>>, RegExp][] = [
+    ["inpainting", { "model.diffusion_model.input_blocks.0.0.weight": [32, 9, 3, 3] }, /is an inpainting model/],
+    ["editing", { "model.diffusion_model.input_blocks.0.0.weight": [32, 8, 3, 3] }, /is an image-editing model/],
+    ["depth", { "model.diffusion_model.input_blocks.0.0.weight": [32, 5, 3, 3] }, /UNet has 5 input channels, not 4/],
+    ["a broken UNet", { "model.diffusion_model.input_blocks.0.0.weight": [] }, /UNet has no input channels/],
+    ["SD2", { "cond_stage_model.model.ln_final.weight": [64] }, /is a Stable Diffusion 2 model/],
+    [
+      "SD2 without its text encoder",
+      { "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight": [64, 1024] },
+      /is a Stable Diffusion 2 model/,
+    ],
+    ["a refiner", { "conditioner.embedders.0.model.ln_final.weight": [64] }, /XL's refiner/],
+    ["Playground", { edm_mean: [1, 4, 1, 1] }, /is a model of the EDM formulation/],
+    ["video", { "model.diffusion_model.input_blocks.1.1.time_stack.0.ff.weight": [4] }, /is a video model/],
+    ["a ControlNet inside", { "control_model.zero_convs.0.0.weight": [4] }, /with a ControlNet inside/],
+  ];
+  for (const [name, changes, message] of unets) {
+    it(name, () => {
+      assert.throws(() => recognise(shapesOnly({ ...sd15, ...changes })), message);
+    });
+  }
+
+  it("families are told by their keys", () => {
+    for (const [family, name] of [
+      ["sd15", "sd15"],
+      ["sdxl", "sdxl"],
+      ["sd3", "sd3"],
+      ["sd35", "sd3"],
+    ] as const) {
+      const { original, ignored } = readManifest(family);
+      assert.equal(recognise(shapesOnly({ ...original, ...ignored })), name);
+    }
+  });
+});
+
+describe("a checkpoint with a fault", () => {
+  let file = "";
+  const broken = async (damage: (file: string) => Promise<unknown>, ...messages: readonly RegExp[]) => {
+    await writeOriginal("sd3", file, "float32");
+    await damage(file);
+    await refuses(() => open(file), ...messages);
+  };
+  before(() => {
+    file = path("faulty.safetensors");
+  });
+  after(() => rm(file, { force: true }));
+
+  it("lacks its autoencoder", () =>
+    broken(
+      (to) => writeOriginal("sd3", to, "float32", (name) => !name.startsWith("first_stage_model.")),
+      /faulty\.safetensors has no autoencoder inside/,
+    ));
+  it("lacks a tensor", () =>
+    broken(
+      (to) => writeOriginal("sd3", to, "float32", (name) => !name.includes("joint_blocks.1.x_block.mlp.fc1.bias")),
+      /faulty\.safetensors \(transformer\): the tensor transformer_blocks\.1\.ff\.net\.0\.proj\.bias is missing/,
+    ));
+  it("has a tensor that nothing reads, in a network or beside them", async () => {
+    const extra = (name: string) => (to: string) => changeTensors(to, (tensors) => tensors.set(name, floatTensor([2])));
+    await broken(extra("model.diffusion_model.strange"), /\(transformer\): 1 tensors do not belong.*: strange$/);
+    await broken(extra("strange"), /1 tensors belong to no part of Stable Diffusion 3: strange$/);
+  });
+  it("has a tensor of another shape", () =>
+    broken(
+      (to) =>
+        changeTensors(to, (tensors) =>
+          tensors.set("model.diffusion_model.t_embedder.mlp.2.weight", floatTensor([9, 128])),
+        ),
+      /linear_2\.weight has shape \[9,128\], the configuration asks for \[128,128\]/,
+    ));
+  it("is cut short, or is something else", async () => {
+    await broken((to) => truncate(to, 300_000), /faulty\.safetensors is cut short/);
+    await broken((to) => writeFile(to, "<html>not found</html>"), /faulty\.safetensors is not a safetensors file/);
+    await writeFile(path("faulty.ckpt"), await readFile(file));
+    await refuses(() => open(path("faulty.ckpt")), /faulty\.ckpt is no PyTorch file/);
+    await writeFile(path("faulty.gguf"), "GGUF");
+    await refuses(() => open(path("faulty.gguf")), /faulty\.gguf is no diffusers pipeline folder/);
+  });
+  it("is asked for a variant", async () => {
+    await writeOriginal("sd3", file, "float32");
+    await assert.rejects(() => open(file, { ...tokenizers, variant: "fp16" }), UsageError);
+  });
+});
+
+it("survives headers of any keys and shapes", async () => {
+  const names = ["sd15", "sdxl", "sd3", "sd35"].flatMap((family) => {
+    const { original, ignored } = readManifest(family as "sd3");
+    return Object.keys({ ...original, ...ignored });
+  });
+  const shape = fc.array(fc.nat({ max: 3 }), { maxLength: 5 });
+  const key = fc.oneof(fc.constantFrom(...names), fc.string());
+  const file = path("any.safetensors");
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(key, shape, { maxKeys: 30 }), async (shapes) => {
+      const { __metadata__: _, ...tensors } = shapes;
+      await writeSafetensors(
+        file,
+        new Map(
+          Object.entries(tensors).map(([name, shape]) => [name, floatTensor(shape, new Float32Array(sizeOf(shape)))]),
+        ),
+      );
+      await survives(() => open(file));
+    }),
+    { numRuns: 150 },
+  );
+});
