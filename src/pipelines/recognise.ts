@@ -32,7 +32,7 @@ function checkpointKind(source: WeightSource): OriginalFamilyName | Other {
   if (channels === 9) return { not: "an inpainting model (its UNet reads a mask too: 9 input channels)" };
   if (channels === 8) return { not: "an image-editing model (its UNet reads an image too: 8 input channels)" };
   if (channels !== 4) return { not: `a model whose UNet has ${channels ?? "no"} input channels, not 4` };
-  if (has("edm_")) return { not: "a model of the EDM formulation, such as Playground 2.5" };
+  if (keyWith(source, /^edm_/)) return { not: "a model of the EDM formulation, such as Playground 2.5" };
   if (has("conditioner.embedders.0.model.")) return { not: "Stable Diffusion XL's refiner" };
   if (has(`${denoiser}label_emb.`)) return "sdxl";
   const crossWidth = shapeOf(source, `${denoiser}middle_block.1.transformer_blocks.0.attn2.to_k.weight`)?.[1];

@@ -66,7 +66,10 @@ function requireKnownKeys(source: WeightSource, family: OriginalFamily): void {
     (name) => !predictionMarks.test(name) && !prefixes.some((prefix) => name.startsWith(prefix)),
   );
   if (strange.length === 0) return;
-  const shown = strange.slice(0, 5).join(", ");
+  const shown = strange
+    .slice(0, 5)
+    .map((name) => JSON.stringify(name))
+    .join(", ");
   const more = strange.length > 5 ? ` and ${strange.length - 5} more` : "";
   throw new InputError(
     `${source.origin}: ${strange.length} tensors belong to no part of ${family.title}: ${shown}${more}`,

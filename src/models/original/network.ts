@@ -42,20 +42,35 @@ export function below(source: WeightSource, prefix: string, title: string): Weig
   return { origin: `${source.origin} (${title})`, tensors: new Map(tensors), metadata: source.metadata };
 }
 
-/** Whether any tensor lies below `prefix`. */
+/** No network's keys have as many dots; a made-up key may have millions. */
+const deepest = 16;
+
+/** Every beginning of a key that ends in a dot, kept for each map of tensors: a big file is asked often. */
+const scopes = new WeakMap<WeightSource["tensors"], ReadonlySet<string>>();
+
+function scopesOf({ tensors }: WeightSource): ReadonlySet<string> {
+  const known = scopes.get(tensors);
+  if (known !== undefined) return known;
+  const found = new Set<string>();
+  for (const name of tensors.keys()) {
+    let dot = name.indexOf(".");
+    for (let depth = 0; dot !== -1 && depth < deepest; depth++, dot = name.indexOf(".", dot + 1)) {
+      found.add(name.slice(0, dot + 1));
+    }
+  }
+  scopes.set(tensors, found);
+  return found;
+}
+
+/** Whether any tensor lies below `prefix`, which ends in a dot. */
 export function hasBelow(source: WeightSource, prefix: string): boolean {
-  for (const name of source.tensors.keys()) if (name.startsWith(prefix)) return true;
-  return false;
+  return scopesOf(source).has(prefix);
 }
 
 /** How many of `<prefix>0.`, `<prefix>1.`, ... there are without a gap. */
 export function countBelow(source: WeightSource, prefix: string): number {
-  const found = new Set<number>();
-  for (const name of source.tensors.keys()) {
-    if (name.startsWith(prefix)) found.add(Number.parseInt(name.slice(prefix.length), 10));
-  }
   let count = 0;
-  while (found.has(count)) count++;
+  while (hasBelow(source, `${prefix}${count}.`)) count++;
   return count;
 }
 
