@@ -40,6 +40,8 @@ export interface PipelineParts {
   readonly texts: TextEncoders;
   readonly zeroEmptyNegative: boolean;
   readonly autoencoder: Autoencoder;
+  /** As `DiffusionPipeline.schedulerNamed`. */
+  readonly scheduler: (name: string) => Scheduler;
 }
 
 export class LatentPipeline implements DiffusionPipeline {
@@ -73,6 +75,10 @@ export class LatentPipeline implements DiffusionPipeline {
     this.latentChannels = denoiser.latentChannels;
     this.zeroEmptyNegative = parts.zeroEmptyNegative;
     this.checkParts();
+  }
+
+  schedulerNamed(name: string): Scheduler {
+    return this.parts.scheduler(name);
   }
 
   tokensAPair(latentShape: Shape): number {

@@ -6,6 +6,7 @@ import { requireVariant } from "./component-weights.js";
 import { openPipelineFolder, type PipelineFolder } from "./folder.js";
 import type { DiffusionPipeline } from "./pipeline.js";
 import { openSd3 } from "./sd3.js";
+import { openSd15 } from "./sd15.js";
 import { isSingleFile, openSingleFile } from "./single-file.js";
 
 export interface OpenOptions {
@@ -22,7 +23,10 @@ export interface OpenOptions {
 type OpenFamily = (folder: PipelineFolder, engine: Engine, options: OpenOptions) => Promise<DiffusionPipeline>;
 
 /** Which function opens each pipeline class of model_index.json. */
-const families: ReadonlyMap<string, OpenFamily> = new Map([["StableDiffusion3Pipeline", openSd3]]);
+const families: ReadonlyMap<string, OpenFamily> = new Map([
+  ["StableDiffusionPipeline", openSd15],
+  ["StableDiffusion3Pipeline", openSd3],
+]);
 
 /** Whether a pipeline class of model_index.json can be opened. */
 export function isSupportedClass(className: string): boolean {

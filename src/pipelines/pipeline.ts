@@ -6,7 +6,7 @@ import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/scheduler.js";
 
 /** Model families that are built in. */
-export type Family = "sd3";
+export type Family = "sd15" | "sd3";
 
 /** What the denoiser is told about the texts, by input name; the first axis counts texts. */
 export type Conditioning = Readonly<Record<string, FloatTensor>>;
@@ -125,6 +125,8 @@ export interface DiffusionPipeline extends Denoiser {
   readonly latentChannels: number;
   /** Whether guidance away from the empty prompt is away from zeros instead of what the encoders make of it. */
   readonly zeroEmptyNegative: boolean;
+  /** A scheduler other than the default one; "own" is what the pipeline's file names. Unknown names are a UsageError. */
+  schedulerNamed(name: string): Scheduler;
   /** Embeds prompts in order. */
   encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun): Promise<EncodedPrompts>;
   /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */

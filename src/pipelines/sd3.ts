@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { z } from "zod";
+import { UsageError } from "../core/errors.js";
 import { mmditConfigSchema } from "../models/mmdit.js";
 import type { Engine } from "../runtime/engine.js";
 import { flowMatchEuler } from "../schedulers/index.js";
@@ -35,5 +36,9 @@ export async function openSd3(
     texts,
     zeroEmptyNegative: false,
     autoencoder,
+    scheduler(name) {
+      if (name === "own" || name === "flow-euler") return scheduler;
+      throw new UsageError(`Stable Diffusion 3 has no scheduler ${name}, only flow-euler`);
+    },
   });
 }

@@ -28,6 +28,8 @@ export type DrawNoise = () => FloatTensor;
 export interface SchedulerRun {
   /** What the model is told at each evaluation. */
   readonly timesteps: readonly number[];
+  /** Noise levels before each step and after the last, of schedulers that count in them. */
+  readonly sigmas?: readonly number[];
   /** Standard deviation of the sample that the run starts from. */
   readonly initialScale: number;
   /** The sample as the model wants to see it. */
