@@ -37,7 +37,7 @@ async function workOf(pipeline: DiffusionPipeline, pictures: string) {
   const images = random.normal([2, 3, 16, 16]);
   const softTokens = initialSoftTokens(
     pipeline.softTokenLayout,
-    { layers: 2, count: 2, buckets: 4, width: "raw" },
+    { layers: Math.min(2, pipeline.softTokenLayout.layers), count: 2, buckets: 4, width: "raw" },
     new Generator(4),
   );
   const { conditioning } = await pipeline.encodePrompts(captions);
@@ -62,6 +62,7 @@ async function workOf(pipeline: DiffusionPipeline, pictures: string) {
 }
 
 for (const [family, dtype] of [
+  ["sd15", "float16"],
   ["sd3", "float32"],
   ["sd35", "float16"],
 ] as const) {
@@ -70,7 +71,7 @@ for (const [family, dtype] of [
     const folder = await writeTwin(family, file, path(family), dtype);
     const pictures = path(`${family}-pictures`);
     await drawPictures(pictures);
-    const [one, other] = [await open(file), await open(folder, {})];
+    const [one, other] = [await open(file, { tokenizers: [tokenizersOf(family)] }), await open(folder, {})];
     for (const key of ["family", "defaultSize", "latentScale", "sizeMultiple", "latentChannels"] as const) {
       assert.equal(one[key], other[key], key);
     }
@@ -84,6 +85,23 @@ for (const [family, dtype] of [
     assert.deepEqual(work, await workOf(other, pictures));
   });
 }
+
+it("the marks of a model that predicts v are heeded", async () => {
+  const file = await writeOriginal("sd15", path("v.safetensors"), "float16");
+  const options = { tokenizers: [tokenizersOf("sd15")] };
+  const [latents, noise] = [new Generator(1).normal([1, 4, 2, 2]), new Generator(2).normal([1, 4, 2, 2])];
+  const target = async () => (await open(file, options)).noising(latents, noise, 500).target;
+  assert.deepEqual(await target(), noise);
+  await changeTensors(file, (tensors) => tensors.set("v_pred", floatTensor([0])).set("ztsnr", floatTensor([0])));
+  const folder = await writeTwin("sd15", file, path("v"), "float16");
+  await changeJson(join(folder, "scheduler", "scheduler_config.json"), {
+    prediction_type: "v_prediction",
+    rescale_betas_zero_snr: true,
+  });
+  const wanted = (await open(folder, {})).noising(latents, noise, 500).target;
+  assert.notDeepEqual(wanted, noise);
+  assert.deepEqual(await target(), wanted);
+});
 
 it("a .ckpt of the same tensors is the same model", async () => {
   const tensors = new Map<string, FloatTensor>();

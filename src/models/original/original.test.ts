@@ -19,6 +19,7 @@ import {
   valuesOf,
 } from "../testing/original.js";
 import { refuses } from "../testing/support.js";
+import { unetConfigSchema } from "../unet-config.js";
 import { originalAutoencoder } from "./autoencoder-kl.js";
 import { originalMmdit } from "./mmdit.js";
 import { below, type OriginalNetwork, withoutUnread } from "./network.js";
@@ -61,8 +62,9 @@ const readers: Record<OriginalName, Readonly<Record<string, Reader>>> = {
   sd35: sd3,
 };
 
-/** What model code reads of a configuration; a UNet's has no schema here, so what is inferred must be what diffusers says. */
+/** What model code reads of each network's configuration. */
 const schemas: Readonly<Record<string, z.ZodType>> = {
+  unet: unetConfigSchema,
   transformer: mmditConfigSchema,
   vae: autoencoderConfigSchema,
   text_encoder: clipTextConfigSchema,
@@ -70,9 +72,10 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   text_encoder_3: t5ConfigSchema,
 };
 
-/** What a configuration says; null and nothing are the same. */
+/** What a configuration says; null, off and nothing are the same. */
 function settings(schema: z.ZodType, config: unknown): unknown {
-  return Object.fromEntries(Object.entries(schema.parse(config) as object).filter(([, value]) => value !== null));
+  const { _diffusers_version: _, ...said } = schema.parse(config) as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => value != null && value !== false));
 }
 
 /** Keys inside networks that they have no use for. */
@@ -97,8 +100,7 @@ describe("original checkpoints as diffusers' converters read them, bit for bit",
             assert.equal(digestOf(values), digest, `${component} ${name}`);
           }
           const schema = schemas[component];
-          if (schema) assert.deepEqual(settings(schema, inferred), settings(schema, config), component);
-          else for (const [key, value] of Object.entries(inferred)) assert.deepEqual(value, config[key], key);
+          assert.deepEqual(settings(schema, inferred), settings(schema, config), component);
         }
       });
     }
