@@ -12,13 +12,15 @@ const modelIndexSchema = z.looseObject({ _class_name: z.string() });
 const componentSchema = z.tuple([z.string(), z.string()]);
 
 /**
- * A pipeline folder with its class and the names of the components that it holds; or a single file that is seen as one:
- * then its components are in `parts`, and where their tokenizers lie is in `tokenizers`. In a folder both are empty.
+ * A pipeline folder with its class, the names of the components that it holds, and its settings; or a single file that is seen
+ * as one: then its components are in `parts`, and where their tokenizers lie is in `tokenizers`. In a folder both are empty.
  */
 export interface PipelineFolder {
   readonly path: string;
   readonly className: string;
   readonly components: ReadonlySet<string>;
+  /** Everything else in model_index.json. */
+  readonly settings: Readonly<Record<string, unknown>>;
   readonly parts: ReadonlyMap<string, FolderPart>;
   readonly tokenizers: ReadonlyMap<string, TokenizerPlace>;
 }
@@ -44,11 +46,13 @@ export async function openPipelineFolder(path: string): Promise<PipelineFolder> 
   const index = await readJson(join(path, "model_index.json"), modelIndexSchema, (reason) => {
     return `${path} is no diffusers pipeline folder: ${reason}`;
   });
-  const components = Object.entries(index).filter(([, value]) => componentSchema.safeParse(value).success);
+  const isComponent = (value: unknown) => componentSchema.safeParse(value).success;
+  const entries = Object.entries(index);
   return {
     path,
     className: index._class_name,
-    components: new Set(components.map(([name]) => name)),
+    components: new Set(entries.filter(([, value]) => isComponent(value)).map(([name]) => name)),
+    settings: Object.fromEntries(entries.filter(([, value]) => !isComponent(value))),
     parts: new Map(),
     tokenizers: new Map(),
   };

@@ -7,6 +7,7 @@ import { openPipelineFolder, type PipelineFolder } from "./folder.js";
 import type { DiffusionPipeline } from "./pipeline.js";
 import { openSd3 } from "./sd3.js";
 import { openSd15 } from "./sd15.js";
+import { openSdxl } from "./sdxl.js";
 import { isSingleFile, openSingleFile } from "./single-file.js";
 
 export interface OpenOptions {
@@ -25,6 +26,7 @@ type OpenFamily = (folder: PipelineFolder, engine: Engine, options: OpenOptions)
 /** Which function opens each pipeline class of model_index.json. */
 const families: ReadonlyMap<string, OpenFamily> = new Map([
   ["StableDiffusionPipeline", openSd15],
+  ["StableDiffusionXLPipeline", openSdxl],
   ["StableDiffusion3Pipeline", openSd3],
 ]);
 

@@ -6,7 +6,7 @@ import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/scheduler.js";
 
 /** Model families that are built in. */
-export type Family = "sd15" | "sd3";
+export type Family = "sd15" | "sdxl" | "sd3";
 
 /** What the denoiser is told about the texts, by input name; the first axis counts texts. */
 export type Conditioning = Readonly<Record<string, FloatTensor>>;

@@ -22,7 +22,7 @@ import { type OpenOptions, openPipeline } from "./open.js";
 import type { DiffusionPipeline } from "./pipeline.js";
 import { recognise } from "./recognise.js";
 import { tokenizersOf, writeOriginal, writeTwin } from "./testing/single-file.js";
-import { captions, changeJson, changeTensors, shortText } from "./testing/support.js";
+import { captions, changeJson, changeTensors, largestDifference, shortText } from "./testing/support.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
@@ -34,21 +34,22 @@ const open = (model: string, options: OpenOptions = tokenizers) =>
 /** Everything that a pipeline does, as numbers; images of 16 pixels, latents of 8. */
 async function workOf(pipeline: DiffusionPipeline, pictures: string) {
   const random = new Generator(5);
-  const images = random.normal([2, 3, 16, 16]);
+  const given = random.normal([2, 3, 16, 16]);
   const softTokens = initialSoftTokens(
     pipeline.softTokenLayout,
     { layers: Math.min(2, pipeline.softTokenLayout.layers), count: 2, buckets: 4, width: "raw" },
     new Generator(4),
   );
   const { conditioning } = await pipeline.encodePrompts(captions);
-  const latents = await pipeline.encodeImages(images);
-  const made: FloatTensor[] = [];
+  const latents = await pipeline.encodeImages(given);
+  const images: FloatTensor[] = [];
   const request = { jobs: [{ prompt: "a cat", seed: 7 }], negative: "", steps: 2, guidanceScale: 4, strength: 1 };
   for await (const { image } of generate(pipeline, { ...request, width: 16, height: 16, softTokens, batch: 1 })) {
-    made.push(image);
+    images.push(image);
   }
+  const [made] = images;
   const scored = await score(pipeline, {
-    ...{ images, captions: captions.slice(0, 2), softTokens, strength: 1 },
+    ...{ images: given, captions: captions.slice(0, 2), softTokens, strength: 1 },
     ...{ timesteps: [250, 700], noises: 1, seed: 11, chunk: 2 },
   });
   const settings = { batch: 2, steps: 2, learningRate: 0.01, weightDecay: 1e-4, restartPeriod: 2, schedulerEvery: 1 };
@@ -63,16 +64,24 @@ async function workOf(pipeline: DiffusionPipeline, pictures: string) {
 
 for (const [family, dtype] of [
   ["sd15", "float16"],
+  ["sdxl", "float32"],
   ["sd3", "float32"],
   ["sd35", "float16"],
 ] as const) {
-  it(`${family} in ${dtype} gives what its folder gives, bit for bit`, async () => {
+  it(`${family} in ${dtype} gives what its folder gives`, async () => {
     const file = await writeOriginal(family, path(`${family}.safetensors`), dtype);
     const folder = await writeTwin(family, file, path(family), dtype);
     const pictures = path(`${family}-pictures`);
     await drawPictures(pictures);
     const [one, other] = [await open(file, { tokenizers: [tokenizersOf(family)] }), await open(folder, {})];
-    for (const key of ["family", "defaultSize", "latentScale", "sizeMultiple", "latentChannels"] as const) {
+    for (const key of [
+      "family",
+      "defaultSize",
+      "latentScale",
+      "sizeMultiple",
+      "latentChannels",
+      "zeroEmptyNegative",
+    ] as const) {
       assert.equal(one[key], other[key], key);
     }
     assert.equal(one.origin, file);
@@ -80,9 +89,13 @@ for (const [family, dtype] of [
       [one.softTokenLayout, one.conditioningShapes, one.scheduler.start(5).timesteps],
       [other.softTokenLayout, other.conditioningShapes, other.scheduler.start(5).timesteps],
     );
-    const work = await workOf(one, pictures);
-    assert.ok(work.made[0].data.every(Number.isFinite) && new Set(work.made[0].data).size > 100);
-    assert.deepEqual(work, await workOf(other, pictures));
+    const { made, ...work } = await workOf(one, pictures);
+    const { made: wanted, ...rest } = await workOf(other, pictures);
+    assert.ok(made.data.every(Number.isFinite) && new Set(made.data).size > 100);
+    assert.deepEqual(work, rest);
+    // SDXL's projection of a text is transposed in the file: for a single prompt onnxruntime adds up in another order.
+    if (family === "sdxl") assert.ok(largestDifference(made, wanted) < 1e-4);
+    else assert.deepEqual(made, wanted);
   });
 }
 

@@ -40,7 +40,7 @@ export async function openSingleFile(path: string, options: OpenOptions): Promis
   const tokenizers = await findTokenizers(path, encoders, options);
   parts.set("scheduler", { config: { ...family.scheduler, ...prediction(source) }, weights: null });
   const components = new Set([...parts.keys(), ...tokenizers.keys()]);
-  return { path, className: family.className, components, parts, tokenizers };
+  return { path, className: family.className, components, settings: {}, parts, tokenizers };
 }
 
 async function openWeights(path: string): Promise<WeightSource> {
