@@ -1,5 +1,6 @@
 /** @file The registry of model families: one line each. */
 
+import { stat } from "node:fs/promises";
 import { InputError, UsageError } from "../core/errors.js";
 import type { Engine } from "../runtime/engine.js";
 import { requireVariant } from "./component-weights.js";
@@ -55,6 +56,12 @@ export async function openPipeline(
 }
 
 async function openFolder(path: string, options: OpenOptions): Promise<PipelineFolder> {
+  const stats = await stat(path).catch(() => null);
+  if (stats?.isFile()) {
+    throw new InputError(
+      `${path} is no diffusers pipeline folder, and not called like a checkpoint (.safetensors, .ckpt)`,
+    );
+  }
   const folder = await openPipelineFolder(path);
   if (options.textEncoders !== undefined || (options.tokenizers?.length ?? 0) > 0) {
     throw new UsageError(

@@ -3,13 +3,13 @@ import { cp, mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
-import { InputError, UsageError } from "../core/errors.js";
+import { UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor, sizeOf } from "../core/tensor.js";
 import { openImageFolder } from "../data/image-folder.js";
 import { drawPictures } from "../demo/pictures.js";
 import { score } from "../evaluation/score.js";
-import { originalTensors, originalValues, readManifest, shapesOnly } from "../models/testing/original.js";
+import { originalTensors, originalValues, readManifest } from "../models/testing/original.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { generate } from "../sampling/generate.js";
@@ -20,7 +20,6 @@ import { fixture, refuses, survives, temporaryFolder } from "../weights/testing/
 import { writeTorchStateDict } from "../weights/torch-write.js";
 import { type OpenOptions, openPipeline } from "./open.js";
 import type { DiffusionPipeline } from "./pipeline.js";
-import { recognise } from "./recognise.js";
 import { tokenizersOf, writeOriginal, writeTwin } from "./testing/single-file.js";
 import { captions, changeJson, changeTensors, largestDifference, shortText } from "./testing/support.js";
 
@@ -241,92 +240,6 @@ describe("tokenizers, which are in no checkpoint", () => {
   });
 });
 
-describe("files that are no whole checkpoint", () => {
-  const others: [string, Readonly<Record<string, readonly number[]>>, RegExp][] = [
-    ["a LoRA", { "lora_unet_down_blocks_0_attentions_0.lora_down.weight": [4, 8] }, /is a LoRA, which changes/],
-    ["a LoRA of diffusers", { "transformer.transformer_blocks.0.attn.to_q.lora_A.weight": [4, 8] }, /is a LoRA/],
-    ["an autoencoder", { "decoder.up.0.block.0.conv1.weight": [8, 8, 3, 3] }, /is an autoencoder alone/],
-    [
-      "the same with its prefix",
-      { "first_stage_model.encoder.conv_in.weight": [8, 3, 3, 3] },
-      /is an autoencoder alone/,
-    ],
-    ["a text encoder", { "text_model.embeddings.token_embedding.weight": [9, 8] }, /is a text encoder alone/],
-    ["T5", { "encoder.block.0.layer.0.SelfAttention.q.weight": [8, 8] }, /is a text encoder alone/],
-    [
-      "a network of diffusers",
-      { "down_blocks.0.resnets.0.conv1.weight": [8, 8, 3, 3] },
-      /is one network of a diffusers/,
-    ],
-    [
-      "a transformer of diffusers",
-      { "transformer_blocks.0.attn.to_q.weight": [8, 8] },
-      /is one network of a diffusers/,
-    ],
-    ["soft tokens", { tokens: [5, 4, 8], t_tokens: [100, 40] }, /is a file of soft tokens, which is for --tokens/],
-    ["textual inversion", { emb_params: [4, 8] }, /is an embedding \(textual inversion\)/],
-    ["a ControlNet", { "control_model.input_hint_block.0.weight": [8, 3, 3, 3] }, /is a ControlNet/],
-    ["Flux", { "double_blocks.0.img_attn.qkv.weight": [24, 8] }, /is a Flux model/],
-    [
-      "Flux with its prefix",
-      { "model.diffusion_model.double_blocks.0.img_attn.qkv.weight": [24, 8] },
-      /is a Flux model/,
-    ],
-    ["a transformer", { "joint_blocks.0.x_block.attn.qkv.weight": [24, 8] }, /3 transformer alone/],
-    ["nothing", {}, /is a file without tensors/],
-    [
-      "something else",
-      { "conv_first.weight": [8, 3, 3, 3] },
-      /no model that is known here \(of 1 tensors the first is "conv_f/,
-    ],
-  ];
-  for (const [name, shapes, message] of others) {
-    it(name, () => {
-      assert.throws(
-        () => recognise(shapesOnly(shapes, "x.safetensors")),
-        (error) => {
-          return error instanceof InputError && message.test(error.message) && !error.message.includes("\n");
-        },
-      );
-    });
-  }
-
-  const { original: sd15 } = readManifest("sd15");
-  const unets: [string, Readonly<Record<string, readonly number[]>>, RegExp][] = [
-    ["inpainting", { "model.diffusion_model.input_blocks.0.0.weight": [32, 9, 3, 3] }, /is an inpainting model/],
-    ["editing", { "model.diffusion_model.input_blocks.0.0.weight": [32, 8, 3, 3] }, /is an image-editing model/],
-    ["depth", { "model.diffusion_model.input_blocks.0.0.weight": [32, 5, 3, 3] }, /UNet has 5 input channels, not 4/],
-    ["a broken UNet", { "model.diffusion_model.input_blocks.0.0.weight": [] }, /UNet has no input channels/],
-    ["SD2", { "cond_stage_model.model.ln_final.weight": [64] }, /is a Stable Diffusion 2 model/],
-    [
-      "SD2 without its text encoder",
-      { "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight": [64, 1024] },
-      /is a Stable Diffusion 2 model/,
-    ],
-    ["a refiner", { "conditioner.embedders.0.model.ln_final.weight": [64] }, /XL's refiner/],
-    ["Playground", { edm_mean: [1, 4, 1, 1] }, /is a model of the EDM formulation/],
-    ["video", { "model.diffusion_model.input_blocks.1.1.time_stack.0.ff.weight": [4] }, /is a video model/],
-    ["a ControlNet inside", { "control_model.zero_convs.0.0.weight": [4] }, /with a ControlNet inside/],
-  ];
-  for (const [name, changes, message] of unets) {
-    it(name, () => {
-      assert.throws(() => recognise(shapesOnly({ ...sd15, ...changes })), message);
-    });
-  }
-
-  it("families are told by their keys", () => {
-    for (const [family, name] of [
-      ["sd15", "sd15"],
-      ["sdxl", "sdxl"],
-      ["sd3", "sd3"],
-      ["sd35", "sd3"],
-    ] as const) {
-      const { original, ignored } = readManifest(family);
-      assert.equal(recognise(shapesOnly({ ...original, ...ignored })), name);
-    }
-  });
-});
-
 describe("a checkpoint with a fault", () => {
   let file = "";
   const broken = async (damage: (file: string) => Promise<unknown>, ...messages: readonly RegExp[]) => {
@@ -368,7 +281,11 @@ describe("a checkpoint with a fault", () => {
     await writeFile(path("faulty.ckpt"), await readFile(file));
     await refuses(() => open(path("faulty.ckpt")), /faulty\.ckpt is no PyTorch file/);
     await writeFile(path("faulty.gguf"), "GGUF");
-    await refuses(() => open(path("faulty.gguf")), /faulty\.gguf is no diffusers pipeline folder/);
+    await refuses(
+      () => open(path("faulty.gguf")),
+      /faulty\.gguf is no diffusers pipeline folder, and not called like a checkpoint/,
+    );
+    await refuses(() => open(path("nowhere.safetensors")), /^no such file or folder: .*nowhere\.safetensors$/);
   });
   it("is asked for a variant", async () => {
     await writeOriginal("sd3", file, "float32");

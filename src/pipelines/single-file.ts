@@ -12,10 +12,10 @@ import { type OriginalFamily, originalFamilies } from "./original-families.js";
 import { recognise } from "./recognise.js";
 import { findEncoders, findTokenizers } from "./single-file-text.js";
 
-/** Whether `path` is a regular file with the name of a checkpoint. */
+/** Whether `path` is to be opened as one file: it is called like a checkpoint, and is no folder (or nothing yet). */
 export async function isSingleFile(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => null);
-  return (stats?.isFile() ?? false) && /\.(?:safetensors|ckpt|pt|pth)$/i.test(path);
+  return (stats === null || stats.isFile()) && /\.(?:safetensors|ckpt|pt|pth)$/i.test(path);
 }
 
 /**
