@@ -56,7 +56,7 @@ export {
 export { flowMatchEuler, type Scheduler, type SchedulerRun } from "./schedulers/index.js";
 export { SoftTokenEmbedding } from "./softtokens/embedding.js";
 export { type FormatName, readSoftTokens, writeSoftTokens } from "./softtokens/formats/index.js";
-export { initialSoftTokens, type SoftTokenSizes } from "./softtokens/initial.js";
+export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "./softtokens/initial.js";
 export { requireFit, type SoftTokens } from "./softtokens/softtokens.js";
 export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "./training/batches.js";
 export { type ContrastiveResult, ContrastiveStep } from "./training/contrastive-step.js";

@@ -30,7 +30,7 @@ export interface Measurement {
 
 /** 1024 image tokens. */
 const latentShape = [16, 64, 64];
-const softShape = [5, 4, 768];
+const softTokens = { shape: [5, 4, 768], stages: null };
 const blocks = 12;
 
 /** A graph to be timed: its work, one run of it, and its end. */
@@ -62,14 +62,14 @@ async function measureStep(
 /** One row of B = 4: forward, backward, gradients of 4 pairs. */
 function trainingStep(): Promise<Measurement> {
   return measureStep("training step: 4 pairs forward + backward", 3, async (denoiser, random) => {
-    const options = { pairs: 4, latentShape, images: "shared", softTokens: softShape, gradients: true } as const;
+    const options = { pairs: 4, latentShape, images: "shared", softTokens, gradients: true } as const;
     const step = await compilePairErrors(denoiser, options);
     const feeds = {
       sample: random.normal([1, ...latentShape]),
       target: random.normal([1, ...latentShape]),
       timestep: floatTensor([1], Float32Array.of(500)),
       conditioning: randomConditioning(denoiser, 4, random),
-      softTokens: random.normal(softShape),
+      softTokens: random.normal(softTokens.shape),
     };
     return { ...pairErrorGraph(denoiser, options), run: () => step.run(feeds), release: () => step.release() };
   });
@@ -78,13 +78,13 @@ function trainingStep(): Promise<Measurement> {
 /** One guided denoising step of one image. */
 function samplingStep(): Promise<Measurement> {
   return measureStep("sampling step: 1 image, both guidance branches", 5, async (denoiser, random) => {
-    const options = { images: 1, latentShape, guided: true, softTokens: softShape };
+    const options = { images: 1, latentShape, guided: true, softTokens };
     const step = await compileGuidedDenoiser(denoiser, options);
     const feeds = {
       sample: random.normal([1, ...latentShape]),
       timestep: 500,
       conditioning: randomConditioning(denoiser, 2, random),
-      softTokens: random.normal(softShape),
+      softTokens: random.normal(softTokens.shape),
       guidanceScale: 4,
     };
     return { ...guidedDenoiserGraph(denoiser, options), run: () => step.run(feeds), release: () => step.release() };

@@ -98,7 +98,7 @@ const refusals: [string, Record<string, string | true>, RegExp][] = [
   [
     "a caption named after the whole file",
     { "a.png": true, "a.png.txt": "x" },
-    /a\.png\.txt has no .*; name it a\.txt$/,
+    /a\.png\.txt has no .*; name it a\.txt; 1 more fault /,
   ],
   ["one image without caption", { "a.png": true }, /^image .*a\.png has no caption \(a \.txt caption file\)$/],
   [

@@ -56,7 +56,7 @@ describe("information of a pipeline", async () => {
       pairs: 1,
       latentShape: [16, 8, 8],
       images: "each",
-      softTokens: embedding.shape,
+      softTokens: embedding.form,
       gradients: false,
     });
     const random = new Generator(11);

@@ -68,7 +68,7 @@ export async function noiseErrors(denoiser: Denoiser, request: NoiseErrorRequest
     pairs: chunk,
     latentShape,
     images: "each",
-    softTokens: embedding?.shape ?? null,
+    softTokens: embedding?.form ?? null,
     strength,
     gradients: false,
   });

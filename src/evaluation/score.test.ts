@@ -42,7 +42,7 @@ describe("score", async () => {
       pairs: 1,
       latentShape: [16, 8, 8],
       images: "each",
-      softTokens: embedding.shape,
+      softTokens: embedding.form,
       gradients: false,
     });
     const sums = [0, 1].map(() => [0, 0, 0]);

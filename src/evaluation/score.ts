@@ -48,7 +48,7 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
     pairs: chunk,
     latentShape,
     images: "shared",
-    softTokens: embedding?.shape ?? null,
+    softTokens: embedding?.form ?? null,
     strength: request.strength,
     gradients: false,
   });

@@ -4,6 +4,7 @@ import { floatTensor } from "../core/tensor.js";
 import type { Value } from "../graph/graph.js";
 import {
   add,
+  attention,
   cast,
   concat,
   constant,
@@ -77,6 +78,11 @@ export function convolution(
     pads: typeof padding === "number" ? ([padding, padding, padding, padding] as const) : padding,
   } as const;
   return conv2d(x, weight, attributes, w.tensor("bias", [outputChannels]));
+}
+
+/** Attention whose result is kept through checkpoints: of all that a block computes, it is the most work for the least memory. */
+export function attend(...operands: Parameters<typeof attention>): Value {
+  return operands[0].graph.keep(attention(...operands));
 }
 
 /** Rows of the table `weight` [count, width], as float32; only the rows asked for are read. */

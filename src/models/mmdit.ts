@@ -8,7 +8,6 @@ import { InputError } from "../core/errors.js";
 import type { Value } from "../graph/graph.js";
 import {
   add,
-  attention,
   chunk,
   concat,
   expand,
@@ -20,7 +19,7 @@ import {
   split,
   transpose,
 } from "../graph/ops.js";
-import { convolution, linear, rmsNorm, silu, timestepEmbedding } from "./layers.js";
+import { attend, convolution, linear, rmsNorm, silu, timestepEmbedding } from "./layers.js";
 import type { Weights } from "./weights.js";
 
 /** transformer/config.json. */
@@ -172,11 +171,6 @@ function selfAttention(w: Weights, config: MmditConfig, x: Value): Value {
   const key = queryKeyNorm(w.scope("norm_k"), config, linear(w.scope("to_k"), x, width));
   const value = linear(w.scope("to_v"), x, width);
   return linear(w.scope("to_out.0"), attend(query, key, value, { heads: config.num_attention_heads }), width);
-}
-
-/** Attention whose result is kept through checkpoints: of all that a block computes, it is the most work for the least memory. */
-function attend(...operands: Parameters<typeof attention>): Value {
-  return operands[0].graph.keep(attention(...operands));
 }
 
 /** RMS norm of every head's queries or keys, where the model has it. */

@@ -4,8 +4,9 @@ import type { FloatTensor, Shape } from "../core/tensor.js";
 import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
-import { expand, input, mul, reduceMean, reshape, sub } from "../graph/ops.js";
-import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
+import { input, mul, reduceMean, reshape, sub } from "../graph/ops.js";
+import { conditioningInputs, softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
+import type { Conditioning, Denoiser, SoftTokenForm } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
 import type { CompileOptions } from "../runtime/engine.js";
 
@@ -16,8 +17,8 @@ export interface PairErrorOptions {
   readonly latentShape: Shape;
   /** Whether all pairs of a run share one image, or each has its own. */
   readonly images: "shared" | "each";
-  /** Sizes of the effective soft tokens [layers, count, width]; null for the plain model. */
-  readonly softTokens: Shape | null;
+  /** Null for the plain model. */
+  readonly softTokens: SoftTokenForm | null;
   /** 0..1, how much of the soft tokens' effect counts (default 1). */
   readonly strength?: number;
   /** Also compute d error / d soft tokens of every pair. */
@@ -58,17 +59,14 @@ export interface PairErrors {
  * and memory depends on the pairs a run, never on the batch.
  */
 export function pairErrorGraph(pipeline: Denoiser, options: PairErrorOptions) {
-  const { pairs, latentShape, images, softTokens: softShape } = options;
+  const { pairs, latentShape, images, softTokens: form } = options;
   const graph = new Graph();
   const sampleShape = [images === "shared" ? 1 : pairs, ...latentShape];
   const sample = input(graph, "sample", sampleShape);
   const target = input(graph, "target", sampleShape);
   const timestep = input(graph, "timestep", [1]);
-  const conditioning = Object.fromEntries(
-    Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [pairs, ...shape])]),
-  );
-  const shared = softShape && input(graph, "soft_tokens", [1, ...softShape]);
-  const softTokens = shared && expand(shared, [pairs, ...shared.shape.slice(1)]);
+  const conditioning = conditioningInputs(graph, pipeline, pairs);
+  const softTokens = form && softTokenInput(graph, form, pairs);
   const prediction = denoiseAtStrength(
     pipeline,
     graph,
@@ -78,7 +76,7 @@ export function pairErrorGraph(pipeline: Denoiser, options: PairErrorOptions) {
   const difference = sub(prediction, target);
   const errors = reduceMean(mul(difference, difference), [1, 2, 3]);
   if (!options.gradients || softTokens === null) return { graph, outputs: { errors } };
-  const [gradients] = gradientsOfSum(errors, [softTokens]);
+  const [gradients] = gradientsOfSum(errors, [softTokens.values]);
   return { graph, outputs: { errors, gradients: reshape(gradients, [pairs, -1]) } };
 }
 
@@ -89,8 +87,7 @@ export async function compilePairErrors(pipeline: Denoiser, options: PairErrorOp
   return {
     pairs: options.pairs,
     async run({ sample, target, timestep, conditioning, softTokens }) {
-      const soft = softTokens && { soft_tokens: { ...softTokens, shape: [1, ...softTokens.shape] } };
-      const results = await session.run({ sample, target, timestep, ...conditioning, ...soft });
+      const results = await session.run({ sample, target, timestep, ...conditioning, ...softTokenFeed(softTokens) });
       return {
         errors: results.errors.data as Float32Array,
         gradients: (results.gradients?.data ?? new Float32Array(0)) as Float32Array,

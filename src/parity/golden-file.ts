@@ -32,6 +32,7 @@ export const metaSchema = z.object({
   family: z.string(),
   t5_max_length: z.int().positive().optional(),
   sample: z.object({
+    scheduler: z.string().optional(),
     steps: z.int().positive(),
     guidance_scale: z.number(),
     prompts: z.array(z.string()),

@@ -9,9 +9,10 @@ import { openPipelineFolder } from "../pipelines/folder.js";
 import { isSupportedClass } from "../pipelines/open.js";
 import type { Engine } from "../runtime/engine.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { checks } from "./checks.js";
 import { checkVocabulary } from "./clip-vocabulary.js";
 import { type Comparison, formatComparison } from "./compare.js";
-import { openSubject, sd3Checks } from "./sd3.js";
+import { openSubject } from "./subject.js";
 
 /** What happened to the goldens of all folders. */
 interface Tally {
@@ -71,7 +72,7 @@ async function checkFolder(folder: string, engine: Engine, tally: Tally): Promis
   }
   const subject = (await isCovered(folder)) ? await openSubject(folder, engine).catch(messageOf) : null;
   for (const golden of goldens) {
-    const check = sd3Checks.find(([pattern]) => pattern.test(golden))?.[1];
+    const check = checks.find(([pattern]) => pattern.test(golden))?.[1];
     if (check === undefined || subject === null) {
       tally.notCovered++;
       report(folder, tally, `${golden.padEnd(44)} not covered yet`);

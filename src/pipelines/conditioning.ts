@@ -1,7 +1,7 @@
-/** @file Picking and joining the texts of a conditioning. */
+/** @file Picking and joining the texts of a conditioning, and the text that guidance leads away from. */
 
-import { concatRows, rows } from "../core/tensor.js";
-import type { Conditioning } from "./pipeline.js";
+import { concatRows, floatTensor, rows } from "../core/tensor.js";
+import type { BeforeRun, Conditioning, DiffusionPipeline, EncodedPrompts } from "./pipeline.js";
 
 /** The texts of all parts in order. */
 export function joinConditioning(parts: readonly Conditioning[]): Conditioning {
@@ -19,4 +19,28 @@ export function textOf(conditioning: Conditioning, index: number): Conditioning 
 /** The texts at `indices`, which may repeat. */
 export function pickTexts(conditioning: Conditioning, indices: readonly number[]): Conditioning {
   return joinConditioning(indices.map((index) => textOf(conditioning, index)));
+}
+
+/** Prompts as `encodePrompts` embeds them, and one negative prompt; without guidance it is null. */
+export async function encodeForGuidance(
+  pipeline: DiffusionPipeline,
+  prompts: readonly string[],
+  negative: string | null,
+  beforeRun?: BeforeRun,
+): Promise<EncodedPrompts & { readonly negative: Conditioning | null }> {
+  if (negative === null) return { ...(await pipeline.encodePrompts(prompts, beforeRun)), negative };
+  if (negative === "" && pipeline.zeroEmptyNegative) {
+    const zeros = Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [
+      name,
+      floatTensor([1, ...shape]),
+    ]);
+    return { ...(await pipeline.encodePrompts(prompts, beforeRun)), negative: Object.fromEntries(zeros) };
+  }
+  const { conditioning, truncated } = await pipeline.encodePrompts([...prompts, negative], beforeRun);
+  const indices = prompts.map((_, index) => index);
+  return {
+    conditioning: pickTexts(conditioning, indices),
+    negative: textOf(conditioning, prompts.length),
+    truncated,
+  };
 }

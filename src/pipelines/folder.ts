@@ -1,37 +1,108 @@
-/** @file Reading a diffusers pipeline folder: model_index.json and the configurations of its components. */
+/** @file Reading a diffusers pipeline folder: model_index.json, and the configurations and tokenizers of its components. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError, messageOf } from "../core/errors.js";
+import { openClipTokenizer, openT5Tokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
+import type { WeightSource } from "../weights/source.js";
 
 /** model_index.json: the pipeline's class, and [library, class] for each component that is there. */
 const modelIndexSchema = z.looseObject({ _class_name: z.string() });
 const componentSchema = z.tuple([z.string(), z.string()]);
 
-/** A pipeline folder with its class and the names of the components that it holds. */
+/**
+ * A pipeline folder with its class, the names of the components that it holds, and its settings; or a single file that is seen
+ * as one: then its components are in `parts`, and where their tokenizers lie is in `tokenizers`. In a folder both are empty.
+ */
 export interface PipelineFolder {
   readonly path: string;
   readonly className: string;
   readonly components: ReadonlySet<string>;
+  /** Everything else in model_index.json. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly parts: ReadonlyMap<string, FolderPart>;
+  readonly tokenizers: ReadonlyMap<string, TokenizerPlace>;
+}
+
+/** A component that does not lie in a subfolder of its own. */
+export interface FolderPart {
+  /** What its JSON file would say. */
+  readonly config: unknown;
+  /** Null for a scheduler. */
+  readonly weights: WeightSource | null;
+}
+
+/** A tokenizer that does not lie in a subfolder of its own. */
+export interface TokenizerPlace {
+  readonly folder: string;
+  /** The token that pads CLIP's texts, where only the folder's vocabulary counts. */
+  readonly pad?: string | undefined;
+  /** How many ids the text encoder knows: it may not have been made for this tokenizer. */
+  readonly vocabulary: number;
 }
 
 export async function openPipelineFolder(path: string): Promise<PipelineFolder> {
   const index = await readJson(join(path, "model_index.json"), modelIndexSchema, (reason) => {
     return `${path} is no diffusers pipeline folder: ${reason}`;
   });
-  const components = Object.entries(index).filter(([, value]) => componentSchema.safeParse(value).success);
-  return { path, className: index._class_name, components: new Set(components.map(([name]) => name)) };
+  const isComponent = (value: unknown) => componentSchema.safeParse(value).success;
+  const entries = Object.entries(index);
+  return {
+    path,
+    className: index._class_name,
+    components: new Set(entries.filter(([, value]) => isComponent(value)).map(([name]) => name)),
+    settings: Object.fromEntries(entries.filter(([, value]) => !isComponent(value))),
+    parts: new Map(),
+    tokenizers: new Map(),
+  };
 }
 
 /** Parses `<pipeline>/<component>/<file>` by `schema`. */
-export function readComponentJson<T>(folder: PipelineFolder, component: string, file: string, schema: z.ZodType<T>) {
+export async function readComponentJson<T>(
+  folder: PipelineFolder,
+  component: string,
+  file: string,
+  schema: z.ZodType<T>,
+): Promise<T> {
+  const part = folder.parts.get(component);
+  if (part !== undefined) return parsed(part.config, schema, (reason) => `${folder.path} (${component}): ${reason}`);
   const path = join(folder.path, component, file);
   return readJson(path, schema, (reason) => `${path}: ${reason}`);
 }
 
+/** The CLIP tokenizer of a component such as `tokenizer_2`. */
+export async function openPipelineClip(folder: PipelineFolder, component: string): Promise<TextTokenizer> {
+  const place = folder.tokenizers.get(component);
+  if (place === undefined) return openClipTokenizer(join(folder.path, component));
+  return requireKnown(folder, place, await openClipTokenizer(place.folder, place.pad));
+}
+
+/** The T5 tokenizer of a component; prompts become `length` ids. */
+export async function openPipelineT5(
+  folder: PipelineFolder,
+  component: string,
+  length: number,
+): Promise<TextTokenizer> {
+  const place = folder.tokenizers.get(component);
+  if (place === undefined) return openT5Tokenizer(join(folder.path, component), length);
+  return requireKnown(folder, place, await openT5Tokenizer(place.folder, length));
+}
+
+/** Refuses a tokenizer that gives ids beyond the encoder's table. */
+function requireKnown({ path }: PipelineFolder, place: TokenizerPlace, tokenizer: TextTokenizer): TextTokenizer {
+  if (tokenizer.largestId < place.vocabulary) return tokenizer;
+  throw new InputError(
+    `${place.folder} does not fit ${path}: it has ids up to ${tokenizer.largestId}, the text encoder knows ${place.vocabulary}`,
+  );
+}
+
 /** Parses a JSON file; `describe` makes one line of what is wrong with it. */
-async function readJson<T>(file: string, schema: z.ZodType<T>, describe: (reason: string) => string): Promise<T> {
+export async function readJson<T>(
+  file: string,
+  schema: z.ZodType<T>,
+  describe: (reason: string) => string,
+): Promise<T> {
   let json: unknown;
   try {
     json = JSON.parse(await readFile(file, "utf8"));
@@ -39,8 +110,12 @@ async function readJson<T>(file: string, schema: z.ZodType<T>, describe: (reason
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     throw new InputError(describe(missing ? `${file} does not exist` : messageOf(error)), { cause: error });
   }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
+  return parsed(json, schema, describe);
+}
+
+function parsed<T>(json: unknown, schema: z.ZodType<T>, describe: (reason: string) => string): T {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
   throw new InputError(describe(`"${issue.path.join(".")}": ${issue.message}`));
 }

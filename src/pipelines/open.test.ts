@@ -52,7 +52,7 @@ describe("openPipeline", () => {
       const { defaultSize, latentScale, sizeMultiple, latentChannels, softTokenLayout, conditioningShapes } = pipeline;
       assert.deepEqual([pipeline.family, pipeline.origin], ["sd3", pipelineFolder(family)]);
       assert.deepEqual([defaultSize, latentScale, sizeMultiple, latentChannels], [64, 4, 8, 16]);
-      const layout = { family: "sd3", placement: "prefix", layers, rawWidth: 48, projectedWidth: 32 };
+      const layout = { family: "sd3", placement: "prefix", layers, rawWidth: 48, projectedWidth: 32, stages: null };
       assert.deepEqual(softTokenLayout, layout);
       assert.deepEqual(conditioningShapes, { prompt_embeds: [77 + 24, 48], pooled: [40] });
       // 8 x 8 patches and the text.

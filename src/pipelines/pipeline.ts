@@ -6,7 +6,7 @@ import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/scheduler.js";
 
 /** Model families that are built in. */
-export type Family = "sd3";
+export type Family = "sd15" | "sdxl" | "sd3";
 
 /** What the denoiser is told about the texts, by input name; the first axis counts texts. */
 export type Conditioning = Readonly<Record<string, FloatTensor>>;
@@ -18,8 +18,27 @@ export interface DenoiserInputs {
   /** [1] or [N], in 0..1000. */
   readonly timestep: Value;
   readonly conditioning: Readonly<Record<string, Value>>;
-  /** Effective soft tokens [N, layers, count, width], or null. */
-  readonly softTokens: Value | null;
+  /** Null for the plain model. */
+  readonly softTokens: SoftTokenInput | null;
+}
+
+/** The parts of a UNet, in which text is read. */
+export const unetStages = ["down", "mid", "up"] as const;
+export type UnetStage = (typeof unetStages)[number];
+
+/** What a graph has to know of soft tokens before it runs. */
+export interface SoftTokenForm {
+  /** Of the effective tokens: [layers, count, width]. */
+  readonly shape: Shape;
+  /** The stages of a UNet that see them; null where there is no UNet. */
+  readonly stages: readonly UnetStage[] | null;
+}
+
+/** Effective soft tokens inside a graph. */
+export interface SoftTokenInput {
+  /** [N, layers, count, width]. */
+  readonly values: Value;
+  readonly stages: SoftTokenForm["stages"];
 }
 
 /** Sizes that soft tokens must have for a pipeline. */
@@ -33,6 +52,8 @@ export interface SoftTokenLayout {
   readonly rawWidth: number;
   /** Width of the text stream that the tokens are put into. */
   readonly projectedWidth: number;
+  /** The stages of a UNet that see soft tokens which do not say it themselves; null where there is no UNet. */
+  readonly stages: SoftTokenForm["stages"];
 }
 
 /** A prompt that was longer than a text encoder reads. */
@@ -68,6 +89,25 @@ export interface Denoiser {
   noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising;
 }
 
+/** What prompts come to. */
+export interface EncodedPrompts {
+  readonly conditioning: Conditioning;
+  /** The prompts that an encoder did not read to their end. */
+  readonly truncated: readonly TruncatedPrompt[];
+}
+
+/** What a family does where the user does not say: the settings of the SoftREPA paper (arXiv 2503.08250). */
+export interface FamilyDefaults {
+  readonly steps: number;
+  readonly guidanceScale: number;
+  /** Weight of the own caption's denoising error in training. */
+  readonly dweight: number;
+  /** Layers of soft tokens. */
+  readonly layers: number;
+  /** What soft tokens begin as: N(0, 0.02), or each the first embedding of the empty prompt. */
+  readonly initialTokens: "noise" | "empty-prompt";
+}
+
 /** Called before every run of a network, so that long work can be stopped: it may throw. */
 export type BeforeRun = () => void;
 
@@ -76,19 +116,19 @@ export interface DiffusionPipeline extends Denoiser {
   readonly family: Family;
   /** The folder it was opened from. */
   readonly origin: string;
-  /** The scheduler's name as image galleries know it. */
-  readonly samplerName: string;
+  readonly defaults: FamilyDefaults;
   /** Pixels a side that the model was made for. */
   readonly defaultSize: number;
   /** Pixels a latent; image sizes are multiples of `sizeMultiple`. */
   readonly latentScale: number;
   readonly sizeMultiple: number;
   readonly latentChannels: number;
+  /** Whether guidance away from the empty prompt is away from zeros instead of what the encoders make of it. */
+  readonly zeroEmptyNegative: boolean;
+  /** A scheduler other than the default one; "own" is what the pipeline's file names. Unknown names are a UsageError. */
+  schedulerNamed(name: string): Scheduler;
   /** Embeds prompts in order. */
-  encodePrompts(
-    prompts: readonly string[],
-    beforeRun?: BeforeRun,
-  ): Promise<{ conditioning: Conditioning; truncated: TruncatedPrompt[] }>;
+  encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun): Promise<EncodedPrompts>;
   /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
   encodeImages(images: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor>;
   /** Scaled latents to images in -1..1 (not clamped). */

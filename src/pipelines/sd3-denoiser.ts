@@ -7,26 +7,35 @@ import { Weights } from "../models/weights.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";
-import type { Denoiser, DenoiserInputs, Noising, SoftTokenLayout } from "./pipeline.js";
+import type { LatentDenoiser } from "./latent-pipeline.js";
+import type { DenoiserInputs, Noising, SoftTokenLayout } from "./pipeline.js";
 
-export class Sd3Denoiser implements Denoiser {
+export class Sd3Denoiser implements LatentDenoiser {
+  readonly component = "transformer";
+  readonly latentChannels: number;
+  readonly latentMultiple: number;
+  readonly sampleSize: number;
   readonly softTokenLayout: SoftTokenLayout;
-  readonly conditioningShapes: Denoiser["conditioningShapes"];
+  readonly conditioningShapes: LatentDenoiser["conditioningShapes"];
 
   constructor(
     readonly engine: Engine,
-    protected readonly config: MmditConfig,
+    private readonly config: MmditConfig,
     private readonly weights: WeightSource,
     readonly scheduler: Scheduler,
     /** Tokens of a prompt's embeddings. */
     private readonly textLength: number,
   ) {
+    this.latentChannels = config.in_channels;
+    this.latentMultiple = config.patch_size;
+    this.sampleSize = config.sample_size;
     this.softTokenLayout = {
       family: "sd3",
       placement: "prefix",
       layers: config.num_layers,
       rawWidth: config.joint_attention_dim,
       projectedWidth: mmditWidth(config),
+      stages: null,
     };
     this.conditioningShapes = {
       prompt_embeds: [textLength, config.joint_attention_dim],
@@ -41,7 +50,8 @@ export class Sd3Denoiser implements Denoiser {
   denoise(graph: Graph, { sample, timestep, conditioning, softTokens }: DenoiserInputs): Value {
     const w = Weights.of(graph, this.weights);
     const { prompt_embeds: promptEmbeds, pooled } = conditioning;
-    const velocity = mmdit(w, this.config, { sample, timestep, promptEmbeds, pooled, softTokens });
+    const inputs = { sample, timestep, promptEmbeds, pooled, softTokens: softTokens?.values ?? null };
+    const velocity = mmdit(w, this.config, inputs);
     w.requireAllUsed();
     return velocity;
   }

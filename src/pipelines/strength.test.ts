@@ -13,7 +13,13 @@ describe("soft tokens at a strength", async () => {
   const sample = random.normal([1, ...latentShape]);
 
   async function predict(strength: number): Promise<Float32Array> {
-    const options = { images: 1, latentShape, guided: true, softTokens: softTokens.shape, strength };
+    const options = {
+      images: 1,
+      latentShape,
+      guided: true,
+      softTokens: { shape: softTokens.shape, stages: null },
+      strength,
+    };
     const denoiser = await compileGuidedDenoiser(pipeline, options);
     // At strength 0 the graph has no input for soft tokens.
     const soft = strength === 0 ? null : softTokens;

@@ -45,12 +45,12 @@ describe("sampling", async () => {
     const latentShape = [16, 8, 8];
     /** Without guidance: one text an image. */
     const unguided = async (texts: number[], softTokens: FloatTensor | null) => {
-      const shape = softTokens?.shape ?? null;
+      const form = softTokens && { shape: softTokens.shape, stages: null };
       const denoiser = await compileGuidedDenoiser(pipeline, {
         images: 2,
         latentShape,
         guided: false,
-        softTokens: shape,
+        softTokens: form,
       });
       const picked = pickTexts(conditioning, texts);
       const result = await denoiser.run({ sample, timestep: 400, conditioning: picked, softTokens, guidanceScale: 9 });
@@ -62,7 +62,12 @@ describe("sampling", async () => {
       const embedding = await SoftTokenEmbedding.open(pipeline, tokens);
       for (const softTokens of [null, await embedding.at(400)]) {
         const [negative, positive] = [await unguided([0, 0], softTokens), await unguided([1, 2], softTokens)];
-        const options = { images: 2, latentShape, guided: true, softTokens: softTokens?.shape ?? null };
+        const options = {
+          images: 2,
+          latentShape,
+          guided: true,
+          softTokens: softTokens && { shape: softTokens.shape, stages: null },
+        };
         const denoiser = await compileGuidedDenoiser(pipeline, options);
         const both = joinConditioning([pickTexts(conditioning, [0, 0]), pickTexts(conditioning, [1, 2])]);
         for (const guidanceScale of [1, 4, 0]) {
@@ -169,7 +174,8 @@ describe("sampling", async () => {
 
   it("starts from the noise that the seed gives", async () => {
     const latents = await sampleLatents(pipeline, {
-      noise: new Generator(7).normal([1, 16, 8, 8]),
+      shape: [1, 16, 8, 8],
+      drawNoise: () => new Generator(7).normal([1, 16, 8, 8]),
       conditioning: pickTexts(conditioning, [1]),
       negative: pickTexts(conditioning, [0]),
       guidanceScale: 4,

@@ -4,9 +4,10 @@ import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { fixedBatches } from "../pipelines/batches.js";
-import { pickTexts } from "../pipelines/conditioning.js";
+import { encodeForGuidance, pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { requireSize } from "../pipelines/sizes.js";
+import type { Scheduler } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { Sampler } from "./sample.js";
@@ -22,6 +23,8 @@ export interface GenerateRequest<Job extends ImageJob> {
   readonly jobs: readonly Job[];
   readonly negative: string;
   readonly steps: number;
+  /** The pipeline's own by default. */
+  readonly scheduler?: Scheduler | undefined;
   /** Guidance scale; at 1 or below there is no negative branch. */
   readonly guidanceScale: number;
   readonly width: number;
@@ -48,10 +51,21 @@ export async function* generate<Job extends ImageJob>(
   pipeline: DiffusionPipeline,
   request: GenerateRequest<Job>,
 ): AsyncGenerator<GeneratedImage<Job>, void> {
-  const { jobs, width, height, steps, softTokens, strength, signal, onProgress } = request;
+  const {
+    jobs,
+    width,
+    height,
+    steps,
+    scheduler = pipeline.scheduler,
+    softTokens,
+    strength,
+    signal,
+    onProgress,
+  } = request;
   requireSize(pipeline, "width", width);
   requireSize(pipeline, "height", height);
   const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
+  const evaluations = scheduler.start(steps).timesteps.length;
   const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
   let sampler: Sampler | null = null;
   try {
@@ -66,14 +80,17 @@ export async function* generate<Job extends ImageJob>(
         guided: negative !== null,
         softTokens: embedding && { embedding, strength },
       });
+      // Every image has a generator of its own, so that it does not depend on its neighbours.
+      const generators = batch.map(({ seed }) => new Generator(seed));
       const latents = await sampler.sample({
-        noise: concatRows(batch.map(({ seed }) => new Generator(seed).normal([1, ...latentShape]))),
+        drawNoise: () => concatRows(generators.map((generator) => generator.normal([1, ...latentShape]))),
         conditioning: texts.positive(batch),
         negative,
         guidanceScale: request.guidanceScale,
         steps,
+        scheduler,
         ...(signal && { signal }),
-        onStep: (step) => onProgress?.(done * steps + step * real, jobs.length * steps),
+        onStep: (step) => onProgress?.(done * evaluations + step * real, jobs.length * evaluations),
       });
       const images = await pipeline.decodeLatents(rows(latents, 0, real), () => stopIfAsked(signal));
       for (const [offset, job] of batch.slice(0, real).entries()) {
@@ -91,9 +108,10 @@ export async function* generate<Job extends ImageJob>(
 /** Embeds every different prompt once, and the negative one where there is guidance. */
 async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, request: GenerateRequest<Job>) {
   const prompts = [...new Set(request.jobs.map(({ prompt }) => prompt))];
-  const guided = request.guidanceScale > 1;
-  const { conditioning, truncated } = await pipeline.encodePrompts(
-    guided ? [...prompts, request.negative] : prompts,
+  const { conditioning, negative, truncated } = await encodeForGuidance(
+    pipeline,
+    prompts,
+    request.guidanceScale > 1 ? request.negative : null,
     () => stopIfAsked(request.signal),
   );
   for (const cut of truncated) request.onTruncated?.(cut);
@@ -105,11 +123,10 @@ async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, re
         jobs.map(({ prompt }) => prompts.indexOf(prompt)),
       ),
     negative: (count: number): Conditioning | null =>
-      guided
-        ? pickTexts(
-            conditioning,
-            Array.from({ length: count }, () => prompts.length),
-          )
-        : null,
+      negative &&
+      pickTexts(
+        negative,
+        Array.from({ length: count }, () => 0),
+      ),
   };
 }

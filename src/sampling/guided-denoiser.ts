@@ -3,8 +3,9 @@
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
-import { add, concat, expand, input, mul, slice, sub } from "../graph/ops.js";
-import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
+import { add, concat, input, mul, slice, sub } from "../graph/ops.js";
+import { conditioningInputs, softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
+import type { Conditioning, Denoiser, SoftTokenForm } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
 
 export interface GuidedDenoiserOptions {
@@ -14,8 +15,8 @@ export interface GuidedDenoiserOptions {
   readonly latentShape: Shape;
   /** Whether there is a negative branch. */
   readonly guided: boolean;
-  /** Sizes of the effective soft tokens, which both branches see; null for the plain model. */
-  readonly softTokens: Shape | null;
+  /** Both branches see them; null for the plain model. */
+  readonly softTokens: SoftTokenForm | null;
   /** 0..1, how much of the soft tokens' effect counts (default 1). */
   readonly strength?: number;
 }
@@ -37,15 +38,13 @@ export interface GuidedDenoiser {
 }
 
 export function guidedDenoiserGraph(pipeline: Denoiser, options: GuidedDenoiserOptions) {
-  const { images, latentShape, guided, softTokens: softShape, strength = 1 } = options;
+  const { images, latentShape, guided, softTokens: form, strength = 1 } = options;
   const texts = guided ? 2 * images : images;
   const graph = new Graph();
   const sample = input(graph, "sample", [images, ...latentShape]);
   const timestep = input(graph, "timestep", [1]);
-  const conditioning = Object.fromEntries(
-    Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [texts, ...shape])]),
-  );
-  const softTokens = softShape && expand(input(graph, "soft_tokens", [1, ...softShape]), [texts, ...softShape]);
+  const conditioning = conditioningInputs(graph, pipeline, texts);
+  const softTokens = form && softTokenInput(graph, form, texts);
   if (!guided) {
     return {
       graph,
@@ -73,7 +72,7 @@ export async function compileGuidedDenoiser(
         sample,
         timestep: floatTensor([1], Float32Array.of(timestep)),
         ...conditioning,
-        ...(softTokens && { soft_tokens: { ...softTokens, shape: [1, ...softTokens.shape] } }),
+        ...softTokenFeed(softTokens),
         ...(options.guided && { guidance_scale: floatTensor([1], Float32Array.of(guidanceScale)) }),
       });
       return prediction as FloatTensor;

@@ -4,6 +4,7 @@ import { stopIfAsked } from "../core/errors.js";
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { joinConditioning } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
+import type { DrawNoise, Scheduler } from "../schedulers/index.js";
 import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { compileGuidedDenoiser, type GuidedDenoiser } from "./guided-denoiser.js";
 
@@ -20,8 +21,10 @@ export interface SamplerOptions {
 }
 
 export interface SampleFeeds {
-  /** Unit normal noise [N, channels, h, w]. */
-  readonly noise: FloatTensor;
+  /** Unit normal noise [N, channels, h, w]: drawn once to start from, and again by schedulers that add noise on the way. */
+  readonly drawNoise: DrawNoise;
+  /** The pipeline's own by default. */
+  readonly scheduler?: Scheduler | undefined;
   /** One text an image. */
   readonly conditioning: Conditioning;
   /** One negative text an image; null for no guidance. */
@@ -44,16 +47,17 @@ export class Sampler {
     const { softTokens } = options;
     const denoiser = await compileGuidedDenoiser(pipeline, {
       ...options,
-      softTokens: softTokens?.embedding.shape ?? null,
+      softTokens: softTokens?.embedding.form ?? null,
       strength: softTokens?.strength ?? 1,
     });
     return new Sampler(pipeline, denoiser, softTokens);
   }
 
   /** Scaled latents [N, channels, h, w] of the finished images. */
-  async sample({ noise, negative, conditioning, ...feeds }: SampleFeeds): Promise<FloatTensor> {
-    const run = this.pipeline.scheduler.start(feeds.steps);
+  async sample({ drawNoise, negative, conditioning, ...feeds }: SampleFeeds): Promise<FloatTensor> {
+    const run = (feeds.scheduler ?? this.pipeline.scheduler).start(feeds.steps);
     const texts = negative ? joinConditioning([negative, conditioning]) : conditioning;
+    const noise = drawNoise();
     let sample = floatTensor(
       noise.shape,
       noise.data.map((x) => x * run.initialScale),
@@ -67,7 +71,7 @@ export class Sampler {
         softTokens: this.softTokens && (await this.softTokens.embedding.at(timestep)),
         guidanceScale: feeds.guidanceScale,
       });
-      sample = run.step(index, sample, prediction);
+      sample = run.step(index, sample, prediction, drawNoise);
       feeds.onStep?.(index + 1, run.timesteps.length);
     }
     return sample;
@@ -78,12 +82,16 @@ export class Sampler {
   }
 }
 
-export type SampleRequest = SampleFeeds & Pick<SamplerOptions, "softTokens">;
+export type SampleRequest = SampleFeeds &
+  Pick<SamplerOptions, "softTokens"> & {
+    /** [N, channels, h, w]. */
+    readonly shape: Shape;
+  };
 
 /** One batch by a sampler of its own. */
 export async function sampleLatents(pipeline: DiffusionPipeline, request: SampleRequest): Promise<FloatTensor> {
-  const { noise, negative, softTokens } = request;
-  const [images, ...latentShape] = noise.shape;
+  const { negative, softTokens } = request;
+  const [images, ...latentShape] = request.shape;
   const sampler = await Sampler.open(pipeline, { images, latentShape, guided: negative !== null, softTokens });
   try {
     return await sampler.sample(request);

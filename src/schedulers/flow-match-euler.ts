@@ -67,6 +67,7 @@ export function flowMatchEuler(config: unknown, file = "scheduler_config.json"):
     const { timesteps, sigmas } = schedule(steps);
     return {
       timesteps,
+      sigmas,
       initialScale: 1,
       scaleInput: (sample) => sample,
       step: (index, sample, modelOutput) => eulerStep(sample, modelOutput, at(sigmas, index), at(sigmas, index + 1)),
@@ -74,6 +75,7 @@ export function flowMatchEuler(config: unknown, file = "scheduler_config.json"):
   }
 
   return {
+    title: "Flow Match Euler",
     trainTimesteps,
     schedule,
     start,

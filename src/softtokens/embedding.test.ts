@@ -70,7 +70,7 @@ describe("SoftTokenEmbedding", async () => {
 
   it("adds the timestep's row to projected tokens, layer by layer", async () => {
     const embedding = await SoftTokenEmbedding.open(pipeline, projected);
-    assert.deepEqual(embedding.shape, [3, 2, 32]);
+    assert.deepEqual(embedding.form.shape, [3, 2, 32]);
     assert.ok(projected.timeTable);
     for (const [timestep, bucket] of [
       [0, 0],
@@ -124,7 +124,7 @@ describe("SoftTokenEmbedding", async () => {
   ] as const) {
     it(`has the adjoint of that map as gradients (${name})`, async () => {
       const embedding = await SoftTokenEmbedding.open(pipeline, tokens);
-      const cotangent = new Generator(5).normal(embedding.shape);
+      const cotangent = new Generator(5).normal(embedding.form.shape);
       const { tokens: dTokens, timeTable: dTable } = await embedding.gradients(650, cotangent);
       assert.ok(dTable && tokens.timeTable);
       assert.deepEqual([dTokens.shape, dTable.shape], [tokens.tokens.shape, tokens.timeTable.shape]);

@@ -1,13 +1,13 @@
 /** @file From learned numbers to what the text stream sees: projection, and the row of the time table for a timestep. */
 
-import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
+import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, input, reshape } from "../graph/ops.js";
-import type { Denoiser } from "../pipelines/pipeline.js";
+import type { Denoiser, SoftTokenForm } from "../pipelines/pipeline.js";
 import type { Session } from "../runtime/engine.js";
-import { requireFit, type SoftTokens } from "./softtokens.js";
+import { requireFit, type SoftTokens, stagesOf } from "./softtokens.js";
 
 /** Gradients towards the learned numbers at one timestep. */
 export interface SoftTokenGradients {
@@ -26,8 +26,8 @@ export class SoftTokenEmbedding {
   private constructor(
     private readonly softTokens: SoftTokens,
     private readonly trainTimesteps: number,
-    /** [layers, count, projected width]. */
-    readonly shape: Shape,
+    /** What graphs have to know: [layers, count, projected width], and where they go. */
+    readonly form: SoftTokenForm,
     private readonly forward: Session,
     private readonly backward: Session,
   ) {}
@@ -46,7 +46,7 @@ export class SoftTokenEmbedding {
     return new SoftTokenEmbedding(
       softTokens,
       scheduler.trainTimesteps,
-      shape,
+      { shape, stages: stagesOf(softTokens, layout) },
       await engine.compile(writeOnnx(graph, { effective }, engine.target)),
       await engine.compile(writeOnnx(graph, { tokens_gradient: dTokens, row_gradient: dRow }, engine.target)),
     );
@@ -76,7 +76,7 @@ export class SoftTokenEmbedding {
 
   private rowAt(timestep: number): FloatTensor {
     const { timeTable } = this.softTokens;
-    const [layers, , width] = this.shape;
+    const [layers, , width] = this.form.shape;
     if (timeTable === null) return floatTensor([layers * width]);
     const index = bucketOf(timestep, timeTable.shape[0], this.trainTimesteps);
     return floatTensor([layers * width], timeTable.data.slice(index * layers * width, (index + 1) * layers * width));

@@ -12,6 +12,7 @@ const layout: SoftTokenLayout = {
   layers: 24,
   rawWidth: 4096,
   projectedWidth: 1536,
+  stages: null,
 };
 const sizes = { layers: 5, count: 4, buckets: 100, width: "projected" } as const;
 

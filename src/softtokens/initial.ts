@@ -3,10 +3,11 @@
 import { UsageError } from "../core/errors.js";
 import type { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
-import type { SoftTokenLayout } from "../pipelines/pipeline.js";
-import { familyKey, type SoftTokens } from "./softtokens.js";
+import type { DiffusionPipeline, SoftTokenLayout, UnetStage } from "../pipelines/pipeline.js";
+import { familyKey, type SoftTokens, stagesKey } from "./softtokens.js";
 
 export interface SoftTokenSizes {
+  /** At most what the layout has; UNets have one. */
   readonly layers: number;
   /** Tokens a layer. */
   readonly count: number;
@@ -14,23 +15,49 @@ export interface SoftTokenSizes {
   readonly buckets: number;
   /** Whether tokens go through the model's own text projection. */
   readonly width: "raw" | "projected";
+  /** The stages of a UNet that see the tokens; the family's by default. */
+  readonly stages?: readonly UnetStage[] | undefined;
 }
 
 /** Standard deviation of the first values, as in the authors' code. */
 const deviation = 0.02;
 
-/** N(0, 0.02) tokens and time table. */
-export function initialSoftTokens(layout: SoftTokenLayout, sizes: SoftTokenSizes, random: Generator): SoftTokens {
+/** Tokens as the pipeline's family starts them: noise, or copies of the first embedding of the empty prompt. */
+export async function createSoftTokens(
+  pipeline: DiffusionPipeline,
+  sizes: SoftTokenSizes,
+  random: Generator,
+): Promise<SoftTokens> {
+  const { softTokenLayout, defaults } = pipeline;
+  if (defaults.initialTokens === "noise") return initialSoftTokens(softTokenLayout, sizes, random);
+  const { conditioning } = await pipeline.encodePrompts([""]);
+  const first = conditioning.prompt_embeds.data.subarray(0, softTokenLayout.rawWidth);
+  return initialSoftTokens(softTokenLayout, sizes, random, first);
+}
+
+/** N(0, 0.02) tokens, or copies of `first` [raw width], and an N(0, 0.02) time table. */
+export function initialSoftTokens(
+  layout: SoftTokenLayout,
+  sizes: SoftTokenSizes,
+  random: Generator,
+  first?: Float32Array,
+): SoftTokens {
   const { layers, count, buckets } = sizes;
   if (layers > layout.layers) {
-    throw new UsageError(`--layers ${layers} is more than the model's ${layout.layers} blocks`);
+    const most = layout.stages === null ? `the model's ${layout.layers} blocks` : "the one that a UNet has";
+    throw new UsageError(`--layers ${layers} is more than ${most}`);
   }
-  const width = sizes.width === "raw" ? layout.rawWidth : layout.projectedWidth;
+  const stages = layout.stages && (sizes.stages ?? layout.stages);
+  if (stages === null && sizes.stages !== undefined) {
+    throw new UsageError("--stages is for models with a UNet, which this one has not");
+  }
+  const width = first || sizes.width === "raw" ? layout.rawWidth : layout.projectedWidth;
+  const shape = [layers, count, width];
   return {
     placement: layout.placement,
-    tokens: drawn([layers, count, width], random),
+    tokens: first ? copies(shape, first) : drawn(shape, random),
     timeTable: buckets === 0 ? null : drawn([buckets, layers * layout.projectedWidth], random),
-    metadata: { [familyKey]: layout.family },
+    metadata: { [familyKey]: layout.family, ...(stages && { [stagesKey]: stages.join(",") }) },
   };
 }
 
@@ -39,4 +66,11 @@ function drawn(shape: Shape, random: Generator): FloatTensor {
     shape,
     random.normal(shape).data.map((x) => x * deviation),
   );
+}
+
+/** `row` again and again along the last axis. */
+function copies(shape: Shape, row: Float32Array): FloatTensor {
+  const tensor = floatTensor(shape);
+  for (let start = 0; start < tensor.data.length; start += row.length) tensor.data.set(row, start);
+  return tensor;
 }

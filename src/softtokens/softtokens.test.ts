@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
 import { describeSoftTokens } from "./describe.js";
-import { type Placement, requireFit, type SoftTokens, type SoftTokensRoom, sizesOf } from "./softtokens.js";
+import { type Placement, requireFit, type SoftTokens, type SoftTokensRoom, sizesOf, stagesOf } from "./softtokens.js";
 
 function softTokens(
   shape: readonly number[],
@@ -71,14 +71,26 @@ describe("shapes", () => {
 });
 
 describe("fit", () => {
-  const small: SoftTokensRoom = { family: "sd3", placement: "prefix", layers: 6, rawWidth: 48, projectedWidth: 32 };
+  const small: SoftTokensRoom = {
+    family: "sd3",
+    placement: "prefix",
+    layers: 6,
+    rawWidth: 48,
+    projectedWidth: 32,
+    stages: null,
+  };
   const unet: SoftTokensRoom = {
     family: "sd15",
     placement: "after-first",
     layers: 1,
     rawWidth: 768,
     projectedWidth: 768,
+    stages: ["down"],
   };
+  const inStages = (stages: string) => ({
+    ...softTokens([1, 4, 768], null, "after-first"),
+    metadata: { "softrepa.stages": stages },
+  });
 
   it("raw or projected tokens, with or without a time table", () => {
     requireFit(softTokens([5, 4, 32], [100, 160]), small);
@@ -90,7 +102,20 @@ describe("fit", () => {
     );
   });
 
+  it("the stages that they name, else the family's; none where there is no UNet", () => {
+    assert.deepEqual(stagesOf(softTokens([1, 4, 768], null, "after-first"), unet), ["down"]);
+    assert.deepEqual(stagesOf(inStages("mid"), unet), ["mid"]);
+    assert.deepEqual(stagesOf(inStages("up, down"), unet), ["down", "up"]);
+    assert.equal(stagesOf({ ...softTokens([6, 1, 32], null), metadata: { "softrepa.stages": "mid" } }, small), null);
+  });
+
   const wrong: [string, SoftTokens, SoftTokensRoom, string][] = [
+    ...["", "all", "down,down", "down,side"].map((stages): [string, SoftTokens, SoftTokensRoom, string] => [
+      `stages ${JSON.stringify(stages)}`,
+      inStages(stages),
+      unet,
+      `softrepa.stages is ${JSON.stringify(stages)}, not one or more of down, mid, up`,
+    ]),
     [
       "another width",
       softTokens([5, 4, 1536], [100, 7680]),

@@ -2,6 +2,7 @@
 
 import { InputError } from "../core/errors.js";
 import { type FloatTensor, formatShape, sizeOf } from "../core/tensor.js";
+import { type UnetStage, unetStages } from "../pipelines/pipeline.js";
 
 /** Where soft tokens go into the text stream. */
 export const placements = ["prefix", "after-first"] as const;
@@ -23,6 +24,9 @@ export interface SoftTokens {
 
 /** The metadata key that names the model family the tokens were trained for. */
 export const familyKey = "softrepa.family";
+
+/** The metadata key that names the stages of a UNet that see the tokens, e.g. `down,mid`. */
+export const stagesKey = "softrepa.stages";
 
 /** The sizes of checked soft tokens. */
 export interface SoftTokensSizes {
@@ -71,6 +75,8 @@ export interface SoftTokensRoom {
   readonly rawWidth: number;
   /** Width of the text stream; the same as `rawWidth` where nothing projects it. */
   readonly projectedWidth: number;
+  /** The stages of a UNet that see tokens which do not say it; null where there is no UNet. */
+  readonly stages: readonly UnetStage[] | null;
 }
 
 /** Refuses tokens that belong to another model, with one line that says why. */
@@ -104,7 +110,24 @@ export function requireFit(tokens: SoftTokens, room: SoftTokensRoom): SoftTokens
       `tokens were trained for ${family}, this pipeline is ${room.family}: they belong to another model`,
     );
   }
+  stagesOf(tokens, room);
   return sizes;
+}
+
+/** The stages of a UNet that see the tokens: what they say themselves, else the family's; null where there is no UNet. */
+export function stagesOf({ metadata }: SoftTokens, room: SoftTokensRoom): readonly UnetStage[] | null {
+  const said = metadata[stagesKey];
+  if (room.stages === null || said === undefined) return room.stages;
+  const stages = parseStages(said);
+  if (stages !== null) return stages;
+  throw new InputError(`${stagesKey} is ${JSON.stringify(said)}, not one or more of ${unetStages.join(", ")}`);
+}
+
+/** `down,mid` as stages in their order; null where it is something else. */
+export function parseStages(text: string): readonly UnetStage[] | null {
+  const names = text.split(",").map((stage) => stage.trim());
+  const stages = unetStages.filter((stage) => names.includes(stage));
+  return stages.length === names.length ? stages : null;
 }
 
 /** How a placement reads in a sentence. */

@@ -84,7 +84,7 @@ for (const { family, width, chunks } of [
         pairs: size * size,
         latentShape,
         images: "each",
-        softTokens: embedding.shape,
+        softTokens: embedding.form,
         gradients: true,
       });
       const images = Array.from({ length: size * size }, (_, pair) => Math.floor(pair / size));
@@ -106,7 +106,7 @@ for (const { family, width, chunks } of [
           for (let i = 0; i < length; i++) total[i] += (cotangent / size) * results.gradients[start + i];
         }
       }
-      const cotangent = floatTensor(embedding.shape, Float32Array.from(total));
+      const cotangent = floatTensor(embedding.form.shape, Float32Array.from(total));
       const whole = await embedding.gradients(batch.timestep, cotangent);
       assert.ok(relativeError(whole.tokens, expected.gradients.tokens) <= limit);
       assert.ok(relativeError(floatTensor([size * size], results.errors), flat(expected.errors)) <= limit);
@@ -198,12 +198,15 @@ async function wholeGraph(
         ops.input(graph, name, [pairs, ...shape]),
       ]),
     ),
-    softTokens: ops.expand(ops.reshape(effective, [1, layers, count, projectedWidth]), [
-      pairs,
-      layers,
-      count,
-      projectedWidth,
-    ]),
+    softTokens: {
+      values: ops.expand(ops.reshape(effective, [1, layers, count, projectedWidth]), [
+        pairs,
+        layers,
+        count,
+        projectedWidth,
+      ]),
+      stages: null,
+    },
   });
   const difference = ops.sub(prediction, ops.input(graph, "target", [pairs, ...latentShape]));
   const errors = ops.reshape(ops.reduceMean(ops.mul(difference, difference), [1, 2, 3]), [size, size]);

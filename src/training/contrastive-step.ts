@@ -34,7 +34,7 @@ export class ContrastiveStep implements TrainingStep {
       pairs: options.chunk,
       latentShape: options.latentShape,
       images: "shared",
-      softTokens: embedding.shape,
+      softTokens: embedding.form,
       gradients: true,
     });
     return new ContrastiveStep(pipeline, embedding, objective, pairErrors);

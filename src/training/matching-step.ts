@@ -24,7 +24,7 @@ export class MatchingStep implements TrainingStep {
       pairs: chunk,
       latentShape,
       images: "each",
-      softTokens: embedding.shape,
+      softTokens: embedding.form,
       gradients: true,
     } as const;
     return new MatchingStep(pipeline, embedding, await compilePairErrors(pipeline, options));

@@ -40,7 +40,9 @@ async function temporaryFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
-const machine = { provider: "auto", threads: undefined, variant: undefined, json: false };
+const machine = {
+  ...{ provider: "auto", threads: undefined, variant: undefined, tokenizer: [], textEncoders: undefined, json: false },
+};
 
 test("train: defaults", async (t) => {
   const out = join(await temporaryFolder(t), "run");
@@ -50,10 +52,11 @@ test("train: defaults", async (t) => {
     out,
     force: false,
     initTokens: undefined,
-    layers: 5,
+    layers: undefined,
     tokens: 4,
     buckets: 100,
     width: "projected",
+    stages: undefined,
     steps: 5000,
     batch: 4,
     lr: 1e-3,
@@ -76,16 +79,27 @@ test("train: defaults", async (t) => {
 
 test("train: every option is read", async (t) => {
   const out = join(await temporaryFolder(t), "run");
-  const typed = `--model m --data d --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --steps 7
+  const typed = `--model m --data d --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
     --batch 8 --lr 2e-3 --weight-decay 0 --restart-period 3 --scheduler-every 4 --min-lr .5e-5 --seed 9
     --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --save-every 0
-    --log-every 1 --provider cpu --threads 2 --variant fp16 --json`;
+    --log-every 1 --provider cpu --threads 2 --variant fp16 --tokenizer a
+    --tokenizer b --text-encoders c --json`;
   assert.deepEqual(await optionsOf(trainCommand, typed.split(/\s+/)), {
     ...{ model: "m", data: "d", out, force: true, initTokens: undefined },
-    ...{ layers: 2, tokens: 3, buckets: 10, width: "raw", steps: 7, batch: 8, lr: 2e-3, weightDecay: 0 },
+    ...{
+      layers: 2,
+      tokens: 3,
+      buckets: 10,
+      width: "raw",
+      stages: ["down", "up"],
+      steps: 7,
+      batch: 8,
+      lr: 2e-3,
+      weightDecay: 0,
+    },
     ...{ restartPeriod: 3, schedulerEvery: 4, minLr: 5e-6, seed: 9, temperature: 0.1, scale: 2, dweight: 10 },
     ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, saveEvery: 0, logEvery: 1 },
-    ...{ provider: "cpu", threads: 2, variant: "fp16", json: true },
+    ...{ provider: "cpu", threads: 2, variant: "fp16", tokenizer: ["a", "b"], textEncoders: "c", json: true },
   });
 });
 
@@ -104,6 +118,7 @@ test("train: values out of range and combinations that make no sense are wrong u
     ["--resolution 0", /^2 --resolution must be a whole number from 1 to 8192, not "0"$/],
     ["--provider gpu", /^2 --provider must be one of auto, cpu, webgpu, cuda, dml, coreml, not "gpu"$/],
     ["--width wide", /^2 --width must be one of raw, projected/],
+    ["--stages side", /^2 --stages must be one or more of down, mid, up, such as down,mid, not "side"$/],
     ["--lr 1e-6", /^2 --min-lr 0.00001 is above --lr 0.000001$/],
     ["--init-tokens t --layers 5", /^2 --layers cannot be chosen with --init-tokens/],
     ["--chunk", /^2 option '--chunk <n>' argument missing$/],
@@ -115,10 +130,7 @@ test("train: values out of range and combinations that make no sense are wrong u
     const args = ["--model", "m", "--data", "d", "--out", join(folder, "run"), ...typed.split(" ")];
     assert.match(await refusalOf(trainCommand, args), message);
   }
-  assert.match(
-    await refusalOf(trainCommand, ["--data", "d", "--out", "o"]),
-    /^2 required option '--model <folder>' not/,
-  );
+  assert.match(await refusalOf(trainCommand, ["--data", "d", "--out", "o"]), /^2 required option '--model <path>' not/);
 });
 
 test("train: a run folder that is not empty or cannot be written is refused before anything is loaded", async (t) => {
@@ -138,8 +150,8 @@ test("generate: defaults, and a random seed", async (t) => {
   const file = join(await temporaryFolder(t), "new", "out.png");
   const { jobs, ...options } = await optionsOf(generateCommand, ["--model", "m", "--prompt", "a cat", "--out", file]);
   assert.deepEqual(options, {
-    ...{ model: "m", negative: "", maxSequenceLength: undefined, tokens: undefined, strength: 1, steps: 28 },
-    ...{ guidance: 4, width: undefined, height: undefined, batch: 1, ...machine },
+    ...{ model: "m", negative: "", maxSequenceLength: undefined, tokens: undefined, strength: 1, steps: undefined },
+    ...{ guidance: undefined, width: undefined, height: undefined, batch: 1, ...machine },
   });
   const seed = jobs[0]?.seed ?? -1;
   assert.ok(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31);

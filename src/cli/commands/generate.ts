@@ -7,8 +7,10 @@ import { readListFile } from "../../data/text-file.js";
 import {
   checkTokenUse,
   type MachineOptions,
+  type ModelFileOptions,
   machineFields,
   maxSeed,
+  modelFileFields,
   type TokenUseOptions,
   tokenUseFields,
 } from "../common.js";
@@ -39,11 +41,12 @@ export interface ImageJob {
   readonly file: string;
 }
 
-interface SamplingOptions extends MachineOptions, TokenUseOptions {
+interface SamplingOptions extends ModelFileOptions, MachineOptions, TokenUseOptions {
   readonly model: string;
   readonly negative: string;
-  readonly steps: number;
-  readonly guidance: number;
+  /** The family's default where undefined, also of the guidance scale. */
+  readonly steps: number | undefined;
+  readonly guidance: number | undefined;
   /** The model's own where undefined. */
   readonly width: number | undefined;
   readonly height: number | undefined;
@@ -69,7 +72,7 @@ interface RawOptions extends SamplingOptions {
 
 function fields(): FieldsOf<RawOptions> {
   return {
-    model: required("--model <folder>", "diffusers pipeline folder", path),
+    model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
     out: required("--out <path>", "x.png (several: x-0001.png ...) or a folder", path),
     force: flag("--force", "overwrite images that exist"),
     ...under("Text", {
@@ -82,12 +85,13 @@ function fields(): FieldsOf<RawOptions> {
     ...under("Sampling", {
       seed: defaulted("--seed <n>", "seed of the noise, -1: random", whole(-1, maxSeed), -1),
       images: defaulted("--images <n>", "images a prompt; their seeds count up", whole(1, 9999), 1),
-      steps: defaulted("--steps <n>", "denoising steps", whole(1, 1000), 28),
-      guidance: defaulted("--guidance <x>", "guidance scale; 1 is none", real(0), 4),
+      steps: optional("--steps <n>", "denoising steps (default: by family)", whole(1, 1000)),
+      guidance: optional("--guidance <x>", "guidance scale, 1: none (default: by family)", real(0)),
       width: optional("--width <n>", "width in pixels (default: the model's)", pixels),
       height: optional("--height <n>", "height in pixels (default: the model's)", pixels),
       batch: defaulted("--batch <n>", "images denoised together", whole(1, 4096), 1),
     }),
+    ...under("Model files", modelFileFields()),
     ...under("Machine", machineFields()),
   };
 }

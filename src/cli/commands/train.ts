@@ -3,7 +3,15 @@
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
 import type { Augmentation } from "../../data/augmentation.js";
-import { type MachineOptions, machineFields, maxSeed } from "../common.js";
+import type { UnetStage } from "../../pipelines/pipeline.js";
+import {
+  type MachineOptions,
+  type ModelFileOptions,
+  machineFields,
+  maxSeed,
+  modelFileFields,
+  stages,
+} from "../common.js";
 import type { CommandRun } from "../context.js";
 import {
   choice,
@@ -24,7 +32,7 @@ import {
 import { requireRunFolder } from "../outputs.js";
 import { readWeightedPath, type WeightedPath } from "../weighted-path.js";
 
-export interface TrainCommandOptions extends MachineOptions {
+export interface TrainCommandOptions extends ModelFileOptions, MachineOptions {
   readonly model: string;
   readonly data: readonly WeightedPath[];
   readonly skipUnusable: boolean;
@@ -32,11 +40,14 @@ export interface TrainCommandOptions extends MachineOptions {
   readonly out: string;
   readonly force: boolean;
 
-  /** Tokens to go on from; they then say `layers`, `tokens`, `buckets` and `width`, which are not to be read. */
+  /** Tokens to go on from; they then say `layers`, `tokens`, `buckets`, `width` and `stages`, which are not to be read. */
   readonly initTokens: string | undefined;
-  readonly layers: number;
+  /** The family's default where undefined. */
+  readonly layers: number | undefined;
   readonly tokens: number;
   readonly buckets: number;
+  /** Of a UNet, those that see the tokens; the family's default where undefined. */
+  readonly stages: readonly UnetStage[] | undefined;
   /** Of SD3's tokens: `raw` ones go through the context embedder, `projected` ones are as wide as the blocks. */
   readonly width: "raw" | "projected";
 
@@ -75,15 +86,16 @@ type RawOptions = Omit<TrainCommandOptions, "data"> & { readonly data: readonly 
 
 function fields(): FieldsOf<RawOptions> {
   return {
-    model: required("--model <folder>", "diffusers pipeline folder", path),
+    model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
     data: repeated("--data <path...>", "images with captions; path=0.3 draws 30% from it", path),
     out: required("--out <folder>", "run folder to write", path),
     force: flag("--force", "overwrite a run folder that is not empty"),
     ...under("Soft tokens", {
-      layers: defaulted("--layers <n>", "blocks that get soft tokens", whole(1, 1000), 5),
+      layers: optional("--layers <n>", "blocks that get soft tokens (default: by family)", whole(1, 1000)),
       tokens: defaulted("--tokens <n>", "soft tokens a layer", whole(1, 1000), 4),
       buckets: defaulted("--buckets <n>", "rows of the time table", whole(1, 1000), 100),
       width: defaulted("--width <kind>", "raw or projected, SD3 only", choice(["raw", "projected"]), "projected"),
+      stages: optional("--stages <list>", "of a UNet: down,mid,up (default: by family)", stages),
       initTokens: optional("--init-tokens <file>", "tokens to go on from (their layout holds)", path),
     }),
     ...under("Training", {
@@ -119,6 +131,7 @@ function fields(): FieldsOf<RawOptions> {
       saveEvery: defaulted("--save-every <n>", "steps between checkpoints, 0: none", whole(0), 500),
       logEvery: defaulted("--log-every <n>", "steps between log lines", whole(1), 10),
     }),
+    ...under("Model files", modelFileFields()),
     ...under("Machine", machineFields()),
   };
 }
@@ -134,7 +147,7 @@ export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
         "softrepa train --model sd3-medium --data coco --data photos=0.3 --out runs/both",
       ],
       resolve: async (options, given) => {
-        const layout = (["layers", "tokens", "buckets", "width"] as const).find((name) => given.has(name));
+        const layout = (["layers", "tokens", "buckets", "width", "stages"] as const).find((name) => given.has(name));
         if (options.initTokens !== undefined && layout) {
           throw new UsageError(`--${layout} cannot be chosen with --init-tokens, whose file says it`);
         }

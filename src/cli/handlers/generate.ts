@@ -13,9 +13,10 @@ export async function runGenerate(
   options: GenerateCommandOptions,
   { reporter, signal }: CommandContext,
 ): Promise<void> {
-  const { jobs, model, negative, steps, guidance, strength } = options;
+  const { jobs, model, negative, strength } = options;
   await withPipeline(options, reporter, async (pipeline) => {
     const softTokens = await openTokens(options.tokens, pipeline);
+    const { steps = pipeline.defaults.steps, guidance = pipeline.defaults.guidanceScale } = options;
     const { width = pipeline.defaultSize, height = pipeline.defaultSize } = options;
     const shared = { model: modelName(model), negative, steps, guidance, width, height };
     const tokens = options.tokens === undefined ? {} : { tokens: basename(resolve(options.tokens)), strength };
@@ -43,7 +44,7 @@ export async function runGenerate(
         seed,
         ...shared,
         ...tokens,
-        sampler: pipeline.samplerName,
+        sampler: pipeline.scheduler.title,
         provider: pipeline.engine.provider,
         maxSequenceLength: options.maxSequenceLength,
         variant: options.variant,
@@ -53,7 +54,7 @@ export async function runGenerate(
           ...shared,
           prompt,
           seed,
-          sampler: pipeline.samplerName,
+          sampler: pipeline.scheduler.title,
           extra: options.tokens === undefined ? {} : { "Soft tokens": tokens.tokens ?? "", Strength: strength },
         }),
         softrepa: JSON.stringify(settings),

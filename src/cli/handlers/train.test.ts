@@ -168,7 +168,10 @@ describe("softrepa train", () => {
     await drawPictures(at("broken"));
     await succeedsNot(run("h", "--batch", "13"), /a batch of 13 needs as many images/);
     await rm(at("broken", "metadata.jsonl"));
-    await succeedsNot(run("h", "--data", at("broken")), /image .* has no caption \(a \.txt caption file\); 11 more faults/);
+    await succeedsNot(
+      run("h", "--data", at("broken")),
+      /image .* has no caption \(a \.txt caption file\); 11 more faults/,
+    );
     await rm(at("broken"), { recursive: true });
     await drawPictures(at("broken"));
     // Whole enough to be taken for images, until they are decoded.

@@ -11,8 +11,8 @@ import { type SoftRepaSettings, softRepa } from "../../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { requireSize } from "../../pipelines/sizes.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
-import { initialSoftTokens } from "../../softtokens/initial.js";
-import type { SoftTokens } from "../../softtokens/softtokens.js";
+import { createSoftTokens } from "../../softtokens/initial.js";
+import { type SoftTokens, sizesOf } from "../../softtokens/softtokens.js";
 import { type TrainStep, train } from "../../training/train.js";
 import type { TrainCommandOptions } from "../commands/train.js";
 import type { CommandContext } from "../context.js";
@@ -29,7 +29,9 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
     // Not before the first step is done: what cannot be trained on leaves nothing behind.
     const begin = async () => {
       if (options.force) await removeCheckpoints(join(out, "checkpoints"));
-      await writeFileAtomic(join(out, "config.json"), `${JSON.stringify({ ...options, ...settings }, null, 2)}\n`);
+      const { layers, count: tokens, buckets } = sizesOf(softTokens, "soft tokens");
+      const config = { ...options, ...settings, layers, tokens, buckets };
+      await writeFileAtomic(join(out, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
       await writeFileAtomic(log, "");
     };
     const save = (file: string, step: number) =>
@@ -76,9 +78,6 @@ async function removeCheckpoints(folder: string): Promise<void> {
   for (const name of names.filter((file) => /^step-\d{6,}\.safetensors$/.test(file))) await rm(join(folder, name));
 }
 
-/** Weight of the plain denoising error by family (arXiv 2503.08250, appendix). */
-const defaultDweight: Record<DiffusionPipeline["family"], number> = { sd3: 0 };
-
 function objectiveOf({ objective }: TrainCommandOptions, settings: SoftRepaSettings): TrainingObjective {
   switch (objective) {
     case "softrepa":
@@ -106,15 +105,16 @@ function resolve(options: TrainCommandOptions, pipeline: DiffusionPipeline) {
     chunk: options.chunk,
     temperature: options.temperature,
     scale: options.scale,
-    dweight: options.dweight ?? defaultDweight[pipeline.family],
+    dweight: options.dweight ?? pipeline.defaults.dweight,
   };
 }
 
 async function startingTokens(options: TrainCommandOptions, pipeline: DiffusionPipeline): Promise<SoftTokens> {
   const given = await openTokens(options.initTokens, pipeline);
   if (given !== null) return given;
-  const { layers, tokens: count, buckets, width, seed } = options;
-  return initialSoftTokens(pipeline.softTokenLayout, { layers, count, buckets, width }, new Generator(seed));
+  const { layers, tokens: count, buckets, width, stages, seed } = options;
+  const sizes = { layers: layers ?? pipeline.defaults.layers, count, buckets, width, stages };
+  return createSoftTokens(pipeline, sizes, new Generator(seed));
 }
 
 /** The tokens with who made them. */

@@ -115,7 +115,14 @@ export { drawPictures };
 
 /** Soft tokens for the small pipelines. */
 export function smallTokens(): SoftTokens {
-  const room = { family: "sd3", placement: "prefix", layers: 4, rawWidth: 48, projectedWidth: 32 } as const;
+  const room = {
+    family: "sd3",
+    placement: "prefix",
+    layers: 4,
+    rawWidth: 48,
+    projectedWidth: 32,
+    stages: null,
+  } as const;
   return initialSoftTokens(room, { layers: 2, count: 3, buckets: 5, width: "projected" }, new Generator(8));
 }
 

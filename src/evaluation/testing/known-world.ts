@@ -115,8 +115,8 @@ function knownDenoiser(
   };
   return {
     engine,
-    softTokenLayout: { family: "sd3", placement: "prefix", layers: 1, rawWidth: 1, projectedWidth: 1 },
-    scheduler: { trainTimesteps, start: never, addNoise: never },
+    softTokenLayout: { family: "sd3", placement: "prefix", layers: 1, rawWidth: 1, projectedWidth: 1, stages: null },
+    scheduler: { title: "none", trainTimesteps, start: never, addNoise: never },
     conditioningShapes,
     tokensAPair: () => 1,
     projectSoftTokens: never,

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { UsageError } from "../../core/errors.js";
 import { type FloatTensor, floatTensor, rows } from "../../core/tensor.js";
-import type { Scheduler } from "../scheduler.js";
+import type { DrawNoise, Scheduler } from "../scheduler.js";
 
 export const parity = fileURLToPath(new URL("../../../test/fixtures/parity/", import.meta.url));
 
@@ -41,6 +41,9 @@ export function assertClose(actual: FloatTensor, expected: FloatTensor, atol: nu
   });
 }
 
+/** For schedulers that draw none. */
+export const noNoise: DrawNoise = () => assert.fail("noise was drawn");
+
 /** The checks that hold for any scheduler; `golden` is a file with timesteps, model outputs and the samples after each. */
 export function checkScheduler(open: () => Promise<Scheduler>, golden: string, steps: number, atol: number): void {
   it("gives the golden timesteps and samples, and changes nothing it is handed", async () => {
@@ -57,7 +60,7 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
       const output = row(outputs, index);
       const before = [sample.data.slice(), output.data.slice()];
       run.scaleInput(sample, index);
-      const next = run.step(index, sample, output);
+      const next = run.step(index, sample, output, noNoise);
       assert.deepEqual([sample.data, output.data], before);
       assertClose(next, row(samples, index + 1), atol, atol);
       sample = next;
@@ -69,7 +72,9 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
     const draw = (): FloatTensor => {
       const run = scheduler.start(3);
       let sample = floatTensor([2], Float32Array.of(run.initialScale, -0.5));
-      for (const index of run.timesteps.keys()) sample = run.step(index, sample, run.scaleInput(sample, index));
+      for (const index of run.timesteps.keys()) {
+        sample = run.step(index, sample, run.scaleInput(sample, index), () => floatTensor([2]));
+      }
       return sample;
     };
     assert.deepEqual(draw(), draw());

@@ -1,0 +1,153 @@
+/**
+ * @file unet/config.json of UNet2DConditionModel (diffusers models/unets/unet_2d_condition.py), as Stable Diffusion 1, 2 and XL
+ * and what is derived from them use it. Its lists for levels become lists of blocks here; what is not computed is refused.
+ */
+
+import { z } from "zod";
+
+/** A block of residual layers, each with a transformer behind it where the block reads text. */
+export interface UnetBlock {
+  readonly width: number;
+  /** Residual layers. */
+  readonly layers: number;
+  /** Attention heads of its transformers. */
+  readonly heads: number;
+  /** Transformer layers behind each residual layer; null where the block does not read text. */
+  readonly depths: readonly number[] | null;
+}
+
+const count = z.int().positive();
+/** One value for all levels or one for each. */
+const perLevel = <T extends z.ZodType>(value: T) => z.union([value, z.array(value).min(1)]);
+
+const odd = count.refine((size) => size % 2 === 1, "must be odd");
+
+const unsupported = { error: "not supported" };
+const off = z.literal(false, unsupported).nullish();
+const absent = z.null(unsupported).optional();
+
+const rawSchema = z.object({
+  _class_name: z.literal("UNet2DConditionModel"),
+  _diffusers_version: z.string().nullish(),
+  sample_size: z.union([count, z.tuple([count, count])]).nullish(),
+  in_channels: count.default(4),
+  out_channels: count.default(4),
+  down_block_types: z
+    .array(z.enum(["DownBlock2D", "CrossAttnDownBlock2D"]))
+    .default(["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"]),
+  mid_block_type: z.enum(["UNetMidBlock2DCrossAttn", "UNetMidBlock2D"]).nullable().default("UNetMidBlock2DCrossAttn"),
+  up_block_types: z
+    .array(z.enum(["UpBlock2D", "CrossAttnUpBlock2D"]))
+    .default(["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]),
+  block_out_channels: z.array(count).min(1).default([320, 640, 1280, 1280]),
+  layers_per_block: perLevel(count).default(2),
+  /** Zeros around the image where it is halved; 0 puts them below and to the right alone. */
+  downsample_padding: z.union([z.literal(0), z.literal(1)]).default(1),
+  norm_num_groups: count.default(32),
+  norm_eps: z.number().positive().default(1e-5),
+  cross_attention_dim: perLevel(count).default(1280),
+  transformer_layers_per_block: perLevel(perLevel(z.int().nonnegative())).default(1),
+  reverse_transformer_layers_per_block: z.array(perLevel(z.int().nonnegative())).nullish(),
+  /** The number of heads, whatever its name says (huggingface/diffusers#2011). */
+  attention_head_dim: perLevel(count).default(8),
+  num_attention_heads: absent,
+  use_linear_projection: z.boolean().default(false),
+  addition_embed_type: z.literal("text_time", unsupported).nullish(),
+  addition_time_embed_dim: count.nullish(),
+  projection_class_embeddings_input_dim: count.nullish(),
+  time_embedding_dim: count.nullish(),
+  conv_in_kernel: odd.default(3),
+  conv_out_kernel: odd.default(3),
+  act_fn: z.enum(["silu", "swish"], unsupported).default("silu"),
+  attention_type: z.literal("default", unsupported).default("default"),
+  center_input_sample: off,
+  class_embed_type: absent,
+  class_embeddings_concat: off,
+  cross_attention_norm: absent,
+  dual_cross_attention: off,
+  encoder_hid_dim: absent,
+  encoder_hid_dim_type: absent,
+  flip_sin_to_cos: z.literal(true, unsupported).default(true),
+  freq_shift: z.literal(0, unsupported).default(0),
+  mid_block_only_cross_attention: off,
+  mid_block_scale_factor: z.literal(1, unsupported).default(1),
+  num_class_embeds: absent,
+  only_cross_attention: perLevel(z.literal(false, unsupported)).default(false),
+  resnet_out_scale_factor: z.literal(1, unsupported).default(1),
+  resnet_skip_time_act: off,
+  resnet_time_scale_shift: z.literal("default", unsupported).default("default"),
+  time_cond_proj_dim: z.null({ error: "not supported (guidance distilled into the network)" }).optional(),
+  time_embedding_act_fn: absent,
+  time_embedding_type: z.literal("positional", unsupported).default("positional"),
+  timestep_post_act: absent,
+});
+
+/**
+ * Adds the blocks of the way down, the middle (null where there is none) and the way up, the width of text states, and that
+ * of the pooled text (null where it is not read).
+ */
+export const unetConfigSchema = rawSchema.transform((raw, context) => {
+  const wrong = (key: string, message: string) => {
+    context.addIssue({ code: "custom", path: [key], message });
+    return z.NEVER;
+  };
+  const levels = raw.block_out_channels.length;
+  const lists = ["down_block_types", "up_block_types", "layers_per_block", "attention_head_dim"] as const;
+  for (const key of [...lists, "transformer_layers_per_block", "cross_attention_dim"] as const) {
+    const value = raw[key];
+    if (Array.isArray(value) && value.length !== levels) return wrong(key, `must have ${levels} entries, one a level`);
+  }
+  const crossWidth = alike(raw.cross_attention_dim);
+  if (crossWidth === null) return wrong("cross_attention_dim", "different widths are not supported");
+  if (raw.block_out_channels.some((width) => width % raw.norm_num_groups !== 0)) {
+    return wrong("norm_num_groups", "must divide all block_out_channels");
+  }
+  const layers = spread(raw.layers_per_block, levels);
+  const heads = spread(raw.attention_head_dim, levels);
+  const depths = spread(raw.transformer_layers_per_block, levels);
+  const reversed = raw.reverse_transformer_layers_per_block;
+  if (reversed ? reversed.length !== levels : depths.some(Array.isArray)) {
+    return wrong("reverse_transformer_layers_per_block", `must have ${levels} entries, one a level`);
+  }
+  const down = raw.down_block_types.map((type, level): UnetBlock => {
+    const block = { width: raw.block_out_channels[level], layers: layers[level], heads: heads[level] };
+    return { ...block, depths: type === "DownBlock2D" ? null : spread(depths[level], block.layers) };
+  });
+  const up = raw.up_block_types.map((type, index): UnetBlock => {
+    const level = levels - 1 - index;
+    const block = { width: raw.block_out_channels[level], layers: layers[level] + 1, heads: heads[level] };
+    const depth = reversed ? reversed[index] : depths[level];
+    return { ...block, depths: type === "UpBlock2D" ? null : spread(depth, block.layers) };
+  });
+  for (const { layers, depths } of [...down, ...up]) {
+    if (depths && depths.length < layers)
+      return wrong("transformer_layers_per_block", `needs ${layers} entries a level`);
+  }
+  const middle = { width: raw.block_out_channels[levels - 1], layers: 1, heads: heads[levels - 1] };
+  const depth = spread(depths[levels - 1], 1).slice(0, 1);
+  const mid: UnetBlock | null =
+    raw.mid_block_type === null ? null : { ...middle, depths: raw.mid_block_type === "UNetMidBlock2D" ? null : depth };
+  const pooledWidth = pooledWidthOf(raw);
+  if (pooledWidth !== null && !(pooledWidth > 0)) {
+    return wrong("projection_class_embeddings_input_dim", "must be more than six times addition_time_embed_dim");
+  }
+  return { ...raw, crossWidth, pooledWidth, down, mid, up };
+});
+export type UnetConfig = z.output<typeof unetConfigSchema>;
+
+/** What six sizes leave of the added embedding; NaN where one of the numbers is missing. */
+function pooledWidthOf(raw: z.output<typeof rawSchema>): number | null {
+  if (raw.addition_embed_type == null) return null;
+  const { projection_class_embeddings_input_dim: all, addition_time_embed_dim: each } = raw;
+  return (all ?? Number.NaN) - 6 * (each ?? Number.NaN);
+}
+
+function spread<T>(value: T | T[], count: number): T[] {
+  return Array.isArray(value) ? value : Array.from({ length: count }, () => value);
+}
+
+/** The one value of a list; null where there are several. */
+function alike<T>(value: T | T[]): T | null {
+  const values = spread(value, 1);
+  return new Set(values).size === 1 ? values[0] : null;
+}

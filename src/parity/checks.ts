@@ -1,0 +1,18 @@
+/** @file Which function checks which golden of a family folder. */
+
+import { checkAutoencoder } from "./check-autoencoder.js";
+import { checkDenoiser } from "./check-denoiser.js";
+import { checkSample, checkScheduler } from "./check-sampling.js";
+import { checkPromptEmbeddings, checkTokenizers } from "./check-text.js";
+import { checkTrainingSteps } from "./check-training.js";
+import type { Check } from "./subject.js";
+
+export const checks: readonly (readonly [RegExp, Check])[] = [
+  [/^text\.json$/, checkTokenizers],
+  [/^text\.safetensors$/, checkPromptEmbeddings],
+  [/^vae\.safetensors$/, checkAutoencoder],
+  [/^denoiser.*\.safetensors$/, checkDenoiser],
+  [/^scheduler-.*\.safetensors$/, checkScheduler],
+  [/^sample.*\.safetensors$/, checkSample],
+  [/^softrepa.*\.safetensors$/, checkTrainingSteps],
+];

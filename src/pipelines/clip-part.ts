@@ -1,0 +1,65 @@
+/** @file One CLIP text encoder of a pipeline: its tokenizer, its place in a graph, and what it does not get to see. */
+
+import { intTensor } from "../core/tensor.js";
+import type { Graph } from "../graph/graph.js";
+import { input } from "../graph/ops.js";
+import {
+  type ClipTextConfig,
+  type ClipTextOutputs,
+  clipTextConfigSchema,
+  clipTextEncoder,
+  clipTextIgnoredKeys,
+  eosPosition,
+} from "../models/clip-text.js";
+import type { TextTokenizer } from "../models/tokenizer/index.js";
+import { Weights } from "../models/weights.js";
+import type { NamedTensors } from "../runtime/engine.js";
+import type { WeightSource } from "../weights/source.js";
+import { openComponentWeights } from "./component-weights.js";
+import { openPipelineClip, type PipelineFolder, readComponentJson } from "./folder.js";
+import type { OpenOptions } from "./open.js";
+import type { TruncatedPrompt } from "./pipeline.js";
+
+export interface ClipPart {
+  /** Tells its inputs from those of the pipeline's other encoders. */
+  readonly name: string;
+  readonly tokenizer: TextTokenizer;
+  readonly config: ClipTextConfig;
+  readonly weights: WeightSource;
+}
+
+/** `tokenizer` and `text_encoder` with the suffix "" or "_2". */
+export async function openClipPart(folder: PipelineFolder, suffix: string, options: OpenOptions): Promise<ClipPart> {
+  return {
+    name: `clip${suffix}`,
+    tokenizer: await openPipelineClip(folder, `tokenizer${suffix}`),
+    config: await readComponentJson(folder, `text_encoder${suffix}`, "config.json", clipTextConfigSchema),
+    weights: await openComponentWeights(folder, `text_encoder${suffix}`, "model", options.variant),
+  };
+}
+
+/** Adds the encoder to a graph for `batch` prompts. */
+export function buildClip(graph: Graph, { name, tokenizer, config, weights }: ClipPart, batch: number) {
+  const inputIds = input(graph, `${name}_ids`, [batch, tokenizer.maxLength], "int64");
+  const eosPositions = input(graph, `${name}_eos`, [batch], "int64");
+  const w = Weights.of(graph, weights);
+  const encoded: ClipTextOutputs = clipTextEncoder(w, config, { inputIds, eosPositions });
+  w.requireAllUsed(...clipTextIgnoredKeys);
+  return encoded;
+}
+
+/** Token ids and ends of prompts, under the names of `buildClip`. */
+export function clipFeeds({ name, tokenizer, config }: ClipPart, prompts: readonly string[]): NamedTensors {
+  const ids = prompts.map((prompt) => tokenizer.encode(prompt).ids);
+  const ends = ids.map((row) => eosPosition(row, config));
+  return {
+    [`${name}_ids`]: intTensor([prompts.length, tokenizer.maxLength], ids.flat()),
+    [`${name}_eos`]: intTensor([prompts.length], ends),
+  };
+}
+
+/** What a tokenizer cuts off a prompt; `encoder` is how it is called in messages. */
+export function cutOff(prompt: string, encoder: string, tokenizer: TextTokenizer): TruncatedPrompt[] {
+  const { truncated: cut } = tokenizer.encode(prompt);
+  return cut === null ? [] : [{ prompt, encoder, limit: tokenizer.maxLength, cut }];
+}

@@ -1,0 +1,47 @@
+/** @file The schedulers of a pipeline whose scheduler_config.json describes a diffusion of noise. */
+
+import { join } from "node:path";
+import { z } from "zod";
+import { UsageError } from "../core/errors.js";
+import {
+  type DiffusionConfig,
+  diffusionSchedulerNames,
+  diffusionSchedulers,
+  type NoiseSchedule,
+  noiseSchedule,
+  ownScheduler,
+  parseDiffusionConfig,
+  type Scheduler,
+} from "../schedulers/index.js";
+import { type PipelineFolder, readComponentJson } from "./folder.js";
+
+export class DiffusionSampling {
+  readonly schedule: NoiseSchedule;
+  /** The paper's: DDIM, whatever scheduler the file names. */
+  readonly scheduler: Scheduler;
+
+  private constructor(
+    private readonly config: DiffusionConfig,
+    private readonly file: string,
+  ) {
+    this.schedule = noiseSchedule(config);
+    this.scheduler = this.named("ddim");
+  }
+
+  /** `changes` hold whatever the file says. */
+  static async open(folder: PipelineFolder, changes: Partial<DiffusionConfig> = {}): Promise<DiffusionSampling> {
+    const json = await readComponentJson(folder, "scheduler", "scheduler_config.json", z.unknown());
+    const file = join(folder.path, "scheduler", "scheduler_config.json");
+    return new DiffusionSampling({ ...parseDiffusionConfig(json, file), ...changes }, file);
+  }
+
+  /** A scheduler on the file's diffusion; "own" is the one that the file names. */
+  named(name: string): Scheduler {
+    if (name === "own") return ownScheduler(this.config, this.file);
+    const known = diffusionSchedulerNames.find((each) => each === name);
+    if (known !== undefined) return diffusionSchedulers[known](this.config);
+    throw new UsageError(
+      `this model has no scheduler ${name}: choose one of ${diffusionSchedulerNames.join(", ")}, own`,
+    );
+  }
+}

@@ -1,0 +1,153 @@
+/** @file A pipeline of latent diffusion: text encoders, a denoiser of latents and an autoencoder, of whatever family. */
+
+import { InputError } from "../core/errors.js";
+import { type FloatTensor, formatShape, type Shape, sameShape } from "../core/tensor.js";
+import { Graph, type Value } from "../graph/graph.js";
+import { input } from "../graph/ops.js";
+import { GraphError } from "../graph/types.js";
+import type { Engine } from "../runtime/engine.js";
+import type { Scheduler } from "../schedulers/index.js";
+import type { Autoencoder } from "./autoencoder.js";
+import { conditioningInputs } from "./inputs.js";
+import type {
+  BeforeRun,
+  Denoiser,
+  DenoiserInputs,
+  DiffusionPipeline,
+  Family,
+  FamilyDefaults,
+  SoftTokenLayout,
+} from "./pipeline.js";
+import { SessionCache } from "./session-cache.js";
+import { encodePrompts, type TextEncoders } from "./text-encoders.js";
+
+/** A denoiser with what a pipeline has to know of its network. */
+export interface LatentDenoiser extends Denoiser {
+  /** The component's folder, as messages call it. */
+  readonly component: string;
+  readonly latentChannels: number;
+  /** Latent sides are multiples of this. */
+  readonly latentMultiple: number;
+  /** Latents a side that the network was made for. */
+  readonly sampleSize: number;
+}
+
+export interface PipelineParts {
+  /** The folder it was opened from. */
+  readonly origin: string;
+  readonly defaults: FamilyDefaults;
+  readonly denoiser: LatentDenoiser;
+  readonly texts: TextEncoders;
+  readonly zeroEmptyNegative: boolean;
+  readonly autoencoder: Autoencoder;
+  /** As `DiffusionPipeline.schedulerNamed`. */
+  readonly scheduler: (name: string) => Scheduler;
+}
+
+export class LatentPipeline implements DiffusionPipeline {
+  readonly family: Family;
+  readonly origin: string;
+  readonly defaults: FamilyDefaults;
+  readonly engine: Engine;
+  readonly scheduler: Scheduler;
+  readonly softTokenLayout: SoftTokenLayout;
+  readonly conditioningShapes: Denoiser["conditioningShapes"];
+  readonly defaultSize: number;
+  readonly latentScale: number;
+  readonly sizeMultiple: number;
+  readonly latentChannels: number;
+  readonly zeroEmptyNegative: boolean;
+  private readonly sessions = new SessionCache();
+
+  /** Refuses parts that do not belong together. */
+  constructor(private readonly parts: PipelineParts) {
+    const { denoiser, autoencoder, origin } = parts;
+    this.family = denoiser.softTokenLayout.family;
+    this.origin = origin;
+    this.defaults = parts.defaults;
+    this.engine = denoiser.engine;
+    this.scheduler = denoiser.scheduler;
+    this.softTokenLayout = denoiser.softTokenLayout;
+    this.conditioningShapes = denoiser.conditioningShapes;
+    this.latentScale = autoencoder.scale;
+    this.sizeMultiple = autoencoder.scale * denoiser.latentMultiple;
+    this.defaultSize = autoencoder.scale * denoiser.sampleSize;
+    this.latentChannels = denoiser.latentChannels;
+    this.zeroEmptyNegative = parts.zeroEmptyNegative;
+    this.checkParts();
+  }
+
+  schedulerNamed(name: string): Scheduler {
+    return this.parts.scheduler(name);
+  }
+
+  tokensAPair(latentShape: Shape): number {
+    return this.parts.denoiser.tokensAPair(latentShape);
+  }
+
+  denoise(graph: Graph, inputs: DenoiserInputs): Value {
+    return this.parts.denoiser.denoise(graph, inputs);
+  }
+
+  projectSoftTokens(graph: Graph, tokens: Value): Value {
+    return this.parts.denoiser.projectSoftTokens(graph, tokens);
+  }
+
+  noising(latents: FloatTensor, noise: FloatTensor, timestep: number) {
+    return this.parts.denoiser.noising(latents, noise, timestep);
+  }
+
+  encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun) {
+    return encodePrompts(this.parts.texts, prompts, this.engine, this.sessions, beforeRun);
+  }
+
+  encodeImages(images: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor> {
+    return this.parts.autoencoder.encode(images, this.engine, this.sessions, beforeRun);
+  }
+
+  decodeLatents(latents: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor> {
+    return this.parts.autoencoder.decode(latents, this.engine, this.sessions, beforeRun);
+  }
+
+  releaseEncoders(): Promise<void> {
+    return this.sessions.release();
+  }
+
+  /**
+   * Builds every network once at its smallest size, so that a tensor that is missing, misshaped or left over is found now
+   * and not when the network is first needed: the decoder's turn comes after all denoising is done.
+   */
+  private checkParts(): void {
+    const { denoiser, texts, autoencoder, origin } = this.parts;
+    const { latent_channels } = autoencoder.config;
+    if (latent_channels !== denoiser.latentChannels) {
+      throw new InputError(
+        `${origin}: the autoencoder has ${latent_channels} latent channels, the ${denoiser.component} reads ${denoiser.latentChannels}`,
+      );
+    }
+    try {
+      const text = texts.build(new Graph(), 1);
+      for (const [name, { shape }] of Object.entries(text)) {
+        const wanted = this.conditioningShapes[name] ?? [];
+        if (sameShape(shape.slice(1), wanted)) continue;
+        const [given, read] = [formatShape(shape.slice(1)), formatShape(wanted)];
+        throw new InputError(
+          `${origin}: the text encoders give ${name} of ${given}, the ${denoiser.component} reads ${read}`,
+        );
+      }
+      autoencoder.checkWeights();
+      const graph = new Graph();
+      const { latentChannels, latentMultiple } = denoiser;
+      denoiser.denoise(graph, {
+        sample: input(graph, "sample", [1, latentChannels, latentMultiple, latentMultiple]),
+        timestep: input(graph, "timestep", [1]),
+        conditioning: conditioningInputs(graph, denoiser, 1),
+        softTokens: null,
+      });
+    } catch (error) {
+      if (!(error instanceof GraphError)) throw error;
+      // Every network has the weights that its configuration asks for; it is the configurations that contradict.
+      throw new InputError(`${origin}: its parts do not fit together: ${error.message}`, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/** @file The denoiser of Stable Diffusion 1, 2 and XL: a UNet that predicts the noise of DDPM's diffusion, or its v. */
+
+import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
+import type { Graph, Value } from "../graph/graph.js";
+import { constant, reshape } from "../graph/ops.js";
+import { unet } from "../models/unet.js";
+import type { UnetConfig } from "../models/unet-config.js";
+import { Weights } from "../models/weights.js";
+import type { Engine } from "../runtime/engine.js";
+import type { NoiseSchedule, Scheduler } from "../schedulers/index.js";
+import type { WeightSource } from "../weights/source.js";
+import type { LatentDenoiser } from "./latent-pipeline.js";
+import type { DenoiserInputs, Family, Noising, SoftTokenInput, SoftTokenLayout, UnetStage } from "./pipeline.js";
+
+export interface UnetDenoiserOptions {
+  readonly family: Family;
+  /** The stages that see soft tokens unless those say something else. */
+  readonly stages: readonly UnetStage[];
+  readonly config: UnetConfig;
+  readonly weights: WeightSource;
+  readonly schedule: NoiseSchedule;
+  readonly scheduler: Scheduler;
+  /** Tokens of a prompt's embeddings. */
+  readonly textLength: number;
+  /** Pixels a latent. */
+  readonly latentScale: number;
+}
+
+/** Latents a side where a configuration from before diffusers 0.9 gives fewer, which was never meant (512 pixels). */
+const oldestSampleSize = 64;
+
+export class UnetDenoiser implements LatentDenoiser {
+  readonly component = "unet";
+  readonly latentChannels: number;
+  readonly latentMultiple = 1;
+  readonly sampleSize: number;
+  readonly scheduler: Scheduler;
+  readonly softTokenLayout: SoftTokenLayout;
+  readonly conditioningShapes: LatentDenoiser["conditioningShapes"];
+
+  constructor(
+    readonly engine: Engine,
+    private readonly options: UnetDenoiserOptions,
+  ) {
+    const { config, family, stages, textLength } = options;
+    const width = config.crossWidth;
+    this.latentChannels = config.in_channels;
+    this.sampleSize = sampleSizeOf(config);
+    this.scheduler = options.scheduler;
+    this.softTokenLayout = {
+      family,
+      placement: "after-first",
+      layers: 1,
+      rawWidth: width,
+      projectedWidth: width,
+      stages,
+    };
+    this.conditioningShapes = {
+      prompt_embeds: [textLength, width],
+      ...(config.pooledWidth !== null && { pooled: [config.pooledWidth] }),
+    };
+  }
+
+  tokensAPair([, height, width]: Shape): number {
+    return height * width + this.options.textLength;
+  }
+
+  denoise(graph: Graph, { sample, timestep, conditioning, softTokens }: DenoiserInputs): Value {
+    const { config, weights } = this.options;
+    const w = Weights.of(graph, weights);
+    const { prompt_embeds: states, pooled } = conditioning;
+    const [down, mid, up] = (["down", "mid", "up"] as const).map((stage) => ({
+      states,
+      soft: softTokens?.stages?.includes(stage) ? onlyLayer(softTokens) : null,
+    }));
+    const added = pooled === undefined ? null : { pooled, timeIds: conditioning.time_ids ?? this.timeIds(sample) };
+    const prediction = unet(w, config, { sample, timestep, added, texts: { down, mid, up } });
+    w.requireAllUsed();
+    return prediction;
+  }
+
+  /** Soft tokens are as wide as the text states that they join. */
+  projectSoftTokens(_graph: Graph, tokens: Value): Value {
+    return tokens;
+  }
+
+  noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising {
+    const { schedule } = this.options;
+    return {
+      sample: schedule.addNoise(latents, noise, timestep),
+      target: schedule.target(latents, noise, timestep),
+    };
+  }
+
+  /** SDXL's size conditioning [1, 6] of an image that was never resized or cropped: its size, no crop, its size. */
+  private timeIds(sample: Value): Value {
+    const [height, width] = [sample.dim(2), sample.dim(3)].map((side) => side * this.options.latentScale);
+    return constant(sample.graph, floatTensor([1, 6], Float32Array.of(height, width, 0, 0, height, width)));
+  }
+}
+
+/** [N, 1, count, width] -> [N, count, width]. */
+function onlyLayer({ values }: SoftTokenInput): Value {
+  return reshape(values, [values.dim(0), values.dim(2), values.dim(3)]);
+}
+
+function sampleSizeOf({ sample_size, _diffusers_version }: UnetConfig): number {
+  if (sample_size == null) return oldestSampleSize;
+  if (typeof sample_size !== "number") return sample_size[0];
+  const isOld = /^0\.[0-8]\./.test(_diffusers_version ?? "");
+  return isOld ? Math.max(sample_size, oldestSampleSize) : sample_size;
+}

@@ -1,0 +1,47 @@
+/** @file The schedulers that a diffusion's own file can be sampled with, by name. */
+
+import { InputError } from "../core/errors.js";
+import { ddim } from "./ddim.js";
+import type { DiffusionConfig } from "./diffusion-config.js";
+import { dpmSolverMultistep } from "./dpm-solver.js";
+import { euler, eulerAncestral } from "./euler.js";
+import { pndm } from "./pndm.js";
+import type { Scheduler } from "./scheduler.js";
+
+export const diffusionSchedulerNames = [
+  "ddim",
+  "pndm",
+  "euler",
+  "euler-ancestral",
+  "dpmpp-2m",
+  "dpmpp-2m-karras",
+] as const;
+export type DiffusionSchedulerName = (typeof diffusionSchedulerNames)[number];
+
+/** Each reads the betas, the kind of prediction and the spacing of timesteps from the same file. */
+export const diffusionSchedulers: Readonly<Record<DiffusionSchedulerName, (config: DiffusionConfig) => Scheduler>> = {
+  ddim,
+  pndm,
+  euler,
+  "euler-ancestral": eulerAncestral,
+  "dpmpp-2m": dpmSolverMultistep,
+  "dpmpp-2m-karras": (config) => dpmSolverMultistep({ ...config, use_karras_sigmas: true }),
+};
+
+/** The scheduler that the file itself names. */
+export function ownScheduler(config: DiffusionConfig, file: string): Scheduler {
+  switch (config._class_name) {
+    case "DDIMScheduler":
+      return ddim(config);
+    case "PNDMScheduler":
+      return pndm(config);
+    case "EulerDiscreteScheduler":
+      return euler(config);
+    case "EulerAncestralDiscreteScheduler":
+      return eulerAncestral(config);
+    case "DPMSolverMultistepScheduler":
+      return dpmSolverMultistep(config);
+    default:
+      throw new InputError(`${file} names ${config._class_name}: choose one of ${diffusionSchedulerNames.join(", ")}`);
+  }
+}

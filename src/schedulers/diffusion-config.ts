@@ -1,0 +1,85 @@
+/**
+ * @file scheduler_config.json of models that predict noise (or v): the diffusion that they were trained on, and how to go back.
+ * All of diffusers' schedulers for Stable Diffusion read one set of keys, so any of them can run from the file of another.
+ */
+
+import { z } from "zod";
+import { InputError } from "../core/errors.js";
+
+/** Schedulers of diffusers whose files describe a diffusion by its betas. */
+const classNames = [
+  "DDIMScheduler",
+  "DDPMScheduler",
+  "DEISMultistepScheduler",
+  "DPMSolverMultistepScheduler",
+  "DPMSolverSDEScheduler",
+  "DPMSolverSinglestepScheduler",
+  "EulerAncestralDiscreteScheduler",
+  "EulerDiscreteScheduler",
+  "HeunDiscreteScheduler",
+  "KDPM2AncestralDiscreteScheduler",
+  "KDPM2DiscreteScheduler",
+  "LCMScheduler",
+  "LMSDiscreteScheduler",
+  "PNDMScheduler",
+  "TCDScheduler",
+  "UniPCMultistepScheduler",
+] as const;
+
+const unsupported = { error: "not supported" };
+const off = z.literal(false, unsupported).nullish();
+
+const configSchema = z.object({
+  _class_name: z.enum(classNames, { error: `not supported here, only ${classNames.join(", ")}` }),
+  num_train_timesteps: z.int().min(1).default(1000),
+  beta_start: z.number().positive().default(0.0001),
+  beta_end: z.number().positive().default(0.02),
+  beta_schedule: z.enum(["linear", "scaled_linear", "squaredcos_cap_v2"], unsupported).default("linear"),
+  trained_betas: z.array(z.number().min(0).max(1)).nullish(),
+  rescale_betas_zero_snr: z.boolean().nullish(),
+  prediction_type: z.enum(["epsilon", "v_prediction"], unsupported).default("epsilon"),
+  timestep_spacing: z.enum(["leading", "trailing", "linspace"], unsupported).nullish(),
+  steps_offset: z.int().nonnegative().default(0),
+  /** DDIM and PNDM: whether the last step ends at no noise at all, instead of at that of timestep 0. */
+  set_alpha_to_one: z.boolean().nullish(),
+  /** DDIM: whether predicted pictures are kept inside a range. */
+  clip_sample: z.boolean().nullish(),
+  clip_sample_range: z.number().positive().default(1),
+  thresholding: off,
+  /** PNDM: whether to begin with multistep steps instead of Runge-Kutta ones. */
+  skip_prk_steps: z.boolean().nullish(),
+  use_karras_sigmas: z.boolean().nullish(),
+  use_exponential_sigmas: off,
+  use_beta_sigmas: off,
+  use_lu_lambdas: off,
+  use_flow_sigmas: off,
+  final_sigmas_type: z.enum(["zero", "sigma_min"], unsupported).default("zero"),
+  interpolation_type: z.literal("linear", unsupported).default("linear"),
+  timestep_type: z.literal("discrete", unsupported).default("discrete"),
+  sigma_min: z.number().positive().nullish(),
+  sigma_max: z.number().positive().nullish(),
+  lower_order_final: z.boolean().default(true),
+  euler_at_final: z.boolean().default(false),
+});
+export type DiffusionConfig = z.infer<typeof configSchema>;
+
+/** `config` is the content of scheduler_config.json; `file` names it in messages. */
+export function parseDiffusionConfig(config: unknown, file = "scheduler_config.json"): DiffusionConfig {
+  const parsed = configSchema.safeParse(config);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new InputError([file, ...(issue?.path ?? []), issue?.message].join(": "));
+}
+
+/**
+ * A switch that the file does not mention: in the file of `owner`, what that class of diffusers does without it; in the file
+ * of another class, what Stable Diffusion's own files say.
+ */
+export function switchOf(
+  { _class_name }: DiffusionConfig,
+  said: boolean | null | undefined,
+  owner: DiffusionConfig["_class_name"],
+  defaults: { readonly owner: boolean; readonly others: boolean },
+): boolean {
+  return said ?? (_class_name === owner ? defaults.owner : defaults.others);
+}

@@ -1,0 +1,105 @@
+/**
+ * @file The diffusion of DDPM (arXiv 2006.11239): x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) eps, where a_t is the product of
+ * 1 - beta up to t. Rounded to float32 where diffusers' tensors are.
+ */
+
+import { type FloatTensor, floatTensor, formatShape, sameShape } from "../core/tensor.js";
+import type { DiffusionConfig } from "./diffusion-config.js";
+
+export interface NoiseSchedule {
+  readonly trainTimesteps: number;
+  readonly prediction: DiffusionConfig["prediction_type"];
+  /** a_t of every training timestep (diffusers' alphas_cumprod). */
+  readonly alphas: Float32Array;
+  /** x_t; a `noise` of one row is shared by all rows of `clean`. */
+  addNoise(clean: FloatTensor, noise: FloatTensor, timestep: number): FloatTensor;
+  /** What the model should predict at x_t: eps, or v = sqrt(a_t) eps - sqrt(1 - a_t) x_0 (arXiv 2202.00512). */
+  target(clean: FloatTensor, noise: FloatTensor, timestep: number): FloatTensor;
+}
+
+export function noiseSchedule(config: DiffusionConfig): NoiseSchedule {
+  const alphas = alphasOf(config);
+  const at = (timestep: number) => {
+    const a = alphas[timestep];
+    if (a === undefined) throw new RangeError(`timestep ${timestep} of ${alphas.length}`);
+    return { signal: Math.fround(Math.sqrt(a)), noise: Math.fround(Math.sqrt(Math.fround(1 - a))) };
+  };
+  return {
+    trainTimesteps: alphas.length,
+    prediction: config.prediction_type,
+    alphas,
+    addNoise(clean, noise, timestep) {
+      const weights = at(timestep);
+      return mix(clean, noise, weights.signal, weights.noise);
+    },
+    target(clean, noise, timestep) {
+      const weights = at(timestep);
+      return config.prediction_type === "epsilon"
+        ? mix(clean, noise, 0, 1)
+        : mix(clean, noise, -weights.noise, weights.signal);
+    },
+  };
+}
+
+/** a * clean + b * noise, where one row of noise serves all. */
+function mix(clean: FloatTensor, noise: FloatTensor, a: number, b: number): FloatTensor {
+  const shared = sameShape(noise.shape, [1, ...clean.shape.slice(1)]);
+  if (!shared && !sameShape(noise.shape, clean.shape)) {
+    throw new RangeError(`a sample ${formatShape(clean.shape)} with noise ${formatShape(noise.shape)}`);
+  }
+  const size = noise.data.length;
+  return floatTensor(
+    clean.shape,
+    clean.data.map((x, i) => Math.fround(a * x) + Math.fround(b * (noise.data[i % size] ?? 0))),
+  );
+}
+
+function alphasOf(config: DiffusionConfig): Float32Array {
+  const plain = betasOf(config).map((beta) => 1 - beta);
+  const products = cumulativeProduct(plain);
+  return config.rescale_betas_zero_snr ? zeroTerminalSnr(products) : products;
+}
+
+function betasOf(config: DiffusionConfig): Float32Array {
+  const { num_train_timesteps: count, beta_start, beta_end, beta_schedule, trained_betas } = config;
+  if (trained_betas) return Float32Array.from(trained_betas);
+  switch (beta_schedule) {
+    case "linear":
+      return linspace(beta_start, beta_end, count);
+    case "scaled_linear":
+      return linspace(Math.sqrt(beta_start), Math.sqrt(beta_end), count).map((root) => root * root);
+    case "squaredcos_cap_v2": {
+      const bar = (t: number) => Math.cos((((t + 0.008) / 1.008) * Math.PI) / 2) ** 2;
+      return Float32Array.from({ length: count }, (_, i) => Math.min(1 - bar((i + 1) / count) / bar(i / count), 0.999));
+    }
+  }
+}
+
+/** torch.linspace in float32, which counts from both ends. */
+function linspace(start: number, end: number, count: number): Float32Array {
+  const [first, last] = [Math.fround(start), Math.fround(end)];
+  const step = Math.fround((last - first) / (count - 1));
+  return Float32Array.from({ length: count }, (_, i) =>
+    i < Math.floor(count / 2) ? first + Math.fround(step * i) : last - Math.fround(step * (count - 1 - i)),
+  );
+}
+
+/** torch.cumprod in float32, which multiplies in double precision. */
+function cumulativeProduct(factors: Float32Array): Float32Array {
+  let product = 1;
+  return factors.map((factor) => {
+    product *= factor;
+    return product;
+  });
+}
+
+/** Shifts and scales sqrt(a) so that the last is 0 and the first stays (arXiv 2305.08891, algorithm 1). */
+function zeroTerminalSnr(alphas: Float32Array): Float32Array {
+  const roots = alphas.map(Math.sqrt);
+  const [first, last] = [roots[0], roots[roots.length - 1]];
+  const scale = Math.fround(first / Math.fround(first - last));
+  const squares = roots.map((root) => Math.fround(Math.fround(root - last) * scale) ** 2);
+  // As in diffusers by way of the betas.
+  const betas = squares.map((square, i) => 1 - Math.fround(i === 0 ? square : square / squares[i - 1]));
+  return cumulativeProduct(betas.map((beta) => 1 - beta));
+}

@@ -1,0 +1,56 @@
+/** @file Which timesteps a number of steps visits (arXiv 2305.08891, table 2), as diffusers rounds them. */
+
+import { UsageError } from "../core/errors.js";
+
+export type TimestepSpacing = "leading" | "trailing" | "linspace";
+
+export interface SpacingOptions {
+  readonly spacing: TimestepSpacing;
+  readonly steps: number;
+  readonly trainTimesteps: number;
+  /** Added to the timesteps of "leading". */
+  readonly offset: number;
+}
+
+/** Timesteps from noisy to clean; those of "linspace" are not whole numbers. */
+export function spacedTimesteps({ spacing, steps, trainTimesteps, offset }: SpacingOptions): number[] {
+  requireSteps(steps, trainTimesteps);
+  switch (spacing) {
+    case "linspace":
+      return linspace(0, trainTimesteps - 1, steps).reverse();
+    case "leading": {
+      const ratio = Math.floor(trainTimesteps / steps);
+      const timesteps = Array.from({ length: steps }, (_, i) => i * ratio + offset).reverse();
+      if (timesteps[0] < trainTimesteps) return timesteps;
+      throw new UsageError(`${steps} steps lead to timestep ${timesteps[0]} of ${trainTimesteps}: take fewer steps`);
+    }
+    case "trailing":
+      return trailing(trainTimesteps, trainTimesteps / steps);
+  }
+}
+
+/** Down from `first` in steps of `ratio`, each rounded and one less. */
+export function trailing(first: number, ratio: number): number[] {
+  const count = Math.ceil(-first / -ratio);
+  return Array.from({ length: count }, (_, i) => roundHalfToEven(first - i * ratio) - 1);
+}
+
+/** numpy.linspace. */
+export function linspace(first: number, last: number, count: number): number[] {
+  const step = (last - first) / (count - 1);
+  return Array.from({ length: count }, (_, i) => (i === 0 ? first : i === count - 1 ? last : i * step + first));
+}
+
+/** numpy.round. */
+export function roundHalfToEven(x: number): number {
+  const floor = Math.floor(x);
+  const isHalf = x - floor === 0.5;
+  return isHalf && floor % 2 === 0 ? floor : Math.round(x);
+}
+
+/** Refuses a number of steps that is none, or more than there are timesteps. */
+export function requireSteps(steps: number, trainTimesteps: number): void {
+  if (!Number.isInteger(steps) || steps < 1) throw new UsageError(`steps is a whole number from 1 up, got ${steps}`);
+  if (steps > trainTimesteps)
+    throw new UsageError(`${steps} steps are more than the model's ${trainTimesteps} timesteps`);
+}
