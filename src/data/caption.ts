@@ -3,7 +3,7 @@
 import { InputError } from "../core/errors.js";
 
 /** UTF-16 units of the longest caption; text encoders read some hundred tokens. */
-export const maxCaptionLength = 2 ** 16;
+export const maxCaptionLength = 2 ** 14;
 
 /** The caption in `text`, trimmed; `where` names the place in messages. */
 export function captionOf(text: string, where: string): string {

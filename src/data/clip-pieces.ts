@@ -3,13 +3,12 @@
 /** Tokens that CLIP's text encoders read, their start and end marks included. */
 export const clipTokens = 77;
 
-/** Contractions, runs of letters, single digits, runs of anything else: CLIP's pattern of words. */
-const pieces = /'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/giu;
-
 /**
- * The least number of CLIP tokens of a caption, start and end included: every word, digit and run of punctuation takes one
- * or more. Beyond `clipTokens` the caption is certainly cut; below it may be.
+ * The least number of CLIP tokens of a caption, start and end included: each run of letters and each digit takes one or
+ * more. Beyond `clipTokens` the caption is certainly cut; below it may be, since long words and punctuation take more.
  */
 export function leastClipTokens(caption: string): number {
-  return 2 + (caption.match(pieces)?.length ?? 0);
+  // A character written as a number is that character to the tokenizer.
+  const pieces = caption.replace(/&#x?[0-9a-f]+;?/gi, " ").match(/\p{L}+|\p{N}/gu);
+  return 2 + (pieces?.length ?? 0);
 }

@@ -1,38 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve, sep } from "node:path";
-import { type TestContext, test } from "node:test";
+import { rm, symlink, writeFile } from "node:fs/promises";
+import { join, resolve, sep } from "node:path";
+import { test } from "node:test";
 import fc from "fast-check";
-import sharp from "sharp";
 import { InputError } from "../core/errors.js";
 import { openDataSet } from "./data-set.js";
 import { listImages } from "./folder-files.js";
 import { parseLine } from "./formats/metadata-jsonl.js";
-
-const pixel = (format: "png" | "jpeg" | "webp") =>
-  sharp({ create: { width: 2, height: 2, channels: 3, background: "#336699" } })
-    .toFormat(format)
-    .toBuffer();
-
-/** A folder of the named files: `true` is a small image of the name's format, a string the file's content. */
-async function folderOf(t: TestContext, files: Record<string, string | true>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "softrepa-data-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  for (const [name, content] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, name)), { recursive: true });
-    const format = name.endsWith(".webp") ? "webp" : /\.jpe?g$/i.test(name) ? "jpeg" : "png";
-    await writeFile(join(folder, name), content === true ? await pixel(format) : content);
-  }
-  return folder;
-}
+import { contents, folderOf, refusal } from "./testing/data-folders.js";
 
 const line = (file_name: string, text: string) => `${JSON.stringify({ file_name, text, width: 2 })}\n`;
-
-async function contents(folder: string): Promise<[string, ...string[]][]> {
-  const { items } = await openDataSet(folder);
-  return items.map(({ id, captions }) => [id.slice(folder.length + 1), ...captions]);
-}
 
 test("sidecar captions: sorted, one caption a line, sub-folders in, hidden files out", async (t) => {
   const folder = await folderOf(t, {
@@ -182,12 +159,3 @@ test("refused: no folder, or a file in its place", async (t) => {
   await assert.rejects(openDataSet(join(folder, "no")), refusal(/^cannot open data set .*ENOENT/));
   await assert.rejects(openDataSet(join(folder, "a.png")), refusal(/a\.png is no data set; name a folder, /));
 });
-
-function refusal(message: RegExp): (error: unknown) => true {
-  return (error) => {
-    assert.ok(error instanceof InputError, String(error));
-    assert.match(error.message, message);
-    assert.doesNotMatch(error.message, /\n/);
-    return true;
-  };
-}

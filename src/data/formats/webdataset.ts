@@ -112,7 +112,7 @@ async function sampleImage(
   { key, members }: Sample,
   report: ReportFault,
 ): Promise<CaptionedImage | undefined> {
-  const [extension, image] = [...members].find(([name]) => hasImageExtension(`.${name}`)) ?? [];
+  const [extension, image] = [...members].find(([name]) => isImage(name)) ?? [];
   const texts = ["txt", "json"].filter((name) => members.has(name));
   if (image === undefined || extension === undefined) {
     // Other modalities may share a shard; a caption alone is an image that was lost.
@@ -135,6 +135,11 @@ async function sampleImage(
   });
   if (captions === undefined || opened === undefined) return undefined;
   return { id, captions, read: () => withByteSource(file, (source) => source.read(image.offset, image.size)) };
+}
+
+/** Not `seg.png` and the like: those are something about the image. */
+function isImage(extension: string): boolean {
+  return !extension.includes(".") && hasImageExtension(`x.${extension}`);
 }
 
 const jsonSchema = z.object({ caption: z.string().nullish(), text: z.string().nullish() });

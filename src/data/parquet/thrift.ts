@@ -147,6 +147,7 @@ class Reader {
   }
 
   private list(depth: number): ThriftValue[] {
+    if (depth > maxDepth) throw this.damaged("nested too deep");
     const head = this.byte();
     const count = head >> 4 === 15 ? this.varint() : head >> 4;
     // No value takes less than a byte.
