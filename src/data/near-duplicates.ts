@@ -12,8 +12,9 @@ export interface NearDuplicates {
   readonly complete: boolean;
 }
 
-/** Comparisons of two captions, which take some seconds; only thousands of very similar captions come near. */
-const maxComparisons = 5e7;
+/** Work that takes some seconds: pairs looked at, a comparison counting as some. Hardly more than templates come near. */
+const maxWork = 1.5e8;
+const workAComparison = 10;
 
 /**
  * Groups captions whose similarity is `threshold` (above 0, at most 1) or more: |A ∩ B| / |A ∪ B| of the pairs of
@@ -41,18 +42,21 @@ function linkSimilar(captions: readonly (readonly [string, number])[], threshold
   /** Captions before, by the rarest word pairs of each. */
   const index = new Map<number, number[]>();
   const seen = new Int32Array(sets.length).fill(-1);
-  let comparisons = 0;
+  let work = 0;
   for (const current of order) {
     const set = sets[current];
     // Two sets this similar have a pair in common among the rarest of each.
     const prefix = set.subarray(0, set.length - atLeast(threshold, set) + 1);
     for (const pair of prefix) {
-      for (const other of index.get(pair) ?? []) {
+      const others = index.get(pair) ?? [];
+      work += others.length;
+      if (work > maxWork) return false;
+      for (const other of others) {
         if (seen[other] === current || sets[other].length < atLeast(threshold, set)) continue;
         seen[other] = current;
         const [a, b] = [captions[current][1], captions[other][1]];
         if (links.joined(a, b)) continue;
-        if (++comparisons > maxComparisons) return false;
+        work += workAComparison;
         if (jaccard(set, sets[other]) >= threshold) links.join(a, b);
       }
     }

@@ -8,6 +8,7 @@ import sharp from "sharp";
 import type { CommandRun } from "../context.js";
 import { failureOf } from "../failure.js";
 import { createProgram } from "../program.js";
+import { dataCommand } from "./data.js";
 import { generateCommand } from "./generate.js";
 import { evenTimesteps, scoreCommand } from "./score.js";
 import { trainCommand } from "./train.js";
@@ -48,7 +49,10 @@ test("train: defaults", async (t) => {
   const out = join(await temporaryFolder(t), "run");
   assert.deepEqual(await optionsOf(trainCommand, ["--model", "m", "--data", "d", "--out", out]), {
     model: "m",
-    data: "d",
+    data: [{ path: "d", weight: undefined }],
+    skipUnusable: false,
+    crop: "center",
+    flip: false,
     out,
     force: false,
     initTokens: undefined,
@@ -79,13 +83,19 @@ test("train: defaults", async (t) => {
 
 test("train: every option is read", async (t) => {
   const out = join(await temporaryFolder(t), "run");
-  const typed = `--model m --data d --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
+  const typed = `--model m --data d --data e=.5 f --crop random --flip --skip-unusable --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
     --batch 8 --lr 2e-3 --weight-decay 0 --restart-period 3 --scheduler-every 4 --min-lr .5e-5 --seed 9
     --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --save-every 0
     --log-every 1 --provider cpu --threads 2 --variant fp16 --tokenizer a
     --tokenizer b --text-encoders c --json`;
   assert.deepEqual(await optionsOf(trainCommand, typed.split(/\s+/)), {
-    ...{ model: "m", data: "d", out, force: true, initTokens: undefined },
+    ...{ model: "m", out, force: true, initTokens: undefined },
+    data: [
+      { path: "d", weight: undefined },
+      { path: "e", weight: 0.5 },
+      { path: "f", weight: undefined },
+    ],
+    ...{ crop: "random", flip: true, skipUnusable: true },
     ...{
       layers: 2,
       tokens: 3,
@@ -101,6 +111,44 @@ test("train: every option is read", async (t) => {
     ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, saveEvery: 0, logEvery: 1 },
     ...{ provider: "cpu", threads: 2, variant: "fp16", tokenizer: ["a", "b"], textEncoders: "c", json: true },
   });
+});
+
+test("train: what exists as it was typed is a path, even with a number behind a =", async (t) => {
+  const folder = await temporaryFolder(t);
+  await mkdir(join(folder, "split=1"));
+  const args = [
+    "--model",
+    "m",
+    "--out",
+    join(folder, "run"),
+    "--data",
+    join(folder, "split=1"),
+    join(folder, "split=2"),
+  ];
+  assert.deepEqual((await optionsOf(trainCommand, args)).data, [
+    { path: join(folder, "split=1"), weight: undefined },
+    { path: join(folder, "split"), weight: 2 },
+  ]);
+  assert.match(await refusalOf(trainCommand, args.slice(0, 4)), /^2 required option '--data <path...>' not specified$/);
+});
+
+test("data check: a path and its options", async () => {
+  const optionsOfCheck = async (...args: string[]) => {
+    const seen: unknown[] = [];
+    const command = dataCommand(async (options) => {
+      seen.push(options);
+    });
+    await createProgram([command]).parseAsync(["data", "check", ...args], { from: "user" });
+    return seen[0];
+  };
+  const defaults = { model: undefined, maxSequenceLength: undefined, similarity: 0.8, show: 10, json: false };
+  assert.deepEqual(await optionsOfCheck("photos"), { path: "photos", ...defaults });
+  assert.deepEqual(await optionsOfCheck("--similarity", "0.5", "a b", "--model", "m", "--show", "3", "--json"), {
+    ...{ path: "a b", ...defaults, similarity: 0.5, model: "m", show: 3, json: true },
+  });
+  for (const args of [[], ["a", "b"], ["a", "--similarity", "2"], ["a", "--foo"]]) {
+    await assert.rejects(optionsOfCheck(...args), (error) => failureOf(error)?.exitCode === 2);
+  }
 });
 
 test("train: values out of range and combinations that make no sense are wrong usage", async (t) => {
@@ -120,6 +168,11 @@ test("train: values out of range and combinations that make no sense are wrong u
     ["--width wide", /^2 --width must be one of raw, projected/],
     ["--stages side", /^2 --stages must be one or more of down, mid, up, such as down,mid, not "side"$/],
     ["--lr 1e-6", /^2 --min-lr 0.00001 is above --lr 0.000001$/],
+    ["--data d=0", /^2 --data d=0: the weight must be a number above 0, such as d=0\.3, not "0"$/],
+    ["--data d=much", /^2 --data d=much: the weight must be/],
+    ["--data d=-1", /^2 --data d=-1: the weight must be/],
+    ["--data d=", /^2 --data d=: the weight must be/],
+    ["--crop left", /^2 --crop must be one of center, random, not "left"$/],
     ["--init-tokens t --layers 5", /^2 --layers cannot be chosen with --init-tokens/],
     ["--chunk", /^2 option '--chunk <n>' argument missing$/],
     ["--foo", /^2 unknown option '--foo'$/],
