@@ -38,11 +38,16 @@ export function readComponentJson<T>(folder: PipelineFolder, component: string, 
   return readJson(path, schema, (reason) => `${path}: ${reason}`);
 }
 
+/** Python writes numbers that JSON has not, such as the -Infinity of some schedulers, which diffusers reads; null here. */
+function parsePythonJson(text: string): unknown {
+  return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) => (token[0] === '"' ? token : "null")));
+}
+
 /** Parses a JSON file; `describe` makes one line of what is wrong with it. */
 async function readJson<T>(file: string, schema: z.ZodType<T>, describe: (reason: string) => string): Promise<T> {
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(file, "utf8"));
+    json = parsePythonJson(await readFile(file, "utf8"));
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     throw new InputError(describe(missing ? `${file} does not exist` : messageOf(error)), { cause: error });
