@@ -151,7 +151,7 @@ test("generate: defaults, and a random seed", async (t) => {
   const { jobs, ...options } = await optionsOf(generateCommand, ["--model", "m", "--prompt", "a cat", "--out", file]);
   assert.deepEqual(options, {
     ...{ model: "m", negative: "", maxSequenceLength: undefined, tokens: undefined, strength: 1, steps: undefined },
-    ...{ guidance: undefined, width: undefined, height: undefined, batch: 1, ...machine },
+    ...{ scheduler: undefined, guidance: undefined, width: undefined, height: undefined, batch: 1, ...machine },
   });
   const seed = jobs[0]?.seed ?? -1;
   assert.ok(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31);
@@ -196,6 +196,10 @@ test("generate: what is refused", async (t) => {
       /^2 --strength must be a number from 0 to 1/,
     ],
     [["--out", out, "--prompt", "a", "--seed", "-2"], /^2 --seed must be a whole number from -1 to 4294967295/],
+    [
+      ["--out", out, "--prompt", "a", "--scheduler", "dpm"],
+      /^2 --scheduler must be one of ddim, pndm, euler, .*, not "dpm"$/,
+    ],
     [["--out", "a.jpg", "--prompt", "a"], /^2 images are written as PNG; --out a\.jpg must end in \.png/],
     [["--out", join(folder, "there.png"), "--prompt", "a"], /^1 .*there\.png exists; .* --force$/],
     [["--out", join(folder, "x.png"), "--prompt", "a", "--images", "2"], /^1 .*x-0002\.png exists/],
