@@ -67,6 +67,7 @@ test("train: defaults", async (t) => {
     seed: 0,
     temperature: 0.07,
     scale: 4,
+    objective: "softrepa",
     dweight: undefined,
     resolution: undefined,
     maxSequenceLength: undefined,
@@ -81,7 +82,7 @@ test("train: every option is read", async (t) => {
   const out = join(await temporaryFolder(t), "run");
   const typed = `--model m --data d --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
     --batch 8 --lr 2e-3 --weight-decay 0 --restart-period 3 --scheduler-every 4 --min-lr .5e-5 --seed 9
-    --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --save-every 0
+    --objective score-matching --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --save-every 0
     --log-every 1 --provider cpu --threads 2 --variant fp16 --tokenizer a
     --tokenizer b --text-encoders c --json`;
   assert.deepEqual(await optionsOf(trainCommand, typed.split(/\s+/)), {
@@ -98,6 +99,7 @@ test("train: every option is read", async (t) => {
       weightDecay: 0,
     },
     ...{ restartPeriod: 3, schedulerEvery: 4, minLr: 5e-6, seed: 9, temperature: 0.1, scale: 2, dweight: 10 },
+    objective: "score-matching",
     ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, saveEvery: 0, logEvery: 1 },
     ...{ provider: "cpu", threads: 2, variant: "fp16", tokenizer: ["a", "b"], textEncoders: "c", json: true },
   });
