@@ -95,7 +95,7 @@ function fields(): FieldsOf<RawOptions> {
       steps: optional("--steps <n>", "denoising steps (default: by family)", whole(1, 1000)),
       scheduler: optional(
         "--scheduler <name>",
-        `${schedulerNames.join(", ")} (default: by family)`,
+        "such as ddim; ? lists all (default: by family)",
         choice(schedulerNames),
       ),
       guidance: optional("--guidance <x>", "guidance scale, 1: none (default: by family)", real(0)),
