@@ -41,8 +41,7 @@ const rawSchema = z.object({
     .default(["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]),
   block_out_channels: z.array(count).min(1).default([320, 640, 1280, 1280]),
   layers_per_block: perLevel(count).default(2),
-  /** Zeros around the image where it is halved; 0 puts them below and to the right alone. */
-  downsample_padding: z.union([z.literal(0), z.literal(1)]).default(1),
+  downsample_padding: z.literal(1, unsupported).default(1),
   norm_num_groups: count.default(32),
   norm_eps: z.number().positive().default(1e-5),
   cross_attention_dim: perLevel(count).default(1280),

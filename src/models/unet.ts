@@ -52,7 +52,7 @@ export function unet(w: Weights, config: UnetConfig, { sample, timestep, added, 
         skips.push(y);
       }
       if (level === config.down.length - 1) return y;
-      y = downsample(stage.scope("downsamplers.0"), config, y);
+      y = downsample(stage.scope("downsamplers.0"), y);
       skips.push(y);
       return y;
     });
@@ -176,9 +176,8 @@ function feedForward(w: Weights, x: Value): Value {
 }
 
 /** Half the height and width, rounded up. */
-function downsample(w: Weights, { downsample_padding: padding }: UnetConfig, x: Value): Value {
-  const pads = padding === 1 ? 1 : ([0, 0, 1, 1] as const);
-  return convolution(w.scope("conv"), x, x.dim(1), { kernel: 3, stride: 2, padding: pads });
+function downsample(w: Weights, x: Value): Value {
+  return convolution(w.scope("conv"), x, x.dim(1), { kernel: 3, stride: 2 });
 }
 
 /** Twice the height and width, or one less where it is `skip` that had an odd number. */

@@ -10,6 +10,8 @@ import { autoencoderConfigSchema, vaeDecoder, vaeEncoder } from "./autoencoder-k
 import { clipTextConfigSchema, clipTextEncoder } from "./clip-text.js";
 import { mmdit, mmditConfigSchema } from "./mmdit.js";
 import { t5ConfigSchema, t5Encoder } from "./t5-encoder.js";
+import { unet } from "./unet.js";
+import { unetConfigSchema } from "./unet-config.js";
 import { Weights } from "./weights.js";
 
 /**
@@ -76,6 +78,28 @@ describe("gradients towards every weight of", () => {
       }),
     );
   });
+
+  for (const use_linear_projection of [false, true]) {
+    it(`the UNet with ${use_linear_projection ? "linear" : "convolutional"} projections, through its checkpoints`, () => {
+      const config = unetConfigSchema.parse({
+        ...{ _class_name: "UNet2DConditionModel", in_channels: 2, out_channels: 2, use_linear_projection },
+        ...{ block_out_channels: [4, 6], layers_per_block: 1, norm_num_groups: 2, attention_head_dim: [2, 3] },
+        ...{ down_block_types: ["CrossAttnDownBlock2D", "DownBlock2D"] },
+        ...{ up_block_types: ["UpBlock2D", "CrossAttnUpBlock2D"], cross_attention_dim: 5 },
+        ...{ addition_embed_type: "text_time", addition_time_embed_dim: 2, projection_class_embeddings_input_dim: 15 },
+      });
+      checkWeightGradients((w, graph) => {
+        const states = input(graph, "prompt_embeds", [2, 3, 5]);
+        const soft = input(graph, "soft_tokens", [2, 2, 5]);
+        return unet(w, config, {
+          sample: input(graph, "sample", [1, 2, 3, 4]),
+          timestep: input(graph, "timestep", [1]),
+          added: { pooled: input(graph, "pooled", [2, 3]), timeIds: input(graph, "time_ids", [1, 6]) },
+          texts: { down: { states, soft }, mid: { states, soft }, up: { states, soft: null } },
+        });
+      });
+    });
+  }
 
   const autoencoder = autoencoderConfigSchema.parse({
     ...{ _class_name: "AutoencoderKL", block_out_channels: [4, 6], layers_per_block: 1, latent_channels: 2 },

@@ -97,6 +97,11 @@ function requireKnown({ path }: PipelineFolder, place: TokenizerPlace, tokenizer
   );
 }
 
+/** Python writes numbers that JSON has not, such as the -Infinity of some schedulers, which diffusers reads; null here. */
+function parsePythonJson(text: string): unknown {
+  return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) => (token[0] === '"' ? token : "null")));
+}
+
 /** Parses a JSON file; `describe` makes one line of what is wrong with it. */
 export async function readJson<T>(
   file: string,
@@ -105,7 +110,7 @@ export async function readJson<T>(
 ): Promise<T> {
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(file, "utf8"));
+    json = parsePythonJson(await readFile(file, "utf8"));
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     throw new InputError(describe(missing ? `${file} does not exist` : messageOf(error)), { cause: error });

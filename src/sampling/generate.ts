@@ -64,8 +64,8 @@ export async function* generate<Job extends ImageJob>(
   } = request;
   requireSize(pipeline, "width", width);
   requireSize(pipeline, "height", height);
-  const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
   const evaluations = scheduler.start(steps).timesteps.length;
+  const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
   const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
   let sampler: Sampler | null = null;
   try {

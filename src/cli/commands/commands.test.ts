@@ -71,6 +71,7 @@ test("train: defaults", async (t) => {
     seed: 0,
     temperature: 0.07,
     scale: 4,
+    objective: "softrepa",
     dweight: undefined,
     resolution: undefined,
     maxSequenceLength: undefined,
@@ -85,7 +86,7 @@ test("train: every option is read", async (t) => {
   const out = join(await temporaryFolder(t), "run");
   const typed = `--model m --data d --data e=.5 f --crop random --flip --skip-unusable --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
     --batch 8 --lr 2e-3 --weight-decay 0 --restart-period 3 --scheduler-every 4 --min-lr .5e-5 --seed 9
-    --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --save-every 0
+    --objective score-matching --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --save-every 0
     --log-every 1 --provider cpu --threads 2 --variant fp16 --tokenizer a
     --tokenizer b --text-encoders c --json`;
   assert.deepEqual(await optionsOf(trainCommand, typed.split(/\s+/)), {
@@ -108,6 +109,7 @@ test("train: every option is read", async (t) => {
       weightDecay: 0,
     },
     ...{ restartPeriod: 3, schedulerEvery: 4, minLr: 5e-6, seed: 9, temperature: 0.1, scale: 2, dweight: 10 },
+    objective: "score-matching",
     ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, saveEvery: 0, logEvery: 1 },
     ...{ provider: "cpu", threads: 2, variant: "fp16", tokenizer: ["a", "b"], textEncoders: "c", json: true },
   });
@@ -204,7 +206,7 @@ test("generate: defaults, and a random seed", async (t) => {
   const { jobs, ...options } = await optionsOf(generateCommand, ["--model", "m", "--prompt", "a cat", "--out", file]);
   assert.deepEqual(options, {
     ...{ model: "m", negative: "", maxSequenceLength: undefined, tokens: undefined, strength: 1, steps: undefined },
-    ...{ guidance: undefined, width: undefined, height: undefined, batch: 1, ...machine },
+    ...{ scheduler: undefined, guidance: undefined, width: undefined, height: undefined, batch: 1, ...machine },
   });
   const seed = jobs[0]?.seed ?? -1;
   assert.ok(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31);
@@ -249,6 +251,10 @@ test("generate: what is refused", async (t) => {
       /^2 --strength must be a number from 0 to 1/,
     ],
     [["--out", out, "--prompt", "a", "--seed", "-2"], /^2 --seed must be a whole number from -1 to 4294967295/],
+    [
+      ["--out", out, "--prompt", "a", "--scheduler", "dpm"],
+      /^2 --scheduler must be one of ddim, pndm, euler, .*, not "dpm"$/,
+    ],
     [["--out", "a.jpg", "--prompt", "a"], /^2 images are written as PNG; --out a\.jpg must end in \.png/],
     [["--out", join(folder, "there.png"), "--prompt", "a"], /^1 .*there\.png exists; .* --force$/],
     [["--out", join(folder, "x.png"), "--prompt", "a", "--images", "2"], /^1 .*x-0002\.png exists/],

@@ -4,6 +4,7 @@ import { randomInt } from "node:crypto";
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
 import { readListFile } from "../../data/text-file.js";
+import { diffusionSchedulerNames } from "../../schedulers/index.js";
 import {
   checkTokenUse,
   type MachineOptions,
@@ -16,6 +17,7 @@ import {
 } from "../common.js";
 import type { CommandRun } from "../context.js";
 import {
+  choice,
   defaulted,
   defineCommand,
   type FieldsOf,
@@ -32,6 +34,9 @@ import {
 } from "../options.js";
 import { planImageFiles } from "../outputs.js";
 
+const schedulerNames = [...diffusionSchedulerNames, "flow-euler", "own"] as const;
+type SchedulerName = (typeof schedulerNames)[number];
+
 /** One image to make. */
 export interface ImageJob {
   readonly prompt: string;
@@ -47,6 +52,8 @@ interface SamplingOptions extends ModelFileOptions, MachineOptions, TokenUseOpti
   /** The family's default where undefined, also of the guidance scale. */
   readonly steps: number | undefined;
   readonly guidance: number | undefined;
+  /** The family's default where undefined; `own` is the one that the pipeline's file names. */
+  readonly scheduler: SchedulerName | undefined;
   /** The model's own where undefined. */
   readonly width: number | undefined;
   readonly height: number | undefined;
@@ -86,6 +93,11 @@ function fields(): FieldsOf<RawOptions> {
       seed: defaulted("--seed <n>", "seed of the noise, -1: random", whole(-1, maxSeed), -1),
       images: defaulted("--images <n>", "images a prompt; their seeds count up", whole(1, 9999), 1),
       steps: optional("--steps <n>", "denoising steps (default: by family)", whole(1, 1000)),
+      scheduler: optional(
+        "--scheduler <name>",
+        "such as ddim; ? lists all (default: by family)",
+        choice(schedulerNames),
+      ),
       guidance: optional("--guidance <x>", "guidance scale, 1: none (default: by family)", real(0)),
       width: optional("--width <n>", "width in pixels (default: the model's)", pixels),
       height: optional("--height <n>", "height in pixels (default: the model's)", pixels),

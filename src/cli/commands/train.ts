@@ -110,8 +110,8 @@ function fields(): FieldsOf<RawOptions> {
     }),
     ...under("Objective", {
       objective: defaulted(
-        "--objective <name>",
-        "softrepa, or score-matching (no contrast)",
+        "--objective <kind>",
+        "softrepa or score-matching",
         choice(["softrepa", "score-matching"]),
         "softrepa",
       ),

@@ -20,6 +20,7 @@ export async function runGenerate(
     const { width = pipeline.defaultSize, height = pipeline.defaultSize } = options;
     const shared = { model: modelName(model), negative, steps, guidance, width, height };
     const tokens = options.tokens === undefined ? {} : { tokens: basename(resolve(options.tokens)), strength };
+    const scheduler = options.scheduler === undefined ? pipeline.scheduler : pipeline.schedulerNamed(options.scheduler);
     requireSize(pipeline, "--width", width);
     requireSize(pipeline, "--height", height);
     reporter.progress("steps", 0, jobs.length * steps);
@@ -27,6 +28,7 @@ export async function runGenerate(
       jobs,
       negative,
       steps,
+      scheduler,
       guidanceScale: guidance,
       width,
       height,
@@ -44,7 +46,7 @@ export async function runGenerate(
         seed,
         ...shared,
         ...tokens,
-        sampler: pipeline.scheduler.title,
+        sampler: scheduler.title,
         provider: pipeline.engine.provider,
         maxSequenceLength: options.maxSequenceLength,
         variant: options.variant,
@@ -54,7 +56,7 @@ export async function runGenerate(
           ...shared,
           prompt,
           seed,
-          sampler: pipeline.scheduler.title,
+          sampler: scheduler.title,
           extra: options.tokens === undefined ? {} : { "Soft tokens": tokens.tokens ?? "", Strength: strength },
         }),
         softrepa: JSON.stringify(settings),

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { z } from "zod";
+import { InputError, UsageError } from "../core/errors.js";
+import { floatTensor } from "../core/tensor.js";
+import { diffusionSchedulers, ownScheduler } from "./by-name.js";
+import { type DiffusionConfig, parseDiffusionConfig } from "./diffusion-config.js";
+import { noiseSchedule } from "./noise-schedule.js";
+import { assertClose, checkScheduler, noNoise, parity } from "./testing/contract.js";
+
+const open = async (family: string): Promise<DiffusionConfig> => {
+  const file = join(parity, family, "pipeline/scheduler/scheduler_config.json");
+  return parseDiffusionConfig(JSON.parse(await readFile(file, "utf8")), file);
+};
+
+for (const family of ["sd15", "sdxl"]) {
+  for (const [name, golden, atol] of [
+    ["ddim", "ddim", 2e-5],
+    ["pndm", "pndm", 2e-5],
+    ["euler", "euler", 2e-5],
+    ["dpmpp-2m-karras", "dpmpp2m", 1e-4],
+  ] as const) {
+    describe(`${name} from the file of ${family}`, () => {
+      const file = join(parity, family, `scheduler-${golden}.safetensors`);
+      checkScheduler(async () => diffusionSchedulers[name](await open(family)), file, 7, atol);
+    });
+  }
+}
+
+const numbers = z.array(z.number());
+const table = z.array(numbers);
+/** What diffusers' schedulers did to samples of two numbers; test/fixtures/schedulers/README.md says how it was made. */
+const fixture = z
+  .object({
+    steps: z.array(
+      z.object({
+        kind: z.enum(["ddim", "pndm", "euler", "euler-ancestral", "dpmpp2m", "dpmpp2m-karras"]),
+        config: z.record(z.string(), z.unknown()),
+        steps: z.number(),
+        initialScale: z.number(),
+        timesteps: numbers,
+        sigmas: numbers.optional(),
+        outputs: table,
+        noises: table.optional(),
+        scaled: table,
+        samples: table,
+      }),
+    ),
+    training: z.array(
+      z.object({
+        config: z.record(z.string(), z.unknown()),
+        timestep: z.number(),
+        alpha: z.number(),
+        clean: numbers,
+        noise: numbers,
+        sample: numbers,
+        target: numbers,
+      }),
+    ),
+  })
+  .parse(JSON.parse(await readFile(join(parity, "../schedulers/diffusers.json"), "utf8")));
+
+const names = { dpmpp2m: "dpmpp-2m", "dpmpp2m-karras": "dpmpp-2m-karras" } as const;
+const vector = (values: readonly number[]) => floatTensor([values.length], Float32Array.from(values));
+
+describe("schedulers against diffusers", () => {
+  for (const { kind, config, steps, ...expected } of fixture.steps) {
+    const { _class_name, ...settings } = config;
+    it(`${kind}, ${steps} steps, ${JSON.stringify(settings)}`, () => {
+      const name = kind === "dpmpp2m" || kind === "dpmpp2m-karras" ? names[kind] : kind;
+      const run = diffusionSchedulers[name](parseDiffusionConfig(config)).start(steps);
+      assertClose(vector(run.timesteps), vector(expected.timesteps), 2e-3, 1e-6);
+      if (expected.sigmas) assertClose(vector(run.sigmas ?? []), vector(expected.sigmas), 1e-6, 1e-5);
+      assertClose(vector([run.initialScale]), vector([expected.initialScale]), 0, 1e-6);
+      let sample = vector(expected.samples[0]);
+      for (const index of run.timesteps.keys()) {
+        assertClose(run.scaleInput(sample, index), vector(expected.scaled[index]), 2e-4, 2e-4);
+        const { noises } = expected;
+        const draw = noises ? () => vector(noises[index]) : noNoise;
+        sample = run.step(index, sample, vector(expected.outputs[index]), draw);
+        assertClose(sample, vector(expected.samples[index + 1]), 2e-4, 2e-4);
+      }
+    });
+  }
+
+  for (const { config, timestep, alpha, clean, noise, sample, target } of fixture.training) {
+    it(`noising at ${timestep}, ${JSON.stringify(config).slice(0, 120)}`, () => {
+      const schedule = noiseSchedule(parseDiffusionConfig(config));
+      assertClose(vector([schedule.alphas[timestep]]), vector([alpha]), 1e-7, 1e-6);
+      assertClose(schedule.addNoise(vector(clean), vector(noise), timestep), vector(sample), 1e-6, 1e-5);
+      assertClose(schedule.target(vector(clean), vector(noise), timestep), vector(target), 1e-6, 1e-5);
+    });
+  }
+});
+
+describe("a diffusion's file", () => {
+  const plain = { _class_name: "EulerDiscreteScheduler", beta_schedule: "scaled_linear" };
+
+  it("names its own scheduler, or one that is not computed", () => {
+    const titleOf = (changes: object) => ownScheduler(parseDiffusionConfig({ ...plain, ...changes }), "x.json").title;
+    assert.equal(titleOf({}), "Euler");
+    assert.equal(titleOf({ use_karras_sigmas: true }), "Euler Karras");
+    assert.equal(titleOf({ _class_name: "EulerAncestralDiscreteScheduler" }), "Euler a");
+    assert.equal(titleOf({ _class_name: "PNDMScheduler", skip_prk_steps: true }), "PLMS");
+    assert.equal(titleOf({ _class_name: "DDIMScheduler" }), "DDIM");
+    assert.equal(titleOf({ _class_name: "DPMSolverMultistepScheduler", use_karras_sigmas: true }), "DPM++ 2M Karras");
+    assert.throws(
+      () => titleOf({ _class_name: "UniPCMultistepScheduler" }),
+      (error) =>
+        error instanceof InputError && /x\.json names UniPCMultistepScheduler: choose one of/.test(error.message),
+    );
+  });
+
+  it("leaves switches that it does not mention as its own class or Stable Diffusion has them", () => {
+    const output = floatTensor([1], Float32Array.of(3));
+    const sample = floatTensor([1], Float32Array.of(-9));
+    const last = (config: object) => {
+      const run = diffusionSchedulers.ddim(parseDiffusionConfig(config)).start(1);
+      return run.step(0, sample, output, noNoise).data[0];
+    };
+    // DDIM's own file: ends at no noise at all, with a picture inside -1..1.
+    assert.equal(last({ ...plain, _class_name: "DDIMScheduler", timestep_spacing: "trailing" }), -1);
+    assert.ok(last({ ...plain, timestep_spacing: "trailing" }) < -1);
+  });
+
+  it("refuses what is not computed, naming it", () => {
+    const cases: [object, RegExp][] = [
+      [{ _class_name: "EDMEulerScheduler" }, /: _class_name: not supported here, only DDIMScheduler, /],
+      [{ prediction_type: "sample" }, /: prediction_type: not supported$/],
+      [{ beta_schedule: "sigmoid" }, /: beta_schedule: not supported$/],
+      [{ use_exponential_sigmas: true }, /: use_exponential_sigmas: not supported$/],
+      [{ use_beta_sigmas: true }, /: use_beta_sigmas: not supported$/],
+      [{ thresholding: true }, /: thresholding: not supported$/],
+      [{ timestep_type: "continuous" }, /: timestep_type: not supported$/],
+      [{ timestep_spacing: "cosine" }, /: timestep_spacing: not supported$/],
+      [{ num_train_timesteps: 0 }, /: num_train_timesteps: /],
+      [{ trained_betas: [2] }, /: trained_betas: 0: /],
+    ];
+    for (const [changes, message] of cases) {
+      assert.throws(
+        () => parseDiffusionConfig({ ...plain, ...changes }, "x.json"),
+        (error) => error instanceof InputError && message.test(error.message) && error.message.startsWith("x.json: "),
+      );
+    }
+    assert.throws(
+      () => diffusionSchedulers.pndm(parseDiffusionConfig({ _class_name: "PNDMScheduler" })),
+      (error) => error instanceof InputError && /skip_prk_steps/.test(error.message),
+    );
+  });
+
+  it("refuses more steps than there are timesteps to visit", () => {
+    const config = parseDiffusionConfig({
+      ...plain,
+      num_train_timesteps: 20,
+      timestep_spacing: "leading",
+      steps_offset: 1,
+    });
+    for (const [name, create] of Object.entries(diffusionSchedulers)) {
+      assert.ok(create(config).start(10).timesteps.length >= 10, name);
+      assert.throws(() => create(config).start(21), UsageError, name);
+    }
+    for (const name of ["ddim", "pndm", "euler"] as const) {
+      assert.throws(
+        () => diffusionSchedulers[name](config).start(20),
+        (error) => error instanceof UsageError && /^20 steps lead to timestep 20 of 20: take fewer/.test(error.message),
+      );
+    }
+    assert.throws(() => diffusionSchedulers["dpmpp-2m"](config).start(20), UsageError);
+  });
+});
