@@ -38,10 +38,11 @@ export class EncodedData {
     for (const pair of pairs) latents.push(await this.latentsOf(pair, beforeRun));
     const missing = [...new Set(pairs.map(({ caption }) => caption))].filter((caption) => !this.texts.get(caption));
     const fresh = new Map<string, Conditioning>();
-    if (missing.length > 0) {
-      const { conditioning, truncated } = await this.pipeline.encodePrompts(missing, beforeRun);
+    // One by one: how many captions are new depends on what was encoded before, and with it the last bits would.
+    for (const caption of missing) {
+      const { conditioning, truncated } = await this.pipeline.encodePrompts([caption], beforeRun);
       for (const cut of truncated) this.onTruncated(cut);
-      for (const [index, caption] of missing.entries()) fresh.set(caption, detach(textOf(conditioning, index)));
+      fresh.set(caption, detach(textOf(conditioning, 0)));
     }
     const texts = pairs.map(({ caption }) => {
       const text = fresh.get(caption) ?? this.texts.get(caption);

@@ -24,7 +24,7 @@ function fields(): FieldsOf<RawOptions> {
     ...under("Captions", {
       model: optional("--model <folder>", "count tokens as this pipeline does", path),
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
-      similarity: defaulted("--similarity <x>", "of word pairs, from which captions are told", real(0.3, 1), 0.8),
+      similarity: defaulted("--similarity <x>", "of word pairs, to be told", real(0.3, 1), 0.8),
     }),
     show: defaulted("--show <n>", "lines shown of each kind", whole(1), 10),
     json: flag("--json", "print one JSON event a line"),
@@ -42,6 +42,6 @@ export function dataCommand(run: CommandRun<DataCheckOptions>): Command {
       resolve: async (raw: RawOptions) => ({ ...raw, path: String(check.args[0]) }),
     },
     run,
-  ).argument("<path>", "a folder, a .parquet or .tar file, or COCO's captions file");
+  ).argument("<path>", "a folder, a shard, or COCO's captions file");
   return new Command("data").description("look into data sets").addCommand(check);
 }

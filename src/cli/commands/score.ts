@@ -79,6 +79,7 @@ const timesteps: Kind<readonly number[]> = {
     .regex(/^\d+(,\d+)*,?$/)
     .transform((value) => (value.includes(",") ? value.split(",").filter(Boolean).map(Number) : evenTimesteps(+value)))
     .pipe(z.array(z.number().min(1).max(999)).min(1)),
+  config: z.array(z.int().min(1).max(999)).min(1),
   what: "a count, or a list such as 250,500,750 (1 to 999)",
 };
 
