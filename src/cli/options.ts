@@ -152,10 +152,10 @@ export function defineCommand<Raw extends { json: boolean }, Options>(
     const typed = command.opts<Record<string, unknown>>();
     await inContext(typed.json === true, async (context) => {
       const below: Partial<Raw> = (await parts.below?.(typed)) ?? {};
-      const valueOf = (key: keyof Raw & string) =>
+      const pick = (key: keyof Raw & string) =>
         typed[key] === undefined && below[key] !== undefined ? below[key] : parts.fields[key].read(typed[key]);
       // The table has one field for each property of Raw, so reading all of them makes one.
-      const raw = Object.fromEntries(keys.map((key) => [key, valueOf(key)])) as unknown as Raw;
+      const raw = Object.fromEntries(keys.map((key) => [key, pick(key)])) as unknown as Raw;
       const given = new Set(keys.filter((key) => typed[key] !== undefined));
       await run(await parts.resolve(raw, given), context);
     });

@@ -32,7 +32,9 @@ export class AdamW {
   ) {
     const { length } = parameter;
     if (state !== undefined && (state.first.length !== length || state.second.length !== length)) {
-      throw new InputError(`the optimizer's state is for ${state.first.length} numbers, the soft tokens have ${length}`);
+      throw new InputError(
+        `the optimizer's state is for ${state.first.length} numbers, the soft tokens have ${length}`,
+      );
     }
     this.first = state?.first.slice() ?? new Float32Array(length);
     this.second = state?.second.slice() ?? new Float32Array(length);

@@ -14,7 +14,8 @@ export interface HeldOut {
 /** Takes `count` images out of the pools, drawn evenly from all of their images. */
 export function holdOut(pools: readonly ImagePool[], count: number, seed: number): HeldOut {
   const all = pools.flatMap(({ items }) => items);
-  if (count >= all.length) throw new InputError(`--hold-out ${count} leaves nothing of ${all.length} images to train on`);
+  if (count >= all.length)
+    throw new InputError(`--hold-out ${count} leaves nothing of ${all.length} images to train on`);
   // Not the seed's own stream: noise and timesteps are drawn from that.
   const heldOut = new Generator((seed + 0x51ed270b) % 2 ** 32).shuffle(all).slice(0, count);
   const taken = new Set(heldOut);

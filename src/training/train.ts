@@ -50,8 +50,8 @@ export interface TrainHooks {
   readonly signal?: AbortSignal;
   /** Called once, when the first batch could be read and encoded: from here on the data are known to be usable. */
   readonly onStart?: () => void | Promise<void>;
-  /** `state` is what a later call needs to go on behind this step. */
-  readonly onStep?: (step: TrainStep, state: () => TrainingState) => void | Promise<void>;
+  /** `state` is what a later call needs to go on behind this step; it holds until the next one. */
+  readonly onStep?: (step: TrainStep, state: TrainingState) => void | Promise<void>;
   readonly onTruncated?: (cut: TruncatedPrompt) => void;
 }
 
@@ -75,11 +75,7 @@ export async function train(
 ): Promise<number> {
   const { batch, resolution, learningRate, weightDecay, seed, augmentation } = settings;
   const random = from === undefined ? new Generator(seed) : Generator.fromState(from.random);
-  const sampler = new BatchSampler(
-    pools,
-    { size: batch, seed, ...(augmentation && { augmentation }) },
-    from?.sampler,
-  );
+  const sampler = new BatchSampler(pools, { size: batch, seed, ...(augmentation && { augmentation }) }, from?.sampler);
   const data = new EncodedData(pipeline, resolution, hooks.onTruncated ?? (() => {}));
   const side = resolution / pipeline.latentScale;
   const latentShape = [pipeline.latentChannels, side, side];
@@ -120,7 +116,7 @@ export async function train(
       tokenOptimizer.step(gradients.tokens.data, rate);
       if (gradients.timeTable) tableOptimizer?.step(gradients.timeTable.data, rate);
       done++;
-      await hooks.onStep?.({ step: done, loss, rank1, learningRate: rate, timestep }, state);
+      await hooks.onStep?.({ step: done, loss, rank1, learningRate: rate, timestep }, state());
     }
   } finally {
     await trainingStep.release();

@@ -85,7 +85,10 @@ export class Validation {
   }
 
   /** @throws InterruptedError where `signal` says so */
-  async run(signal: AbortSignal | undefined, onProgress?: (done: number, total: number) => void): Promise<ValidationResult> {
+  async run(
+    signal: AbortSignal | undefined,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<ValidationResult> {
     const beforeRun = () => stopIfAsked(signal);
     this.batches ??= await this.encode(beforeRun);
     const total = this.batches.length * this.settings.batch * validationTimesteps.length;

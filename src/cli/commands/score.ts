@@ -24,6 +24,7 @@ import {
   defaulted,
   defineCommand,
   type FieldsOf,
+  flag,
   type Kind,
   optional,
   path,
@@ -46,6 +47,8 @@ export interface ScoredPairs {
 
 interface MeasureOptions extends ModelFileOptions, MachineOptions, TokenUseOptions {
   readonly model: string;
+  /** Use tokens that were trained on another base. */
+  readonly force: boolean;
   /** Each from 1 to 999. */
   readonly timesteps: readonly number[];
   /** Seeded noises that errors are averaged over, the same for all pairs. */
@@ -98,7 +101,10 @@ function fields(): FieldsOf<RawOptions> {
       captions: repeated("--captions <text...>", "captions, in the order of their images", text),
       captionsFile: optional("--captions-file <file>", "captions, one a line; # starts a comment", path),
     }),
-    ...under("Soft tokens", tokenUseFields()),
+    ...under("Soft tokens", {
+      ...tokenUseFields(),
+      force: flag("--force", "use tokens that were trained on another base"),
+    }),
     ...under("Measuring", {
       timesteps: defaulted(
         "--timesteps <n>",

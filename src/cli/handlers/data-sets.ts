@@ -8,6 +8,7 @@ import { Faults } from "../../data/finding.js";
 import type { WeightedImages } from "../../data/mixture.js";
 import type { TrainCommandOptions } from "../commands/train.js";
 import type { CommandContext } from "../context.js";
+import type { WeightedPath } from "../weighted-path.js";
 
 /** Faults that are warned of one by one. */
 const shownFaults = 5;
@@ -15,8 +16,8 @@ const shownFaults = 5;
 export async function openTrainingData(
   { data, skipUnusable }: Pick<TrainCommandOptions, "data" | "skipUnusable">,
   { reporter, signal }: CommandContext,
-): Promise<WeightedImages[]> {
-  const sets: WeightedImages[] = [];
+): Promise<(WeightedImages & WeightedPath)[]> {
+  const sets: (WeightedImages & WeightedPath)[] = [];
   for (const { path, weight } of data) {
     const faults = new Faults();
     const { shape, because, items } = await openDataSet(path, skipUnusable ? faults.add : undefined);
@@ -32,7 +33,7 @@ export async function openTrainingData(
       reporter.warn(`left out: ${faults.total - shownFaults} more (softrepa data check ${path} lists them)`);
     }
     reporter.event("data", { path, weight: weight ?? null, shape, because, images: usable.length, left: faults.total });
-    sets.push({ items: usable, weight });
+    sets.push({ path, items: usable, weight });
   }
   return sets;
 }

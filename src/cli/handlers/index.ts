@@ -4,4 +4,4 @@ export { runDataCheck } from "./data.js";
 export { runDemoCommand } from "./demo.js";
 export { runGenerate } from "./generate.js";
 export { runScore } from "./score.js";
-export { runTrain } from "./train.js";
+export { runTrain } from "./train/train.js";

@@ -14,7 +14,7 @@ import { openTokens, truncationWarner, withPipeline } from "./session.js";
 export async function runScore(options: ScoreCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
   const { images: sources, captions, own } = options.pairs;
   await withPipeline(options, reporter, async (pipeline) => {
-    const softTokens = await openTokens(options.tokens, pipeline);
+    const softTokens = await openTokens(options.tokens, pipeline, options.force, reporter);
     const side = options.resolution ?? pipeline.defaultSize;
     requireSize(pipeline, "--resolution", side);
     const images = await Promise.all(

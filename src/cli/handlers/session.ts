@@ -6,6 +6,7 @@ import type { DiffusionPipeline, TruncatedPrompt } from "../../pipelines/pipelin
 import { engineSelfTest } from "../../pipelines/self-test.js";
 import { openEngine } from "../../runtime/open-engine.js";
 import { readSoftTokens } from "../../softtokens/formats/index.js";
+import { requireBase } from "../../softtokens/provenance.js";
 import { requireFit, type SoftTokens } from "../../softtokens/softtokens.js";
 import type { MachineOptions, ModelFileOptions } from "../common.js";
 import { shorten } from "../format/text.js";
@@ -43,11 +44,20 @@ export async function withPipeline(
   }
 }
 
-/** Reads soft tokens and refuses those that belong to another model; null without a path. */
-export async function openTokens(path: string | undefined, pipeline: DiffusionPipeline): Promise<SoftTokens | null> {
+/**
+ * Reads soft tokens and refuses those that belong to another model; null without a path. With `force`, tokens that fit but
+ * were trained on another base are only warned of.
+ */
+export async function openTokens(
+  path: string | undefined,
+  pipeline: DiffusionPipeline,
+  force: boolean,
+  reporter: Reporter,
+): Promise<SoftTokens | null> {
   if (path === undefined) return null;
   const tokens = await readSoftTokens(path);
   requireFit(tokens, pipeline.softTokenLayout);
+  requireBase(tokens, await pipeline.fingerprint(), force, (message) => reporter.warn(`${path}: ${message}`));
   return tokens;
 }
 

@@ -81,7 +81,9 @@ export class RunFolder {
     const folder = this.checkpointAt(checkpoint.state.step);
     await writeCheckpoint(folder, checkpoint);
     const all = await this.listCheckpoints();
-    const kept = new Set(keep.last === 0 ? all.map((one) => one.folder) : all.slice(-keep.last).map((one) => one.folder));
+    const kept = new Set(
+      keep.last === 0 ? all.map((one) => one.folder) : all.slice(-keep.last).map((one) => one.folder),
+    );
     const best = keep.best && (await this.best(keep.best));
     if (best !== undefined) kept.add(best.folder);
     for (const one of all) if (!kept.has(one.folder)) await rm(one.folder, { recursive: true });
@@ -95,7 +97,8 @@ export class RunFolder {
       const manifest: Manifest | undefined = await readManifest(one.folder).catch(() => undefined);
       const value = manifest?.metrics[metric];
       if (value === undefined) continue;
-      if (best === undefined || (better === "lower" ? value < best.value : value > best.value)) best = { ...one, value };
+      if (best === undefined || (better === "lower" ? value < best.value : value > best.value))
+        best = { ...one, value };
     }
     return best;
   }
