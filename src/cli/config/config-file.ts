@@ -70,8 +70,14 @@ function plainValue(pair: Pair, document: ReturnType<typeof parseDocument>, wher
 }
 
 function shown(value: unknown): string {
-  const json = JSON.stringify(value) ?? String(value);
-  return json.length > 60 ? `${json.slice(0, 57)}...` : json;
+  if (typeof value === "number") return String(value);
+  try {
+    const json = JSON.stringify(value) ?? String(value);
+    return json.length > 60 ? `${json.slice(0, 57)}...` : json;
+  } catch {
+    // An alias may lie inside what it names.
+    return "what holds itself";
+  }
 }
 
 async function readText(file: string): Promise<string> {
