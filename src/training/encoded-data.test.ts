@@ -71,7 +71,8 @@ describe("EncodedData", () => {
     await data.encode([pair(1, "a"), pair(2, "c c c")]);
     assert.deepEqual(await data.encode([pair(0, "a"), pair(1, "b b")]), first);
     assert.equal(encoders.images.length, 3);
-    assert.deepEqual(encoders.prompts, [["a", "b b"], ["c c c"]]);
+    // Each alone, so that its embedding does not depend on the company it came in.
+    assert.deepEqual(encoders.prompts, [["a"], ["b b"], ["c c c"]]);
   });
 
   it("forgets the oldest beyond its limit, and encodes them again to the same numbers", async () => {

@@ -12,6 +12,7 @@ import { largestDifference, openTiny } from "../pipelines/testing/support.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { type TrainStep, train } from "./train.js";
+import type { TrainingState } from "./training-state.js";
 
 const folder = await mkdtemp(join(tmpdir(), "softrepa-train-"));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -101,6 +102,47 @@ describe("train", async () => {
     });
     assert.equal(done, 2);
     assert.deepEqual(tokens, (await run({ steps: 2 })).tokens);
+  });
+
+  it("goes on from any step as if it had never stopped, bit for bit", async () => {
+    const long = { steps: 9, schedulerEvery: 2 };
+    const augmentation = { crop: "random", flip: true } as const;
+    const all = { ...settings, ...long, augmentation };
+    const never = start();
+    const states: TrainingState[] = [];
+    const between: SoftTokens[] = [];
+    const steps: TrainStep[] = [];
+    await train(pipeline, pools, never, objective, all, {
+      onStep: (step, state) => {
+        steps.push(step);
+        states.push(structuredClone(state));
+        between.push(structuredClone(never));
+      },
+    });
+    for (const [index, state] of states.entries()) {
+      const tokens = structuredClone(between[index]);
+      const resumed: TrainStep[] = [];
+      const onStep = (step: TrainStep) => {
+        resumed.push(step);
+      };
+      assert.equal(await train(pipeline, pools, tokens, objective, all, { onStep }, state), 9);
+      assert.deepEqual(resumed, steps.slice(index + 1));
+      assert.deepEqual(tokens, never, `from step ${state.step}`);
+    }
+    const { seed } = settings;
+    const other = { ...all, seed: seed + 1 };
+    await assert.rejects(() => train(pipeline, pools, start(), objective, other, {}, states[3]), InputError);
+  });
+
+  it("begins when the first batch could be read, and not before", async () => {
+    const order: string[] = [];
+    const hooks = { onStart: () => void order.push("start"), onStep: () => void order.push("step") };
+    await train(pipeline, pools, start(), objective, { ...settings, steps: 2 }, hooks);
+    assert.deepEqual(order, ["start", "step", "step"]);
+    const broken = items.map((item) => ({ ...item, read: async () => Uint8Array.of(1) }));
+    const bad = [{ items: broken, share: 1 }];
+    await assert.rejects(() => train(pipeline, bad, start(), objective, settings, hooks), InputError);
+    assert.equal(order.length, 3);
   });
 
   it("does nothing when it is stopped before it begins", async () => {

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
 import sharp from "sharp";
+import { parse } from "yaml";
 import { shard } from "../../data/testing/data-folders.js";
 import { tarOf } from "../../data/testing/tar.js";
 import { pipelineFolder } from "../../pipelines/testing/support.js";
+import { readSoftTokens } from "../../softtokens/formats/index.js";
 import {
   drawPictures,
   events,
@@ -195,9 +197,17 @@ describe("softrepa train on data of other shapes", () => {
     await succeeds(...run("run-folder", "--data", at("drawn")));
     await succeeds(...run("run-tar", "--data", at("tar")));
     await succeeds(...run("run-shards", "--data", at("tar", "0.tar"), at("tar", "1.tar")));
-    const tokens = await readFile(at("run-folder", "tokens.safetensors"));
+    const trained = async (name: string) => {
+      const { metadata, ...tokens } = await readSoftTokens(at(name, "tokens.safetensors"));
+      const { "softrepa.data_hash": data, ...others } = metadata;
+      return { tokens, data, others };
+    };
+    const { data, ...whole } = await trained("run-folder");
     for (const name of ["run-tar", "run-shards"]) {
-      assert.deepEqual(await readFile(at(name, "tokens.safetensors")), tokens, name);
+      const { data: other, ...same } = await trained(name);
+      assert.deepEqual(same, whole, name);
+      // The names inside are others.
+      assert.notEqual(other, data);
     }
   });
 
@@ -209,9 +219,9 @@ describe("softrepa train on data of other shapes", () => {
     assert.deepEqual(await readFile(at("run-again", "tokens.safetensors")), tokens);
     await succeeds(...run("run-center", ...mixed.slice(0, 4)));
     assert.notDeepEqual(await readFile(at("run-center", "tokens.safetensors")), tokens);
-    const config = JSON.parse(await readFile(at("run-mixed", "config.json"), "utf8"));
-    assert.deepEqual(config.data, [{ path: at("drawn") }, { path: shard("datasets.parquet"), weight: 0.4 }]);
-    assert.deepEqual(config.augmentation, { crop: "random", flip: true });
+    const config = parse(await readFile(at("run-mixed", "config.yaml"), "utf8"));
+    assert.deepEqual(config.data, [at("drawn"), { path: shard("datasets.parquet"), weight: 0.4 }]);
+    assert.deepEqual([config.crop, config.flip], ["random", true]);
     const { code, stderr } = await softrepa(run("run-over", "--data", at("drawn"), `${at("coco")}=1.5`));
     assert.deepEqual([code, stderr.split("\n").length], [2, 2]);
     assert.match(stderr, /the weights of data sets sum to 1\.5, which leaves nothing/);

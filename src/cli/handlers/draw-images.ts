@@ -52,6 +52,7 @@ export async function* drawImages(
   const tokenFile = tokens && basename(resolve(tokens.file));
   requireSize(pipeline, "--width", width);
   requireSize(pipeline, "--height", height);
+  hooks.onProgress(0, jobs.length * steps);
   const images = generate(pipeline, {
     jobs,
     negative,

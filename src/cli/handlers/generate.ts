@@ -12,8 +12,6 @@ export async function runGenerate(
   await withPipeline(options, reporter, async (pipeline) => {
     const softTokens = await openTokens(options.tokens, pipeline, options.force, reporter);
     const tokens = softTokens && { softTokens, file: options.tokens ?? "", strength: options.strength };
-    const { steps = pipeline.defaults.steps } = options;
-    reporter.progress("steps", 0, options.jobs.length * steps);
     const images = drawImages(
       pipeline,
       { ...options, tokens },
