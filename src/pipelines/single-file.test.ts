@@ -59,7 +59,8 @@ async function workOf(pipeline: DiffusionPipeline, pictures: string) {
     ...{ minimumLearningRate: 0, seed: 5, resolution: 16, chunk: undefined },
   });
   const { tokens, timeTable } = softTokens;
-  return { conditioning, latents, made, errors: scored.errors, tokens, timeTable };
+  const fingerprint = await pipeline.fingerprint();
+  return { conditioning, latents, made, errors: scored.errors, tokens, timeTable, fingerprint };
 }
 
 for (const [family, dtype] of [
