@@ -51,7 +51,7 @@ export async function writeFolderAtomic(folder: string, fill: (aside: string) =>
 /** Removes what killed processes left behind in a folder. */
 export async function removeLeftovers(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names.filter((one) => /^\\..+\\.[0-9a-f]{8}(\\.old)?\\.tmp$/.test(one))) {
+  for (const name of names.filter((one) => /^\..+\.[0-9a-f]{8}(\.old)?\.tmp$/.test(one))) {
     await rm(join(folder, name), { recursive: true, force: true });
   }
 }

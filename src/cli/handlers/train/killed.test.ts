@@ -38,12 +38,13 @@ const settings = [
 ];
 const kills = 20;
 
-/** Files of a run by name. */
+/** Files and folders of a run by name. */
 async function contentOf(run: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const name of await namesIn(run)) {
     const bytes = await readFile(join(run, name)).catch(() => null);
-    if (bytes !== null && name !== "config.yaml") files.set(name, bytes.toString("base64"));
+    // The configuration says where the run lies.
+    if (name !== "config.yaml") files.set(name, bytes === null ? "folder" : bytes.toString("base64"));
   }
   return files;
 }
@@ -78,7 +79,7 @@ describe("a run that is killed again and again", { timeout: 900_000 }, () => {
         // While a checkpoint is written: its folder has another name until it is whole.
         let wanted = random.integer(3);
         watcher = watch(join(run, "checkpoints"), (_, name) => {
-          if (name?.endsWith(".tmp") && !name.includes(".old.") && wanted-- <= 0) end();
+          if (name?.endsWith(".tmp") && !name.includes(".old.") && wanted-- === 0) sleep(random.integer(12)).then(end);
         });
       }
       const { signal, stderr } = await ended;
