@@ -4,7 +4,7 @@
  * ```ts
  * import { engineSelfTest, generate, openEngine, openPipeline, readSoftTokens } from "softrepa";
  *
- * const { engine } = await openEngine("auto", 0, engineSelfTest);
+ * const { engine } = await openEngine({}, engineSelfTest);
  * const pipeline = await openPipeline("stable-diffusion-3-medium-diffusers", engine);
  * const softTokens = await readSoftTokens("tokens.safetensors");
  * ```

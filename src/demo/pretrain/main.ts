@@ -10,6 +10,8 @@ import { parseArgs } from "node:util";
 import type { FloatTensor } from "../../core/tensor.js";
 import { openClipTokenizer } from "../../models/tokenizer/clip.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
+import { OpenVinoEngine } from "../../runtime/openvino/engine.js";
+import { findOpenVino } from "../../runtime/openvino/find-library.js";
 import { autoencoderBatch, autoencoderLoss } from "./autoencoder.js";
 import { autoencoderConfig, transformerConfig } from "./configs.js";
 import { writePipeline, writeTokenizers } from "./folder.js";
@@ -25,7 +27,8 @@ const folder = join(fileURLToPath(new URL("../../../", import.meta.url)), "out",
 const pipeline = join(folder, "pipeline");
 const interruption = new AbortController();
 process.on("SIGINT", () => interruption.abort());
-const engine = new OnnxRuntimeEngine("cpu", 2);
+const openvino = findOpenVino();
+const engine = openvino ? await OpenVinoEngine.open(openvino, "auto", 2) : new OnnxRuntimeEngine("cpu", 2);
 const hooks = { signal: interruption.signal, print: (line: string) => console.log(line) };
 
 await pretrain();
@@ -46,7 +49,7 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
-  const steps = 20000;
+  const steps = 18_000;
   const batch = 48;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
@@ -65,7 +68,7 @@ async function pretrain(): Promise<void> {
     steps,
     batch,
     nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
-    learningRate: trapezoid(1e-3, 200, 2500, steps),
+    learningRate: trapezoid(1e-3, 200, 7000, steps),
   };
   if (options.export) await loadState(stage, folder);
   else await runStage(stage, folder, hooks);
