@@ -93,7 +93,7 @@ function fields(): FieldsOf<RawOptions> {
       steps: optional("--steps <n>", "denoising steps (default: by family)", whole(1, 1000)),
       scheduler: optional(
         "--scheduler <name>",
-        `${schedulerNames.join(", ")} (default: by family)`,
+        "e.g. euler; own: the model's (default: by family)",
         choice(schedulerNames),
       ),
       guidance: optional("--guidance <x>", "guidance scale, 1: none (default: by family)", real(0)),
