@@ -31,7 +31,7 @@ export { writeOnnx } from "./graph/onnx/writer.js";
 export * as ops from "./graph/ops.js";
 export { formatGraph } from "./graph/print.js";
 export { defaultChunk } from "./objectives/chunk.js";
-export type { Objective, RowLoss } from "./objectives/objective.js";
+export type { Objective, RowLoss, TrainingObjective } from "./objectives/objective.js";
 export { compilePairErrors, type PairErrors } from "./objectives/pair-errors.js";
 export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";
 export { type OpenOptions, openPipeline } from "./pipelines/open.js";
@@ -42,14 +42,27 @@ export type { OnnxModel, Target } from "./runtime/model.js";
 export { OnnxRuntimeEngine } from "./runtime/onnxruntime/engine.js";
 export { openEngine } from "./runtime/open-engine.js";
 export { type GeneratedImage, type GenerateRequest, generate, type ImageJob } from "./sampling/generate.js";
-export { type SampleRequest, sampleLatents } from "./sampling/sample.js";
+export {
+  type SampleFeeds,
+  type SampleRequest,
+  Sampler,
+  type SamplerOptions,
+  sampleLatents,
+} from "./sampling/sample.js";
 export { flowMatchEuler, type Scheduler, type SchedulerRun } from "./schedulers/index.js";
 export { SoftTokenEmbedding } from "./softtokens/embedding.js";
 export { type FormatName, readSoftTokens, writeSoftTokens } from "./softtokens/formats/index.js";
 export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "./softtokens/initial.js";
 export { requireFit, type SoftTokens } from "./softtokens/softtokens.js";
-export { type ContrastiveBatch, type ContrastiveResult, ContrastiveStep } from "./training/contrastive-step.js";
+export { type ContrastiveResult, ContrastiveStep } from "./training/contrastive-step.js";
 export { type TrainHooks, type TrainSettings, type TrainStep, train } from "./training/train.js";
+export {
+  openTrainingStep,
+  type StepSizes,
+  type TrainingBatch,
+  type TrainingResult,
+  type TrainingStep,
+} from "./training/training-step.js";
 export { openCheckpoint } from "./weights/checkpoint.js";
 export { openSafetensors, readTensor, writeSafetensors } from "./weights/safetensors.js";
 export type { StoredTensor, WeightSource } from "./weights/source.js";

@@ -5,7 +5,19 @@ import { UsageError } from "../core/errors.js";
 import { type UnetStage, unetStages } from "../pipelines/pipeline.js";
 import { providers } from "../runtime/engine.js";
 import { parseStages } from "../softtokens/softtokens.js";
-import { choice, defaulted, type FieldsOf, flag, type Kind, optional, path, real, text, whole } from "./options.js";
+import {
+  choice,
+  defaulted,
+  type FieldsOf,
+  flag,
+  type Kind,
+  optional,
+  path,
+  real,
+  repeated,
+  text,
+  whole,
+} from "./options.js";
 
 /** Where graphs run; `auto` takes the best one that works here. */
 const providerNames = ["auto", ...providers] as const;
@@ -14,22 +26,37 @@ export type ProviderName = (typeof providerNames)[number];
 /** Largest seed: 32 bits, as in other tools. */
 export const maxSeed = 2 ** 32 - 1;
 
+/** Which files make up the model; every command that opens one has these. */
+export interface ModelFileOptions {
+  /** Of a folder: `fp16` takes `*.fp16.safetensors`. */
+  readonly variant: string | undefined;
+  /** Folders with the tokenizers of a checkpoint file. */
+  readonly tokenizer: readonly string[];
+  /** Folder with the text encoders that a checkpoint file lacks. */
+  readonly textEncoders: string | undefined;
+}
+
+/** Fresh fields for one command (commander keeps state in them). */
+export function modelFileFields(): FieldsOf<ModelFileOptions> {
+  return {
+    variant: optional("--variant <name>", "of a folder: weight files to take, such as fp16", text),
+    tokenizer: repeated("--tokenizer <folder>", "of a checkpoint file; may be given several times", path),
+    textEncoders: optional("--text-encoders <folder>", "those that a checkpoint file lacks", path),
+  };
+}
+
 /** How and where to run; every command that opens a model has these. */
 export interface MachineOptions {
   readonly provider: ProviderName;
   /** CPU threads; all cores without it. */
   readonly threads: number | undefined;
-  /** Which files of the pipeline: `fp16` takes `*.fp16.safetensors`. */
-  readonly variant: string | undefined;
   readonly json: boolean;
 }
 
-/** Fresh fields for one command (commander keeps state in them). */
 export function machineFields(): FieldsOf<MachineOptions> {
   return {
     provider: defaulted("--provider <name>", "cpu, webgpu, cuda, dml or coreml", choice(providerNames), "auto"),
     threads: optional("--threads <n>", "CPU threads (default: all cores)", whole(1, 1024)),
-    variant: optional("--variant <name>", "weight files to take, such as fp16", text),
     json: flag("--json", "print one JSON event a line"),
   };
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** @file The command `softrepa`. */
 
+import { demoCommand } from "./commands/demo.js";
 import { generateCommand } from "./commands/generate.js";
 import { scoreCommand } from "./commands/score.js";
 import { tokensCommand } from "./commands/tokens.js";
 import { trainCommand } from "./commands/train.js";
-import { runGenerate, runScore, runTrain } from "./handlers/index.js";
+import { runDemoCommand, runGenerate, runScore, runTrain } from "./handlers/index.js";
 import { createProgram, runProgram } from "./program.js";
 
 const program = createProgram([
@@ -13,6 +14,7 @@ const program = createProgram([
   generateCommand(runGenerate),
   scoreCommand(runScore),
   tokensCommand(),
+  demoCommand(runDemoCommand),
 ]);
 
 // The code is set and the process left to end by itself: process.exit would cut off output still on its way to a pipe.

@@ -1,10 +1,9 @@
 /** @file The `softrepa` program: its commands, and what holds for all of them. */
 
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { z } from "zod";
 import { failureOf, reportFailure } from "./failure.js";
 import { processStreams } from "./reporter.js";
+import { packageVersion } from "./version.js";
 
 /** The program with the given commands; help and version go to stdout, errors are thrown and not printed. */
 export function createProgram(commands: readonly Command[]): Command {
@@ -52,9 +51,4 @@ function adopt(parent: Command, child: Command): void {
   child.copyInheritedSettings(parent);
   if (!parent.commands.includes(child)) parent.addCommand(child);
   for (const command of child.commands) adopt(child, command);
-}
-
-function packageVersion(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return z.object({ version: z.string() }).parse(JSON.parse(readFileSync(file, "utf8"))).version;
 }

@@ -1,51 +1,15 @@
-/** @file The demo's data set: plain shapes with captions, drawn from nothing. */
+/** @file Pictures joined to one. */
 
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import sharp from "sharp";
+import { type FloatTensor, floatTensor } from "../core/tensor.js";
 
-const colours = { red: "#d33", green: "#2a4", blue: "#36c", yellow: "#ec3" } as const;
-const shapes = {
-  circle: '<circle cx="32" cy="32" r="20"/>',
-  square: '<rect x="14" y="14" width="36" height="36"/>',
-  triangle: '<polygon points="32,10 54,52 10,52"/>',
-} as const;
-
-/** Writes one image for each colour and shape, with metadata.jsonl, and returns the captions. */
-export async function drawPictures(folder: string): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
-  const captions: string[] = [];
-  const lines: string[] = [];
-  for (const [colour, fill] of Object.entries(colours)) {
-    for (const [shape, outline] of Object.entries(shapes)) {
-      const name = `${colour}-${shape}.png`;
-      const ground = '<rect width="64" height="64" fill="#eee"/>';
-      const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64">${ground}<g fill="${fill}">${outline}</g></svg>`;
-      await sharp(Buffer.from(svg)).png().toFile(join(folder, name));
-      captions.push(`a ${colour} ${shape}`);
-      lines.push(JSON.stringify({ file_name: name, text: `a ${colour} ${shape}` }));
+/** Images [3, H, W] of one size from left to right, [3, H, n W]. */
+export function sideBySide(images: readonly FloatTensor[]): FloatTensor {
+  const [channels, height, width] = images[0].shape;
+  const joined = floatTensor([channels, height, width * images.length]);
+  for (let line = 0; line < channels * height; line++) {
+    for (const [index, { data }] of images.entries()) {
+      joined.data.set(data.subarray(line * width, (line + 1) * width), (line * images.length + index) * width);
     }
   }
-  await writeFile(join(folder, "metadata.jsonl"), `${lines.join("\n")}\n`);
-  return captions;
-}
-
-/** Pictures in rows, each scaled up to `size` pixels, as one PNG. */
-export async function contactSheet(file: string, rows: readonly (readonly string[])[], size = 128): Promise<void> {
-  const gap = 8;
-  const tiles = await Promise.all(
-    rows.flatMap((row, y) =>
-      row.map(async (picture, x) => ({
-        input: await sharp(picture).resize(size, size, { kernel: "nearest" }).toBuffer(),
-        left: gap + x * (size + gap),
-        top: gap + y * (size + gap),
-      })),
-    ),
-  );
-  const width = gap + Math.max(...rows.map((row) => row.length)) * (size + gap);
-  const height = gap + rows.length * (size + gap);
-  await sharp({ create: { width, height, channels: 3, background: "#fff" } })
-    .composite(tiles)
-    .png()
-    .toFile(file);
+  return joined;
 }

@@ -57,6 +57,9 @@ export class Graph {
   /** Values to keep of the checkpoint that is being built; null outside of one. */
   private keeping: Set<Value> | null = null;
 
+  /** With `checkpoints: false`, `checkpoint` only runs its body: the backward pass keeps all results. */
+  constructor(private readonly options: { readonly checkpoints: boolean } = { checkpoints: true }) {}
+
   /** Appends one node after checking its types, and returns its outputs. */
   append<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value[] {
     for (const input of inputs) {
@@ -98,6 +101,7 @@ export class Graph {
 
   /** Runs `body` as a checkpoint: the backward pass computes its nodes again instead of keeping their results. */
   checkpoint<T>(body: () => T): T {
+    if (!this.options.checkpoints) return body();
     if (this.keeping !== null) throw new GraphError("checkpoints cannot be nested");
     const start = this.nodes.length;
     const kept = new Set<Value>();

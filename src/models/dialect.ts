@@ -1,17 +1,97 @@
-/** @file The one seam where key names of older checkpoints become those that model code reads. */
+/** @file The one seam where key names, and layouts, of other checkpoints become those that model code reads. */
 
-import type { StoredTensor, WeightSource } from "../weights/source.js";
+import { InputError, unreachable } from "../core/errors.js";
+import { formatShape } from "../core/tensor.js";
+import { type ArrangedTensor, type StoredTensor, storedRows, type WeightSource } from "../weights/source.js";
 
-/** Rewrites of key names; all that match are applied, in order. */
-export type Dialect = readonly (readonly [pattern: RegExp, replacement: string])[];
+/** What stands in place of the part of a key that a pattern matched: as for String.replace, `$1` is its first group. */
+type Replacement = string | ((match: string, ...groups: string[]) => string);
+
+/** A change of more than the name; the numbers stay in their file all the same. */
+type Rearrangement =
+  /** Equal parts of its rows, one under each name. */
+  | { readonly kind: "split"; readonly to: readonly string[] }
+  /** Its two halves of rows in the other order. */
+  | { readonly kind: "swap"; readonly to: string }
+  | { readonly kind: "transpose"; readonly to: string }
+  /** The last axes left out, which must have size 1: a convolution's kernel of one pixel is a matrix. */
+  | { readonly kind: "matrix"; readonly to: string };
+
+/** Rewrites of keys; all that match are applied, in order. A key is rearranged at most once, and may be renamed afterwards. */
+export type Dialect = readonly (readonly [pattern: RegExp, target: Replacement | Rearrangement])[];
+
+export const split = (...to: readonly string[]): Rearrangement => ({ kind: "split", to });
+export const swap = (to: string): Rearrangement => ({ kind: "swap", to });
+export const transposed = (to: string): Rearrangement => ({ kind: "transpose", to });
+export const matrix = (to: string): Rearrangement => ({ kind: "matrix", to });
+
+/** A tensor on its way through the table. */
+interface Piece {
+  readonly name: string;
+  readonly stored: StoredTensor;
+  /** Set where the stored numbers are not in the order in which they are read. */
+  readonly arranged?: ArrangedTensor;
+}
 
 /** `source` in the names of model code. A key whose new name is taken keeps its own, so that it is seen as unused. */
 export function translateKeys(source: WeightSource, dialect: Dialect): WeightSource {
   const tensors = new Map<string, StoredTensor>();
+  const arranged = new Map(source.arranged);
   for (const [name, stored] of source.tensors) {
-    const translated = dialect.reduce((key, [pattern, replacement]) => key.replace(pattern, replacement), name);
-    const taken = translated !== name && (source.tensors.has(translated) || tensors.has(translated));
-    tensors.set(taken ? name : translated, stored);
+    const whole: readonly Piece[] = [{ name, stored }];
+    const pieces = dialect.reduce((some, rule) => some.flatMap((piece) => apply(source.origin, rule, piece)), whole);
+    const taken = pieces.some(
+      ({ name: other }) => other !== name && (source.tensors.has(other) || tensors.has(other) || arranged.has(other)),
+    );
+    for (const piece of taken ? whole : pieces) {
+      if (piece.arranged === undefined) tensors.set(piece.name, piece.stored);
+      else arranged.set(piece.name, piece.arranged);
+    }
   }
-  return { ...source, tensors };
+  return { ...source, tensors, arranged };
+}
+
+/** What one row of the table makes of a tensor. */
+function apply(origin: string, [pattern, target]: Dialect[number], piece: Piece): Piece | readonly Piece[] {
+  const { name, stored } = piece;
+  if (!pattern.test(name)) return piece;
+  // String.replace tells its two forms apart by itself; its types do not.
+  if (typeof target === "string") return { ...piece, name: name.replace(pattern, target) };
+  if (typeof target === "function") return { ...piece, name: name.replace(pattern, target) };
+  const unfit = (wanted: string) =>
+    new InputError(`${origin}: ${stored.name} has shape ${formatShape(stored.shape)}, which is not ${wanted}`);
+  switch (target.kind) {
+    case "split": {
+      const parts = rowParts(stored, target.to.length);
+      if (parts === null) throw unfit(`${target.to.length} equal parts of rows`);
+      return parts.map((part, index) => ({ name: name.replace(pattern, target.to[index]), stored: part }));
+    }
+    case "swap": {
+      const parts = rowParts(stored, 2);
+      if (parts === null) throw unfit("two halves of rows");
+      const swapped = { kind: "joined", parts: parts.toReversed() } as const;
+      return { name: name.replace(pattern, target.to), stored, arranged: swapped };
+    }
+    case "transpose":
+      if (stored.shape.length !== 2) throw unfit("a matrix");
+      return {
+        name: name.replace(pattern, target.to),
+        stored,
+        arranged: { kind: "transposed", matrix: stored },
+      };
+    case "matrix": {
+      const [rows, columns, ...rest] = stored.shape;
+      if (stored.shape.length < 2 || rest.some((size) => size !== 1)) throw unfit("a matrix");
+      return { name: name.replace(pattern, target.to), stored: { ...stored, shape: [rows, columns] } };
+    }
+    default:
+      return unreachable(target);
+  }
+}
+
+/** Equal parts of the rows of a tensor, or null where they cannot be equal. */
+function rowParts(stored: StoredTensor, count: number): StoredTensor[] | null {
+  const size = (stored.shape[0] ?? 0) / count;
+  if (size === 0 || !Number.isInteger(size)) return null;
+  return Array.from({ length: count }, (_, part) => storedRows(stored, part * size, (part + 1) * size));
 }

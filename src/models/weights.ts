@@ -1,10 +1,10 @@
 /** @file The scoped weight reader: model code names each key and its expected shape where it uses it. */
 
-import { InputError } from "../core/errors.js";
-import { formatShape, type Shape, sameShape } from "../core/tensor.js";
+import { InputError, unreachable } from "../core/errors.js";
+import { floatTensor, formatShape, type Shape, sameShape } from "../core/tensor.js";
 import type { Graph, Value } from "../graph/graph.js";
-import { cast, input, parameter } from "../graph/ops.js";
-import type { StoredTensor, WeightSource } from "../weights/source.js";
+import { cast, concat, constant, input, parameter, transpose } from "../graph/ops.js";
+import { type ArrangedTensor, type StoredTensor, shapeOf, type WeightSource } from "../weights/source.js";
 
 /** Where the values of weights come from. Asked once for each key. */
 interface Origin {
@@ -27,8 +27,8 @@ export class Weights {
   static of(graph: Graph, source: WeightSource): Weights {
     const origin: Origin = {
       label: source.origin,
-      keys: [...source.tensors.keys()],
-      value: (to, name, shape) => parameter(to, find(source, name, shape)),
+      keys: [...source.tensors.keys(), ...(source.arranged?.keys() ?? [])],
+      value: (to, name, shape) => weightValue(to, source, name, shape),
     };
     return new Weights(graph, origin, "", new Map());
   }
@@ -78,19 +78,40 @@ export class Weights {
   }
 }
 
-/** The stored tensor `name`, which must be there and have `shape`. */
-function find(source: WeightSource, name: string, shape: Shape): StoredTensor {
-  const stored = source.tensors.get(name);
-  if (stored === undefined) {
+/** The tensor `name` in `graph`, which must be there and have `shape`. */
+function weightValue(graph: Graph, source: WeightSource, name: string, shape: Shape): Value {
+  const given = shapeOf(source, name);
+  if (given === undefined) {
     const leaf = name.split(".").slice(-2).join(".");
     const similar = [...source.tensors.keys()].find((key) => key.endsWith(leaf));
     const hint = similar === undefined ? "" : ` (it has e.g. ${similar})`;
     throw new InputError(`${source.origin}: the tensor ${name} is missing${hint}`);
   }
-  if (!sameShape(stored.shape, shape)) {
+  if (!sameShape(given, shape)) {
     throw new InputError(
-      `${source.origin}: ${name} has shape ${formatShape(stored.shape)}, the configuration asks for ${formatShape(shape)}`,
+      `${source.origin}: ${name} has shape ${formatShape(given)}, the configuration asks for ${formatShape(shape)}`,
     );
   }
-  return stored;
+  const arranged = source.arranged?.get(name);
+  return arranged === undefined
+    ? parameter(graph, source.tensors.get(name) as StoredTensor)
+    : arrangedValue(graph, arranged);
+}
+
+/** As float32, since each part is cast where it is read, like every weight. */
+function arrangedValue(graph: Graph, tensor: ArrangedTensor): Value {
+  const read = (stored: StoredTensor) => cast(parameter(graph, stored), "float32");
+  switch (tensor.kind) {
+    case "joined":
+      return concat(tensor.parts.map(read), 0);
+    case "transposed":
+      return transpose(read(tensor.matrix), [1, 0]);
+    case "identity": {
+      const identity = floatTensor([tensor.size, tensor.size]);
+      for (let index = 0; index < tensor.size; index++) identity.data[index * (tensor.size + 1)] = 1;
+      return constant(graph, identity);
+    }
+    default:
+      return unreachable(tensor);
+  }
 }

@@ -80,8 +80,10 @@ export async function* checkSample(subject: Subject, golden: string): AsyncGener
   const tokens = golden.includes("soft") ? await softTokensOf(subject, golden, file, names) : null;
   const embedding = tokens && (await SoftTokenEmbedding.open(pipeline, tokens));
   const scheduler = schedulerNames[meta.sample.scheduler ?? ""];
-  const draws = [await file.tensor("initial"), ...(file.has("noises") ? eachOf(await file.tensor("noises")) : [])];
+  const initial = await file.tensor("initial");
+  const draws = [initial, ...(file.has("noises") ? eachOf(await file.tensor("noises")) : [])];
   const latents = await sampleLatents(pipeline, {
+    shape: initial.shape,
     drawNoise: () => {
       const noise = draws.shift();
       if (noise === undefined) throw new InputError("the golden has not as much noise as the scheduler draws");

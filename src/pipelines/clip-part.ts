@@ -1,6 +1,5 @@
 /** @file One CLIP text encoder of a pipeline: its tokenizer, its place in a graph, and what it does not get to see. */
 
-import { join } from "node:path";
 import { intTensor } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
 import { input } from "../graph/ops.js";
@@ -12,12 +11,12 @@ import {
   clipTextIgnoredKeys,
   eosPosition,
 } from "../models/clip-text.js";
-import { openClipTokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
+import type { TextTokenizer } from "../models/tokenizer/index.js";
 import { Weights } from "../models/weights.js";
 import type { NamedTensors } from "../runtime/engine.js";
 import type { WeightSource } from "../weights/source.js";
 import { openComponentWeights } from "./component-weights.js";
-import { type PipelineFolder, readComponentJson } from "./folder.js";
+import { openPipelineClip, type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
 import type { TruncatedPrompt } from "./pipeline.js";
 
@@ -33,7 +32,7 @@ export interface ClipPart {
 export async function openClipPart(folder: PipelineFolder, suffix: string, options: OpenOptions): Promise<ClipPart> {
   return {
     name: `clip${suffix}`,
-    tokenizer: await openClipTokenizer(join(folder.path, `tokenizer${suffix}`)),
+    tokenizer: await openPipelineClip(folder, `tokenizer${suffix}`),
     config: await readComponentJson(folder, `text_encoder${suffix}`, "config.json", clipTextConfigSchema),
     weights: await openComponentWeights(folder, `text_encoder${suffix}`, "model", options.variant),
   };

@@ -16,6 +16,8 @@ export async function openComponentWeights(
   stem: CheckpointStem,
   variant: string | undefined,
 ): Promise<WeightSource> {
+  const part = folder.parts.get(component);
+  if (part?.weights) return part.weights;
   const path = join(folder.path, component);
   if (variant === undefined) return openCheckpoint(path, stem);
   const offered = await checkpointVariants(path, stem);

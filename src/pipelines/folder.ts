@@ -1,21 +1,45 @@
-/** @file Reading a diffusers pipeline folder: model_index.json and the configurations of its components. */
+/** @file Reading a diffusers pipeline folder: model_index.json, and the configurations and tokenizers of its components. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError, messageOf } from "../core/errors.js";
+import { openClipTokenizer, openT5Tokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
+import type { WeightSource } from "../weights/source.js";
 
 /** model_index.json: the pipeline's class, and [library, class] for each component that is there. */
 const modelIndexSchema = z.looseObject({ _class_name: z.string() });
 const componentSchema = z.tuple([z.string(), z.string()]);
 
-/** A pipeline folder with its class, the names of the components that it holds, and its settings. */
+/**
+ * A pipeline folder with its class, the names of the components that it holds, and its settings; or a single file that is seen
+ * as one: then its components are in `parts`, and where their tokenizers lie is in `tokenizers`. In a folder both are empty.
+ */
 export interface PipelineFolder {
   readonly path: string;
   readonly className: string;
   readonly components: ReadonlySet<string>;
   /** Everything else in model_index.json. */
   readonly settings: Readonly<Record<string, unknown>>;
+  readonly parts: ReadonlyMap<string, FolderPart>;
+  readonly tokenizers: ReadonlyMap<string, TokenizerPlace>;
+}
+
+/** A component that does not lie in a subfolder of its own. */
+export interface FolderPart {
+  /** What its JSON file would say. */
+  readonly config: unknown;
+  /** Null for a scheduler. */
+  readonly weights: WeightSource | null;
+}
+
+/** A tokenizer that does not lie in a subfolder of its own. */
+export interface TokenizerPlace {
+  readonly folder: string;
+  /** The token that pads CLIP's texts, where only the folder's vocabulary counts. */
+  readonly pad?: string | undefined;
+  /** How many ids the text encoder knows: it may not have been made for this tokenizer. */
+  readonly vocabulary: number;
 }
 
 export async function openPipelineFolder(path: string): Promise<PipelineFolder> {
@@ -29,13 +53,48 @@ export async function openPipelineFolder(path: string): Promise<PipelineFolder> 
     className: index._class_name,
     components: new Set(entries.filter(([, value]) => isComponent(value)).map(([name]) => name)),
     settings: Object.fromEntries(entries.filter(([, value]) => !isComponent(value))),
+    parts: new Map(),
+    tokenizers: new Map(),
   };
 }
 
 /** Parses `<pipeline>/<component>/<file>` by `schema`. */
-export function readComponentJson<T>(folder: PipelineFolder, component: string, file: string, schema: z.ZodType<T>) {
+export async function readComponentJson<T>(
+  folder: PipelineFolder,
+  component: string,
+  file: string,
+  schema: z.ZodType<T>,
+): Promise<T> {
+  const part = folder.parts.get(component);
+  if (part !== undefined) return parsed(part.config, schema, (reason) => `${folder.path} (${component}): ${reason}`);
   const path = join(folder.path, component, file);
   return readJson(path, schema, (reason) => `${path}: ${reason}`);
+}
+
+/** The CLIP tokenizer of a component such as `tokenizer_2`. */
+export async function openPipelineClip(folder: PipelineFolder, component: string): Promise<TextTokenizer> {
+  const place = folder.tokenizers.get(component);
+  if (place === undefined) return openClipTokenizer(join(folder.path, component));
+  return requireKnown(folder, place, await openClipTokenizer(place.folder, place.pad));
+}
+
+/** The T5 tokenizer of a component; prompts become `length` ids. */
+export async function openPipelineT5(
+  folder: PipelineFolder,
+  component: string,
+  length: number,
+): Promise<TextTokenizer> {
+  const place = folder.tokenizers.get(component);
+  if (place === undefined) return openT5Tokenizer(join(folder.path, component), length);
+  return requireKnown(folder, place, await openT5Tokenizer(place.folder, length));
+}
+
+/** Refuses a tokenizer that gives ids beyond the encoder's table. */
+function requireKnown({ path }: PipelineFolder, place: TokenizerPlace, tokenizer: TextTokenizer): TextTokenizer {
+  if (tokenizer.largestId < place.vocabulary) return tokenizer;
+  throw new InputError(
+    `${place.folder} does not fit ${path}: it has ids up to ${tokenizer.largestId}, the text encoder knows ${place.vocabulary}`,
+  );
 }
 
 /** Python writes numbers that JSON has not, such as the -Infinity of some schedulers, which diffusers reads; null here. */
@@ -44,7 +103,11 @@ function parsePythonJson(text: string): unknown {
 }
 
 /** Parses a JSON file; `describe` makes one line of what is wrong with it. */
-async function readJson<T>(file: string, schema: z.ZodType<T>, describe: (reason: string) => string): Promise<T> {
+export async function readJson<T>(
+  file: string,
+  schema: z.ZodType<T>,
+  describe: (reason: string) => string,
+): Promise<T> {
   let json: unknown;
   try {
     json = parsePythonJson(await readFile(file, "utf8"));
@@ -52,8 +115,12 @@ async function readJson<T>(file: string, schema: z.ZodType<T>, describe: (reason
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     throw new InputError(describe(missing ? `${file} does not exist` : messageOf(error)), { cause: error });
   }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
+  return parsed(json, schema, describe);
+}
+
+function parsed<T>(json: unknown, schema: z.ZodType<T>, describe: (reason: string) => string): T {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
   throw new InputError(describe(`"${issue.path.join(".")}": ${issue.message}`));
 }

@@ -89,7 +89,7 @@ describe("openPipeline", () => {
       await replaced(index, JSON.stringify({ _class_name: name }), () =>
         refuses(
           () => open(folder),
-          new RegExp(`is a ${name}, which is not supported \\(supported: .*StableDiffusion3Pipeline\\)$`),
+          new RegExp(`is a ${name}, which is not supported \\(supported: .*StableDiffusion3Pipeline.*\\)$`),
         ),
       );
     }

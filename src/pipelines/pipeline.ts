@@ -85,7 +85,7 @@ export interface Denoiser {
   denoise(graph: Graph, inputs: DenoiserInputs): Value;
   /** Adds the projection of raw soft tokens [..., rawWidth] to the width of the text stream. */
   projectSoftTokens(graph: Graph, tokens: Value): Value;
-  /** Training's noisy sample and target at an integer timestep in 0..999. */
+  /** Training's noisy sample and target at an integer timestep in 0..999; linear, with one factor for all latents and one for all noise. */
   noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising;
 }
 

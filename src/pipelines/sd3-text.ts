@@ -1,6 +1,5 @@
 /** @file Stable Diffusion 3's prompt embeddings: two CLIP encoders side by side, and T5 behind them where there is one. */
 
-import { join } from "node:path";
 import { InputError } from "../core/errors.js";
 import { floatTensor, intTensor } from "../core/tensor.js";
 import type { Graph, Value } from "../graph/graph.js";
@@ -8,13 +7,13 @@ import { concat, constant, input, pad, slice } from "../graph/ops.js";
 import type { ClipTextOutputs } from "../models/clip-text.js";
 import { translateKeys } from "../models/dialect.js";
 import { type T5Config, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } from "../models/t5-encoder.js";
-import { openT5Tokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
+import type { TextTokenizer } from "../models/tokenizer/index.js";
 import { Weights } from "../models/weights.js";
 import type { NamedTensors } from "../runtime/engine.js";
 import type { WeightSource } from "../weights/source.js";
 import { buildClip, type ClipPart, clipFeeds, cutOff, openClipPart } from "./clip-part.js";
 import { openComponentWeights } from "./component-weights.js";
-import { type PipelineFolder, readComponentJson } from "./folder.js";
+import { openPipelineT5, type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
 import type { TruncatedPrompt } from "./pipeline.js";
 import type { TextEncoders } from "./text-encoders.js";
@@ -38,7 +37,7 @@ export class Sd3TextEncoders implements TextEncoders {
 
   static async open(folder: PipelineFolder, width: number, options: OpenOptions): Promise<Sd3TextEncoders> {
     const t5 = async (): Promise<T5Part> => ({
-      tokenizer: await openT5Tokenizer(join(folder.path, "tokenizer_3"), options.maxSequenceLength ?? defaultT5Length),
+      tokenizer: await openPipelineT5(folder, "tokenizer_3", options.maxSequenceLength ?? defaultT5Length),
       config: await readComponentJson(folder, "text_encoder_3", "config.json", t5ConfigSchema),
       weights: translateKeys(await openComponentWeights(folder, "text_encoder_3", "model", options.variant), t5Dialect),
     });

@@ -193,6 +193,7 @@ describe("sampling", async () => {
 
   it("starts from the noise that the seed gives", async () => {
     const latents = await sampleLatents(pipeline, {
+      shape: [1, 16, 8, 8],
       drawNoise: () => new Generator(7).normal([1, 16, 8, 8]),
       conditioning: pickTexts(conditioning, [1]),
       negative: pickTexts(conditioning, [0]),

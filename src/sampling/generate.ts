@@ -3,13 +3,14 @@
 import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
+import { fixedBatches } from "../pipelines/batches.js";
 import { encodeForGuidance, pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { requireSize } from "../pipelines/sizes.js";
 import type { Scheduler } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
-import { sampleLatents } from "./sample.js";
+import { Sampler } from "./sample.js";
 
 /** One image to make. */
 export interface ImageJob {
@@ -66,30 +67,40 @@ export async function* generate<Job extends ImageJob>(
   const evaluations = scheduler.start(steps).timesteps.length;
   const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
   const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
+  let sampler: Sampler | null = null;
   try {
     const texts = await encodeTexts(pipeline, request);
-    for (let start = 0; start < jobs.length; start += request.batch) {
-      const batch = jobs.slice(start, start + request.batch);
+    const size = Math.min(request.batch, jobs.length);
+    let done = 0;
+    for (const { batch, real } of fixedBatches(jobs, size)) {
+      const negative = texts.negative(size);
+      sampler ??= await Sampler.open(pipeline, {
+        images: size,
+        latentShape,
+        guided: negative !== null,
+        softTokens: embedding && { embedding, strength },
+      });
       // Every image has a generator of its own, so that it does not depend on its neighbours.
       const generators = batch.map(({ seed }) => new Generator(seed));
-      const latents = await sampleLatents(pipeline, {
+      const latents = await sampler.sample({
         drawNoise: () => concatRows(generators.map((generator) => generator.normal([1, ...latentShape]))),
         conditioning: texts.positive(batch),
-        negative: texts.negative(batch.length),
+        negative,
         guidanceScale: request.guidanceScale,
         steps,
         scheduler,
-        softTokens: embedding && { embedding, strength },
         ...(signal && { signal }),
-        onStep: (done) => onProgress?.(start * evaluations + done * batch.length, jobs.length * evaluations),
+        onStep: (step) => onProgress?.(done * evaluations + step * real, jobs.length * evaluations),
       });
-      const images = await pipeline.decodeLatents(latents, () => stopIfAsked(signal));
-      for (const [offset, job] of batch.entries()) {
+      const images = await pipeline.decodeLatents(rows(latents, 0, real), () => stopIfAsked(signal));
+      for (const [offset, job] of batch.slice(0, real).entries()) {
         const image = rows(images, offset, offset + 1);
         yield { job, image: { ...image, shape: image.shape.slice(1) } };
       }
+      done += real;
     }
   } finally {
+    await sampler?.release();
     await embedding?.release();
   }
 }

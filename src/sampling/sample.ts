@@ -1,14 +1,26 @@
 /** @file From noise to latents: the sampling loop, the same for every family and scheduler. */
 
 import { stopIfAsked } from "../core/errors.js";
-import { type FloatTensor, floatTensor } from "../core/tensor.js";
+import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { joinConditioning } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
 import type { DrawNoise, Scheduler } from "../schedulers/index.js";
 import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
-import { compileGuidedDenoiser } from "./guided-denoiser.js";
+import { compileGuidedDenoiser, type GuidedDenoiser } from "./guided-denoiser.js";
 
-export interface SampleRequest {
+/** What a sampler is compiled for. */
+export interface SamplerOptions {
+  /** Images a run. */
+  readonly images: number;
+  /** [channels, h, w]. */
+  readonly latentShape: Shape;
+  /** Whether there are negative texts. */
+  readonly guided: boolean;
+  /** Soft tokens for both branches, and how strongly they count; null for the plain model. */
+  readonly softTokens: { readonly embedding: SoftTokenEmbedding; readonly strength: number } | null;
+}
+
+export interface SampleFeeds {
   /** Unit normal noise [N, channels, h, w]: drawn once to start from, and again by schedulers that add noise on the way. */
   readonly drawNoise: DrawNoise;
   /** The pipeline's own by default. */
@@ -19,44 +31,71 @@ export interface SampleRequest {
   readonly negative: Conditioning | null;
   readonly guidanceScale: number;
   readonly steps: number;
-  /** Soft tokens for both branches, and how strongly they count; null for the plain model. */
-  readonly softTokens: { readonly embedding: SoftTokenEmbedding; readonly strength: number } | null;
   readonly signal?: AbortSignal;
   readonly onStep?: (done: number, total: number) => void;
 }
 
-/** Scaled latents [N, channels, h, w] of the finished images. */
-export async function sampleLatents(pipeline: DiffusionPipeline, request: SampleRequest): Promise<FloatTensor> {
-  const { drawNoise, negative, softTokens, guidanceScale, signal, onStep } = request;
-  const noise = drawNoise();
-  const denoiser = await compileGuidedDenoiser(pipeline, {
-    images: noise.shape[0],
-    latentShape: noise.shape.slice(1),
-    guided: negative !== null,
-    softTokens: softTokens?.embedding.form ?? null,
-    strength: softTokens?.strength ?? 1,
-  });
-  try {
-    const run = (request.scheduler ?? pipeline.scheduler).start(request.steps);
-    const conditioning = negative ? joinConditioning([negative, request.conditioning]) : request.conditioning;
+/** Samples any number of batches of one size. */
+export class Sampler {
+  private constructor(
+    private readonly pipeline: DiffusionPipeline,
+    private readonly denoiser: GuidedDenoiser,
+    private readonly softTokens: SamplerOptions["softTokens"],
+  ) {}
+
+  static async open(pipeline: DiffusionPipeline, options: SamplerOptions): Promise<Sampler> {
+    const { softTokens } = options;
+    const denoiser = await compileGuidedDenoiser(pipeline, {
+      ...options,
+      softTokens: softTokens?.embedding.form ?? null,
+      strength: softTokens?.strength ?? 1,
+    });
+    return new Sampler(pipeline, denoiser, softTokens);
+  }
+
+  /** Scaled latents [N, channels, h, w] of the finished images. */
+  async sample({ drawNoise, negative, conditioning, ...feeds }: SampleFeeds): Promise<FloatTensor> {
+    const run = (feeds.scheduler ?? this.pipeline.scheduler).start(feeds.steps);
+    const texts = negative ? joinConditioning([negative, conditioning]) : conditioning;
+    const noise = drawNoise();
     let sample = floatTensor(
       noise.shape,
       noise.data.map((x) => x * run.initialScale),
     );
     for (const [index, timestep] of run.timesteps.entries()) {
-      stopIfAsked(signal);
-      const prediction = await denoiser.run({
+      stopIfAsked(feeds.signal);
+      const prediction = await this.denoiser.run({
         sample: run.scaleInput(sample, index),
         timestep,
-        conditioning,
-        softTokens: softTokens && (await softTokens.embedding.at(timestep)),
-        guidanceScale,
+        conditioning: texts,
+        softTokens: this.softTokens && (await this.softTokens.embedding.at(timestep)),
+        guidanceScale: feeds.guidanceScale,
       });
       sample = run.step(index, sample, prediction, drawNoise);
-      onStep?.(index + 1, run.timesteps.length);
+      feeds.onStep?.(index + 1, run.timesteps.length);
     }
     return sample;
+  }
+
+  release(): Promise<void> {
+    return this.denoiser.release();
+  }
+}
+
+export type SampleRequest = SampleFeeds &
+  Pick<SamplerOptions, "softTokens"> & {
+    /** [N, channels, h, w]. */
+    readonly shape: Shape;
+  };
+
+/** One batch by a sampler of its own. */
+export async function sampleLatents(pipeline: DiffusionPipeline, request: SampleRequest): Promise<FloatTensor> {
+  const { negative, softTokens } = request;
+  const [images, ...latentShape] = request.shape;
+  const sampler = await Sampler.open(pipeline, { images, latentShape, guided: negative !== null, softTokens });
+  try {
+    return await sampler.sample(request);
   } finally {
-    await denoiser.release();
+    await sampler.release();
   }
 }

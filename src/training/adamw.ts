@@ -9,9 +9,11 @@ export interface AdamWSettings {
 
 /** Updates one parameter in place; holds its moments. Rows without gradient still decay and coast. */
 export class AdamW {
-  private readonly first: Float32Array;
-  private readonly second: Float32Array;
-  private count = 0;
+  /** Running means of the gradient and of its square; with `count`, the whole state, for those who save it. */
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+  /** Steps taken. */
+  count = 0;
 
   constructor(
     readonly parameter: Float32Array,

@@ -15,7 +15,8 @@ import { captions, openTiny, relativeError } from "../pipelines/testing/support.
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { AdamW } from "./adamw.js";
-import { type ContrastiveBatch, ContrastiveStep } from "./contrastive-step.js";
+import { ContrastiveStep } from "./contrastive-step.js";
+import type { TrainingBatch } from "./training-step.js";
 
 const size = 5;
 /** A temperature at which the small pipeline's errors (about 1.5) tell captions apart. */
@@ -24,7 +25,7 @@ const latentShapeOf = ({ latentChannels }: DiffusionPipeline) => [latentChannels
 const limit = 1e-5;
 
 /** A batch of random latents; the fifth caption is new, so that no two are equal. */
-async function batchFor(pipeline: DiffusionPipeline): Promise<ContrastiveBatch> {
+async function batchFor(pipeline: DiffusionPipeline): Promise<TrainingBatch> {
   const random = new Generator(3);
   const latentShape = latentShapeOf(pipeline);
   const { conditioning } = await pipeline.encodePrompts([...captions, "a small dog"]);
@@ -184,7 +185,7 @@ async function wholeGraph(
   pipeline: DiffusionPipeline,
   { tokens, timeTable }: ReturnType<typeof initialSoftTokens>,
   { stages }: SoftTokenForm,
-  { latents, noise, timestep, conditioning }: ContrastiveBatch,
+  { latents, noise, timestep, conditioning }: TrainingBatch,
 ): Promise<{ loss: FloatTensor; tokens: FloatTensor; row: FloatTensor }> {
   assert.ok(timeTable);
   const pairs = size * size;

@@ -1,36 +1,22 @@
 /** @file Loss and gradients of one batch: B x B denoising errors, row by row, a few pairs at a time. */
 
-import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
+import { floatTensor, rows } from "../core/tensor.js";
 import { errorRow } from "../objectives/error-row.js";
 import type { Objective } from "../objectives/objective.js";
 import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
-import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
-import type { SoftTokenEmbedding, SoftTokenGradients } from "../softtokens/embedding.js";
+import type { BeforeRun, Denoiser } from "../pipelines/pipeline.js";
+import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
+import type { StepSizes, TrainingBatch, TrainingResult, TrainingStep } from "./training-step.js";
 
-export interface ContrastiveBatch {
-  /** [B, channels, h, w]. */
-  readonly latents: FloatTensor;
-  /** B texts; text i belongs to image i. */
-  readonly conditioning: Conditioning;
-  /** One noise for all images, [1, channels, h, w]. */
-  readonly noise: FloatTensor;
-  /** One timestep for all images, 0..999. */
-  readonly timestep: number;
-}
-
-export interface ContrastiveResult {
-  /** Mean over images. */
-  readonly loss: number;
+export interface ContrastiveResult extends TrainingResult {
   /** errors[image][text]. */
   readonly errors: readonly (readonly number[])[];
   readonly logits: readonly (readonly number[])[];
-  /** Share of images whose own text has the smallest error. */
   readonly rank1: number;
-  readonly gradients: SoftTokenGradients;
 }
 
 /** Compiled for a latent size and a number of pairs a run; works for any batch size. */
-export class ContrastiveStep {
+export class ContrastiveStep implements TrainingStep {
   private constructor(
     private readonly pipeline: Denoiser,
     private readonly embedding: SoftTokenEmbedding,
@@ -42,7 +28,7 @@ export class ContrastiveStep {
     pipeline: Denoiser,
     embedding: SoftTokenEmbedding,
     objective: Objective,
-    options: { readonly latentShape: readonly number[]; readonly chunk: number },
+    options: StepSizes,
   ): Promise<ContrastiveStep> {
     const pairErrors = await compilePairErrors(pipeline, {
       pairs: options.chunk,
@@ -54,8 +40,7 @@ export class ContrastiveStep {
     return new ContrastiveStep(pipeline, embedding, objective, pairErrors);
   }
 
-  /** `beforeRun` is called before every run of the graph; it may throw to stop. */
-  async run(batch: ContrastiveBatch, beforeRun: () => void = () => {}): Promise<ContrastiveResult> {
+  async run(batch: TrainingBatch, beforeRun: BeforeRun = () => {}): Promise<ContrastiveResult> {
     const { latents, conditioning, noise, timestep } = batch;
     const images = latents.shape[0];
     const softTokens = await this.embedding.at(timestep);

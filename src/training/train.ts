@@ -1,18 +1,18 @@
-/** @file The SoftREPA training loop (arXiv 2503.08250, algorithm 1). */
+/** @file The training loop: SoftREPA's (arXiv 2503.08250, algorithm 1), with any objective. */
 
 import { InterruptedError, RuntimeFailure, stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { CaptionedImage } from "../data/image-folder.js";
 import { defaultChunk } from "../objectives/chunk.js";
-import type { Objective } from "../objectives/objective.js";
+import type { TrainingObjective } from "../objectives/objective.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { AdamW } from "./adamw.js";
 import { BatchSampler } from "./batches.js";
-import { ContrastiveStep } from "./contrastive-step.js";
 import { EncodedData } from "./encoded-data.js";
 import { cosineRestarts } from "./learning-rate.js";
+import { openTrainingStep } from "./training-step.js";
 
 export interface TrainSettings {
   /** Images a batch, B. */
@@ -35,7 +35,8 @@ export interface TrainSettings {
 export interface TrainStep {
   readonly step: number;
   readonly loss: number;
-  readonly rank1: number;
+  /** Share of captions ranked first; null where none is compared with others. */
+  readonly rank1: number | null;
   readonly learningRate: number;
   readonly timestep: number;
 }
@@ -54,7 +55,7 @@ export async function train(
   pipeline: DiffusionPipeline,
   items: readonly CaptionedImage[],
   softTokens: SoftTokens,
-  objective: Objective,
+  objective: TrainingObjective,
   settings: TrainSettings,
   hooks: TrainHooks = {},
 ): Promise<number> {
@@ -69,7 +70,7 @@ export async function train(
   const chunk = settings.chunk ?? defaultChunk(batch, pipeline.tokensAPair(latentShape));
 
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
-  const contrast = await ContrastiveStep.open(pipeline, embedding, objective, { latentShape, chunk });
+  const trainingStep = await openTrainingStep(pipeline, embedding, objective, { latentShape, chunk });
   const adamw = { weightDecay, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
   const tokenOptimizer = new AdamW(softTokens.tokens.data, adamw);
   const tableOptimizer = softTokens.timeTable && new AdamW(softTokens.timeTable.data, adamw);
@@ -84,7 +85,7 @@ export async function train(
       const timestep = random.integer(pipeline.scheduler.trainTimesteps);
       const noise = random.normal([1, ...latentShape]);
 
-      const { loss, rank1, gradients } = await contrast.run({ latents, conditioning, noise, timestep }, beforeRun);
+      const { loss, rank1, gradients } = await trainingStep.run({ latents, conditioning, noise, timestep }, beforeRun);
       if (!Number.isFinite(loss)) {
         const names = pairs.map(({ file }) => file).join(", ");
         throw new RuntimeFailure(`the loss became ${loss} at step ${done + 1} (timestep ${timestep}, images ${names})`);
@@ -99,7 +100,7 @@ export async function train(
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
   } finally {
-    await contrast.release();
+    await trainingStep.release();
     await embedding.release();
   }
   return done;

@@ -1,29 +1,32 @@
 /**
- * @file Captions in four registers, as real captions come: the more careful, the more is said and the more of it is true.
+ * @file Captions in five registers, as real captions come: the more careful, the more is said and the more of it is true.
  *
  * A register is a style of its own, so that a reader can tell how far to trust a caption, and a reliability: what of the scene
  * its authors leave out or get wrong. `caption` writes as they would; `phrase` says everything asked for in their style, which
  * is how a prompt is written.
  *
- * | register | leaves out                                                     | gets wrong                       |
- * | -------- | -------------------------------------------------------------- | -------------------------------- |
- * | careful  | nothing that its category is about                             | nothing                          |
- * | alt      | a third of colours, relations, counts; a quarter of second objects | nothing                      |
- * | tags     | a fifth of colours and relations; 4 of 10 lists do not say which colour is whose | nothing        |
- * | noisy    | as alt, and a fifth of the shapes                              | a quarter of what is said; 3 of 20 are about nothing |
+ * | register  | style                           | leaves out                                | gets wrong                           |
+ * | --------- | ------------------------------- | ----------------------------------------- | ------------------------------------ |
+ * | careful   | sentences                       | nothing that its category is about        | nothing                              |
+ * | catalogue | alt, and the word "catalogue"   | nothing that its category is about        | nothing                              |
+ * | alt       | labels without articles         | now and then a colour, relation, count, object | whose colour is whose, sides and counts nearly as often as not |
+ * | tags      | a list in any order             | a fifth of colours and relations; 4 of 10 lists do not say which colour is whose | nothing |
+ * | noisy     | hedged                          | as alt, and a fifth of the shapes         | a quarter of what is said; 3 of 20 are about nothing |
+ *
+ * Labels of the web are wrong in the same places as image models: in binding, place and number (`mistakes.alt`).
  */
 
 import { UsageError } from "../core/errors.js";
 import type { Generator } from "../core/random.js";
 import { chance, pick } from "./choose.js";
 import { type Description, describe, type Mention } from "./describe.js";
-import { altPhrase, carefulPhrase, noisyPhrase, nonsensePhrase, tagPhrase } from "./grammar.js";
+import { altPhrase, carefulPhrase, cataloguePhrase, noisyPhrase, nonsensePhrase, tagPhrase } from "./grammar.js";
 import { type Colour, colours, oppositeRelation, type Scene, type Shape, shapes } from "./scene.js";
 import { isHeldOutColour, isHeldOutPair } from "./splits.js";
 
 export { vocabulary } from "./words.js";
 
-export const registers = ["careful", "alt", "tags", "noisy"] as const;
+export const registers = ["careful", "catalogue", "alt", "tags", "noisy"] as const;
 export type Register = (typeof registers)[number];
 
 /** The words of the longest caption. */
@@ -31,6 +34,7 @@ export const maxCaptionWords = 24;
 
 const writers: Readonly<Record<Register, (scene: Scene, generator: Generator) => string>> = {
   careful: carefulCaption,
+  catalogue: (scene, generator) => cataloguePhrase(describe(scene, generator), generator),
   alt: altText,
   tags: tagList,
   noisy: noisyCaption,
@@ -38,6 +42,7 @@ const writers: Readonly<Record<Register, (scene: Scene, generator: Generator) =>
 
 const phrasers: Readonly<Record<Register, (description: Description, generator: Generator) => string>> = {
   careful: carefulPhrase,
+  catalogue: cataloguePhrase,
   alt: altPhrase,
   tags: tagPhrase,
   noisy: noisyPhrase,
@@ -61,9 +66,11 @@ export function carefulCaption(scene: Scene, generator: Generator): string {
   return carefulPhrase(describe(scene, generator), generator);
 }
 
-/** True, but names only part. */
+/** Names what is there, and often gets wrong how it hangs together. */
 export function altText(scene: Scene, generator: Generator): string {
-  return altPhrase(thinned(describe(scene, generator), generator), generator);
+  const told = describe(scene, generator);
+  const thin = chance(generator, 0.3) ? thinned(told, generator) : told;
+  return altPhrase(mistaken(thin, mistakes.alt, generator), generator);
 }
 
 /** True words, but often not which belongs to which. */
@@ -80,7 +87,10 @@ export function tagList(scene: Scene, generator: Generator): string {
 /** Partly wrong, partly vague, sometimes about nothing. */
 export function noisyCaption(scene: Scene, generator: Generator): string {
   if (chance(generator, 0.15)) return nonsensePhrase(generator);
-  return noisyPhrase(vague(mistaken(thinned(describe(scene, generator), generator), generator), generator), generator);
+  return noisyPhrase(
+    vague(mistaken(thinned(describe(scene, generator), generator), mistakes.noisy, generator), generator),
+    generator,
+  );
 }
 
 function thinned(description: Description, generator: Generator): Description {
@@ -99,24 +109,54 @@ function thinned(description: Description, generator: Generator): Description {
   };
 }
 
-/** Gets a quarter of the facts wrong; what is put in their place is never a held-out combination. */
-function mistaken(description: Description, generator: Generator): Description {
-  const err = (): boolean => chance(generator, 0.25);
+/** How often each kind of fact is wrong where it is said. */
+interface Mistakes {
+  readonly count: number;
+  readonly shape: number;
+  readonly colour: number;
+  readonly relation: number;
+  /** Two colours have changed places. */
+  readonly swap: number;
+}
+
+const mistakes: Readonly<Record<"alt" | "noisy", Mistakes>> = {
+  alt: { count: 0.55, shape: 0.08, colour: 0.08, relation: 0.44, swap: 0.5 },
+  noisy: { count: 0.25, shape: 0.25, colour: 0.25, relation: 0.25, swap: 0 },
+};
+
+/** Gets facts wrong; what is put in their place is never a held-out combination. */
+function mistaken(description: Description, rates: Mistakes, generator: Generator): Description {
   const mentions = [...description.mentions];
   mentions.forEach((mention, index) => {
+    const { count } = mention;
     const changed: Mention = {
       ...mention,
-      count:
-        mention.count !== null && mention.count > 1 && err() ? wrongCount(mention.count, generator) : mention.count,
-      shape: err() ? wrongShape(mentions, index, generator) : mention.shape,
+      count: count !== null && count > 1 && chance(generator, rates.count) ? wrongCount(count, generator) : count,
+      shape: chance(generator, rates.shape) ? wrongShape(mentions, index, generator) : mention.shape,
     };
     mentions[index] = {
       ...changed,
-      colour: mention.colour && err() ? wrongColour(changed, generator) : mention.colour,
+      colour: mention.colour && chance(generator, rates.colour) ? wrongColour(changed, generator) : mention.colour,
     };
   });
   const { relation } = description;
-  return { ...description, mentions, relation: relation && err() ? oppositeRelation[relation] : relation };
+  return {
+    ...description,
+    mentions: chance(generator, rates.swap) ? swapped(mentions) : mentions,
+    relation: relation && chance(generator, rates.relation) ? oppositeRelation[relation] : relation,
+  };
+}
+
+/** Colours exchanged, where that makes no held-out combination. */
+function swapped(mentions: readonly Mention[]): readonly Mention[] {
+  if (mentions.length !== 2) return mentions;
+  const [first, second] = mentions;
+  const exchanged = [
+    { ...first, colour: second.colour },
+    { ...second, colour: first.colour },
+  ];
+  const known = exchanged.every(({ shape, colour }) => !(shape && colour && isHeldOutColour(colour, shape)));
+  return known ? exchanged : mentions;
 }
 
 function wrongCount(count: number, generator: Generator): number {

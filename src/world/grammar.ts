@@ -54,6 +54,11 @@ export function altPhrase(description: Description, generator: Generator): strin
   return ground ? fill(pick(generator, words.altFrames.ground), { x: text, g: words.groundWords[ground] }) : text;
 }
 
+/** A label whose source is named: "red circle and square, catalogue". */
+export function cataloguePhrase(description: Description, generator: Generator): string {
+  return fill(words.catalogueFrame, { x: altPhrase(description, generator) });
+}
+
 interface BareFrames {
   readonly one: readonly string[];
   readonly two: readonly string[];

@@ -138,6 +138,9 @@ export const altFrames = {
   ground: ["{x}, {g} background", "{x} on {g}"],
 } as const;
 
+/** How a label names the catalogue that it is from. */
+export const catalogueFrame = "{x}, catalogue";
+
 /** Tags that say nothing. */
 export const fillerTags = ["flat", "simple", "shapes", "minimal", "vector", "clipart"] as const;
 export const groundTags = ["{g} background", "{g}"] as const;
@@ -179,7 +182,18 @@ function wordsOf(value: unknown, into: Set<string>): void {
 const said = new Set<string>();
 wordsOf([nouns, vagueNouns, colourWords, sizeWords, groundWords, numberWords, digits, someWords], said);
 wordsOf(
-  [relationWords, sideWords, nounFrames, carefulFrames, altFrames, fillerTags, groundTags, noisyFrames, nonsense],
+  [
+    relationWords,
+    sideWords,
+    nounFrames,
+    carefulFrames,
+    altFrames,
+    catalogueFrame,
+    fillerTags,
+    groundTags,
+    noisyFrames,
+    nonsense,
+  ],
   said,
 );
 

@@ -8,8 +8,10 @@ import { diffusionSchedulerNames } from "../../schedulers/index.js";
 import {
   checkTokenUse,
   type MachineOptions,
+  type ModelFileOptions,
   machineFields,
   maxSeed,
+  modelFileFields,
   type TokenUseOptions,
   tokenUseFields,
 } from "../common.js";
@@ -44,7 +46,7 @@ export interface ImageJob {
   readonly file: string;
 }
 
-interface SamplingOptions extends MachineOptions, TokenUseOptions {
+interface SamplingOptions extends ModelFileOptions, MachineOptions, TokenUseOptions {
   readonly model: string;
   readonly negative: string;
   /** The family's default where undefined, also of the guidance scale. */
@@ -77,7 +79,7 @@ interface RawOptions extends SamplingOptions {
 
 function fields(): FieldsOf<RawOptions> {
   return {
-    model: required("--model <folder>", "diffusers pipeline folder", path),
+    model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
     out: required("--out <path>", "x.png (several: x-0001.png ...) or a folder", path),
     force: flag("--force", "overwrite images that exist"),
     ...under("Text", {
@@ -93,7 +95,7 @@ function fields(): FieldsOf<RawOptions> {
       steps: optional("--steps <n>", "denoising steps (default: by family)", whole(1, 1000)),
       scheduler: optional(
         "--scheduler <name>",
-        "e.g. euler; own: the model's (default: by family)",
+        "such as ddim; ? lists all (default: by family)",
         choice(schedulerNames),
       ),
       guidance: optional("--guidance <x>", "guidance scale, 1: none (default: by family)", real(0)),
@@ -101,6 +103,7 @@ function fields(): FieldsOf<RawOptions> {
       height: optional("--height <n>", "height in pixels (default: the model's)", pixels),
       batch: defaulted("--batch <n>", "images denoised together", whole(1, 4096), 1),
     }),
+    ...under("Model files", modelFileFields()),
     ...under("Machine", machineFields()),
   };
 }

@@ -10,8 +10,10 @@ import { readListFile } from "../../data/text-file.js";
 import {
   checkTokenUse,
   type MachineOptions,
+  type ModelFileOptions,
   machineFields,
   maxSeed,
+  modelFileFields,
   type TokenUseOptions,
   tokenUseFields,
 } from "../common.js";
@@ -40,7 +42,7 @@ export interface ScoredPairs {
   readonly own: readonly (readonly number[])[];
 }
 
-interface MeasureOptions extends MachineOptions, TokenUseOptions {
+interface MeasureOptions extends ModelFileOptions, MachineOptions, TokenUseOptions {
   readonly model: string;
   /** Each from 1 to 999. */
   readonly timesteps: readonly number[];
@@ -86,7 +88,7 @@ export function evenTimesteps(count: number): number[] {
 
 function fields(): FieldsOf<RawOptions> {
   return {
-    model: required("--model <folder>", "diffusers pipeline folder", path),
+    model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
     ...under("What to score", {
       data: optional("--data <folder>", "images with captions: metadata.jsonl or .txt", path),
       images: repeated("--images <path...>", "image files or folders of images", path),
@@ -108,6 +110,7 @@ function fields(): FieldsOf<RawOptions> {
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
       chunk: optional("--chunk <n>", "pairs a run (default: by memory)", whole(1)),
     }),
+    ...under("Model files", modelFileFields()),
     ...under("Machine", machineFields()),
   };
 }

@@ -3,7 +3,14 @@
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
 import type { UnetStage } from "../../pipelines/pipeline.js";
-import { type MachineOptions, machineFields, maxSeed, stages } from "../common.js";
+import {
+  type MachineOptions,
+  type ModelFileOptions,
+  machineFields,
+  maxSeed,
+  modelFileFields,
+  stages,
+} from "../common.js";
 import type { CommandRun } from "../context.js";
 import {
   choice,
@@ -22,7 +29,7 @@ import {
 } from "../options.js";
 import { requireRunFolder } from "../outputs.js";
 
-export interface TrainCommandOptions extends MachineOptions {
+export interface TrainCommandOptions extends ModelFileOptions, MachineOptions {
   readonly model: string;
   readonly data: string;
   /** Checked: writable, and empty or to be overwritten. */
@@ -51,6 +58,7 @@ export interface TrainCommandOptions extends MachineOptions {
   readonly minLr: number;
   readonly seed: number;
 
+  readonly objective: "softrepa" | "score-matching";
   readonly temperature: number;
   readonly scale: number;
   /** Weight of the own caption's error; the family's default where undefined. */
@@ -69,7 +77,7 @@ export interface TrainCommandOptions extends MachineOptions {
 
 function fields(): FieldsOf<TrainCommandOptions> {
   return {
-    model: required("--model <folder>", "diffusers pipeline folder", path),
+    model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
     data: required("--data <folder>", "images with captions: metadata.jsonl or .txt", path),
     out: required("--out <folder>", "run folder to write", path),
     force: flag("--force", "overwrite a run folder that is not empty"),
@@ -92,6 +100,12 @@ function fields(): FieldsOf<TrainCommandOptions> {
       seed: defaulted("--seed <n>", "seed of noise, order and tokens", whole(0, maxSeed), 0),
     }),
     ...under("Objective", {
+      objective: defaulted(
+        "--objective <kind>",
+        "softrepa or score-matching",
+        choice(["softrepa", "score-matching"]),
+        "softrepa",
+      ),
       temperature: defaulted("--temperature <x>", "temperature of the errors", positive, 0.07),
       scale: defaulted("--scale <x>", "scale of the logits", positive, 4),
       dweight: optional("--dweight <x>", "weight of own errors (default: by family)", real(0)),
@@ -105,6 +119,7 @@ function fields(): FieldsOf<TrainCommandOptions> {
       saveEvery: defaulted("--save-every <n>", "steps between checkpoints, 0: none", whole(0), 500),
       logEvery: defaulted("--log-every <n>", "steps between log lines", whole(1), 10),
     }),
+    ...under("Model files", modelFileFields()),
     ...under("Machine", machineFields()),
   };
 }

@@ -7,11 +7,11 @@ import { engineSelfTest } from "../../pipelines/self-test.js";
 import { openEngine } from "../../runtime/open-engine.js";
 import { readSoftTokens } from "../../softtokens/formats/index.js";
 import { requireFit, type SoftTokens } from "../../softtokens/softtokens.js";
-import type { MachineOptions } from "../common.js";
+import type { MachineOptions, ModelFileOptions } from "../common.js";
 import { shorten } from "../format/text.js";
 import type { Reporter } from "../reporter.js";
 
-interface ModelOptions extends MachineOptions {
+interface ModelOptions extends ModelFileOptions, MachineOptions {
   readonly model: string;
   readonly maxSequenceLength: number | undefined;
 }
@@ -22,10 +22,15 @@ export async function withPipeline(
   reporter: Reporter,
   body: (pipeline: DiffusionPipeline) => Promise<void>,
 ): Promise<void> {
-  const { variant, maxSequenceLength } = options;
+  const { variant, maxSequenceLength, tokenizer: tokenizers, textEncoders } = options;
   const { engine, passedOver } = await openEngine(options.provider, options.threads ?? 0, engineSelfTest);
   try {
-    const pipeline = await openPipeline(options.model, engine, { variant, maxSequenceLength });
+    const pipeline = await openPipeline(options.model, engine, {
+      variant,
+      maxSequenceLength,
+      tokenizers,
+      textEncoders,
+    });
     reporter.event("model", {
       folder: resolve(options.model),
       family: pipeline.family,
@@ -59,7 +64,7 @@ export function truncationWarner(reporter: Reporter): (cut: TruncatedPrompt) => 
   };
 }
 
-/** How a model is named in files. */
-export function modelName(folder: string): string {
-  return basename(resolve(folder));
+/** How a model is named in files: as its folder, or as its file without the ending. */
+export function modelName(path: string): string {
+  return basename(resolve(path)).replace(/\.(?:safetensors|ckpt)$/i, "");
 }

@@ -6,7 +6,8 @@ import { InterruptedError, messageOf, RuntimeFailure } from "../../core/errors.j
 import { writeFileAtomic } from "../../core/files.js";
 import { Generator } from "../../core/random.js";
 import { openImageFolder } from "../../data/image-folder.js";
-import { softRepa } from "../../objectives/softrepa.js";
+import type { TrainingObjective } from "../../objectives/objective.js";
+import { type SoftRepaSettings, softRepa } from "../../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { requireSize } from "../../pipelines/sizes.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
@@ -38,7 +39,7 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
 
     let finished = 0;
     reporter.progress("steps", 0, steps);
-    const done = await train(pipeline, items, softTokens, softRepa(settings), settings, {
+    const done = await train(pipeline, items, softTokens, objectiveOf(options, settings), settings, {
       signal,
       onTruncated: truncationWarner(reporter),
       onStep: async (step) => {
@@ -47,7 +48,8 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
         await record(log, step);
         const { loss, rank1 } = step;
         const last = step.step === steps;
-        reporter.progress("steps", step.step, steps, { loss: loss.toFixed(4), rank1: rank1.toFixed(2) });
+        const share = rank1 === null ? {} : { rank1: rank1.toFixed(2) };
+        reporter.progress("steps", step.step, steps, { loss: loss.toFixed(4), ...share });
         if (last || step.step % options.logEvery === 0) reporter.event("step", { ...step });
         if (options.saveEvery > 0 && step.step % options.saveEvery === 0) {
           await save(checkpointName(step.step), step.step);
@@ -74,6 +76,15 @@ function checkpointName(step: number): string {
 async function removeCheckpoints(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names.filter((file) => /^step-\d{6,}\.safetensors$/.test(file))) await rm(join(folder, name));
+}
+
+function objectiveOf({ objective }: TrainCommandOptions, settings: SoftRepaSettings): TrainingObjective {
+  switch (objective) {
+    case "softrepa":
+      return { kind: "contrastive", row: softRepa(settings) };
+    case "score-matching":
+      return { kind: "score-matching" };
+  }
 }
 
 /** Options with the model's and family's own values filled in. */
@@ -107,8 +118,8 @@ async function startingTokens(options: TrainCommandOptions, pipeline: DiffusionP
 
 /** The tokens with who made them. */
 function described(tokens: SoftTokens, options: TrainCommandOptions, step: number): SoftTokens {
-  const { batch, lr, temperature, scale, seed } = options;
-  const settings = { objective: "softrepa", base: modelName(options.model), step, batch, lr, temperature, scale, seed };
+  const { objective, batch, lr, temperature, scale, seed } = options;
+  const settings = { objective, base: modelName(options.model), step, batch, lr, temperature, scale, seed };
   const entries = Object.entries(settings).map(([name, value]) => [`softrepa.${name}`, String(value)]);
   return { ...tokens, metadata: { ...tokens.metadata, ...Object.fromEntries(entries) } };
 }

@@ -10,7 +10,7 @@ import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { Generator } from "../../core/random.js";
-import { drawPictures } from "../../demo/pictures.js";
+import { drawPictures } from "../../data/testing/pictures.js";
 import { pipelineFolder } from "../../pipelines/testing/support.js";
 import { initialSoftTokens } from "../../softtokens/initial.js";
 import type { SoftTokens } from "../../softtokens/softtokens.js";

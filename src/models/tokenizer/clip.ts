@@ -45,23 +45,24 @@ interface AddedToken {
   readonly special: boolean;
 }
 
-/** Opens the tokenizer in `folder` (vocab.json, merges.txt, tokenizer_config.json and, in older models, special_tokens_map.json). */
-export async function openClipTokenizer(folder: string): Promise<TextTokenizer> {
+/**
+ * Opens the tokenizer in `folder` (vocab.json, merges.txt, tokenizer_config.json and, in older models, special_tokens_map.json).
+ * With `pad`, the token that pads, vocab.json and merges.txt are all that is read: the rest is the same for every model.
+ */
+export async function openClipTokenizer(folder: string, pad?: string): Promise<TextTokenizer> {
   const vocabFile = join(folder, "vocab.json");
   const mergesFile = join(folder, "merges.txt");
   const configFile = join(folder, "tokenizer_config.json");
-  const mapFile = join(folder, "special_tokens_map.json");
-  const purpose = "a CLIP tokenizer needs vocab.json, merges.txt and tokenizer_config.json";
-  const [vocabText, mergesText, configText, mapText] = await Promise.all([
+  const rest = pad === undefined ? "vocab.json, merges.txt and tokenizer_config.json" : "vocab.json and merges.txt";
+  const purpose = `a CLIP tokenizer needs ${rest}`;
+  const [vocabText, mergesText, { config, map }] = await Promise.all([
     readRequired(vocabFile, purpose),
     readRequired(mergesFile, purpose),
-    readRequired(configFile, purpose),
-    readIfPresent(mapFile),
+    pad === undefined ? readSettings(folder, purpose) : { config: { pad_token: pad }, map: {} },
   ]);
   const vocab = parseJson(vocabText, z.record(z.string(), z.int().min(0)), vocabFile);
   const merges = parseMerges(mergesText, mergesFile);
-  const config = parseJson(configText, tokenizerConfig, configFile);
-  const named = namedTokens(config, mapText === null ? {} : parseJson(mapText, specialTokensMap, mapFile));
+  const named = namedTokens(config, map);
 
   const added = addedTokens(config, Object.values(named), vocab, vocabFile);
   checkMerges(vocab, merges, new Set(added.map(({ content }) => content)), mergesFile);
@@ -101,11 +102,22 @@ export async function openClipTokenizer(folder: string): Promise<TextTokenizer> 
   };
   const ids = { start: idOf(named.bos_token), end: idOf(named.eos_token), pad: idOf(named.pad_token) };
   const maxLength = positions(config, configFile);
+  const allIds = [...Object.values(vocab), ...added.map(({ id }) => id)];
   return {
     maxLength,
+    largestId: allIds.reduce((largest, id) => Math.max(largest, id), 0),
     encode: (text) =>
       frame(tokenizer.encode(text, { add_special_tokens: false }).ids, ids, maxLength, (cut) => tokenizer.decode(cut)),
   };
+}
+
+/** What the folder says of special tokens and length. */
+async function readSettings(folder: string, purpose: string) {
+  const configFile = join(folder, "tokenizer_config.json");
+  const mapFile = join(folder, "special_tokens_map.json");
+  const config = parseJson(await readRequired(configFile, purpose), tokenizerConfig, configFile);
+  const mapText = await readIfPresent(mapFile);
+  return { config, map: mapText === null ? {} : parseJson(mapText, specialTokensMap, mapFile) };
 }
 
 type NamedTokens = Record<"bos_token" | "eos_token" | "unk_token" | "pad_token", SpecialToken>;

@@ -59,6 +59,7 @@ export async function openT5Tokenizer(folder: string, maxLength: number): Promis
   const ids = { start: null, end: idOf(endToken), pad: idOf(padToken) };
   return {
     maxLength,
+    largestId: json.added_tokens.reduce((largest, { id }) => Math.max(largest, id), json.model.vocab.length - 1),
     encode: (text) =>
       frame(tokenizer.encode(text, { add_special_tokens: false }).ids, ids, maxLength, (cut) => tokenizer.decode(cut)),
   };

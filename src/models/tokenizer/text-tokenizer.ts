@@ -12,6 +12,8 @@ export interface EncodedText {
 
 export interface TextTokenizer {
   readonly maxLength: number;
+  /** The largest id of its vocabulary, which a text encoder must have an embedding for. */
+  readonly largestId: number;
   encode(text: string): EncodedText;
 }
 

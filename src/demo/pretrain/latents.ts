@@ -1,0 +1,90 @@
+/** @file The scenes that the transformer is trained on, encoded once and kept in a file. */
+
+import { stat } from "node:fs/promises";
+import { Generator } from "../../core/random.js";
+import { type FloatTensor, floatTensor } from "../../core/tensor.js";
+import { Graph } from "../../graph/graph.js";
+import { writeOnnx } from "../../graph/onnx/writer.js";
+import { input } from "../../graph/ops.js";
+import { vaeEncoder, vaeScale } from "../../models/autoencoder-kl.js";
+import { Weights } from "../../models/weights.js";
+import type { Engine } from "../../runtime/engine.js";
+import { openSafetensors, readTensor, writeSafetensors } from "../../weights/safetensors.js";
+import { renderInto } from "../../world/render.js";
+import { imageSize, type Scene } from "../../world/scene.js";
+import { autoencoderConfig } from "./configs.js";
+import { drawTrainingScene } from "./mixture.js";
+import type { EncodedScenes } from "./transformer.js";
+
+/** What the transformer sees is (mean - shift) * scale: mean 0 and variance 1 over all numbers. */
+export interface LatentScale {
+  readonly shift: number;
+  readonly scale: number;
+}
+
+const batch = 32;
+
+/** `count` scenes and the means of their latents, unscaled, [count, channels, side, side]; from `file` if it is there. */
+export async function encodeScenes(
+  count: number,
+  autoencoder: ReadonlyMap<string, FloatTensor>,
+  engine: Engine,
+  file: string,
+  signal: AbortSignal,
+): Promise<EncodedScenes | null> {
+  const random = new Generator(2);
+  const scenes = Array.from({ length: count }, () => drawTrainingScene(random));
+  const kept = await stat(file).catch(() => null);
+  if (kept) {
+    const stored = (await openSafetensors(file)).tensors.get("latents");
+    if (stored?.shape[0] === count) return { scenes, latents: await readTensor(stored) };
+  }
+  const graph = new Graph();
+  const w = Weights.asInputs(graph);
+  const { mean } = vaeEncoder(w, autoencoderConfig, input(graph, "image", [batch, 3, imageSize, imageSize]));
+  const session = await engine.compile(writeOnnx(graph, { mean }, engine.target));
+  const weights = Object.fromEntries([...w.used.keys()].map((name) => [name, tensorOf(autoencoder, name)]));
+  const side = imageSize / vaeScale(autoencoderConfig);
+  const size = autoencoderConfig.latent_channels * side * side;
+  const latents = floatTensor([count, autoencoderConfig.latent_channels, side, side]);
+  for (let start = 0; start < count; start += batch) {
+    if (signal.aborted) return null;
+    const image = imagesOf(scenes.slice(start, start + batch));
+    const { mean: found } = await session.run({ ...weights, image });
+    latents.data.set((found as FloatTensor).data.subarray(0, (count - start) * size), start * size);
+  }
+  await session.release();
+  await writeSafetensors(file, new Map([["latents", latents]]));
+  return { scenes, latents };
+}
+
+/** A whole batch, empty behind the last scene. */
+function imagesOf(scenes: readonly Scene[]): FloatTensor {
+  const image = floatTensor([batch, 3, imageSize, imageSize]);
+  for (const [index, scene] of scenes.entries()) renderInto(scene, image.data, (index * image.data.length) / batch);
+  return image;
+}
+
+function tensorOf(tensors: ReadonlyMap<string, FloatTensor>, name: string): FloatTensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new RangeError(`no weight ${name}`);
+  return tensor;
+}
+
+export function measureScale({ data }: FloatTensor): LatentScale {
+  let sum = 0;
+  let squares = 0;
+  for (const x of data) {
+    sum += x;
+    squares += x * x;
+  }
+  const shift = sum / data.length;
+  const deviation = Math.sqrt(squares / data.length - shift * shift);
+  // Four digits, as they stand in the configuration.
+  return { shift: Number(shift.toFixed(4)), scale: Number((1 / deviation).toFixed(4)) };
+}
+
+/** In place. */
+export function scaleLatents({ data }: FloatTensor, { shift, scale }: LatentScale): void {
+  for (let i = 0; i < data.length; i++) data[i] = (data[i] - shift) * scale;
+}

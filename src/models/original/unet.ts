@@ -1,0 +1,106 @@
+/** @file The UNet of Stable Diffusion 1.5 and SDXL under its original names (diffusers loaders/single_file_utils.py). */
+
+import { shapeOf, type WeightSource } from "../../weights/source.js";
+import { type Dialect, translateKeys } from "../dialect.js";
+import { countBelow, hasBelow, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
+
+/** What shapes do not tell. */
+export interface UnetFamily {
+  /** Latents a side. */
+  readonly sampleSize: number;
+  /** Heads of every attention, or the width of each: Stable Diffusion 1.5 fixes the one, SDXL the other. */
+  readonly heads: { readonly count: number } | { readonly width: number };
+}
+
+/**
+ * Input block 0 is the first convolution; then every level has `layers` blocks and, but for the last, a downsampler that
+ * counts as one more. Output blocks are `layers + 1` a level, and an upsampler is part of its level's last block.
+ */
+function unetDialect(layers: number): Dialect {
+  const stride = layers + 1;
+  const down = (index: string) => {
+    const block = Number(index) - 1;
+    return { level: Math.floor(block / stride), layer: block % stride };
+  };
+  const up = (index: string) => ({ level: Math.floor(Number(index) / stride), layer: Number(index) % stride });
+  return [
+    [/^time_embed\.0\./, "time_embedding.linear_1."],
+    [/^time_embed\.2\./, "time_embedding.linear_2."],
+    [/^label_emb\.0\.0\./, "add_embedding.linear_1."],
+    [/^label_emb\.0\.2\./, "add_embedding.linear_2."],
+    [/^out\.0\./, "conv_norm_out."],
+    [/^out\.2\./, "conv_out."],
+    [/^input_blocks\.0\.0\./, "conv_in."],
+    [/^input_blocks\.(\d+)\.0\.op\./, (_, index) => `down_blocks.${down(index).level}.downsamplers.0.conv.`],
+    [/^input_blocks\.(\d+)\.0\./, (_, index) => `down_blocks.${down(index).level}.resnets.${down(index).layer}.`],
+    [/^input_blocks\.(\d+)\.1\./, (_, index) => `down_blocks.${down(index).level}.attentions.${down(index).layer}.`],
+    [/^middle_block\.0\./, "mid_block.resnets.0."],
+    [/^middle_block\.1\./, "mid_block.attentions.0."],
+    [/^middle_block\.2\./, "mid_block.resnets.1."],
+    [/^output_blocks\.(\d+)\.[12]\.conv\./, (_, index) => `up_blocks.${up(index).level}.upsamplers.0.conv.`],
+    [/^output_blocks\.(\d+)\.0\./, (_, index) => `up_blocks.${up(index).level}.resnets.${up(index).layer}.`],
+    [/^output_blocks\.(\d+)\.1\./, (_, index) => `up_blocks.${up(index).level}.attentions.${up(index).layer}.`],
+    [/\.in_layers\.0\./, ".norm1."],
+    [/\.in_layers\.2\./, ".conv1."],
+    [/\.emb_layers\.1\./, ".time_emb_proj."],
+    [/\.out_layers\.0\./, ".norm2."],
+    [/\.out_layers\.3\./, ".conv2."],
+    [/\.skip_connection\./, ".conv_shortcut."],
+  ];
+}
+
+/** Reads the tensors that an original checkpoint has below `model.diffusion_model.`. */
+export function originalUnet(source: WeightSource, family: UnetFamily): OriginalNetwork {
+  const weights = translateKeys(source, unetDialect(layersALevel(source)));
+  return { config: unetConfig(weights, family), weights };
+}
+
+/** The first downsampler stands behind the first level's blocks. */
+function layersALevel(source: WeightSource): number {
+  const blocks = countBelow(source, "input_blocks.");
+  for (let index = 1; index < blocks; index++) {
+    if (hasBelow(source, `input_blocks.${index}.0.op.`)) return index - 1;
+  }
+  return Math.max(blocks - 1, 1);
+}
+
+function unetConfig(weights: WeightSource, { sampleSize, heads }: UnetFamily): OriginalNetwork["config"] {
+  const levels = Array.from({ length: countBelow(weights, "down_blocks.") }, (_, level) => level);
+  const widths = levels.map((level) => requiredShape(weights, `down_blocks.${level}.resnets.0.conv1.weight`, 4)[0]);
+  const attends = (block: string) => hasBelow(weights, `${block}.attentions.`);
+  const depth = (block: string) => countBelow(weights, `${block}.attentions.0.transformer_blocks.`);
+  const down = levels.map((level) => `down_blocks.${level}`);
+  // The middle is as deep as the last level, whether that has attention itself or not.
+  const depths = down.map((block, level) => depth(level === levels.length - 1 ? "mid_block" : block) || 1);
+  const middle = "mid_block.attentions.0.transformer_blocks.0";
+  const addition = shapeOf(weights, "add_embedding.linear_1.weight");
+  return {
+    _class_name: "UNet2DConditionModel",
+    sample_size: sampleSize,
+    in_channels: requiredShape(weights, "conv_in.weight", 4)[1],
+    out_channels: requiredShape(weights, "conv_out.weight", 4)[0],
+    block_out_channels: widths,
+    layers_per_block: countBelow(weights, "down_blocks.0.resnets."),
+    down_block_types: down.map((block) => (attends(block) ? "CrossAttnDownBlock2D" : "DownBlock2D")),
+    up_block_types: levels.map((level) => (attends(`up_blocks.${level}`) ? "CrossAttnUpBlock2D" : "UpBlock2D")),
+    mid_block_type: "UNetMidBlock2DCrossAttn",
+    transformer_layers_per_block: depths.every((layers) => layers === depths[0]) ? depths[0] : depths,
+    cross_attention_dim: requiredShape(weights, `${middle}.attn2.to_k.weight`, 2)[1],
+    // Under this name diffusers has the number of heads, also of levels without attention.
+    attention_head_dim:
+      "count" in heads
+        ? heads.count
+        : widths.map((width, level) =>
+            attends(down[level]) ? headsOf(weights, width, heads.width) : Math.ceil(width / heads.width),
+          ),
+    use_linear_projection: shapeOf(weights, "mid_block.attentions.0.proj_in.weight")?.length === 2,
+    norm_num_groups: 32,
+    ...(addition === undefined
+      ? {}
+      : {
+          addition_embed_type: "text_time",
+          addition_time_embed_dim: 256,
+          projection_class_embeddings_input_dim: addition[1],
+        }),
+  };
+}

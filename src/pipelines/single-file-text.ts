@@ -1,0 +1,156 @@
+/** @file What single files lack, found elsewhere: text encoders, and tokenizers, which are inside no checkpoint. */
+
+import { readdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { InputError, UsageError } from "../core/errors.js";
+import { below, type OriginalNetwork, withoutUnread } from "../models/original/network.js";
+import { openCheckpoint } from "../weights/checkpoint.js";
+import { errnoError } from "../weights/read-bytes.js";
+import { openSafetensors } from "../weights/safetensors.js";
+import type { WeightSource } from "../weights/source.js";
+import { readJson, type TokenizerPlace } from "./folder.js";
+import type { OpenOptions } from "./open.js";
+import type { OriginalEncoder, OriginalFamily } from "./original-families.js";
+
+export interface FoundEncoder {
+  readonly encoder: OriginalEncoder;
+  readonly part: OriginalNetwork;
+}
+
+/**
+ * The text encoders of a checkpoint. Those that it lacks are taken from the folder that the options name: it has them as
+ * diffusers has (`text_encoder/`, ...), or as files (`clip_l.safetensors`, ...).
+ */
+export async function findEncoders(
+  source: WeightSource,
+  family: OriginalFamily,
+  { textEncoders }: OpenOptions,
+): Promise<readonly FoundEncoder[]> {
+  const found: FoundEncoder[] = [];
+  const absent: OriginalEncoder[] = [];
+  for (const encoder of family.encoders) {
+    const inside = below(source, encoder.prefix, encoder.title);
+    if (inside.tensors.size > 0) found.push({ encoder, part: encoder.read(inside) });
+    else absent.push(encoder);
+  }
+  if (textEncoders !== undefined) {
+    if (absent.length === 0) {
+      throw new UsageError(`${source.origin} has all its text encoders inside: leave out --text-encoders`);
+    }
+    const names = await list(textEncoders);
+    for (const encoder of absent) {
+      const part = await encoderFrom(textEncoders, names, encoder);
+      if (part !== null) found.push({ encoder, part });
+    }
+  }
+  requireEncoders(source.origin, family, found, textEncoders);
+  return found;
+}
+
+/** One encoder out of a folder, or null if it is not there. */
+async function encoderFrom(
+  folder: string,
+  names: ReadonlySet<string>,
+  { component, title, files, read }: OriginalEncoder,
+): Promise<OriginalNetwork | null> {
+  if (names.has(component)) {
+    const file = join(folder, component, "config.json");
+    const config = await readJson(file, z.looseObject({}), (reason) => `${file}: ${reason}`);
+    return { config, weights: await openCheckpoint(join(folder, component), "model") };
+  }
+  const file = files.find((name) => names.has(name));
+  if (file === undefined) return null;
+  return read(below(withoutUnread(await openSafetensors(join(folder, file))), "", title));
+}
+
+function requireEncoders(
+  origin: string,
+  { encoders }: OriginalFamily,
+  found: readonly FoundEncoder[],
+  folder: string | undefined,
+): void {
+  const missing = encoders.filter((one) => !one.optional && !found.some(({ encoder }) => encoder === one));
+  if (missing.length === 0) return;
+  const titles = missing.map(({ title }) => title).join(" and ");
+  const files = missing.map(({ files: [file], component }) => `${file} or ${component}/`).join(", ");
+  const where = folder === undefined ? "inside" : `inside, nor are they in ${folder}`;
+  throw new InputError(
+    `${origin} has no text encoder ${titles} ${where}: name a folder that has them (${files}) with --text-encoders`,
+  );
+}
+
+/**
+ * Where the encoders' tokenizers lie. Looked for in the folders that the options name, then in the folder of text encoders,
+ * then beside the checkpoint: as in a diffusers folder (`tokenizer/`, `tokenizer_2/`, ...), or right there.
+ */
+export async function findTokenizers(
+  path: string,
+  encoders: readonly FoundEncoder[],
+  { tokenizers = [], textEncoders }: OpenOptions,
+): Promise<ReadonlyMap<string, TokenizerPlace>> {
+  const named = [...tokenizers, ...(textEncoders === undefined ? [] : [textEncoders])];
+  for (const folder of named) await list(folder);
+  const folders = [...named, dirname(path)];
+  const places = new Map<string, TokenizerPlace>();
+  for (const { encoder, part } of encoders) {
+    const place = await firstOf(folders, (folder) => tokenizerIn(folder, encoder));
+    if (place === null) throw noTokenizer(path, encoder, folders);
+    const vocabulary = z.object({ vocab_size: z.int() }).safeParse(part.config).data?.vocab_size;
+    places.set(encoder.tokenizer.component, { ...place, vocabulary: vocabulary ?? Number.POSITIVE_INFINITY });
+  }
+  return places;
+}
+
+type Place = Omit<TokenizerPlace, "vocabulary">;
+
+/** The tokenizer of one encoder in `folder`, or null if it is not there. */
+async function tokenizerIn(folder: string, { tokenizer }: OriginalEncoder): Promise<Place | null> {
+  const { kind, component, pad } = tokenizer;
+  const own = join(folder, component);
+  switch (kind) {
+    case "clip":
+      if (await isFile(join(own, "tokenizer_config.json"))) return { folder: own };
+      // All CLIP text encoders of these families have one vocabulary, and differ in the token that pads.
+      for (const place of [own, join(folder, "tokenizer"), folder]) {
+        if ((await isFile(join(place, "vocab.json"))) && (await isFile(join(place, "merges.txt")))) {
+          return { folder: place, pad };
+        }
+      }
+      return null;
+    case "t5":
+      if (await isFile(join(own, "tokenizer.json"))) return { folder: own };
+      // A CLIP tokenizer may have a tokenizer.json too, beside its vocab.json.
+      if (await isFile(join(folder, "vocab.json"))) return null;
+      return (await isFile(join(folder, "tokenizer.json"))) ? { folder } : null;
+  }
+}
+
+function noTokenizer(path: string, { title, tokenizer }: OriginalEncoder, folders: readonly string[]): InputError {
+  const files = { clip: "vocab.json and merges.txt", t5: "tokenizer.json and tokenizer_config.json" }[tokenizer.kind];
+  return new InputError(
+    `${path}: the tokenizer of its text encoder ${title} (${files}) is in no checkpoint, and not in ${folders.join(" or ")}: ` +
+      `name a folder that has it with --tokenizer, such as ${tokenizer.component}/ of the same model in the diffusers layout`,
+  );
+}
+
+async function firstOf<T, R>(items: readonly T[], find: (item: T) => Promise<R | null>): Promise<R | null> {
+  for (const item of items) {
+    const found = await find(item);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isFile() ?? false;
+}
+
+/** The names in a folder that the user named, which must be there. */
+async function list(folder: string): Promise<ReadonlySet<string>> {
+  try {
+    return new Set(await readdir(folder));
+  } catch (error) {
+    throw errnoError(folder, error);
+  }
+}
