@@ -5,12 +5,15 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { UsageError } from "../core/errors.js";
 import { floatTensor, rows } from "../core/tensor.js";
+import { unetConfigSchema } from "../models/unet-config.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser } from "../sampling/guided-denoiser.js";
+import { noiseSchedule, parseDiffusionConfig } from "../schedulers/index.js";
 import { refuses, survives } from "../weights/testing/support.js";
 import { encodeForGuidance } from "./conditioning.js";
 import { openPipeline } from "./open.js";
 import { captions, changeJson, copyPipeline, largestDifference, openTiny } from "./testing/support.js";
+import { UnetDenoiser } from "./unet-denoiser.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
@@ -192,6 +195,22 @@ describe("what is refused of them", () => {
       () => opened("sd15", "unet/config.json", { mid_block_type: "UNetMidBlock2D" }),
       /sd15.unet: \d+ tensors do not belong to the configured model: mid_block\./,
     );
+  });
+
+  it("soft tokens in stages that read no text", async () => {
+    const file = join(folders.sd15, "unet/config.json");
+    const plain = { down_block_types: Array(4).fill("DownBlock2D") };
+    const config = unetConfigSchema.parse({ ...(JSON.parse(await readFile(file, "utf8")) as object), ...plain });
+    const pipeline = await openTiny("sd15");
+    const denoiser = new UnetDenoiser(engine, {
+      ...{ family: "sd15", stages: ["down"], config, weights: { origin: "x", tensors: new Map(), metadata: {} } },
+      ...{ schedule: noiseSchedule(parseDiffusionConfig({ _class_name: "DDIMScheduler" })) },
+      ...{ scheduler: pipeline.scheduler, textLength: 77, latentScale: 8 },
+    });
+    const options = { images: 1, latentShape: [4, 8, 8], guided: false };
+    const softTokens = { shape: [1, 1, 32], stages: ["down"] } as const;
+    const message = /^this UNet reads no text in the stages of the soft tokens \(down\)$/;
+    await refuses(() => compileGuidedDenoiser(denoiser, { ...options, softTokens }), message);
   });
 
   it("nothing in more than one line, whatever stands in a configuration", async () => {
