@@ -46,7 +46,7 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
-  const steps = 6500;
+  const steps = 20000;
   const batch = 48;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
@@ -65,7 +65,7 @@ async function pretrain(): Promise<void> {
     steps,
     batch,
     nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
-    learningRate: trapezoid(1e-3, 200, 900, steps),
+    learningRate: trapezoid(1e-3, 200, 2500, steps),
   };
   if (options.export) await loadState(stage, folder);
   else await runStage(stage, folder, hooks);
