@@ -42,7 +42,7 @@ export interface ModelFileOptions {
 export function modelFileFields(): FieldsOf<ModelFileOptions> {
   return {
     variant: optional("--variant <name>", "of a folder: weight files to take, such as fp16", text),
-    tokenizer: repeated("--tokenizer <folder>", "of a checkpoint file; may be given several times", path),
+    tokenizer: repeated("--tokenizer <folder>", "of a checkpoint file; CLIP's own is built in", path),
     textEncoders: optional("--text-encoders <folder>", "those that a checkpoint file lacks", path),
   };
 }
