@@ -82,7 +82,16 @@ test("train: every option is read", async (t) => {
     ...{ restartPeriod: 3, schedulerEvery: 4, minLr: 5e-6, seed: 9, temperature: 0.1, scale: 2, dweight: 10 },
     objective: "score-matching",
     ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, saveEvery: 0, logEvery: 1 },
-    ...{ provider: "cpu", threads: 2, variant: "fp16", tokenizer: ["a", "b"], textEncoders: "c", json: true },
+    ...{
+      engine: "auto",
+      provider: "cpu",
+      precision: "auto",
+      threads: 2,
+      variant: "fp16",
+      tokenizer: ["a", "b"],
+      textEncoders: "c",
+      json: true,
+    },
   });
 });
 

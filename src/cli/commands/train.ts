@@ -25,7 +25,7 @@ const layout = ["layers", "tokens", "buckets", "width", "stages"] as const;
 /** What may change when a run goes on: nothing that its numbers depend on. */
 const changeable = [
   ...["resume", "json", "steps", "epochs", "saveEvery", "keepLast", "best", "logEvery", "tensorboard"],
-  ...["validateEvery", "sampleEvery", "provider", "threads"],
+  ...["validateEvery", "sampleEvery", "engine", "provider", "precision", "threads"],
 ];
 
 export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {

@@ -52,7 +52,7 @@ export async function* drawImages(
   const tokenFile = tokens && basename(resolve(tokens.file));
   requireSize(pipeline, "--width", width);
   requireSize(pipeline, "--height", height);
-  hooks.onProgress(0, jobs.length * steps);
+  hooks.onProgress(0, jobs.length * scheduler.start(steps).timesteps.length);
   const images = generate(pipeline, {
     jobs,
     negative,

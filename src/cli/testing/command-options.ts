@@ -46,5 +46,6 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 
 /** What no machine option comes to. */
 export const machine = {
-  ...{ provider: "auto", threads: undefined, variant: undefined, tokenizer: [], textEncoders: undefined, json: false },
+  ...{ engine: "auto", provider: "auto", precision: "auto" },
+  ...{ threads: undefined, variant: undefined, tokenizer: [], textEncoders: undefined, json: false },
 };

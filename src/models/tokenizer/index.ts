@@ -1,5 +1,6 @@
 /** @file Tokenizers: prompts to token ids. */
 
 export { openClipTokenizer } from "./clip.js";
+export { ownClipFolder, ownClipSize } from "./clip-vocabulary.js";
 export { openT5Tokenizer } from "./t5.js";
 export type { EncodedText, TextTokenizer } from "./text-tokenizer.js";

@@ -65,6 +65,7 @@ export function resolvedConfig(
     options;
   const { layers, count, buckets, width } = sizesOf(softTokens, "soft tokens");
   const { projectedWidth } = pipeline.softTokenLayout;
+  const { library, provider, precision } = pipeline.engine;
   const layout: ConfigValues<RawTrainOptions> = {
     ...{ layers, tokens: count, buckets, width: width === projectedWidth ? "projected" : "raw" },
     stages: stagesOf(softTokens, pipeline.softTokenLayout) ?? undefined,
@@ -80,7 +81,9 @@ export function resolvedConfig(
     steps: settings.steps,
     resolution: settings.resolution,
     dweight: settings.dweight,
-    provider: pipeline.engine.provider,
+    engine: library,
+    provider,
+    precision,
     ...{ config: undefined, dryRun: undefined, force: undefined, json: undefined },
   };
 }
