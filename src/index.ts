@@ -80,7 +80,10 @@ export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "./soft
 export { requireFit, type SoftTokens } from "./softtokens/softtokens.js";
 export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "./training/batches.js";
 export { type ContrastiveResult, ContrastiveStep } from "./training/contrastive-step.js";
+export { type Checkpoint, readCheckpoint, writeCheckpoint } from "./training/run/checkpoint.js";
+export { RunFolder } from "./training/run/run-folder.js";
 export { type TrainHooks, type TrainSettings, type TrainStep, train } from "./training/train.js";
+export type { TrainingState } from "./training/training-state.js";
 export {
   openTrainingStep,
   type StepSizes,
@@ -88,6 +91,7 @@ export {
   type TrainingResult,
   type TrainingStep,
 } from "./training/training-step.js";
+export { Validation, type ValidationResult } from "./training/validation.js";
 export { openCheckpoint } from "./weights/checkpoint.js";
 export { openSafetensors, readTensor, writeSafetensors } from "./weights/safetensors.js";
 export type { StoredTensor, WeightSource } from "./weights/source.js";
