@@ -169,7 +169,7 @@ export function trainFields(): FieldsOf<RawTrainOptions> {
     ...under("Objective", {
       objective: defaulted(
         "--objective <name>",
-        "softrepa, or score-matching (no contrast)",
+        "softrepa or score-matching",
         choice(["softrepa", "score-matching"]),
         "softrepa",
       ),
@@ -200,9 +200,9 @@ export function trainFields(): FieldsOf<RawTrainOptions> {
       sampleSize: optional("--sample-size <n>", "pixels a side (default: the model's)", pixels),
     }),
     ...under("Saving", {
-      saveEvery: defaulted("--save-every <n>", "steps between checkpoints, 0: only the last", whole(0), 500),
-      keepLast: defaulted("--keep-last <n>", "checkpoints kept beside the best, 0: all", whole(0), 5),
-      best: defaulted("--best <metric>", "of validation: loss, rank1, gap, matched", choice(bestMetrics), "loss"),
+      saveEvery: defaulted("--save-every <n>", "steps, 0: the last only", whole(0), 500),
+      keepLast: defaulted("--keep-last <n>", "checkpoints beside the best, 0: all", whole(0), 5),
+      best: defaulted("--best <metric>", "by loss, rank1, gap or matched", choice(bestMetrics), "loss"),
       logEvery: defaulted("--log-every <n>", "steps between events of --json", whole(1), 10),
       tensorboard: flag("--tensorboard", "write TensorBoard event files too"),
     }),

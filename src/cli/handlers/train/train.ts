@@ -84,6 +84,7 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
       if (!(error instanceof InterruptedError)) await run.rescue();
       throw error;
     } finally {
+      await run.close();
       await validation?.release();
     }
   });

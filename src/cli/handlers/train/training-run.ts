@@ -48,7 +48,7 @@ export class TrainingRun {
   private readonly log: RunLog;
   private readonly previews: Previews;
   private readonly throughput: Throughput;
-  private readonly scalars: TrainingScalars | null;
+  private scalars: TrainingScalars | null = null;
   private history: PushSample[] = [];
   private warned = false;
   private begun = false;
@@ -64,16 +64,16 @@ export class TrainingRun {
     this.previews = new Previews(pipeline, folder, options, context);
     const others = options.objective === "softrepa" ? settings.batch : 1;
     this.throughput = new Throughput(settings.batch, settings.batch * others);
-    this.scalars = options.tensorboard ? new TrainingScalars(folder.path, (parts.from?.state.step ?? 0) + 1) : null;
   }
 
   /** Before the first step, when the data are known to be usable: what cannot be trained on leaves nothing behind. */
   async begin(): Promise<void> {
     if (this.begun) return;
     this.begun = true;
-    const { folder, config, from } = this.parts;
+    const { folder, config, from, options } = this.parts;
     if (from === undefined) await folder.clear();
     else await folder.sweep();
+    if (options.tensorboard) this.scalars = new TrainingScalars(folder.path, (from?.state.step ?? 0) + 1);
     await writeFileAtomic(join(folder.path, "config.schema.json"), config.schema);
     await writeFileAtomic(folder.config, config.yaml);
     const step = from?.state.step ?? 0;
@@ -109,7 +109,10 @@ export class TrainingRun {
   /** Saves the last finished step if it is not saved yet. */
   async finish(): Promise<void> {
     if (this.last !== undefined && this.last.step !== this.saved) await this.save(this.last);
-    await this.scalars?.close();
+  }
+
+  async close(): Promise<void> {
+    await this.scalars?.close().catch((error: unknown) => this.parts.context.reporter.warn(messageOf(error)));
   }
 
   /** As `finish` where something has failed already: a further failure is only told of. Says which step is saved. */
