@@ -4,7 +4,7 @@
  * ```ts
  * import { engineSelfTest, generate, openEngine, openPipeline, readSoftTokens } from "softrepa";
  *
- * const { engine } = await openEngine("auto", 0, engineSelfTest);
+ * const { engine } = await openEngine({}, engineSelfTest);
  * const pipeline = await openPipeline("stable-diffusion-3-medium-diffusers", engine);
  * const softTokens = await readSoftTokens("tokens.safetensors");
  * ```
@@ -24,6 +24,14 @@ export {
 export { type CaptionedImage, type ImageCaptionSet, openImageFolder } from "./data/image-folder.js";
 export { loadImage } from "./data/load-image.js";
 export { encodePng, readPngText, savePng } from "./data/png.js";
+export {
+  type Information,
+  type InformationGain,
+  information,
+  informationGain,
+  type MutualInformationRequest,
+  measureInformation,
+} from "./evaluation/mutual-information.js";
 export { rank1, type ScoreRequest, type Scores, score } from "./evaluation/score.js";
 export { gradients, gradientsOfSum } from "./graph/autodiff.js";
 export { Graph, Value } from "./graph/graph.js";
@@ -37,10 +45,22 @@ export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";
 export { type OpenOptions, openPipeline } from "./pipelines/open.js";
 export type { Conditioning, Denoiser, DiffusionPipeline, Family, SoftTokenLayout } from "./pipelines/pipeline.js";
 export { engineSelfTest } from "./pipelines/self-test.js";
-export { type Engine, type NamedTensors, type Provider, providers, type Session } from "./runtime/engine.js";
+export {
+  type Engine,
+  type Library,
+  libraries,
+  type NamedTensors,
+  type Precision,
+  type Provider,
+  precisions,
+  providers,
+  type Session,
+} from "./runtime/engine.js";
 export type { OnnxModel, Target } from "./runtime/model.js";
 export { OnnxRuntimeEngine } from "./runtime/onnxruntime/engine.js";
-export { openEngine } from "./runtime/open-engine.js";
+export { type EngineRequest, type OpenedEngine, openEngine } from "./runtime/open-engine.js";
+export { OpenVinoEngine } from "./runtime/openvino/engine.js";
+export { findOpenVino } from "./runtime/openvino/find-library.js";
 export { type GeneratedImage, type GenerateRequest, generate, type ImageJob } from "./sampling/generate.js";
 export {
   type SampleFeeds,

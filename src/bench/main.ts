@@ -72,4 +72,5 @@ if (flag === "--case") {
   const run = cases[name];
   if (run === undefined) throw new Error(`no benchmark ${name}: ${Object.keys(cases).join(", ")}`);
   process.stdout.write(JSON.stringify(await run()));
-} else report();
+} else if (flag === "--peer") await import("./peer/main.js");
+else report();

@@ -1,6 +1,7 @@
 /** @file Full-size goldens: denoiser outputs, the errors of two images with two texts, loss, and gradients of the soft tokens. */
 
 import { join } from "node:path";
+import { cachedWeights } from "../../bench/cached-weights.js";
 import { syntheticInput } from "../../bench/synthetic.js";
 import { type FloatTensor, floatTensor, rows } from "../../core/tensor.js";
 import { softRepa } from "../../objectives/softrepa.js";
@@ -15,7 +16,6 @@ import { denoiseOne } from "../check-denoiser.js";
 import { type Comparison, compare, limits } from "../compare.js";
 import { GoldenFile, readJson } from "../golden-file.js";
 import { fullModel, fullModelSchema } from "./models.js";
-import { cachedWeights } from "./weights.js";
 
 /** Numbers of the goldens' README: seeds of R, timesteps of the outputs and of training, images and texts. */
 const seeds = { tokens: 11, table: 12, prompt_embeds: 13, sample: 14, latents: 15, noise: 16, pooled: 17 } as const;

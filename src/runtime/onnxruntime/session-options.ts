@@ -1,8 +1,13 @@
 /** @file The options of every onnxruntime session, in a file of their own so that tests can show what each one does. */
 
 import type { InferenceSession } from "onnxruntime-node";
-import type { CompileOptions } from "../engine.js";
-import type { WorkerSettings } from "./protocol.js";
+import type { CompileOptions, Provider } from "../engine.js";
+
+export interface WorkerSettings {
+  readonly provider: Provider;
+  /** Threads inside one operator; 0 lets onnxruntime take one per physical core. */
+  readonly threads: number;
+}
 
 /**
  * Options as measured on onnxruntime 1.30: memory patterns off lowers the peak of forward+backward graphs by 40%;

@@ -2,8 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { writeSyntheticWeights } from "../../bench/synthetic.js";
-import { type Shape, sizeOf } from "../../core/tensor.js";
+import { type Shape, sizeOf } from "../core/tensor.js";
+import { writeSyntheticWeights } from "./synthetic.js";
 
 /**
  * The file with the weights of these names and shapes in float16 (`buffers` in float32); `stem` is how it begins, and the
