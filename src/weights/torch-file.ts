@@ -7,8 +7,8 @@ import { decode, storedSize } from "./decode.js";
 import { unpickle } from "./pickle.js";
 import { type OpenFile, withFile } from "./read-bytes.js";
 import type { StoredTensor, WeightSource } from "./source.js";
-import { namedTensors, storageOf, type TensorRecord, torchGlobals } from "./torch-objects.js";
 import { isLegacy, locateLegacy } from "./torch-legacy.js";
+import { namedTensors, storageOf, type TensorRecord, torchGlobals } from "./torch-objects.js";
 import { isZip, readZipDirectory, readZipEntry, type ZipEntry, zipDataOffset } from "./zip.js";
 
 /** Names and shapes of 100,000 tensors take about half of this. */

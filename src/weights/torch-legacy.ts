@@ -31,7 +31,9 @@ export async function locateLegacy(open: OpenFile, maxPickles: number): Promise<
     globals: torchGlobals,
     persistentLoad: (id: PickleValue) => {
       if (id instanceof PickleTuple && id.items.length > 5 && id.items[5] !== null) {
-        throw new InputError("a storage that is part of another cannot be read; load it in PyTorch and torch.save it again");
+        throw new InputError(
+          "a storage that is part of another cannot be read; load it in PyTorch and torch.save it again",
+        );
       }
       const storage = storageOf(id);
       const known = storages.get(storage.key) ?? storage;
@@ -49,7 +51,8 @@ export async function locateLegacy(open: OpenFile, maxPickles: number): Promise<
     return value;
   };
   const version = next();
-  if (version !== knownVersion) throw new InputError(`${open.path}: version ${String(version)} of PyTorch's old format is not known`);
+  if (version !== knownVersion)
+    throw new InputError(`${open.path}: version ${String(version)} of PyTorch's old format is not known`);
   const machine = next();
   if (machine instanceof PickleDict && machine.entries.get("little_endian") === false) {
     throw new InputError(`${open.path} was written on a big-endian machine; little-endian is needed`);
@@ -89,7 +92,8 @@ async function storagePlaces(
   for (const key of keys.items) {
     const storage = typeof key === "string" ? storages.get(key) : undefined;
     if (storage === undefined) throw new InputError(`${open.path} lists a storage that no tensor has`);
-    if (places.has(storage.key)) throw new InputError(`${open.path} lists the storage ${JSON.stringify(storage.key)} twice`);
+    if (places.has(storage.key))
+      throw new InputError(`${open.path} lists the storage ${JSON.stringify(storage.key)} twice`);
     const head = await open.read(at, 8, `the length of storage ${JSON.stringify(storage.key)}`);
     const count = Number(new DataView(head.buffer).getBigInt64(0, true));
     if (count !== storage.count) {

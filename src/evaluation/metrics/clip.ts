@@ -1,5 +1,6 @@
 /** @file A whole CLIP model as transformers saves it: pictures and texts to embeddings in one space (arXiv 2103.00020). */
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
@@ -160,32 +161,52 @@ export class Clip {
   }
 }
 
-/** Opens a folder with config.json, preprocessor_config.json, weights and the tokenizer's files. */
-export async function openClip(folder: string, engine: Engine): Promise<Clip> {
-  const { vision_config, projection_dim } = await readJsonFile(join(folder, "config.json"), configSchema);
-  const config = await readJsonFile(join(folder, "config.json"), clipTextConfigSchema);
-  const preprocessor = await readJsonFile(join(folder, "preprocessor_config.json"), preprocessorSchema);
-  const { size, crop_size: crop } = preprocessor;
-  const shorter = typeof size === "number" ? size : size.shortest_edge;
-  const cropped = typeof crop === "number" ? crop : crop.height;
-  if (shorter !== vision_config.image_size || cropped !== shorter) {
-    throw new InputError(
-      `${folder}: pictures are resized to ${shorter} and cropped to ${cropped}, but the model reads ${vision_config.image_size}`,
-    );
-  }
+/**
+ * Opens a folder that transformers saved a CLIP model to. Without a preprocessor_config.json pictures are prepared as for OpenAI's models; without
+ * a vocabulary the one in `tokenizerFolder` is taken: PickScore's authors name another model's folder for both.
+ */
+export async function openClip(folder: string, engine: Engine, tokenizerFolder?: string): Promise<Clip> {
+  const configFile = join(folder, "config.json");
+  const { vision_config: vision, projection_dim: projection } = await readJsonFile(configFile, configSchema);
+  const text = await readJsonFile(configFile, clipTextConfigSchema);
   return new Clip(
     {
-      config: { text: config, vision: vision_config, projection: projection_dim },
+      config: { text, vision, projection },
       weights: await openModelWeights(folder),
-      tokenizer: await openClipTokenizer(folder),
-      preprocessing: {
-        fit: "cover, halves down",
-        side: shorter,
-        kernel: preprocessor.resample === 2 ? "bilinear" : "bicubic",
-        mean: preprocessor.image_mean,
-        deviation: preprocessor.image_std,
-      },
+      tokenizer: await openTokenizer(folder, tokenizerFolder),
+      preprocessing: await readPreprocessing(folder, vision.image_size),
     },
     engine,
   );
+}
+
+function openTokenizer(folder: string, other: string | undefined): Promise<TextTokenizer> {
+  if (existsSync(join(folder, "tokenizer_config.json")) && existsSync(join(folder, "vocab.json"))) {
+    return openClipTokenizer(folder);
+  }
+  // Where there is only the vocabulary, the end token pads, as in transformers; padding is not looked at in any case.
+  return openClipTokenizer(existsSync(join(folder, "vocab.json")) ? folder : (other ?? folder), "<|endoftext|>");
+}
+
+async function readPreprocessing(folder: string, modelSide: number): Promise<ClipPreprocessing> {
+  const file = join(folder, "preprocessor_config.json");
+  const own = existsSync(file);
+  const settings = own
+    ? await readJsonFile(file, preprocessorSchema)
+    : preprocessorSchema.parse({ size: modelSide, crop_size: modelSide });
+  const { size, crop_size: crop } = settings;
+  const shorter = typeof size === "number" ? size : size.shortest_edge;
+  const cropped = typeof crop === "number" ? crop : crop.height;
+  if (shorter !== modelSide || cropped !== shorter) {
+    throw new InputError(
+      `${folder}: pictures are resized to ${shorter} and cropped to ${cropped}, but the model reads ${modelSide}`,
+    );
+  }
+  return {
+    fit: "cover, halves down",
+    side: shorter,
+    kernel: settings.resample === 2 ? "bilinear" : "bicubic",
+    mean: settings.image_mean,
+    deviation: settings.image_std,
+  };
 }

@@ -60,10 +60,16 @@ describe("symmetricEigenvalues", () => {
     fc.assert(
       fc.property(sizes, fc.nat(1000), (n, seed) => {
         const { data } = new Generator(seed).normal([n, n]);
-        const symmetric = Float64Array.from({ length: n * n }, (_, i) => data[i] + data[(i % n) * n + Math.floor(i / n)]);
+        const symmetric = Float64Array.from(
+          { length: n * n },
+          (_, i) => data[i] + data[(i % n) * n + Math.floor(i / n)],
+        );
         const eigenvalues = [...symmetricEigenvalues({ size: n, data: symmetric })];
         const trace = Array.from({ length: n }, (_, i) => symmetric[i * n + i]).reduce((a, b) => a + b, 0);
-        near(eigenvalues.reduce((a, b) => a + b, 0), trace);
+        near(
+          eigenvalues.reduce((a, b) => a + b, 0),
+          trace,
+        );
         near(
           eigenvalues.reduce((a, b) => a + b * b, 0),
           symmetric.reduce((a, b) => a + b * b, 0),
@@ -87,11 +93,22 @@ describe("pivotedFactor", () => {
     }
     const identity = matrix(Array.from({ length: 9 }, (_, i) => Array.from({ length: 9 }, (_, j) => Number(i === j))));
     const trace = [...symmetricEigenvalues(congruent(factor, identity))].reduce((a, b) => a + b, 0);
-    near(trace, [...Array(9).keys()].reduce((sum, i) => sum + covariance.data[10 * i], 0));
+    near(
+      trace,
+      [...Array(9).keys()].reduce((sum, i) => sum + covariance.data[10 * i], 0),
+    );
   });
 
   it("of nothing is nothing", () => {
-    assert.deepEqual(pivotedFactor(matrix([[0, 0], [0, 0]])), []);
+    assert.deepEqual(
+      pivotedFactor(
+        matrix([
+          [0, 0],
+          [0, 0],
+        ]),
+      ),
+      [],
+    );
   });
 });
 
