@@ -18,6 +18,16 @@ export async function readPicture(file: string): Promise<RgbPicture> {
   return decodePicture(bytes, file);
 }
 
+/** Width and height as its header gives them, without decoding it. */
+export async function pictureSize(file: string): Promise<{ readonly width: number; readonly height: number }> {
+  try {
+    const { width, height } = await sharp(file, { limitInputPixels: maxPixels }).metadata();
+    return { width, height };
+  } catch (error) {
+    throw new InputError(`cannot decode image ${file}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
 /** As `readPicture`, of bytes that are read already. */
 export async function decodePicture(bytes: Uint8Array, file: string): Promise<RgbPicture> {
   requireImageBytes(bytes, file);

@@ -5,9 +5,11 @@ import { basename, join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
 import { InputError, messageOf } from "../../core/errors.js";
 import { listImages, openImageFolder } from "../../data/image-folder.js";
+import { pictureSize } from "../../data/picture.js";
 import { readPngText } from "../../data/png.js";
 import { readTextFile } from "../../data/text-file.js";
-import { categories, colours, relations, shapes } from "../../world/scene.js";
+import { readPrompt } from "../../world/read-prompt.js";
+import { categories, colours, imageSize, relations, shapes } from "../../world/scene.js";
 import type { Expectation } from "../../world/verify.js";
 import { hashFile } from "../metrics/feature-cache.js";
 import type { Judged } from "../metrics/metric.js";
@@ -71,7 +73,8 @@ export async function readPictureSet(
   const described = await describe(folder, prompts);
   const drawn = new Map<string, number>();
   const pictures: EvaluatedPicture[] = [];
-  for (const { file, prompt, seed, category, expectation = null } of described) {
+  for (const { file, prompt, seed, category, expectation: given } of described) {
+    const expectation = given ?? (await expectationOfPrompt(file, prompt));
     const number = drawn.get(prompt) ?? 0;
     drawn.set(prompt, number + 1);
     pictures.push({
@@ -84,6 +87,14 @@ export async function readPictureSet(
     });
   }
   return { name, pictures };
+}
+
+/** Of a picture as small as the world's whose prompt is one of its own. */
+async function expectationOfPrompt(file: string, prompt: string): Promise<Expectation | null> {
+  const expectation = readPrompt(prompt);
+  if (expectation === null) return null;
+  const { width, height } = await pictureSize(file);
+  return width === imageSize && height === imageSize ? expectation : null;
 }
 
 /** Names for folders: their last part, or the whole path where that is not enough to tell them apart. */

@@ -70,6 +70,26 @@ describe("readPictureSet", () => {
     assert.equal(new Set(pictures.map(({ hash }) => hash)).size, 12 - 2);
   });
 
+  it("reads the question off the prompt where nothing says it, of pictures of the world's size", async () => {
+    const folder = join(root, "asked");
+    await mkdir(folder);
+    const image = render(prompts[0].scene);
+    const half = { ...image, shape: [3, 32, 128], data: image.data };
+    await savePng(join(folder, "a.png"), image, { softrepa: JSON.stringify({ prompt: "three red stars" }) });
+    await savePng(join(folder, "b.png"), half, { softrepa: JSON.stringify({ prompt: "three red stars" }) });
+    await savePng(join(folder, "c.png"), image, { softrepa: JSON.stringify({ prompt: "three red cats" }) });
+    const { pictures } = await readPictureSet(folder, "x", null);
+    const stars = { category: "counting", objects: [{ shape: "star", colour: "red", count: 3 }], relation: null };
+    assert.deepEqual(
+      pictures.map(({ expectation }) => expectation),
+      [stars, null, null],
+    );
+    assert.deepEqual(
+      pictures.map(({ category }) => category),
+      ["counting", "prompts", "prompts"],
+    );
+  });
+
   it("takes .txt files, settings inside PNG files, or a list, and numbers pictures of one prompt", async () => {
     const folder = join(root, "sources");
     const picture = render(prompts[0].scene);
