@@ -5,8 +5,8 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
 import { InputError, UsageError } from "../../core/errors.js";
-import { readListFile } from "../../data/text-file.js";
 import { type MetricName, metricNames } from "../../evaluation/metrics/find-weights.js";
+import { type ListedPrompt, readPromptList } from "../../evaluation/run/index.js";
 import {
   checkTokenUse,
   type MachineOptions,
@@ -58,7 +58,7 @@ export interface DrawingOptions extends ModelFileOptions, TokenUseOptions {
   /** Scenes of the built-in world, or lines of a file. */
   readonly source:
     | { readonly kind: "scenes"; readonly count: number }
-    | { readonly kind: "prompts"; readonly prompts: readonly string[] };
+    | { readonly kind: "prompts"; readonly prompts: readonly ListedPrompt[] };
 }
 
 export interface EvalCommandOptions extends SharedOptions {
@@ -66,7 +66,7 @@ export interface EvalCommandOptions extends SharedOptions {
   readonly cache: string;
   /** Folders of pictures, one a variant, or a pipeline to draw them. */
   readonly subject:
-    | { readonly kind: "images"; readonly folders: readonly string[]; readonly prompts: readonly string[] | null }
+    | { readonly kind: "images"; readonly folders: readonly string[]; readonly prompts: readonly ListedPrompt[] | null }
     | ({ readonly kind: "pipeline" } & DrawingOptions);
 }
 
@@ -116,7 +116,7 @@ function fields(): FieldsOf<RawOptions> {
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
     }),
     ...under("Prompts", {
-      prompts: optional("--prompts <file>", "one a line; # starts a comment", path),
+      prompts: optional("--prompts <file>", "one a line, or .jsonl as GenEval has them", path),
     }),
     ...under("Metrics", {
       weights: optional("--weights <folder>", "the metrics' weight files, see docs/metrics.md", path),
@@ -163,7 +163,7 @@ async function resolveSubject(
   raw: RawOptions,
   given: ReadonlySet<keyof RawOptions>,
 ): Promise<EvalCommandOptions["subject"]> {
-  const prompts = raw.prompts === undefined ? null : await readListFile(raw.prompts, "prompt");
+  const prompts = raw.prompts === undefined ? null : await readPromptList(raw.prompts);
   if (raw.images.length > 0) {
     const ofPipeline = (["model", "tokens", "scenes", "seeds", "steps", "guidance"] as const).find((key) =>
       given.has(key),

@@ -115,7 +115,7 @@ function drawnPrompts({ source, seed, seeds }: DrawingOptions): DrawnPrompt[] {
           category,
           expectation,
         }))
-      : source.prompts.map((prompt) => ({ prompt }));
+      : [...source.prompts];
   return prompts.flatMap((prompt, index) =>
     Array.from({ length: seeds }, (_, number) => ({ ...prompt, seed: seed + index * seeds + number })),
   );

@@ -74,6 +74,9 @@ const preprocessorSchema = z.looseObject({
   image_std: triple.default([...clipDeviation]),
 });
 
+/** What belongs to no tower: the temperature, and a mask that some versions of open_clip store. */
+const neitherTower: readonly RegExp[] = [/^logit_scale$/, /^attn_mask$/];
+
 /** Pictures or texts of one run. */
 const batchSize = 8;
 
@@ -124,7 +127,7 @@ export class Clip {
         const w = Weights.of(graph, this.parts.weights);
         const { vision, projection } = this.parts.config;
         const embeds = clipVisionEncoder(w, vision, projection, of("pixels"));
-        w.requireAllUsed(...clipVisionIgnoredKeys, /^text_/, /^logit_scale$/);
+        w.requireAllUsed(...clipVisionIgnoredKeys, /^text_/, ...neitherTower);
         return embeds;
       },
     );
@@ -144,7 +147,7 @@ export class Clip {
         const { textEmbeds } = clipTextEncoder(w, config.text, { inputIds: of("ids"), eosPositions: of("ends") });
         if (textEmbeds === null)
           throw new InputError(`${weights.origin} has no projection of texts: no whole CLIP model`);
-        w.requireAllUsed(...clipTextIgnoredKeys, /^vision_model\./, /^visual_projection\./, /^logit_scale$/);
+        w.requireAllUsed(...clipTextIgnoredKeys, /^vision_model\./, /^visual_projection\./, ...neitherTower);
         return textEmbeds;
       },
     );

@@ -11,5 +11,6 @@ export {
   requireSamePrompts,
   variantNames,
 } from "./picture-set.js";
+export { type ListedPrompt, readPromptList } from "./prompt-list.js";
 export { readScores, type Scores, writeScores } from "./scores.js";
 export { compareScores, scoresReport } from "./scores-report.js";

@@ -13,6 +13,7 @@ import { categories, colours, imageSize, relations, shapes } from "../../world/s
 import type { Expectation } from "../../world/verify.js";
 import { hashFile } from "../metrics/feature-cache.js";
 import type { Judged } from "../metrics/metric.js";
+import type { ListedPrompt } from "./prompt-list.js";
 
 /** A picture with what is known of it. */
 export interface EvaluatedPicture extends Judged {
@@ -68,7 +69,7 @@ interface Described {
 export async function readPictureSet(
   folder: string,
   name: string,
-  prompts: readonly string[] | null,
+  prompts: readonly ListedPrompt[] | null,
 ): Promise<PictureSet> {
   const described = await describe(folder, prompts);
   const drawn = new Map<string, number>();
@@ -122,7 +123,7 @@ export function requireSamePrompts(sets: readonly PictureSet[]): void {
   }
 }
 
-async function describe(folder: string, prompts: readonly string[] | null): Promise<Described[]> {
+async function describe(folder: string, prompts: readonly ListedPrompt[] | null): Promise<Described[]> {
   if (prompts !== null) return assignPrompts(folder, await listImages(folder), prompts);
   const files = await listImages(folder);
   if (existsSync(join(folder, "metadata.jsonl"))) return withMetadata(folder);
@@ -133,12 +134,12 @@ async function describe(folder: string, prompts: readonly string[] | null): Prom
   return Promise.all(files.map((file) => fromSettings(folder, file)));
 }
 
-function assignPrompts(folder: string, files: readonly string[], prompts: readonly string[]): Described[] {
+function assignPrompts(folder: string, files: readonly string[], prompts: readonly ListedPrompt[]): Described[] {
   const each = files.length / prompts.length;
   if (!Number.isInteger(each)) {
     throw new InputError(`${folder} has ${files.length} images, which ${prompts.length} prompts do not divide evenly`);
   }
-  return files.map((file, index) => ({ file, prompt: prompts[Math.floor(index / each)], seed: index % each }));
+  return files.map((file, index) => ({ file, ...prompts[Math.floor(index / each)], seed: index % each }));
 }
 
 async function withMetadata(folder: string): Promise<Described[]> {

@@ -15,6 +15,7 @@ import {
   measure,
   readGenEval,
   readPictureSet,
+  readPromptList,
   readRun,
   readScores,
   requireSamePrompts,
@@ -99,13 +100,42 @@ describe("readPictureSet", () => {
     await savePng(join(folder, "b.png"), picture, settings({ prompt: "a dog", steps: 3 }));
     await savePng(join(folder, "c.png"), picture, settings({ prompt: "a dog" }));
     const seen = async (list: readonly string[] | null) =>
-      (await readPictureSet(folder, "x", list)).pictures.map(({ prompt, seed }) => `${prompt} ${seed}`);
+      (await readPictureSet(folder, "x", list?.map((prompt) => ({ prompt })) ?? null)).pictures.map(
+        ({ prompt, seed }) => `${prompt} ${seed}`,
+      );
     assert.deepEqual(await seen(null), ["a cat 5", "a dog 0", "a dog 1"]);
     assert.deepEqual(await seen(["one"]), ["one 0", "one 1", "one 2"]);
     assert.deepEqual(await seen(["one", "two", "three"]), ["one 0", "two 0", "three 0"]);
     await refuses(() => seen(["one", "two"]), /sources has 3 images, which 2 prompts do not divide evenly/);
     for (const name of ["a", "b", "c"]) await writeFile(join(folder, `${name}.txt`), `of ${name}\nanother\n`);
     assert.deepEqual(await seen(null), ["of a 0", "of b 0", "of c 0"]);
+  });
+
+  it("takes lists of prompts with categories, as GenEval has them", async () => {
+    const file = join(root, "prompts.jsonl");
+    await writeFile(
+      file,
+      '{"tag":"colors","include":[],"prompt":"a red car"}\n{"prompt":"a dog","category":"animals"}\n',
+    );
+    const list = await readPromptList(file);
+    assert.deepEqual(list, [
+      { prompt: "a red car", category: "colors" },
+      { prompt: "a dog", category: "animals" },
+    ]);
+    const { pictures } = await readPictureSet(join(root, "base"), "x", list);
+    assert.deepEqual(
+      [0, 5, 6, 11].map((index) => [pictures[index].prompt, pictures[index].seed, pictures[index].category]),
+      [
+        ["a red car", 0, "colors"],
+        ["a red car", 5, "colors"],
+        ["a dog", 0, "animals"],
+        ["a dog", 5, "animals"],
+      ],
+    );
+    await writeFile(file, '{"tag":"colors"}\n');
+    await refuses(() => readPromptList(file), /prompts\.jsonl entry 1 has no prompt/);
+    await writeFile(join(root, "prompts.txt"), "# list\na dog\n");
+    assert.deepEqual(await readPromptList(join(root, "prompts.txt")), [{ prompt: "a dog" }]);
   });
 
   it("says what is missing or damaged", async () => {
