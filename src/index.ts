@@ -4,7 +4,7 @@
  * ```ts
  * import { engineSelfTest, generate, openEngine, openPipeline, readSoftTokens } from "softrepa";
  *
- * const { engine } = await openEngine("auto", 0, engineSelfTest);
+ * const { engine } = await openEngine({}, engineSelfTest);
  * const pipeline = await openPipeline("stable-diffusion-3-medium-diffusers", engine);
  * const softTokens = await readSoftTokens("tokens.safetensors");
  * ```
@@ -29,6 +29,14 @@ export { type FeatureStatistics, featureStatistics, frechetDistance } from "./ev
 export type { Judged, OpenedMetric, PairMetric, PromptMetric, SetMetric } from "./evaluation/metrics/metric.js";
 export { readStatistics, writeStatistics } from "./evaluation/metrics/npz.js";
 export { type OpenedMetrics, openMetrics } from "./evaluation/metrics/open-metrics.js";
+export {
+  type Information,
+  type InformationGain,
+  information,
+  informationGain,
+  type MutualInformationRequest,
+  measureInformation,
+} from "./evaluation/mutual-information.js";
 export { leastMatched, type Retrieval, retrieval } from "./evaluation/retrieval.js";
 export {
   compareScores,
@@ -52,10 +60,22 @@ export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";
 export { type OpenOptions, openPipeline } from "./pipelines/open.js";
 export type { Conditioning, Denoiser, DiffusionPipeline, Family, SoftTokenLayout } from "./pipelines/pipeline.js";
 export { engineSelfTest } from "./pipelines/self-test.js";
-export { type Engine, type NamedTensors, type Provider, providers, type Session } from "./runtime/engine.js";
+export {
+  type Engine,
+  type Library,
+  libraries,
+  type NamedTensors,
+  type Precision,
+  type Provider,
+  precisions,
+  providers,
+  type Session,
+} from "./runtime/engine.js";
 export type { OnnxModel, Target } from "./runtime/model.js";
 export { OnnxRuntimeEngine } from "./runtime/onnxruntime/engine.js";
-export { openEngine } from "./runtime/open-engine.js";
+export { type EngineRequest, type OpenedEngine, openEngine } from "./runtime/open-engine.js";
+export { OpenVinoEngine } from "./runtime/openvino/engine.js";
+export { findOpenVino } from "./runtime/openvino/find-library.js";
 export { type GeneratedImage, type GenerateRequest, generate, type ImageJob } from "./sampling/generate.js";
 export {
   type SampleFeeds,

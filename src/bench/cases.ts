@@ -12,6 +12,7 @@ import { compileGuidedDenoiser, guidedDenoiserGraph } from "../sampling/guided-d
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { ContrastiveStep } from "../training/contrastive-step.js";
+import { convolutions } from "./convolution.js";
 import { matMulPeak, peakMemory, time } from "./measure.js";
 import { benchDenoiser, randomConditioning } from "./subject.js";
 
@@ -116,9 +117,10 @@ async function wholeStep(batch: number): Promise<Measurement> {
   return { title, seconds, runs: 1, executed: 0, useful: 0, peakGflops: 0, peakMemory: memory };
 }
 
-export const cases: Readonly<Record<string, () => Promise<Measurement>>> = {
+export const cases: Readonly<Record<string, () => Promise<unknown>>> = {
   train: trainingStep,
   sample: samplingStep,
+  convolutions,
   "step-b4": () => wholeStep(4),
   "step-b16": () => wholeStep(16),
 };

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** @file `npm run bench`: training step, sampling step, and memory against the batch size. */
+/** @file `npm run bench`: training step, sampling step, convolution gradients, and memory against the batch size. */
 
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
@@ -17,14 +17,18 @@ const measurementSchema = z.object({
   peakMemory: z.number().nullable(),
 });
 
+const convolutionSchema = z.array(
+  z.object({ channels: z.number(), side: z.number(), forward: z.number(), vjp: z.number() }),
+);
+
 /** Runs one case in a child process. */
-function measure(name: string) {
+function measure<T>(name: string, schema: z.ZodType<T>): T {
   const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url), "--case", name], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
   });
   if (child.status !== 0) throw new Error(`benchmark ${name} ended with code ${child.status}`);
-  return measurementSchema.parse(JSON.parse(child.stdout));
+  return schema.parse(JSON.parse(child.stdout));
 }
 
 function megabytes(memory: number | null): string {
@@ -35,7 +39,7 @@ function report(): void {
   const processor = cpus()[0]?.model ?? "unknown processor";
   console.log(`${processor}, ${cpus().length} cores; MM-DiT 768 wide, 12 blocks, 1024 + 154 tokens, float32\n`);
   for (const name of ["train", "sample"]) {
-    const { title, seconds, runs, executed, useful, peakGflops, peakMemory } = measure(name);
+    const { title, seconds, runs, executed, useful, peakGflops, peakMemory } = measure(name, measurementSchema);
     const rate = executed / seconds;
     console.log(title);
     console.log(`  time          ${seconds.toFixed(2)} s (median of ${runs})`);
@@ -48,7 +52,13 @@ function report(): void {
     }
     console.log(`  peak memory   ${megabytes(peakMemory)}\n`);
   }
-  const [small, large] = [measure("step-b4"), measure("step-b16")];
+  console.log("gradient of 3x3 convolutions towards the image, against the convolution");
+  for (const { channels, side, forward, vjp } of measure("convolutions", convolutionSchema)) {
+    const times = `${vjp.toFixed(1)} ms against ${forward.toFixed(1)} ms: ${(vjp / forward).toFixed(2)}`;
+    console.log(`  ${`${channels} channels, ${side} x ${side}`.padEnd(24)} ${times}`);
+  }
+  console.log("");
+  const [small, large] = ["step-b4", "step-b16"].map((name) => measure(name, measurementSchema));
   for (const { title, seconds, peakMemory } of [small, large]) {
     console.log(`${title}: ${seconds.toFixed(1)} s, peak memory ${megabytes(peakMemory)}`);
   }
@@ -62,4 +72,5 @@ if (flag === "--case") {
   const run = cases[name];
   if (run === undefined) throw new Error(`no benchmark ${name}: ${Object.keys(cases).join(", ")}`);
   process.stdout.write(JSON.stringify(await run()));
-} else report();
+} else if (flag === "--peer") await import("./peer/main.js");
+else report();

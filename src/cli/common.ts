@@ -3,7 +3,8 @@
 import { z } from "zod";
 import { UsageError } from "../core/errors.js";
 import { type UnetStage, unetStages } from "../pipelines/pipeline.js";
-import { providers } from "../runtime/engine.js";
+import { libraries, precisions, providers } from "../runtime/engine.js";
+import type { EngineRequest } from "../runtime/open-engine.js";
 import { parseStages } from "../softtokens/softtokens.js";
 import {
   choice,
@@ -19,9 +20,10 @@ import {
   whole,
 } from "./options.js";
 
-/** Where graphs run; `auto` takes the best one that works here. */
+/** What runs graphs, where and how; `auto` takes the fastest that works here. */
+const engineNames = ["auto", ...libraries] as const;
 const providerNames = ["auto", ...providers] as const;
-export type ProviderName = (typeof providerNames)[number];
+const precisionNames = ["auto", ...precisions] as const;
 
 /** Largest seed: 32 bits, as in other tools. */
 export const maxSeed = 2 ** 32 - 1;
@@ -40,14 +42,16 @@ export interface ModelFileOptions {
 export function modelFileFields(): FieldsOf<ModelFileOptions> {
   return {
     variant: optional("--variant <name>", "of a folder: weight files to take, such as fp16", text),
-    tokenizer: repeated("--tokenizer <folder>", "of a checkpoint file; may be given several times", path),
+    tokenizer: repeated("--tokenizer <folder>", "of a checkpoint file; CLIP's own is built in", path),
     textEncoders: optional("--text-encoders <folder>", "those that a checkpoint file lacks", path),
   };
 }
 
 /** How and where to run; every command that opens a model has these. */
 export interface MachineOptions {
-  readonly provider: ProviderName;
+  readonly engine: (typeof engineNames)[number];
+  readonly provider: (typeof providerNames)[number];
+  readonly precision: (typeof precisionNames)[number];
   /** CPU threads; all cores without it. */
   readonly threads: number | undefined;
   readonly json: boolean;
@@ -55,10 +59,16 @@ export interface MachineOptions {
 
 export function machineFields(): FieldsOf<MachineOptions> {
   return {
+    engine: defaulted("--engine <name>", "onnxruntime or openvino", choice(engineNames), "auto"),
     provider: defaulted("--provider <name>", "cpu, webgpu, cuda, dml or coreml", choice(providerNames), "auto"),
+    precision: defaulted("--precision <name>", "fp32 or bf16", choice(precisionNames), "auto"),
     threads: optional("--threads <n>", "CPU threads (default: all cores)", whole(1, 1024)),
     json: flag("--json", "print one JSON event a line"),
   };
+}
+
+export function engineRequest({ engine, provider, precision, threads = 0 }: MachineOptions): EngineRequest {
+  return { engine, provider, precision, threads };
 }
 
 /** Stages of a UNet. */

@@ -6,7 +6,12 @@ import { basename, dirname, join } from "node:path";
 import { InputError, messageOf } from "./errors.js";
 
 /** Writes `chunks` beside `file` and renames; on any failure the old file stays and the partial one is removed. */
-export async function writeFileAtomic(file: string, ...chunks: readonly (Uint8Array | string)[]): Promise<void> {
+export function writeFileAtomic(file: string, ...chunks: readonly (Uint8Array | string)[]): Promise<void> {
+  return writeChunksAtomic(file, chunks);
+}
+
+/** The same of chunks that are made one after the other, for files larger than memory should be. */
+export async function writeChunksAtomic(file: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
   const folder = dirname(file);
   const aside = join(folder, `.${basename(file)}.${randomBytes(4).toString("hex")}.tmp`);
   try {

@@ -11,7 +11,8 @@ import { z } from "zod";
 import { Generator } from "../core/random.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { openPipeline } from "../pipelines/open.js";
-import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { engineSelfTest } from "../pipelines/self-test.js";
+import { openEngine } from "../runtime/open-engine.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { train } from "../training/train.js";
@@ -64,7 +65,8 @@ const known = await readFile(resultFile, "utf8").catch(() => "");
 const finished = new Set(
   known.split("\n").flatMap((line) => (line ? [(JSON.parse(line) as { key: string }).key] : [])),
 );
-const engine = new OnnxRuntimeEngine("cpu", plan.threads);
+const { engine } = await openEngine({ threads: plan.threads }, engineSelfTest);
+console.log(`${engine.library}, ${engine.precision}`);
 const pipeline = await openPipeline(plan.pipeline, engine);
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const items = await writeScenes(join(root, "out", "sweep", "data"), plan.images, "train", 5);

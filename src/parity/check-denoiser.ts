@@ -7,7 +7,7 @@ import { writeOnnx } from "../graph/onnx/writer.js";
 import { input } from "../graph/ops.js";
 import { textOf } from "../pipelines/conditioning.js";
 import { softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
-import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
+import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { type Comparison, compare, limits } from "./compare.js";
@@ -42,8 +42,9 @@ export async function* checkDenoiser(subject: Subject, golden: string): AsyncGen
   }
 }
 
-async function denoiseOne(
-  pipeline: DiffusionPipeline,
+/** One prediction of a denoiser, in a graph of its own. */
+export async function denoiseOne(
+  pipeline: Denoiser,
   sample: FloatTensor,
   timestep: number,
   conditioning: Conditioning,

@@ -16,7 +16,7 @@ export interface OpenOptions {
   readonly variant?: string | undefined;
   /** Tokens that the T5 encoder reads (diffusers' max_sequence_length); default 256. */
   readonly maxSequenceLength?: number | undefined;
-  /** For a single file: folders to look for tokenizers in, before those that lie beside it. */
+  /** For a single file: folders to look for tokenizers in, before those that lie beside it and CLIP's own, which is built in. */
   readonly tokenizers?: readonly string[] | undefined;
   /** For a single file: a folder with the text encoders that it lacks. */
   readonly textEncoders?: string | undefined;

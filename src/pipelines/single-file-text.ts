@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError, UsageError } from "../core/errors.js";
 import { below, type OriginalNetwork, withoutUnread } from "../models/original/network.js";
+import { ownClipFolder, ownClipSize } from "../models/tokenizer/index.js";
 import { openCheckpoint } from "../weights/checkpoint.js";
 import { errnoError } from "../weights/read-bytes.js";
 import { openSafetensors } from "../weights/safetensors.js";
@@ -82,24 +83,40 @@ function requireEncoders(
 
 /**
  * Where the encoders' tokenizers lie. Looked for in the folders that the options name, then in the folder of text encoders,
- * then beside the checkpoint: as in a diffusers folder (`tokenizer/`, `tokenizer_2/`, ...), or right there.
+ * then beside the checkpoint: as in a diffusers folder (`tokenizer/`, `tokenizer_2/`, ...), or right there. CLIP's own comes
+ * with this package.
  */
 export async function findTokenizers(
   path: string,
   encoders: readonly FoundEncoder[],
   { tokenizers = [], textEncoders }: OpenOptions,
 ): Promise<ReadonlyMap<string, TokenizerPlace>> {
-  const named = [...tokenizers, ...(textEncoders === undefined ? [] : [textEncoders])];
-  for (const folder of named) await list(folder);
-  const folders = [...named, dirname(path)];
+  for (const folder of tokenizers) await requireTokenizer(folder, encoders);
+  const folders = [...tokenizers, ...(textEncoders === undefined ? [] : [textEncoders]), dirname(path)];
   const places = new Map<string, TokenizerPlace>();
   for (const { encoder, part } of encoders) {
-    const place = await firstOf(folders, (folder) => tokenizerIn(folder, encoder));
-    if (place === null) throw noTokenizer(path, encoder, folders);
     const vocabulary = z.object({ vocab_size: z.int() }).safeParse(part.config).data?.vocab_size;
+    const place =
+      (await firstOf(folders, (folder) => tokenizerIn(folder, encoder))) ?? ownTokenizer(encoder, vocabulary);
+    if (place === null) throw noTokenizer(path, encoder, folders, vocabulary);
     places.set(encoder.tokenizer.component, { ...place, vocabulary: vocabulary ?? Number.POSITIVE_INFINITY });
   }
   return places;
+}
+
+/** Refuses a folder that was named in vain, since what it was to hold might be taken from elsewhere. */
+async function requireTokenizer(folder: string, encoders: readonly FoundEncoder[]): Promise<void> {
+  await list(folder);
+  if ((await firstOf(encoders, ({ encoder }) => tokenizerIn(folder, encoder))) !== null) return;
+  const kinds = new Set(encoders.map(({ encoder }) => encoder.tokenizer.kind));
+  const files = [...kinds].map((kind) => tokenizerFiles[kind]).join(" or ");
+  throw new InputError(`${folder} has no tokenizer of this model (${files}): leave out --tokenizer, or name another`);
+}
+
+/** CLIP's tokenizer as it comes with this package, for an encoder of that vocabulary. */
+function ownTokenizer({ tokenizer }: OriginalEncoder, vocabulary: number | undefined): Place | null {
+  const fits = tokenizer.kind === "clip" && (vocabulary ?? ownClipSize) === ownClipSize;
+  return fits ? { folder: ownClipFolder, pad: tokenizer.pad } : null;
 }
 
 type Place = Omit<TokenizerPlace, "vocabulary">;
@@ -126,11 +143,22 @@ async function tokenizerIn(folder: string, { tokenizer }: OriginalEncoder): Prom
   }
 }
 
-function noTokenizer(path: string, { title, tokenizer }: OriginalEncoder, folders: readonly string[]): InputError {
-  const files = { clip: "vocab.json and merges.txt", t5: "tokenizer.json and tokenizer_config.json" }[tokenizer.kind];
+/** What tells a tokenizer, by kind. */
+const tokenizerFiles: Readonly<Record<OriginalEncoder["tokenizer"]["kind"], string>> = {
+  clip: "vocab.json and merges.txt",
+  t5: "tokenizer.json and tokenizer_config.json",
+};
+
+function noTokenizer(
+  path: string,
+  { title, tokenizer: { kind, component } }: OriginalEncoder,
+  folders: readonly string[],
+  vocabulary: number | undefined,
+): InputError {
+  const unusual = kind === "clip" ? ` that has ${vocabulary} tokens and not CLIP's ${ownClipSize}` : "";
   return new InputError(
-    `${path}: the tokenizer of its text encoder ${title} (${files}) is in no checkpoint, and not in ${folders.join(" or ")}: ` +
-      `name a folder that has it with --tokenizer, such as ${tokenizer.component}/ of the same model in the diffusers layout`,
+    `${path}: the tokenizer of its text encoder ${title}${unusual} (${tokenizerFiles[kind]}) is in no checkpoint, and not in ` +
+      `${folders.join(" or ")}: name a folder that has it with --tokenizer, such as ${component}/ of the same model in the diffusers layout`,
   );
 }
 

@@ -204,13 +204,34 @@ describe("tokenizers, which are in no checkpoint", () => {
   it("are asked for by name", async () => {
     await refuses(
       () => open(file, {}),
-      /model\.safetensors: the tokenizer of its text encoder CLIP-L \(vocab\.json and merges\.txt\) is in no checkpoint, and not in .*alone: name a folder that has it with --tokenizer, such as tokenizer\//,
+      /model\.safetensors: the tokenizer of its text encoder CLIP-L that has 1514 tokens and not CLIP's 49408 \(vocab\.json and merges\.txt\) is in no checkpoint, and not in .*alone: name a folder that has it with --tokenizer, such as tokenizer\//,
     );
     await refuses(
       () => open(file, { tokenizers: [one] }),
       /text encoder T5 \(tokenizer\.json and tokenizer_config\.json\) is in no checkpoint, and not in .*tokenizer or .*alone/,
     );
     await refuses(() => open(file, { tokenizers: [path("nowhere")] }), /no such file or folder: .*nowhere$/);
+  });
+
+  it("come with the package where they are CLIP's own, which a folder of the user's overrides", async () => {
+    const tables = ["0.transformer.text_model.embeddings", "1.model"].map((encoder) => {
+      const key = `conditioner.embedders.${encoder}.token_embedding.weight`;
+      return [key, [49408, readManifest("sdxl").original[key][1]]] satisfies [string, number[]];
+    });
+    const model = path("whole-vocabulary", "model.safetensors");
+    await writeOriginal("sdxl", model, "float16", () => true, Object.fromEntries(tables));
+    const encoded = async (options: OpenOptions) => (await open(model, options)).encodePrompts(captions);
+    const wanted = await encoded({ tokenizers: [fixture("parity", "clip-tokenizer")] });
+    assert.deepEqual(await encoded({}), wanted);
+    assert.notDeepEqual(await encoded({ tokenizers: [tokenizersOf("sdxl")] }), wanted);
+  });
+
+  it("are not taken from elsewhere where a folder was named in vain", async () => {
+    await mkdir(path("vain"));
+    await refuses(
+      () => open(file, { tokenizers: [one, t5, path("vain")] }),
+      /vain has no tokenizer of this model \(vocab\.json and merges\.txt or tokenizer\.json and tokenizer_config\.json\): leave out --tokenizer, or name another$/,
+    );
   });
 
   it("are taken from folders of each alone: a vocabulary is enough for both CLIP encoders", async () => {

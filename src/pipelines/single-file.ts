@@ -19,8 +19,8 @@ export async function isSingleFile(path: string): Promise<boolean> {
 }
 
 /**
- * Opens a checkpoint of the original layout. What it lacks is looked for where the options say and beside it: text encoders
- * (never CLIP's tokenizer, or T5's, is inside). Configurations are read off its tensors; the rest is the family's.
+ * Opens a checkpoint of the original layout. What it lacks is looked for where the options say and beside it: text encoders, and
+ * T5's tokenizer, which is never inside. Configurations are read off its tensors; the rest is the family's.
  */
 export async function openSingleFile(path: string, options: OpenOptions): Promise<PipelineFolder> {
   if (options.variant !== undefined) {

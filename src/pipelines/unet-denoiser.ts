@@ -1,5 +1,6 @@
 /** @file The denoiser of Stable Diffusion 1, 2 and XL: a UNet that predicts the noise of DDPM's diffusion, or its v. */
 
+import { InputError } from "../core/errors.js";
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import type { Graph, Value } from "../graph/graph.js";
 import { constant, reshape } from "../graph/ops.js";
@@ -10,7 +11,15 @@ import type { Engine } from "../runtime/engine.js";
 import type { NoiseSchedule, Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";
 import type { LatentDenoiser } from "./latent-pipeline.js";
-import type { DenoiserInputs, Family, Noising, SoftTokenInput, SoftTokenLayout, UnetStage } from "./pipeline.js";
+import {
+  type DenoiserInputs,
+  type Family,
+  type Noising,
+  type SoftTokenInput,
+  type SoftTokenLayout,
+  type UnetStage,
+  unetStages,
+} from "./pipeline.js";
 
 export interface UnetDenoiserOptions {
   readonly family: Family;
@@ -69,7 +78,8 @@ export class UnetDenoiser implements LatentDenoiser {
     const { config, weights } = this.options;
     const w = Weights.of(graph, weights);
     const { prompt_embeds: states, pooled } = conditioning;
-    const [down, mid, up] = (["down", "mid", "up"] as const).map((stage) => ({
+    if (softTokens !== null) requireReaders(config, softTokens.stages ?? []);
+    const [down, mid, up] = unetStages.map((stage) => ({
       states,
       soft: softTokens?.stages?.includes(stage) ? onlyLayer(softTokens) : null,
     }));
@@ -102,6 +112,13 @@ export class UnetDenoiser implements LatentDenoiser {
 /** [N, 1, count, width] -> [N, count, width]. */
 function onlyLayer({ values }: SoftTokenInput): Value {
   return reshape(values, [values.dim(0), values.dim(2), values.dim(3)]);
+}
+
+/** Refuses soft tokens that no block would read. */
+function requireReaders({ down, mid, up }: UnetConfig, stages: readonly UnetStage[]): void {
+  const blocks = { down, mid: mid === null ? [] : [mid], up };
+  const read = stages.some((stage) => blocks[stage].some(({ depths }) => depths?.some((depth) => depth > 0)));
+  if (!read) throw new InputError(`this UNet reads no text in the stages of the soft tokens (${stages.join(", ")})`);
 }
 
 function sampleSizeOf({ sample_size, _diffusers_version }: UnetConfig): number {

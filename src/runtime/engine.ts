@@ -28,14 +28,24 @@ export interface CompileOptions {
 
 /** Executes models; runs of one engine never overlap. */
 export interface Engine {
+  readonly library: Library;
   /** Which provider executes, e.g. `cpu`. */
   readonly provider: Provider;
+  /** In which products are computed; tensors go in and come out in their own types all the same. */
+  readonly precision: Precision;
   /** What graphs for this engine may contain. */
   readonly target: Target;
   compile(model: OnnxModel, options?: CompileOptions): Promise<Session>;
   /** Waits for the run under way, then frees everything. */
   close(): Promise<void>;
 }
+
+/** The libraries that execute ONNX. */
+export const libraries = ["onnxruntime", "openvino"] as const;
+export type Library = (typeof libraries)[number];
+
+export const precisions = ["fp32", "bf16"] as const;
+export type Precision = (typeof precisions)[number];
 
 /** Execution providers of onnxruntime-node by the names it uses. */
 export const providers = ["cpu", "webgpu", "cuda", "dml", "coreml"] as const;

@@ -172,6 +172,25 @@ describe("sampling", async () => {
     await assert.rejects(() => images({ signal: AbortSignal.abort() }), InterruptedError);
   });
 
+  it("samples with another scheduler than the pipeline's; added noise is each image's own", async () => {
+    const unet = await openTiny("sd15");
+    const make = async (name: string, batch: number): Promise<FloatTensor[]> => {
+      const all: FloatTensor[] = [];
+      const jobs = [job(captions[0], 7), job(captions[0], 8)];
+      const progress: number[] = [];
+      const scheduler = unet.schedulerNamed(name);
+      const onProgress = (done: number) => progress.push(done);
+      for await (const { image } of generate(unet, { ...request, jobs, batch, scheduler, onProgress })) all.push(image);
+      assert.equal(progress.at(-1), 2 * scheduler.start(3).timesteps.length);
+      return all;
+    };
+    const [apart, together] = [await make("euler-ancestral", 1), await make("euler-ancestral", 2)];
+    for (const [index, image] of together.entries()) assert.ok(largestDifference(image, apart[index]) < 1e-4);
+    const [plms] = await make("pndm", 1);
+    const [euler] = await make("euler", 1);
+    assert.ok(largestDifference(apart[0], euler) > 1e-3 && largestDifference(plms, euler) > 1e-3);
+  });
+
   it("starts from the noise that the seed gives", async () => {
     const latents = await sampleLatents(pipeline, {
       shape: [1, 16, 8, 8],

@@ -3,8 +3,9 @@ import { describe, it } from "node:test";
 import { UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { SoftTokenLayout } from "../pipelines/pipeline.js";
-import { initialSoftTokens } from "./initial.js";
-import { requireFit } from "./softtokens.js";
+import { openTiny } from "../pipelines/testing/support.js";
+import { createSoftTokens, initialSoftTokens } from "./initial.js";
+import { requireFit, stagesOf } from "./softtokens.js";
 
 const layout: SoftTokenLayout = {
   family: "sd3",
@@ -51,10 +52,64 @@ describe("initial soft tokens", () => {
     assert.notDeepEqual(timeTable?.data.subarray(0, 64), tokens.data.subarray(0, 64));
   });
 
+  it("of a UNet stand in one layer, and say which stages see them", () => {
+    const unet: SoftTokenLayout = {
+      ...{
+        family: "sdxl",
+        placement: "after-first",
+        layers: 1,
+        rawWidth: 8,
+        projectedWidth: 8,
+        stages: ["down", "mid"],
+      },
+    };
+    const one = { ...sizes, layers: 1 };
+    const { tokens, timeTable, placement, metadata } = initialSoftTokens(unet, one, new Generator(0));
+    const shapes = [tokens.shape, timeTable?.shape];
+    assert.deepEqual(shapes, [
+      [1, 4, 8],
+      [100, 8],
+    ]);
+    assert.deepEqual(metadata, { "softrepa.family": "sdxl", "softrepa.stages": "down,mid" });
+    assert.equal(placement, "after-first");
+    const chosen = initialSoftTokens(unet, { ...one, stages: ["up"] }, new Generator(0));
+    assert.deepEqual(stagesOf(chosen, unet), ["up"]);
+    assert.throws(
+      () => initialSoftTokens(unet, sizes, new Generator(0)),
+      (error) => error instanceof UsageError && error.message === "--layers 5 is more than the one that a UNet has",
+    );
+    assert.throws(
+      () => initialSoftTokens(layout, { ...sizes, stages: ["up"] }, new Generator(0)),
+      (error) => error instanceof UsageError && /^--stages is for models with a UNet/.test(error.message),
+    );
+  });
+
   it("cannot have more layers than the model has blocks", () => {
     assert.throws(
       () => initialSoftTokens(layout, { ...sizes, layers: 25 }, new Generator(0)),
       (error) => error instanceof UsageError && error.message === "--layers 25 is more than the model's 24 blocks",
     );
+  });
+});
+
+describe("soft tokens that a family starts", () => {
+  const one = { layers: 1, count: 3, buckets: 10, width: "projected" } as const;
+
+  it("are the empty prompt's first embedding for Stable Diffusion 1, with a table of noise", async () => {
+    const pipeline = await openTiny("sd15");
+    const { tokens, timeTable } = await createSoftTokens(pipeline, one, new Generator(0));
+    const first = (await pipeline.encodePrompts([""])).conditioning.prompt_embeds.data.subarray(0, 32);
+    for (let token = 0; token < 3; token++) assert.deepEqual(tokens.data.subarray(32 * token, 32 * token + 32), first);
+    const noise = initialSoftTokens(pipeline.softTokenLayout, one, new Generator(0), first);
+    assert.deepEqual(timeTable, noise.timeTable);
+    assert.ok(Math.hypot(...(timeTable?.data ?? [])) > 0.1);
+  });
+
+  it("are noise for the others", async () => {
+    for (const family of ["sdxl", "sd3"] as const) {
+      const pipeline = await openTiny(family);
+      const made = await createSoftTokens(pipeline, one, new Generator(4));
+      assert.deepEqual(made, initialSoftTokens(pipeline.softTokenLayout, one, new Generator(4)));
+    }
   });
 });

@@ -3,8 +3,16 @@
 import { realpath } from "node:fs/promises";
 import { z } from "zod";
 import { InputError, messageOf } from "../core/errors.js";
-import { writeFileAtomic } from "../core/files.js";
-import { type DType, type FloatTensor, floatTensor, formatShape, sizeOf, type Tensor } from "../core/tensor.js";
+import { writeChunksAtomic } from "../core/files.js";
+import {
+  type DType,
+  type FloatTensor,
+  floatTensor,
+  formatShape,
+  type Shape,
+  sizeOf,
+  type Tensor,
+} from "../core/tensor.js";
 import { decode, storedSize } from "./decode.js";
 import { type OpenFile, withFile } from "./read-bytes.js";
 import { type StoredTensor, type StoredType, storedTypes, type WeightSource } from "./source.js";
@@ -127,6 +135,18 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  for (const [name, { shape, data }] of tensors) requireCount(name, shape, data);
+  const data = new Map([...tensors].map(([name, tensor]) => [name, tensor.data]));
+  await writeSafetensorsLazily(file, tensors, (name) => data.get(name) ?? new Float32Array(0), metadata);
+}
+
+/** The same of tensors whose numbers are made when they are written, one after the other. */
+export async function writeSafetensorsLazily(
+  file: string,
+  tensors: ReadonlyMap<string, Pick<Tensor, "dtype" | "shape">>,
+  numbers: (name: string) => Tensor["data"],
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const ordered = [...tensors].sort(
     ([nameA, a], [nameB, b]) => storage[a.dtype].order - storage[b.dtype].order || compare(nameA, nameB),
   );
@@ -134,23 +154,33 @@ export async function writeSafetensors(
   if (Object.keys(metadata).length > 0) {
     entries.push(["__metadata__", Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => compare(a, b)))]);
   }
-  const chunks: Uint8Array[] = [];
   let end = 0;
-  for (const [name, { dtype, shape, data }] of ordered) {
+  for (const [name, { dtype, shape }] of ordered) {
     if (name === "__metadata__") throw new InputError("a tensor cannot be named __metadata__ in a safetensors file");
-    if (data.length !== sizeOf(shape)) {
-      throw new RangeError(`tensor ${name} of shape ${formatShape(shape)} has ${data.length} numbers`);
-    }
     const begin = end;
-    end += data.byteLength;
+    end += storedSize[storage[dtype].type] * sizeOf(shape);
     entries.push([name, { dtype: storage[dtype].type, shape, data_offsets: [begin, end] }]);
-    chunks.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(json, 8);
-  await writeFileAtomic(file, header, ...chunks);
+  await writeChunksAtomic(file, chunksOf());
+
+  function* chunksOf(): Generator<Uint8Array> {
+    yield header;
+    for (const [name, { shape }] of ordered) {
+      const data = numbers(name);
+      requireCount(name, shape, data);
+      yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    }
+  }
+}
+
+function requireCount(name: string, shape: Shape, { length }: Tensor["data"]): void {
+  if (length !== sizeOf(shape)) {
+    throw new RangeError(`tensor ${name} of shape ${formatShape(shape)} has ${length} numbers`);
+  }
 }
 
 /** Code unit order, the same on every machine. */

@@ -142,7 +142,8 @@ export function evalCommand(run: CommandRun<EvalCommandOptions>): Command {
           "      --prompts prompts.txt --seeds 4 --weights metrics --out report",
       ],
       resolve: async (raw, given) => {
-        const { out, force, weights, reference, saveStatistics, provider, threads, json } = raw;
+        const { out, force, weights, reference, saveStatistics } = raw;
+        const { engine, provider, precision, threads, json } = raw;
         const subject = await resolveSubject(raw, given);
         await requireRunFolder(out, force);
         if (reference !== undefined) await requireThere("--reference", reference);
@@ -152,7 +153,7 @@ export function evalCommand(run: CommandRun<EvalCommandOptions>): Command {
         }
         const cache = raw.cache ?? join(out, "features");
         const shared = { out, weights, metrics: raw.metrics, reference, saveStatistics, cache };
-        return { ...shared, provider, threads, json, subject };
+        return { ...shared, engine, provider, precision, threads, json, subject };
       },
     },
     run,

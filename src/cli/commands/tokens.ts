@@ -4,6 +4,7 @@ import { extname } from "node:path";
 import { Command, Option } from "commander";
 import { UsageError } from "../../core/errors.js";
 import { formatShape } from "../../core/tensor.js";
+import { unetStages } from "../../pipelines/pipeline.js";
 import { describeSoftTokens } from "../../softtokens/describe.js";
 import {
   type FormatName,
@@ -12,7 +13,7 @@ import {
   openSoftTokens,
   writeSoftTokens,
 } from "../../softtokens/formats/index.js";
-import { placementWords } from "../../softtokens/softtokens.js";
+import { parseStages, placementWords, type SoftTokens, stagesKey } from "../../softtokens/softtokens.js";
 
 export function tokensCommand(): Command {
   const command = new Command("tokens").description("look into files of soft tokens and convert them");
@@ -32,6 +33,9 @@ export function tokensCommand(): Command {
         "--format <name>",
         "format to write; default: softrepa for .safetensors, official for .pth or a folder",
       ).choices(formatNames),
+    )
+    .addOption(
+      new Option("--stages <list>", "say which stages of a UNet see them (down,mid,up), for files that do not"),
     )
     .action(convert);
   return command;
@@ -79,15 +83,25 @@ function wrapped(norms: readonly number[]): string[] {
   );
 }
 
-async function convert(from: string, to: string, options: { format?: FormatName }): Promise<void> {
+async function convert(from: string, to: string, options: { format?: FormatName; stages?: string }): Promise<void> {
   const format = options.format ?? guessFormat(to);
-  const { format: source, tokens } = await openSoftTokens(from);
+  const { format: source, tokens: read } = await openSoftTokens(from);
+  const tokens = options.stages === undefined ? read : inStages(read, options.stages);
   const files = await writeSoftTokens(to, tokens, format);
   const lost = Object.keys(tokens.metadata);
   process.stderr.write(`${source} -> ${format}: wrote ${files.join(" and ")}\n`);
   if (lost.length > 0 && !formats[format].keepsMetadata) {
     process.stderr.write(`the ${format} format has no metadata, left out: ${lost.join(", ")}\n`);
   }
+}
+
+/** The tokens with the stages that they are for, where there was no room for that in their file. */
+function inStages(tokens: SoftTokens, text: string): SoftTokens {
+  const stages = parseStages(text);
+  if (stages === null) throw new UsageError(`--stages must be one or more of ${unetStages.join(", ")}, not "${text}"`);
+  if (tokens.placement !== "after-first")
+    throw new UsageError("--stages is for the tokens of a UNet, which these are not");
+  return { ...tokens, metadata: { ...tokens.metadata, [stagesKey]: stages.join(",") } };
 }
 
 /** A folder's name may have a dot too, as in `tokens/sd1.5`; what ends like a file of some other kind is refused. */

@@ -6,15 +6,19 @@ import { demoSettings, quickSettings } from "../../demo/settings.js";
 import { engineSelfTest } from "../../pipelines/self-test.js";
 import { openEngine } from "../../runtime/open-engine.js";
 import type { DemoCommandOptions } from "../commands/demo.js";
+import { engineRequest } from "../common.js";
 import type { CommandContext } from "../context.js";
 import { packageVersion } from "../version.js";
+import { describeEngine } from "./session.js";
 
 /** The pipeline that ships with the package. */
 export const bundledPipeline = fileURLToPath(new URL("../../../demo/pipeline", import.meta.url));
 
 export async function runDemoCommand(options: DemoCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
   const { steps, prompts, guidance: guidanceScale, seed, out } = options;
-  const { engine } = await openEngine(options.provider, options.threads ?? 0, engineSelfTest);
+  const { engine } = await openEngine(engineRequest(options), engineSelfTest);
+  const description = describeEngine(engine);
+  if (description) reporter.print(description);
   const settings = options.quick
     ? { ...quickSettings, seed }
     : { ...demoSettings, steps, prompts, guidanceScale, seed };

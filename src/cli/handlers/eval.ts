@@ -26,11 +26,11 @@ import {
 } from "../../evaluation/run/index.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { engineSelfTest } from "../../pipelines/self-test.js";
-import type { Engine } from "../../runtime/engine.js";
 import { openEngine } from "../../runtime/open-engine.js";
 import { heldOutPrompts } from "../../world/prompts.js";
 import type { CompareCommandOptions } from "../commands/compare.js";
 import type { DrawingOptions, EvalCommandOptions } from "../commands/eval.js";
+import { engineRequest } from "../common.js";
 import type { CommandContext } from "../context.js";
 import type { Reporter } from "../reporter.js";
 import { packageVersion } from "../version.js";
@@ -47,23 +47,18 @@ export async function runEval(options: EvalCommandOptions, context: CommandConte
       sets.push(await readPictureSet(folder, names[index], subject.prompts));
     }
     requireSamePrompts(sets);
-    const { engine } = await openEngine(options.provider, options.threads ?? 0, engineSelfTest);
-    try {
-      await judge(engine, sets, options, context, {
-        further: [{ name: "pictures", value: subject.folders.join(", ") }],
-      });
-    } finally {
-      await engine.close();
-    }
+    await judge(sets, options, context, { further: [{ name: "pictures", value: subject.folders.join(", ") }] });
     return;
   }
-  const { provider, threads, json } = options;
-  await withPipeline({ ...subject, provider, threads, json }, context.reporter, async (pipeline) => {
-    const { folders, settings } = await draw(pipeline, subject, options.out, context);
-    const names = variantNames(folders);
-    const sets = await Promise.all(folders.map((folder, index) => readPictureSet(folder, names[index], null)));
-    await judge(pipeline.engine, sets, options, context, settings);
-  });
+  const { engine, provider, precision, threads, json } = options;
+  const machine = { engine, provider, precision, threads, json };
+  // The pipeline's memory is free again before the metrics' networks are opened.
+  const { folders, settings } = await withPipeline({ ...subject, ...machine }, context.reporter, (pipeline) =>
+    draw(pipeline, subject, options.out, context),
+  );
+  const names = variantNames(folders);
+  const sets = await Promise.all(folders.map((folder, index) => readPictureSet(folder, names[index], null)));
+  await judge(sets, options, context, settings);
 }
 
 async function draw(
@@ -122,7 +117,6 @@ function drawnPrompts({ source, seed, seeds }: DrawingOptions): DrawnPrompt[] {
 }
 
 async function judge(
-  engine: Engine,
   sets: readonly PictureSet[],
   options: EvalCommandOptions,
   { reporter, signal }: CommandContext,
@@ -130,15 +124,24 @@ async function judge(
 ): Promise<void> {
   const { out, weights, metrics: names, cache } = options;
   const started = performance.now();
-  const metrics = await openMetrics(engine, { weights, names, cache });
-  const scores = await measure(sets, {
-    folder: out,
-    metrics,
-    reference: await openReference(options.reference),
-    saveStatistics: options.saveStatistics ?? null,
-    signal,
-    onProgress: (what, done, total) => reporter.progress(what, done, total),
-  });
+  const reference = await openReference(options.reference);
+  // Numbers that are to be compared with others' are computed as theirs, unless something else is asked for.
+  const precision = options.precision === "auto" ? "fp32" : options.precision;
+  const { engine } = await openEngine({ ...engineRequest(options), precision }, engineSelfTest);
+  let scores: Scores;
+  try {
+    const metrics = await openMetrics(engine, { weights, names, cache });
+    scores = await measure(sets, {
+      folder: out,
+      metrics,
+      reference,
+      saveStatistics: options.saveStatistics ?? null,
+      signal,
+      onProgress: (what, done, total) => reporter.progress(what, done, total),
+    });
+  } finally {
+    await engine.close();
+  }
   const seconds = (performance.now() - started) / 1000;
   const report = await scoresReport(scores, {
     title: `Evaluation of ${sets.map(({ name }) => name).join(", ")}`,

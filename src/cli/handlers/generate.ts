@@ -23,7 +23,7 @@ export async function runGenerate(
     const scheduler = options.scheduler === undefined ? pipeline.scheduler : pipeline.schedulerNamed(options.scheduler);
     requireSize(pipeline, "--width", width);
     requireSize(pipeline, "--height", height);
-    reporter.progress("steps", 0, jobs.length * steps);
+    reporter.progress("steps", 0, jobs.length * scheduler.start(steps).timesteps.length);
     const images = generate(pipeline, {
       jobs,
       negative,

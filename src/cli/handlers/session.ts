@@ -4,10 +4,11 @@ import { basename, resolve } from "node:path";
 import { openPipeline } from "../../pipelines/open.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../../pipelines/pipeline.js";
 import { engineSelfTest } from "../../pipelines/self-test.js";
+import type { Engine } from "../../runtime/engine.js";
 import { openEngine } from "../../runtime/open-engine.js";
 import { readSoftTokens } from "../../softtokens/formats/index.js";
 import { requireFit, type SoftTokens } from "../../softtokens/softtokens.js";
-import type { MachineOptions, ModelFileOptions } from "../common.js";
+import { engineRequest, type MachineOptions, type ModelFileOptions } from "../common.js";
 import { shorten } from "../format/text.js";
 import type { Reporter } from "../reporter.js";
 
@@ -17,13 +18,13 @@ interface ModelOptions extends ModelFileOptions, MachineOptions {
 }
 
 /** Opens engine and pipeline, runs `body`, and frees both whatever happens. */
-export async function withPipeline(
+export async function withPipeline<T>(
   options: ModelOptions,
   reporter: Reporter,
-  body: (pipeline: DiffusionPipeline) => Promise<void>,
-): Promise<void> {
+  body: (pipeline: DiffusionPipeline) => Promise<T>,
+): Promise<T> {
   const { variant, maxSequenceLength, tokenizer: tokenizers, textEncoders } = options;
-  const { engine, passedOver } = await openEngine(options.provider, options.threads ?? 0, engineSelfTest);
+  const { engine, passedOver } = await openEngine(engineRequest(options), engineSelfTest);
   try {
     const pipeline = await openPipeline(options.model, engine, {
       variant,
@@ -31,16 +32,19 @@ export async function withPipeline(
       tokenizers,
       textEncoders,
     });
-    reporter.event("model", {
-      folder: resolve(options.model),
-      family: pipeline.family,
-      provider: engine.provider,
-      passedOver,
-    });
-    await body(pipeline);
+    const { library, provider, precision } = engine;
+    const fields = { folder: resolve(options.model), family: pipeline.family, engine: library, provider, precision };
+    reporter.event("model", { ...fields, passedOver }, describeEngine(engine));
+    return await body(pipeline);
   } finally {
     await engine.close();
   }
+}
+
+/** Said where it is not what every machine has: another seldom gives the very same numbers. */
+export function describeEngine({ library, provider, precision }: Engine): string | undefined {
+  if (library === "openvino") return `computing in ${precision} with OpenVINO (--engine onnxruntime: in fp32)`;
+  return provider === "cpu" ? undefined : `computing with ${library} on ${provider}`;
 }
 
 /** Reads soft tokens and refuses those that belong to another model; null without a path. */

@@ -12,7 +12,7 @@ import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { requireSize } from "../../pipelines/sizes.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
 import { createSoftTokens } from "../../softtokens/initial.js";
-import { type SoftTokens, sizesOf } from "../../softtokens/softtokens.js";
+import { type SoftTokens, sizesOf, stagesOf } from "../../softtokens/softtokens.js";
 import { type TrainStep, train } from "../../training/train.js";
 import type { TrainCommandOptions } from "../commands/train.js";
 import type { CommandContext } from "../context.js";
@@ -29,7 +29,8 @@ export async function runTrain(options: TrainCommandOptions, { reporter, signal 
     const begin = async () => {
       if (options.force) await removeCheckpoints(join(out, "checkpoints"));
       const { layers, count: tokens, buckets } = sizesOf(softTokens, "soft tokens");
-      const config = { ...options, ...settings, layers, tokens, buckets };
+      const stages = stagesOf(softTokens, pipeline.softTokenLayout) ?? undefined;
+      const config = { ...options, ...settings, layers, tokens, buckets, stages };
       await writeFileAtomic(join(out, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
       await writeFileAtomic(log, "");
     };

@@ -23,8 +23,12 @@ export interface LatentScale {
 }
 
 const batch = 32;
+const scenesOfScale = 32_000;
 
-/** `count` scenes and the means of their latents, unscaled, [count, channels, side, side]; from `file` if it is there. */
+/**
+ * `count` scenes and the means of their latents, unscaled, [count, channels, side, side]. Those that `file` has are not encoded
+ * again: the first scenes are the same for every count.
+ */
 export async function encodeScenes(
   count: number,
   autoencoder: ReadonlyMap<string, FloatTensor>,
@@ -34,11 +38,9 @@ export async function encodeScenes(
 ): Promise<EncodedScenes | null> {
   const random = new Generator(2);
   const scenes = Array.from({ length: count }, () => drawTrainingScene(random));
-  const kept = await stat(file).catch(() => null);
-  if (kept) {
-    const stored = (await openSafetensors(file)).tensors.get("latents");
-    if (stored?.shape[0] === count) return { scenes, latents: await readTensor(stored) };
-  }
+  const kept = (await stat(file).catch(() => null)) ? (await openSafetensors(file)).tensors.get("latents") : undefined;
+  const stored = kept && (await readTensor(kept));
+  if (stored?.shape[0] === count) return { scenes, latents: stored };
   const graph = new Graph();
   const w = Weights.asInputs(graph);
   const { mean } = vaeEncoder(w, autoencoderConfig, input(graph, "image", [batch, 3, imageSize, imageSize]));
@@ -47,7 +49,8 @@ export async function encodeScenes(
   const side = imageSize / vaeScale(autoencoderConfig);
   const size = autoencoderConfig.latent_channels * side * side;
   const latents = floatTensor([count, autoencoderConfig.latent_channels, side, side]);
-  for (let start = 0; start < count; start += batch) {
+  if (stored) latents.data.set(stored.data.subarray(0, latents.data.length));
+  for (let start = Math.min(stored?.shape[0] ?? 0, count); start < count; start += batch) {
     if (signal.aborted) return null;
     const image = imagesOf(scenes.slice(start, start + batch));
     const { mean: found } = await session.run({ ...weights, image });
@@ -71,7 +74,9 @@ function tensorOf(tensors: ReadonlyMap<string, FloatTensor>, name: string): Floa
   return tensor;
 }
 
-export function measureScale({ data }: FloatTensor): LatentScale {
+/** Of the first scenes, as many as there were when the scale was fixed. */
+export function measureScale(latents: FloatTensor): LatentScale {
+  const data = latents.data.subarray(0, scenesOfScale * (latents.data.length / latents.shape[0]));
   let sum = 0;
   let squares = 0;
   for (const x of data) {

@@ -10,6 +10,8 @@ import { parseArgs } from "node:util";
 import type { FloatTensor } from "../../core/tensor.js";
 import { openClipTokenizer } from "../../models/tokenizer/clip.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
+import { OpenVinoEngine } from "../../runtime/openvino/engine.js";
+import { findOpenVino } from "../../runtime/openvino/find-library.js";
 import { autoencoderBatch, autoencoderLoss } from "./autoencoder.js";
 import { autoencoderConfig, transformerConfig } from "./configs.js";
 import { writePipeline, writeTokenizers } from "./folder.js";
@@ -17,7 +19,7 @@ import { type InitialWeight, initialWeights, normal, positionTable, zeros } from
 import { encodeScenes, measureScale, scaleLatents } from "./latents.js";
 import { Network } from "./network.js";
 import { loadState, runStage, type Stage, trapezoid } from "./stage.js";
-import { textEncoderBatch, textEncoderLoss, textEncoderNames } from "./text-encoders.js";
+import { textEncoderBatch, textEncoderLoss } from "./text-encoders.js";
 import { transformerBatch, transformerLoss } from "./transformer.js";
 
 const { values: options } = parseArgs({ options: { export: { type: "boolean" } } });
@@ -25,7 +27,8 @@ const folder = join(fileURLToPath(new URL("../../../", import.meta.url)), "out",
 const pipeline = join(folder, "pipeline");
 const interruption = new AbortController();
 process.on("SIGINT", () => interruption.abort());
-const engine = new OnnxRuntimeEngine("cpu", 2);
+const openvino = findOpenVino();
+const engine = openvino ? await OpenVinoEngine.open(openvino, "auto", 2) : new OnnxRuntimeEngine("cpu", 2);
 const hooks = { signal: interruption.signal, print: (line: string) => console.log(line) };
 
 await pretrain();
@@ -35,7 +38,7 @@ async function pretrain(): Promise<void> {
   const autoencoder = await trainAutoencoder();
   if (!autoencoder) return;
   const sceneFile = join(folder, "latents.safetensors");
-  const encoded = await encodeScenes(32_000, autoencoder, engine, sceneFile, interruption.signal);
+  const encoded = await encodeScenes(96_000, autoencoder, engine, sceneFile, interruption.signal);
   if (!encoded) return;
   const scale = measureScale(encoded.latents);
   scaleLatents(encoded.latents, scale);
@@ -46,7 +49,7 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
-  const steps = 20000;
+  const steps = 24_000;
   const batch = 48;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
@@ -57,7 +60,6 @@ async function pretrain(): Promise<void> {
     (w) => transformerLoss(w, batch),
     (name, shape) => textEncoders.get(name)?.data.slice() ?? ownWeights(name, shape),
     { weightDecay: 0.01, beta2: 0.99, gradientNorm: 1, averageDecay: 0.999 },
-    (name) => textEncoderNames.some((encoder) => name.startsWith(`${encoder}.`)),
   );
   const stage: Stage = {
     name: "transformer",
@@ -65,7 +67,7 @@ async function pretrain(): Promise<void> {
     steps,
     batch,
     nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
-    learningRate: trapezoid(1e-3, 200, 2500, steps),
+    learningRate: trapezoid(1e-3, 200, 6000, steps),
   };
   if (options.export) await loadState(stage, folder);
   else await runStage(stage, folder, hooks);

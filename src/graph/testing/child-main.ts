@@ -64,6 +64,19 @@ function weights(dtype: "F16" | "F32", file: string, width: number): Prepared {
   return { model: writeOnnx(graph, { gradient }, target), rows, width };
 }
 
+/** Two convolutions with the kernel [channels, channels, 3, 3] that lies at the start of `file`. */
+function kernels(file: string, channels: number): Prepared {
+  const graph = new Graph();
+  const [rows, width] = [channels, 64];
+  const shape = [channels, channels, 3, 3];
+  const stored = { name: "w", dtype: "F32", shape, file, offset: 0, length: channels ** 2 * 9 * 4 } as const;
+  const kernel = ops.parameter(graph, stored);
+  const attributes = { strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
+  const image = ops.reshape(ops.input(graph, "x", [rows, width]), [1, channels, 8, 8]);
+  const twice = ops.conv2d(ops.tanh(ops.conv2d(image, kernel, attributes)), kernel, attributes);
+  return { model: writeOnnx(graph, { gradient: ops.reshape(twice, [rows, width]) }, target), rows, width };
+}
+
 /** What makes sessions work differently from the project's options. */
 const changes: Readonly<Record<string, (options: Options) => Options>> = {
   none: (options) => options,
@@ -117,6 +130,7 @@ const experiments: Readonly<Record<string, (...options: string[]) => Promise<rea
   "half weights, session options": (change, file, width) => runDirectly(weights("F16", file, Number(width)), change),
   "half weights": (file, width) => runInEngine(weights("F16", file, Number(width))),
   "float weights": (repack, file, width) => runInEngine(weights("F32", file, Number(width)), repack === "repack"),
+  "float kernels": (repack, file, channels) => runInEngine(kernels(file, Number(channels)), repack === "repack"),
 };
 
 const engine = new OnnxRuntimeEngine("cpu", 1);

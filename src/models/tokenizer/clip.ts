@@ -11,6 +11,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
+import { endOfWord, markers, vocabularyOf } from "./clip-vocabulary.js";
 import {
   contentOf,
   parseJson,
@@ -26,14 +27,13 @@ import { mendText } from "./mend-text.js";
 import { frame, type TextTokenizer } from "./text-tokenizer.js";
 
 const clipPositions = 77;
-const endOfWord = "</w>";
 /**
  * Contractions, runs of letters, single digits, runs of anything else; whitespace falls away. transformers ignores case here,
  * which to Python makes a long s an s, and U+0345, with a letter for its capital, neither a letter nor anything else.
  */
 const words = String.raw`'[sſ]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}\u0345]+`;
-/** Found in any case of letters: they are part of CLIPTokenizer's own pattern of words. */
-const markers = ["<|startoftext|>", "<|endoftext|>"];
+
+const vocabularySchema = z.record(z.string(), z.int().min(0));
 
 interface AddedToken {
   readonly id: number;
@@ -47,7 +47,8 @@ interface AddedToken {
 
 /**
  * Opens the tokenizer in `folder` (vocab.json, merges.txt, tokenizer_config.json and, in older models, special_tokens_map.json).
- * With `pad`, the token that pads, vocab.json and merges.txt are all that is read: the rest is the same for every model.
+ * With `pad`, the token that pads, vocab.json and merges.txt are all that is read: the rest is the same for every model, and
+ * without a vocab.json the ids follow from the merges.
  */
 export async function openClipTokenizer(folder: string, pad?: string): Promise<TextTokenizer> {
   const vocabFile = join(folder, "vocab.json");
@@ -56,12 +57,12 @@ export async function openClipTokenizer(folder: string, pad?: string): Promise<T
   const rest = pad === undefined ? "vocab.json, merges.txt and tokenizer_config.json" : "vocab.json and merges.txt";
   const purpose = `a CLIP tokenizer needs ${rest}`;
   const [vocabText, mergesText, { config, map }] = await Promise.all([
-    readRequired(vocabFile, purpose),
+    pad === undefined ? readRequired(vocabFile, purpose) : readIfPresent(vocabFile),
     readRequired(mergesFile, purpose),
     pad === undefined ? readSettings(folder, purpose) : { config: { pad_token: pad }, map: {} },
   ]);
-  const vocab = parseJson(vocabText, z.record(z.string(), z.int().min(0)), vocabFile);
   const merges = parseMerges(mergesText, mergesFile);
+  const vocab = vocabText === null ? vocabularyOf(merges) : parseJson(vocabText, vocabularySchema, vocabFile);
   const named = namedTokens(config, map);
 
   const added = addedTokens(config, Object.values(named), vocab, vocabFile);
@@ -160,6 +161,7 @@ function addedTokens(
     const exactly = { normalized: false, lstrip: false, rstrip: false, single_word: false };
     added.set(content, { id, content, special: true, ...exactly });
   }
+  // In any case of letters, since they are part of CLIPTokenizer's own pattern of words.
   const mended = markers.flatMap((marker) => added.get(marker) ?? []).map((token) => ({ ...token, normalized: true }));
   return [...added.values(), ...mended];
 }

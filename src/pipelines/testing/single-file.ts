@@ -17,14 +17,17 @@ import { weightFile } from "./support.js";
 
 type Kept = (name: string) => boolean;
 
-/** Writes the checkpoint of a manifest; `keep` leaves out keys, `changes` sets shapes (null: no such key). */
+/** Writes the checkpoint of a manifest; `keep` leaves out keys, `shapes` gives some another shape. */
 export async function writeOriginal(
   family: OriginalName,
   file: string,
   dtype: "float32" | "float16",
   keep: Kept = () => true,
+  shapes: Readonly<Record<string, number[]>> = {},
 ): Promise<string> {
-  const tensors = [...originalTensors(readManifest(family), dtype)].filter(([name]) => keep(name));
+  const manifest = readManifest(family);
+  const changed = { ...manifest, original: { ...manifest.original, ...shapes } };
+  const tensors = [...originalTensors(changed, dtype)].filter(([name]) => keep(name));
   await writeSafetensors(file, new Map(tensors));
   return file;
 }

@@ -10,8 +10,10 @@ import { fixture } from "../../weights/testing/support.js";
 import { openPipeline } from "../open.js";
 import type { DiffusionPipeline } from "../pipeline.js";
 
-/** Pipeline folders with random weights: four and three blocks, 64 pixels, text 48 wide, blocks 32 wide. */
-export const pipelineFolder = (family: "sd3" | "sd35"): string => fixture("parity", family, "pipeline");
+export type TinyFamily = "sd15" | "sdxl" | "sd3" | "sd35";
+
+/** Pipeline folders with random weights, for 64 pixels; those of Stable Diffusion 3 have text 48 wide and blocks 32 wide. */
+export const pipelineFolder = (family: TinyFamily): string => fixture("parity", family, "pipeline");
 
 /** The T5 length of the goldens, which keeps graphs small. */
 export const shortText = { maxSequenceLength: 24 };
@@ -24,14 +26,14 @@ export const captions = [
 ] as const;
 
 /** Opens one of the small pipelines on an engine that is closed when the tests of the file are done. */
-export function openTiny(family: "sd3" | "sd35"): Promise<DiffusionPipeline> {
+export function openTiny(family: TinyFamily): Promise<DiffusionPipeline> {
   const engine = new OnnxRuntimeEngine("cpu", 1);
   after(() => engine.close());
   return openPipeline(pipelineFolder(family), engine, shortText);
 }
 
 /** Copies a pipeline folder. */
-export async function copyPipeline(family: "sd3" | "sd35", to: string): Promise<string> {
+export async function copyPipeline(family: TinyFamily, to: string): Promise<string> {
   await mkdir(dirname(to), { recursive: true });
   await cp(pipelineFolder(family), to, { recursive: true });
   return to;

@@ -66,6 +66,14 @@ describe("session options", { skip: process.platform !== "linux" && "measured th
     assert.ok(copied.anonymous > megabytes * 0.9, shown(kept, copied));
     assertSame(copied, kept);
   });
+  it("keep the kernels of convolutions there too", async () => {
+    // 960 x 960 x 9 numbers of the file.
+    const kept = await measureInChild("float kernels", "mapped", files.float, "960");
+    const copied = await measureInChild("float kernels", "repack", files.float, "960");
+    assert.ok(kept.anonymous < megabytes / 2, shown(kept));
+    assert.ok(copied.anonymous > megabytes * 0.9, shown(kept, copied));
+    assertSame(copied, kept);
+  });
   it("reserve no memory by pattern, run nodes one by one, and take as many threads as they are told", async () => {
     const experiment = "activations, session options";
     const plain = await measureInChild(experiment, "none");

@@ -1,13 +1,18 @@
 /** @file The options of every onnxruntime session, in a file of their own so that tests can show what each one does. */
 
 import type { InferenceSession } from "onnxruntime-node";
-import type { CompileOptions } from "../engine.js";
-import type { WorkerSettings } from "./protocol.js";
+import type { CompileOptions, Provider } from "../engine.js";
+
+export interface WorkerSettings {
+  readonly provider: Provider;
+  /** Threads inside one operator; 0 lets onnxruntime take one per physical core. */
+  readonly threads: number;
+}
 
 /**
  * Options as measured on onnxruntime 1.30: memory patterns off lowers the peak of forward+backward graphs by 40%;
  * constant folding, common subexpressions and level "all" would make float32 copies of half-precision weights;
- * prepacking would copy weights that otherwise stay mapped. Values under `extra` must be strings; keys that
+ * prepacking, and blocked channels for convolutions, would copy weights that otherwise stay mapped. Values under `extra` must be strings; keys that
  * onnxruntime does not know are ignored without a word.
  */
 export function sessionOptions(
@@ -18,6 +23,8 @@ export function sessionOptions(
   const session: Record<string, string> = {};
   if (weightFolder !== null) session.model_external_initializers_file_folder_path = weightFolder;
   if (!options.repackWeights) session.disable_prepacking = "1";
+  const optimizers = ["ConstantFolding", "CommonSubexpressionElimination"];
+  if (!options.repackWeights) optimizers.push("NchwcTransformer");
   return {
     executionProviders: [provider],
     intraOpNumThreads: threads,
@@ -27,7 +34,7 @@ export function sessionOptions(
     graphOptimizationLevel: "layout",
     extra: {
       session,
-      optimization: { disable_specified_optimizers: "ConstantFolding;CommonSubexpressionElimination" },
+      optimization: { disable_specified_optimizers: optimizers.join(";") },
     },
     ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
   };

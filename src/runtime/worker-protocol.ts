@@ -1,14 +1,8 @@
-/** @file Messages between the main thread and the worker that owns onnxruntime. */
+/** @file Messages between the main thread and the worker that owns a native library. */
 
-import type { Tensor } from "../../core/tensor.js";
-import type { CompileOptions, NamedTensors, Provider } from "../engine.js";
-import type { OnnxModel } from "../model.js";
-
-export interface WorkerSettings {
-  readonly provider: Provider;
-  /** Threads inside one operator; 0 lets onnxruntime take one per physical core. */
-  readonly threads: number;
-}
+import type { Tensor } from "../core/tensor.js";
+import type { CompileOptions, NamedTensors } from "./engine.js";
+import type { OnnxModel } from "./model.js";
 
 export type Request =
   | { readonly kind: "compile"; readonly model: OnnxModel; readonly options: CompileOptions }

@@ -1,0 +1,111 @@
+/** @file softrepa's side of a case: reads the files, runs, writes what came out. */
+
+import { z } from "zod";
+import { InputError } from "../../core/errors.js";
+import type { FloatTensor } from "../../core/tensor.js";
+import { floatTensor } from "../../core/tensor.js";
+import { Graph } from "../../graph/graph.js";
+import { writeOnnx } from "../../graph/onnx/writer.js";
+import { input } from "../../graph/ops.js";
+import { autoencoderConfigSchema, vaeDecoder } from "../../models/autoencoder-kl.js";
+import { Weights } from "../../models/weights.js";
+import { compilePairErrors } from "../../objectives/pair-errors.js";
+import type { Engine } from "../../runtime/engine.js";
+import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
+import { OpenVinoEngine } from "../../runtime/openvino/engine.js";
+import { findOpenVino } from "../../runtime/openvino/find-library.js";
+import { compileGuidedDenoiser } from "../../sampling/guided-denoiser.js";
+import { openSafetensors, readTensor, writeSafetensors } from "../../weights/safetensors.js";
+import { peakMemory } from "../measure.js";
+import type { DecodeCase, DenoiserCase, PeerCase } from "./cases.js";
+import { denoiserOf, guidance, type PreparedCase } from "./prepare.js";
+
+export const subjects = ["onnxruntime", "openvino fp32", "openvino bf16"] as const;
+export type Subject = (typeof subjects)[number];
+
+export const timingSchema = z.object({ seconds: z.array(z.number()), peakMemory: z.number() });
+export type Timing = z.infer<typeof timingSchema>;
+
+type Tensors = Readonly<Record<string, FloatTensor>>;
+
+/** Runs the case in this process, whose peak memory is told with its times. */
+export async function runSubject(
+  subject: Subject,
+  peerCase: PeerCase,
+  files: PreparedCase,
+  results: string,
+  runs: number,
+  threads: number,
+): Promise<Timing> {
+  const engine = await openSubject(subject, threads);
+  const inputs = await readAll(files.inputs);
+  const run = await (peerCase.work === "decode"
+    ? openDecoder(engine, peerCase, files.weights, inputs)
+    : openDenoiser(engine, peerCase, files.weights, inputs));
+  let found: Tensors = {};
+  for (let warmUp = 0; warmUp < 2; warmUp++) found = await run();
+  const seconds: number[] = [];
+  for (let index = 0; index < runs; index++) {
+    const start = performance.now();
+    found = await run();
+    seconds.push((performance.now() - start) / 1000);
+  }
+  await writeSafetensors(results, new Map(Object.entries(found)));
+  const memory = peakMemory();
+  if (memory === null) throw new InputError("this system does not tell a process's peak memory");
+  await engine.close();
+  return { seconds, peakMemory: memory };
+}
+
+async function openSubject(subject: Subject, threads: number): Promise<Engine> {
+  if (subject === "onnxruntime") return new OnnxRuntimeEngine("cpu", threads);
+  const library = findOpenVino();
+  if (library === null) throw new InputError("OpenVINO is not installed");
+  return OpenVinoEngine.open(library, subject === "openvino fp32" ? "fp32" : "bf16", threads);
+}
+
+async function openDenoiser(
+  engine: Engine,
+  peerCase: DenoiserCase,
+  weights: string,
+  { sample, target, timestep, prompt_embeds, pooled, soft }: Tensors,
+): Promise<() => Promise<Tensors>> {
+  const { texts, latentShape, softTokens: shape } = peerCase;
+  const denoiser = denoiserOf(peerCase).open(engine, await openSafetensors(weights));
+  const form = { shape, stages: denoiser.softTokenLayout.stages };
+  const conditioning = { prompt_embeds, ...(pooled && { pooled }) };
+  const softTokens = floatTensor(shape, soft.data);
+  if (peerCase.work === "train") {
+    const options = { pairs: texts, latentShape, images: "shared", softTokens: form, gradients: true } as const;
+    const step = await compilePairErrors(denoiser, options);
+    return async () => {
+      const { errors, gradients } = await step.run({ sample, target, timestep, conditioning, softTokens });
+      return {
+        errors: floatTensor([texts], errors),
+        gradients: floatTensor([texts, gradients.length / texts], gradients),
+      };
+    };
+  }
+  const step = await compileGuidedDenoiser(denoiser, { images: 1, latentShape, guided: true, softTokens: form });
+  const feeds = { sample, timestep: timestep.data[0], conditioning, softTokens, guidanceScale: guidance };
+  return async () => ({ prediction: await step.run(feeds) });
+}
+
+async function openDecoder(
+  engine: Engine,
+  { config, latentShape }: DecodeCase,
+  weights: string,
+  { latents }: Tensors,
+): Promise<() => Promise<Tensors>> {
+  const graph = new Graph();
+  const w = Weights.of(graph, await openSafetensors(weights));
+  const image = vaeDecoder(w, autoencoderConfigSchema.parse(config), input(graph, "latents", [1, ...latentShape]));
+  const session = await engine.compile(writeOnnx(graph, { image }, engine.target));
+  return async () => ({ image: (await session.run({ latents })).image as FloatTensor });
+}
+
+async function readAll(file: string): Promise<Tensors> {
+  const { tensors } = await openSafetensors(file);
+  const read = [...tensors].map(async ([name, stored]) => [name, await readTensor(stored)] as const);
+  return Object.fromEntries(await Promise.all(read));
+}

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { gradientsOfSum } from "./autodiff.js";
+import { Graph } from "./graph.js";
+import { estimateMemory } from "./memory.js";
+import * as ops from "./ops.js";
+
+const row = 4 * 100;
+
+it("frees a value behind its last reader, and lets elementwise nodes write over what they read last", () => {
+  const graph = new Graph();
+  const x = ops.input(graph, "x", [100]);
+  const once = ops.exp(x);
+  assert.equal(estimateMemory(graph, [ops.tanh(ops.sin(once))]).activations, row);
+  // The transposed copy cannot lie where its operand does.
+  const square = ops.input(graph, "square", [10, 10]);
+  assert.equal(estimateMemory(graph, [ops.transpose(square, [1, 0])]).activations, 2 * row);
+  assert.equal(estimateMemory(graph, [ops.reshape(square, [100])]).activations, row);
+  // Read again by the sum, the first result has to stay.
+  assert.equal(estimateMemory(graph, [ops.add(ops.sin(once), once)]).activations, 2 * row);
+});
+
+it("counts outputs to the end, and nothing that the outputs do not need", () => {
+  const graph = new Graph();
+  const x = ops.input(graph, "x", [100]);
+  const first = ops.exp(x);
+  ops.concat([first, first, first], 0);
+  const wide = ops.concat([first, first], 0);
+  assert.equal(estimateMemory(graph, [first]).activations, row);
+  assert.equal(estimateMemory(graph, [first, wide]).activations, 3 * row);
+});
+
+it("counts weights as they are stored", () => {
+  const graph = new Graph();
+  const stored = { name: "w", dtype: "F16", shape: [10, 10], file: "/w", offset: 0, length: 200 } as const;
+  const weight = ops.cast(ops.parameter(graph, stored), "float32");
+  const product = ops.matmul(ops.input(graph, "x", [10, 10]), weight);
+  // Operand, the weight in single precision, result.
+  assert.deepEqual(estimateMemory(graph, [product]), { activations: 3 * row, weights: 200 });
+});
+
+it("sees what checkpoints save", () => {
+  const peak = (checkpoints: boolean): number => {
+    const graph = new Graph({ checkpoints });
+    const x = ops.input(graph, "x", [10, 10]);
+    let value = x;
+    for (let block = 0; block < 8; block++) {
+      const before = value;
+      value = graph.checkpoint(() => ops.exp(ops.sin(ops.tanh(ops.matmul(before, before)))));
+    }
+    return estimateMemory(graph, gradientsOfSum(value, [x])).activations;
+  };
+  assert.ok(peak(true) < 0.7 * peak(false), `${peak(true)} of ${peak(false)}`);
+});

@@ -1,0 +1,75 @@
+import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { RuntimeFailure } from "../../core/errors.js";
+import { sizeOf } from "../../core/tensor.js";
+import { gradients } from "../../graph/autodiff.js";
+import type { Value } from "../../graph/graph.js";
+import type { OperatorName } from "../../graph/operators/attributes.js";
+import * as ops from "../../graph/ops.js";
+import { type Case, titleOf } from "../../graph/testing/case.js";
+import { operatorCases } from "../../graph/testing/cases.js";
+import { applied, assertNear, eighths, execute } from "../../graph/testing/harness.js";
+import { interpret, type NumberFeeds } from "../../graph/testing/interpreter.js";
+import type { StoredTensor } from "../../weights/source.js";
+import type { Precision } from "../engine.js";
+import { engineContract } from "../testing/engine-contract.js";
+import { OpenVinoEngine } from "./engine.js";
+import { findOpenVino } from "./find-library.js";
+
+const library = findOpenVino();
+
+async function open(precision: Precision): Promise<OpenVinoEngine> {
+  if (library === null) throw new RuntimeFailure("OpenVINO is gone");
+  return OpenVinoEngine.open(library, precision, 1);
+}
+
+describe("OpenVINO", { skip: library === null ? "it is not installed here" : false }, async () => {
+  engineContract(() => open("fp32"));
+  if (library === null) return;
+
+  const engine = await open("fp32");
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "softrepa-openvino-")));
+  after(async () => {
+    await engine.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const weight = Float32Array.of(1.5, -2, 0.25, 3, 0, -0.125);
+  const stored: StoredTensor = {
+    name: "weight",
+    dtype: "F32",
+    shape: [2, 3],
+    file: join(folder, "weights.safetensors"),
+    offset: 8,
+    length: weight.byteLength,
+  };
+  await writeFile(stored.file, Buffer.concat([Buffer.alloc(8), Buffer.from(weight.buffer)]));
+
+  for (const [name, cases] of Object.entries(operatorCases(stored))) {
+    const op = name as OperatorName;
+    for (const example of cases) {
+      it(`${op}, ${titleOf(example)}: as the reference`, () => agrees(op, example));
+    }
+  }
+
+  /** The operator, and its gradient towards all float inputs where it has one. */
+  async function agrees(op: OperatorName, example: Case<object>): Promise<void> {
+    const { graph, inputs, outputs, feeds } = applied(op, example as Case<never>);
+    const leaf = op === "input" ? (example.attributes as { name: string; shape: readonly number[] }) : null;
+    const given = leaf ? { [leaf.name]: Float64Array.from({ length: sizeOf(leaf.shape) }, (_, i) => i % 2) } : feeds;
+    await same(given, outputs);
+    const [value] = outputs;
+    const floats = inputs.filter(({ dtype }) => dtype === "float32");
+    if (floats.length === 0 || value.dtype === "int64" || value.dtype === "bool") return;
+    const cotangent = ops.cast(ops.input(graph, "cotangent", value.shape), value.dtype);
+    const results = gradients([{ value, cotangent }], floats);
+    await same({ ...given, cotangent: eighths(sizeOf(value.shape)) }, results);
+
+    async function same(all: NumberFeeds, wanted: readonly Value[]): Promise<void> {
+      const expected = interpret(graph, wanted, all, () => weight);
+      const actual = await execute(engine, engine.target, graph, wanted, all);
+      for (const [port, numbers] of actual.entries()) assertNear(numbers, expected[port], 1e-5, `${op} ${port}`, 1);
+    }
+  }
+});
