@@ -73,7 +73,7 @@ async function checkFolder(folder: string, engine: Engine, tally: Tally): Promis
   }
   if (name === "full") {
     tally.notCovered++;
-    tally.report(name, "is what npm run parity:full checks, not covered yet");
+    tally.report(name, `${"*".padEnd(44)} is for npm run parity:full, not covered yet`);
     return;
   }
   const subject = (await isCovered(folder)) ? await openSubject(folder, engine).catch(messageOf) : null;

@@ -41,6 +41,7 @@ async function temporaryFolder(t: TestContext): Promise<string> {
 }
 
 const machine = {
+  ...{ engine: "auto", precision: "auto" },
   ...{ provider: "auto", threads: undefined, variant: undefined, tokenizer: [], textEncoders: undefined, json: false },
 };
 
@@ -83,7 +84,7 @@ test("train: every option is read", async (t) => {
   const typed = `--model m --data d --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
     --batch 8 --lr 2e-3 --weight-decay 0 --restart-period 3 --scheduler-every 4 --min-lr .5e-5 --seed 9
     --objective score-matching --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --save-every 0
-    --log-every 1 --provider cpu --threads 2 --variant fp16 --tokenizer a
+    --log-every 1 --engine onnxruntime --precision fp32 --provider cpu --threads 2 --variant fp16 --tokenizer a
     --tokenizer b --text-encoders c --json`;
   assert.deepEqual(await optionsOf(trainCommand, typed.split(/\s+/)), {
     ...{ model: "m", data: "d", out, force: true, initTokens: undefined },
@@ -101,6 +102,7 @@ test("train: every option is read", async (t) => {
     ...{ restartPeriod: 3, schedulerEvery: 4, minLr: 5e-6, seed: 9, temperature: 0.1, scale: 2, dweight: 10 },
     objective: "score-matching",
     ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, saveEvery: 0, logEvery: 1 },
+    ...{ engine: "onnxruntime", precision: "fp32" },
     ...{ provider: "cpu", threads: 2, variant: "fp16", tokenizer: ["a", "b"], textEncoders: "c", json: true },
   });
 });

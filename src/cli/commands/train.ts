@@ -130,7 +130,10 @@ export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
       name: "train",
       description: "learn soft text tokens from captioned images",
       fields: fields(),
-      examples: ["softrepa train --model sd3-medium --data photos --out runs/photos"],
+      examples: [
+        "softrepa train --model sd3-medium --data photos --out runs/photos",
+        "softrepa train --model sd_xl_base_1.0.safetensors --data photos --out runs/xl",
+      ],
       resolve: async (options, given) => {
         const layout = (["layers", "tokens", "buckets", "width", "stages"] as const).find((name) => given.has(name));
         if (options.initTokens !== undefined && layout) {
