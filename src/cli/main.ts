@@ -1,18 +1,22 @@
 #!/usr/bin/env node
 /** @file The command `softrepa`. */
 
+import { compareCommand } from "./commands/compare.js";
 import { demoCommand } from "./commands/demo.js";
+import { evalCommand } from "./commands/eval.js";
 import { generateCommand } from "./commands/generate.js";
 import { scoreCommand } from "./commands/score.js";
 import { tokensCommand } from "./commands/tokens.js";
 import { trainCommand } from "./commands/train.js";
-import { runDemoCommand, runGenerate, runScore, runTrain } from "./handlers/index.js";
+import { runCompare, runDemoCommand, runEval, runGenerate, runScore, runTrain } from "./handlers/index.js";
 import { createProgram, runProgram } from "./program.js";
 
 const program = createProgram([
   trainCommand(runTrain),
   generateCommand(runGenerate),
   scoreCommand(runScore),
+  evalCommand(runEval),
+  compareCommand(runCompare),
   tokensCommand(),
   demoCommand(runDemoCommand),
 ]);

@@ -221,6 +221,7 @@ test("score: images and captions, own ones by order where there are as many", as
   assert.deepEqual(await optionsOf(scoreCommand, args), {
     ...{ model: "m", tokens: undefined, strength: 1, noises: 1, seed: 0, resolution: undefined, chunk: undefined },
     ...{ maxSequenceLength: undefined, timesteps: [63, 188, 313, 438, 563, 688, 813, 938], ...machine },
+    information: false,
     pairs: { images: [a, b], captions: ["a cat", "a dog"], own: [[0], [1]] },
   });
   await writeFile(join(folder, "captions.txt"), "one\ntwo\nthree\n");

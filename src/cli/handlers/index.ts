@@ -1,6 +1,7 @@
 /** @file What the commands do once their options are read. */
 
 export { runDemoCommand } from "./demo.js";
+export { runCompare, runEval } from "./eval.js";
 export { runGenerate } from "./generate.js";
 export { runScore } from "./score.js";
 export { runTrain } from "./train.js";
