@@ -28,6 +28,11 @@ export type { Fault, FaultKind, ReportFault } from "./data/finding.js";
 export { type LoadImageOptions, loadImage, type View } from "./data/load-image.js";
 export { type ImagePool, mixPools, type WeightedImages } from "./data/mixture.js";
 export { encodePng, readPngText, savePng } from "./data/png.js";
+export { type MetricName, metricNames } from "./evaluation/metrics/find-weights.js";
+export { type FeatureStatistics, featureStatistics, frechetDistance } from "./evaluation/metrics/frechet.js";
+export type { Judged, OpenedMetric, PairMetric, PromptMetric, SetMetric } from "./evaluation/metrics/metric.js";
+export { readStatistics, writeStatistics } from "./evaluation/metrics/npz.js";
+export { type OpenedMetrics, openMetrics } from "./evaluation/metrics/open-metrics.js";
 export {
   type Information,
   type InformationGain,
@@ -36,6 +41,16 @@ export {
   type MutualInformationRequest,
   measureInformation,
 } from "./evaluation/mutual-information.js";
+export { leastMatched, type Retrieval, retrieval } from "./evaluation/retrieval.js";
+export {
+  compareScores,
+  measure,
+  type PictureSet,
+  readPictureSet,
+  readRun,
+  type Scores as PictureScores,
+  scoresReport,
+} from "./evaluation/run/index.js";
 export { rank1, type ScoreRequest, type Scores, score } from "./evaluation/score.js";
 export { gradients, gradientsOfSum } from "./graph/autodiff.js";
 export { Graph, Value } from "./graph/graph.js";

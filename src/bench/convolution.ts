@@ -21,8 +21,12 @@ const levels = [
   [1280, 8],
 ] as const;
 
+/** Images at once: one, and the pairs of a row of a small training batch. */
+const batches = [1, 4] as const;
+
 /** Milliseconds of one convolution and of its gradient. */
 export interface ConvolutionTiming {
+  readonly batch: number;
   readonly channels: number;
   readonly side: number;
   readonly forward: number;
@@ -32,12 +36,13 @@ export interface ConvolutionTiming {
 export async function convolutions(): Promise<ConvolutionTiming[]> {
   const engine = new OnnxRuntimeEngine("cpu");
   const timings: ConvolutionTiming[] = [];
-  for (const [channels, side] of levels) {
+  const sizes = batches.flatMap((batch) => levels.map(([channels, side]) => ({ batch, channels, side })));
+  for (const { batch, channels, side } of sizes) {
     const file = join(cacheFolder, `bench-kernel-${channels}.safetensors`);
     if (!existsSync(file)) await writeSyntheticWeights(file, new Map([["kernel", [channels, channels, 3, 3]]]));
     const stored = (await openSafetensors(file)).tensors.get("kernel");
     if (stored === undefined) throw new Error(`${file} has no kernel`);
-    const shape = [1, channels, side, side];
+    const shape = [batch, channels, side, side];
     const measure = async (towardsImage: boolean) => {
       const graph = new Graph();
       const [x, y] = [input(graph, "x", shape), input(graph, "y", shape)];
@@ -50,7 +55,7 @@ export async function convolutions(): Promise<ConvolutionTiming[]> {
       await session.release();
       return 1000 * median;
     };
-    timings.push({ channels, side, forward: await measure(false), vjp: await measure(true) });
+    timings.push({ batch, channels, side, forward: await measure(false), vjp: await measure(true) });
   }
   await engine.close();
   return timings;

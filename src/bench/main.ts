@@ -18,7 +18,7 @@ const measurementSchema = z.object({
 });
 
 const convolutionSchema = z.array(
-  z.object({ channels: z.number(), side: z.number(), forward: z.number(), vjp: z.number() }),
+  z.object({ batch: z.number(), channels: z.number(), side: z.number(), forward: z.number(), vjp: z.number() }),
 );
 
 /** Runs one case in a child process. */
@@ -52,11 +52,7 @@ function report(): void {
     }
     console.log(`  peak memory   ${megabytes(peakMemory)}\n`);
   }
-  console.log("gradient of 3x3 convolutions towards the image, against the convolution");
-  for (const { channels, side, forward, vjp } of measure("convolutions", convolutionSchema)) {
-    const times = `${vjp.toFixed(1)} ms against ${forward.toFixed(1)} ms: ${(vjp / forward).toFixed(2)}`;
-    console.log(`  ${`${channels} channels, ${side} x ${side}`.padEnd(24)} ${times}`);
-  }
+  reportConvolutions();
   console.log("");
   const [small, large] = ["step-b4", "step-b16"].map((name) => measure(name, measurementSchema));
   for (const { title, seconds, peakMemory } of [small, large]) {
@@ -67,10 +63,19 @@ function report(): void {
   }
 }
 
+function reportConvolutions(): void {
+  console.log("gradient of 3x3 convolutions towards the image, against the convolution");
+  for (const { batch, channels, side, forward, vjp } of measure("convolutions", convolutionSchema)) {
+    const times = `${vjp.toFixed(1)} ms against ${forward.toFixed(1)} ms: ${(vjp / forward).toFixed(2)}`;
+    console.log(`  ${`${batch} x ${channels} channels, ${side} x ${side}`.padEnd(28)} ${times}`);
+  }
+}
+
 const [, , flag, name] = process.argv;
 if (flag === "--case") {
   const run = cases[name];
   if (run === undefined) throw new Error(`no benchmark ${name}: ${Object.keys(cases).join(", ")}`);
   process.stdout.write(JSON.stringify(await run()));
-} else if (flag === "--peer") await import("./peer/main.js");
+} else if (flag === "--convolutions") reportConvolutions();
+else if (flag === "--peer") await import("./peer/main.js");
 else report();

@@ -1,19 +1,31 @@
 #!/usr/bin/env node
 /** @file The command `softrepa`. */
 
+import { compareCommand } from "./commands/compare.js";
 import { dataCommand } from "./commands/data.js";
 import { demoCommand } from "./commands/demo.js";
+import { evalCommand } from "./commands/eval.js";
 import { generateCommand } from "./commands/generate.js";
 import { scoreCommand } from "./commands/score.js";
 import { tokensCommand } from "./commands/tokens.js";
 import { trainCommand } from "./commands/train.js";
-import { runDataCheck, runDemoCommand, runGenerate, runScore, runTrain } from "./handlers/index.js";
+import {
+  runCompare,
+  runDataCheck,
+  runDemoCommand,
+  runEval,
+  runGenerate,
+  runScore,
+  runTrain,
+} from "./handlers/index.js";
 import { createProgram, runProgram } from "./program.js";
 
 const program = createProgram([
   trainCommand(runTrain),
   generateCommand(runGenerate),
   scoreCommand(runScore),
+  evalCommand(runEval),
+  compareCommand(runCompare),
   tokensCommand(),
   dataCommand(runDataCheck),
   demoCommand(runDemoCommand),

@@ -128,12 +128,14 @@ export interface CommandParts<Raw extends { json: boolean }, Options> {
   readonly name: string;
   readonly description: string;
   readonly fields: FieldsOf<Raw>;
+  /** What stands on the command line without an option's name: `<run...>`. */
+  readonly operands?: { readonly usage: string; readonly description: string };
   /** Command lines shown below the help. */
   readonly examples: readonly string[];
   /** Values that hold where nothing was typed, such as those of a configuration file. */
   readonly below?: (typed: Readonly<Record<string, unknown>>) => Promise<Partial<Raw>>;
   /** Checks what options say together, and looks at the files they name; `given` has the options that were typed. */
-  readonly resolve: (raw: Raw, given: ReadonlySet<keyof Raw>) => Promise<Options>;
+  readonly resolve: (raw: Raw, given: ReadonlySet<keyof Raw>, operands: readonly string[]) => Promise<Options>;
 }
 
 export function defineCommand<Raw extends { json: boolean }, Options>(
@@ -147,8 +149,9 @@ export function defineCommand<Raw extends { json: boolean }, Options>(
     if (option.attributeName() !== key) throw new Error(`option ${option.flags} stands under the name ${key}`);
     command.addOption(option);
   }
+  if (parts.operands) command.argument(parts.operands.usage, parts.operands.description);
   command.addHelpText("after", `\nExamples:\n${parts.examples.map((line) => `  $ ${line}`).join("\n")}`);
-  return command.action(async () => {
+  return command.action(async (first: unknown) => {
     const typed = command.opts<Record<string, unknown>>();
     await inContext(typed.json === true, async (context) => {
       const below: Partial<Raw> = (await parts.below?.(typed)) ?? {};
@@ -157,7 +160,9 @@ export function defineCommand<Raw extends { json: boolean }, Options>(
       // The table has one field for each property of Raw, so reading all of them makes one.
       const raw = Object.fromEntries(keys.map((key) => [key, pick(key)])) as unknown as Raw;
       const given = new Set(keys.filter((key) => typed[key] !== undefined));
-      await run(await parts.resolve(raw, given), context);
+      // Commander hands the operands over in front of the options.
+      const operands = parts.operands ? (first as readonly string[]) : [];
+      await run(await parts.resolve(raw, given, operands), context);
     });
   });
 }

@@ -80,6 +80,15 @@ describe("score", async () => {
     assert.ok(difference(half, plain) > 1e-5 && difference(half, expected) > 1e-5);
   });
 
+  it("measures the empty caption beside the others, when asked", async () => {
+    const { errors, withoutCaption } = await score(pipeline, { ...request, withoutCaption: true });
+    assert.ok(difference(errors, expected) < 1e-5);
+    const empty = await matrix({ captions: [""] });
+    assert.ok(withoutCaption);
+    assert.ok(difference([withoutCaption], [empty.map(([error]) => error)]) < 1e-5);
+    assert.equal((await score(pipeline, { ...request, timesteps: [250], noises: 1 })).withoutCaption, null);
+  });
+
   it("differs by seed", async () => {
     assert.ok(difference(await matrix({ seed: 100 }), expected) > 1e-4);
   });

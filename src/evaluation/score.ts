@@ -23,6 +23,8 @@ export interface ScoreRequest {
   readonly seed: number;
   /** Pairs a run. */
   readonly chunk: number;
+  /** Measure every image without caption too, which retrieval of images by captions needs (default false). */
+  readonly withoutCaption?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
   readonly onTruncated?: (cut: TruncatedPrompt) => void;
@@ -31,13 +33,16 @@ export interface ScoreRequest {
 export interface Scores {
   /** errors[image][caption], averaged over timesteps and noises. */
   readonly errors: readonly (readonly number[])[];
+  /** The same of each image under the empty caption; null where it was not asked for. */
+  readonly withoutCaption: readonly number[] | null;
 }
 
 /** The matrix of mean denoising errors of every image under every caption. */
 export async function score(pipeline: DiffusionPipeline, request: ScoreRequest): Promise<Scores> {
   const { captions, chunk, signal } = request;
+  const texts = request.withoutCaption ? [...captions, ""] : captions;
   const beforeRun = () => stopIfAsked(signal);
-  const { conditioning, truncated } = await pipeline.encodePrompts(captions, beforeRun);
+  const { conditioning, truncated } = await pipeline.encodePrompts(texts, beforeRun);
   for (const cut of truncated) request.onTruncated?.(cut);
   const latents = await pipeline.encodeImages(request.images, beforeRun);
   const useTokens = request.softTokens !== null && request.strength !== 0;
@@ -54,7 +59,7 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
   });
   const images = latents.shape[0];
   const rounds = request.timesteps.length * request.noises;
-  const sums = Array.from({ length: images }, () => captions.map(() => 0));
+  const sums = Array.from({ length: images }, () => texts.map(() => 0));
   let done = 0;
   try {
     for (const timestep of request.timesteps) {
@@ -73,7 +78,10 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
     await pairErrors.release();
     await embedding?.release();
   }
-  return { errors: sums };
+  return {
+    errors: sums.map((row) => row.slice(0, captions.length)),
+    withoutCaption: request.withoutCaption ? sums.map((row) => row[captions.length]) : null,
+  };
 }
 
 /** Share of images whose smallest error is under one of their own captions (indices in `own`). */

@@ -30,12 +30,12 @@ export function estimateMemory(graph: Graph, outputs: readonly Value[]): MemoryE
     for (const [port, output] of node.outputs.entries()) {
       if (node.op === "parameter") weights += node.attributes.stored.length;
       const borrowed = port === 0 ? borrowedBuffer(node, output, buffers) : null;
-      const buffer = borrowed ?? { bytes: node.op === "parameter" ? 0 : sizeInBytes(output), readers: 0 };
+      const buffer = borrowed ?? { bytes: isWeight(graph, output) ? 0 : sizeInBytes(output), readers: 0 };
       if (!borrowed) alive += buffer.bytes;
       buffer.readers += (readers.get(output) ?? 0) + (isOutput.has(output) ? 1 : 0);
       buffers.set(output, buffer);
     }
-    most = Math.max(most, alive);
+    most = Math.max(most, alive + castWeights(graph, node));
     for (const input of node.inputs) {
       const buffer = buffers.get(input);
       if (!buffer) continue;
@@ -57,6 +57,19 @@ export function estimateMemory(graph: Graph, outputs: readonly Value[]): MemoryE
 interface SharedBuffer {
   bytes: number;
   readers: number;
+}
+
+/** Weights stay in their files; a cast of one is made anew for each of its readers (onnx/writer.ts). */
+function isWeight(graph: Graph, value: Value): boolean {
+  const { op, inputs } = graph.producerOf(value);
+  return op === "parameter" || (op === "cast" && graph.producerOf(inputs[0]).op === "parameter");
+}
+
+/** What is there of cast weights while the node runs. */
+function castWeights(graph: Graph, node: GraphNode): number {
+  if (node.op === "cast") return 0;
+  const casts = node.inputs.filter((input) => graph.producerOf(input).op === "cast" && isWeight(graph, input));
+  return casts.reduce((sum, input) => sum + sizeInBytes(input), 0);
 }
 
 function sizeInBytes({ dtype, shape }: Value): number {

@@ -4,8 +4,9 @@ import { z } from "zod";
 import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
 import type { Graph, Value } from "../graph/graph.js";
-import { add, attention, constant, gather, gelu, integers, reshape, slice } from "../graph/ops.js";
-import { embedding, layerNorm, linear, quickGelu, within } from "./layers.js";
+import { add, constant, gather, integers, reshape, slice } from "../graph/ops.js";
+import { clipLayer } from "./clip-layer.js";
+import { embedding, layerNorm, linear, within } from "./layers.js";
 import type { Weights } from "./weights.js";
 
 /** A whole CLIP model's configuration has the text model's under `text_config`, and the projection's width beside it. */
@@ -70,7 +71,7 @@ export function clipTextEncoder(w: Weights, config: ClipTextConfig, inputs: Clip
   let x = embedTokens(model.scope("embeddings"), config, inputIds);
   const hiddenStates = [x];
   for (let index = 0; index < config.num_hidden_layers; index++) {
-    x = within(model, `encoder.layers.${index}`, (layer) => encoderLayer(layer, config, x, mask));
+    x = within(model, `encoder.layers.${index}`, (layer) => clipLayer(layer, config, x, mask));
     hiddenStates.push(x);
   }
   const lastHiddenState = layerNorm(model.scope("final_layer_norm"), x, config.layer_norm_eps);
@@ -104,28 +105,6 @@ function embedTokens(w: Weights, config: ClipTextConfig, inputIds: Value): Value
   const tokens = embedding(w.scope("token_embedding"), inputIds, vocab_size, hidden_size);
   const positions = w.scope("position_embedding").tensor("weight", [max_position_embeddings, hidden_size]);
   return add(tokens, slice(positions, 0, 0, length));
-}
-
-function encoderLayer(w: Weights, config: ClipTextConfig, x: Value, mask: Value): Value {
-  const normal = layerNorm(w.scope("layer_norm1"), x, config.layer_norm_eps);
-  const attended = add(x, selfAttention(w.scope("self_attn"), config, normal, mask));
-  return add(
-    attended,
-    perceptron(w.scope("mlp"), config, layerNorm(w.scope("layer_norm2"), attended, config.layer_norm_eps)),
-  );
-}
-
-function selfAttention(w: Weights, config: ClipTextConfig, x: Value, mask: Value): Value {
-  const of = (key: string) => linear(w.scope(key), x, config.hidden_size);
-  const heads = config.num_attention_heads;
-  const attended = attention(of("q_proj"), of("k_proj"), of("v_proj"), { heads, bias: mask });
-  return linear(w.scope("out_proj"), attended, config.hidden_size);
-}
-
-function perceptron(w: Weights, config: ClipTextConfig, x: Value): Value {
-  const activation = { quick_gelu: quickGelu, gelu: (hidden: Value) => gelu(hidden) }[config.hidden_act];
-  const hidden = activation(linear(w.scope("fc1"), x, config.intermediate_size));
-  return linear(w.scope("fc2"), hidden, config.hidden_size);
 }
 
 /**

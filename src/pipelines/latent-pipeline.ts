@@ -148,12 +148,17 @@ export class LatentPipeline implements DiffusionPipeline {
       autoencoder.checkWeights();
       const graph = new Graph();
       const { latentChannels, latentMultiple } = denoiser;
-      denoiser.denoise(graph, {
+      const { shape } = denoiser.denoise(graph, {
         sample: input(graph, "sample", [1, latentChannels, latentMultiple, latentMultiple]),
         timestep: input(graph, "timestep", [1]),
         conditioning: conditioningInputs(graph, denoiser, 1),
         softTokens: null,
       });
+      if (shape[1] !== latentChannels) {
+        throw new InputError(
+          `${origin}: the ${denoiser.component} reads ${latentChannels} channels and gives ${shape[1]}`,
+        );
+      }
     } catch (error) {
       if (!(error instanceof GraphError)) throw error;
       // Every network has the weights that its configuration asks for; it is the configurations that contradict.

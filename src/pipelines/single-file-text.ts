@@ -113,9 +113,9 @@ async function requireTokenizer(folder: string, encoders: readonly FoundEncoder[
   throw new InputError(`${folder} has no tokenizer of this model (${files}): leave out --tokenizer, or name another`);
 }
 
-/** CLIP's tokenizer as it comes with this package, for an encoder of that vocabulary. */
+/** CLIP's tokenizer as it comes with this package, for an encoder of that vocabulary (finetunes may have added to it). */
 function ownTokenizer({ tokenizer }: OriginalEncoder, vocabulary: number | undefined): Place | null {
-  const fits = tokenizer.kind === "clip" && (vocabulary ?? ownClipSize) === ownClipSize;
+  const fits = tokenizer.kind === "clip" && (vocabulary ?? ownClipSize) >= ownClipSize;
   return fits ? { folder: ownClipFolder, pad: tokenizer.pad } : null;
 }
 

@@ -217,9 +217,9 @@ describe("tokenizers, which are in no checkpoint", () => {
   });
 
   it("come with the package where they are CLIP's own, which a folder of the user's overrides", async () => {
-    const tables = ["0.transformer.text_model.embeddings", "1.model"].map((encoder) => {
+    const tables = ["0.transformer.text_model.embeddings", "1.model"].map((encoder, more) => {
       const key = `conditioner.embedders.${encoder}.token_embedding.weight`;
-      return [key, [49408, readManifest("sdxl").original[key][1]]] satisfies [string, number[]];
+      return [key, [49408 + more, readManifest("sdxl").original[key][1]]] satisfies [string, number[]];
     });
     const model = path("whole-vocabulary", "model.safetensors");
     await writeOriginal("sdxl", model, "float16", () => true, Object.fromEntries(tables));

@@ -12,7 +12,15 @@ import { noiseSchedule, parseDiffusionConfig } from "../schedulers/index.js";
 import { refuses, survives } from "../weights/testing/support.js";
 import { encodeForGuidance } from "./conditioning.js";
 import { openPipeline } from "./open.js";
-import { captions, changeJson, copyPipeline, largestDifference, openTiny } from "./testing/support.js";
+import {
+  captions,
+  changeJson,
+  changeTensors,
+  copyPipeline,
+  largestDifference,
+  openTiny,
+  weightFile,
+} from "./testing/support.js";
 import { UnetDenoiser } from "./unet-denoiser.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
@@ -195,6 +203,19 @@ describe("what is refused of them", () => {
       () => opened("sd15", "unet/config.json", { mid_block_type: "UNetMidBlock2D" }),
       /sd15.unet: \d+ tensors do not belong to the configured model: mid_block\./,
     );
+  });
+
+  it("a UNet that predicts more than noise", async () => {
+    const folder = await copyPipeline("sd15", join(scratch, "variance"));
+    await changeTensors(weightFile(folder, "unet"), (tensors) => {
+      for (const name of ["conv_out.weight", "conv_out.bias"]) {
+        const { data, shape } = tensors.get(name) ?? {};
+        assert.ok(data instanceof Float32Array && shape);
+        tensors.set(name, floatTensor([8, ...shape.slice(1)], Float32Array.of(...data, ...data)));
+      }
+    });
+    await changeJson(join(folder, "unet/config.json"), { out_channels: 8 });
+    await refuses(() => open(folder), /variance: the unet reads 4 channels and gives 8$/);
   });
 
   it("soft tokens in stages that read no text", async () => {

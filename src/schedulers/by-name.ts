@@ -40,8 +40,26 @@ export function ownScheduler(config: DiffusionConfig, file: string): Scheduler {
     case "EulerAncestralDiscreteScheduler":
       return eulerAncestral(config);
     case "DPMSolverMultistepScheduler":
+      requirePlusPlus(config, file);
       return dpmSolverMultistep(config);
     default:
-      throw new InputError(`${file} names ${config._class_name}: choose one of ${diffusionSchedulerNames.join(", ")}`);
+      throw notThere(file, config._class_name);
   }
+}
+
+/** Of DPM-Solver's methods only DPM-Solver++ 2M is here; some names of other schedulers' methods mean it to diffusers. */
+function requirePlusPlus(config: DiffusionConfig, file: string): void {
+  for (const [key, here] of [
+    ["algorithm_type", ["dpmsolver++", "deis"]],
+    ["solver_order", [2]],
+    ["solver_type", ["midpoint", "logrho", "bh1", "bh2"]],
+    ["lambda_min_clipped", [null]],
+  ] as const) {
+    const value = config[key] ?? null;
+    if (!here.some((each) => each === value)) throw notThere(file, `${config._class_name} with ${key} ${value}`);
+  }
+}
+
+function notThere(file: string, what: string): InputError {
+  return new InputError(`${file} names ${what}: choose one of ${diffusionSchedulerNames.join(", ")}`);
 }

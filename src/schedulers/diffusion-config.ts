@@ -58,6 +58,11 @@ const configSchema = z.object({
   timestep_type: z.literal("discrete", unsupported).default("discrete"),
   sigma_min: z.number().positive().nullish(),
   sigma_max: z.number().positive().nullish(),
+  /** DPM-Solver: which of its methods the file's own scheduler is. */
+  algorithm_type: z.string().default("dpmsolver++"),
+  solver_order: z.int().default(2),
+  solver_type: z.string().default("midpoint"),
+  lambda_min_clipped: z.number().nullish(),
   lower_order_final: z.boolean().default(true),
   euler_at_final: z.boolean().default(false),
 });

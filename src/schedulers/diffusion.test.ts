@@ -111,6 +111,20 @@ describe("a diffusion's file", () => {
       (error) =>
         error instanceof InputError && /x\.json names UniPCMultistepScheduler: choose one of/.test(error.message),
     );
+    for (const [key, value] of Object.entries({
+      algorithm_type: "sde-dpmsolver++",
+      solver_order: 3,
+      solver_type: "heun",
+      lambda_min_clipped: -5.1,
+    })) {
+      const config = { _class_name: "DPMSolverMultistepScheduler", [key]: value };
+      const message = `x.json names DPMSolverMultistepScheduler with ${key} ${value}: choose one of ddim, `;
+      assert.throws(
+        () => titleOf(config),
+        (error) => error instanceof InputError && error.message.startsWith(message),
+      );
+      assert.equal(diffusionSchedulers["dpmpp-2m"](parseDiffusionConfig(config)).title, "DPM++ 2M");
+    }
   });
 
   it("leaves switches that it does not mention as its own class or Stable Diffusion has them", () => {

@@ -29,10 +29,16 @@ export function spacedTimesteps({ spacing, steps, trainTimesteps, offset }: Spac
   }
 }
 
-/** Down from `first` in steps of `ratio`, each rounded and one less. */
+/**
+ * numpy.arange(first, 0, -ratio), each rounded and one less. What numpy's rounding adds at the end for some ratios, a timestep
+ * -1 by which diffusers reads its tables from behind, is left out.
+ */
 export function trailing(first: number, ratio: number): number[] {
-  const count = Math.ceil(-first / -ratio);
-  return Array.from({ length: count }, (_, i) => roundHalfToEven(first - i * ratio) - 1);
+  const count = Math.ceil(first / ratio);
+  // numpy steps by the difference of the first two, which decides where a value lies halfway.
+  const step = first - ratio - first;
+  const timesteps = Array.from({ length: count }, (_, i) => roundHalfToEven(first + i * step) - 1);
+  return timesteps.filter((timestep) => timestep >= 0);
 }
 
 /** numpy.linspace. */

@@ -46,9 +46,19 @@ const maxOperations = 2_000_000;
 
 /** The object that `bytes` describe. `origin` begins the error messages. */
 export function unpickle(bytes: Uint8Array, support: PickleSupport, origin: string): PickleValue {
-  const machine = new Machine(bytes, support);
+  return unpickleAt(bytes, 0, support, origin).value;
+}
+
+/** The object whose pickle begins at byte `start`, and where what follows it begins. */
+export function unpickleAt(
+  bytes: Uint8Array,
+  start: number,
+  support: PickleSupport,
+  origin: string,
+): { readonly value: PickleValue; readonly end: number } {
+  const machine = new Machine(bytes, support, start);
   try {
-    return machine.run();
+    return { value: machine.run(), end: machine.at };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     throw new InputError(`${origin}: ${messageOf(error)}`, { cause: error });
@@ -57,7 +67,6 @@ export function unpickle(bytes: Uint8Array, support: PickleSupport, origin: stri
 
 /** The pickle machine: a stack, a memo, and one handler an opcode. */
 class Machine {
-  private position = 0;
   private stack: PickleValue[] = [];
   /** Stacks set aside by MARK, innermost last. */
   private readonly marked: PickleValue[][] = [];
@@ -67,8 +76,14 @@ class Machine {
   constructor(
     private readonly bytes: Uint8Array,
     private readonly support: PickleSupport,
+    private position: number,
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** The byte behind what has been read. */
+  get at(): number {
+    return this.position;
   }
 
   run(): PickleValue {

@@ -64,10 +64,6 @@ describe("files that PyTorch wrote", () => {
   });
 
   it("refuses what it does not read, and says what", async () => {
-    await refuses(
-      () => readTorchFile(torch("old-format.pth")),
-      /old-format\.pth is in PyTorch's old format.*torch\.save it again/,
-    );
     await refuses(() => readTorchFile(torch("torchscript.pt")), /torchscript\.pt is a TorchScript program/);
     await refuses(
       () => readTorchFile(torch("module.pth")),

@@ -1,4 +1,4 @@
-/** @file PyTorch weights (.pth, .pt, .bin: the zip format since PyTorch 1.6), read without running what they contain. */
+/** @file PyTorch weights (.pth, .pt, .bin), read without running what they contain: the zip format since PyTorch 1.6, and the one before it. */
 
 import { realpath } from "node:fs/promises";
 import { InputError } from "../core/errors.js";
@@ -7,6 +7,7 @@ import { decode, storedSize } from "./decode.js";
 import { unpickle } from "./pickle.js";
 import { type OpenFile, withFile } from "./read-bytes.js";
 import type { StoredTensor, WeightSource } from "./source.js";
+import { isLegacy, locateLegacy } from "./torch-legacy.js";
 import { namedTensors, storageOf, type TensorRecord, torchGlobals } from "./torch-objects.js";
 import { isZip, readZipDirectory, readZipEntry, type ZipEntry, zipDataOffset } from "./zip.js";
 
@@ -16,14 +17,22 @@ const maxPickle = 32 << 20;
 /** Float32 takes 4 times the bytes of int8; beyond this factor tensors share storage more than weights ever do. */
 const maxExpansion = 16;
 
-/** A tensor and the zip entry its numbers lie in. */
-interface Located {
+/** Where the bytes of a storage lie; the same object for all tensors that share it. */
+export interface StorageBytes {
+  /** From the start of the file. */
+  offset(): Promise<number>;
+  /** All of them, checked as far as the format allows. */
+  read(): Promise<Uint8Array>;
+}
+
+/** A tensor and the storage its numbers lie in. */
+export interface Located {
   readonly record: TensorRecord;
-  readonly entry: ZipEntry;
+  readonly bytes: StorageBytes;
 }
 
 /**
- * All tensors of `file` as float32, each storage checked against its checksum. A bare tensor or parameter has the name
+ * All tensors of `file` as float32, each storage checked against its checksum where it has one. A bare tensor or parameter has the name
  * "", an nn.Embedding module the name "weight", a state dict its own names (one that is wrapped in a training
  * checkpoint as `state_dict`, `model_state_dict` or `model` is unwrapped).
  */
@@ -37,15 +46,15 @@ export async function readTorchFile(file: string): Promise<ReadonlyMap<string, F
       );
     }
     // Storage by storage, so that one that several tensors share is read once.
-    const byEntry = new Map<ZipEntry, [string, TensorRecord][]>();
-    for (const [name, { record, entry }] of located) {
-      const sharers = byEntry.get(entry) ?? [];
+    const byStorage = new Map<StorageBytes, [string, TensorRecord][]>();
+    for (const [name, { record, bytes }] of located) {
+      const sharers = byStorage.get(bytes) ?? [];
       sharers.push([name, record]);
-      byEntry.set(entry, sharers);
+      byStorage.set(bytes, sharers);
     }
     const values = new Map<string, FloatTensor>();
-    for (const [entry, sharers] of byEntry) {
-      const bytes = await readZipEntry(open, entry);
+    for (const [storage, sharers] of byStorage) {
+      const bytes = await storage.read();
       for (const [name, record] of sharers) values.set(name, gather(record, bytes));
     }
     // In the order of the file's dict, not of its storages.
@@ -61,7 +70,7 @@ export async function openTorchFile(file: string): Promise<WeightSource> {
   return withFile(file, async (open) => {
     const real = await realpath(file);
     const tensors = new Map<string, StoredTensor>();
-    for (const [name, { record, entry }] of await locateTensors(open)) {
+    for (const [name, { record, bytes }] of await locateTensors(open)) {
       const { storage, shape, stride } = record;
       if (!isContiguous(shape, stride)) {
         throw new InputError(
@@ -69,7 +78,7 @@ export async function openTorchFile(file: string): Promise<WeightSource> {
         );
       }
       const width = storedSize[storage.dtype];
-      const offset = (await zipDataOffset(open, entry)) + record.offset * width;
+      const offset = (await bytes.offset()) + record.offset * width;
       tensors.set(name, { name, dtype: storage.dtype, shape, file: real, offset, length: sizeOf(shape) * width });
     }
     return { origin: file, tensors, metadata: {} };
@@ -77,7 +86,8 @@ export async function openTorchFile(file: string): Promise<WeightSource> {
 }
 
 async function locateTensors(open: OpenFile): Promise<ReadonlyMap<string, Located>> {
-  await requireZip(open);
+  if (await isLegacy(open)) return locateLegacy(open, maxPickle);
+  if (!(await isZip(open))) throw new InputError(`${open.path} is no PyTorch file: it is not a zip archive`);
   const entries = await readZipDirectory(open);
   const pickle = [...entries.values()].find(({ name }) => /^(?:[^/]+\/)?data\.pkl$/.test(name));
   if (pickle === undefined)
@@ -91,8 +101,17 @@ async function locateTensors(open: OpenFile): Promise<ReadonlyMap<string, Locate
   const support = { globals: torchGlobals, persistentLoad: storageOf };
   const tensors = namedTensors(unpickle(await readZipEntry(open, pickle), support, open.path));
   if (tensors.size === 0) throw new InputError(`${open.path} holds no tensors, state dict or embedding`);
+  const storages = new Map<ZipEntry, StorageBytes>();
   return new Map(
-    [...tensors].map(([name, record]) => [name, { record, entry: entryOf(open, entries, root, name, record) }]),
+    [...tensors].map(([name, record]) => {
+      const entry = entryOf(open, entries, root, name, record);
+      const bytes = storages.get(entry) ?? {
+        offset: () => zipDataOffset(open, entry),
+        read: () => readZipEntry(open, entry),
+      };
+      storages.set(entry, bytes);
+      return [name, { record, bytes }];
+    }),
   );
 }
 
@@ -117,17 +136,6 @@ function entryOf(
     );
   }
   return entry;
-}
-
-async function requireZip(open: OpenFile): Promise<void> {
-  if (await isZip(open)) return;
-  const [first, protocol = 255] = await open.read(0, Math.min(2, open.size), "the first bytes");
-  if (first === 0x80 && protocol <= 5) {
-    throw new InputError(
-      `${open.path} is in PyTorch's old format (before 1.6), which is not read: load it in PyTorch and torch.save it again`,
-    );
-  }
-  throw new InputError(`${open.path} is no PyTorch file: it is not a zip archive`);
 }
 
 async function requireLittleEndian(open: OpenFile, entry: ZipEntry | undefined): Promise<void> {

@@ -39,7 +39,7 @@ export function demoCommand(run: CommandRun<DemoCommandOptions>): Command {
   return defineCommand(
     {
       name: "demo",
-      description: "train and judge soft tokens on the bundled pipeline",
+      description: "train and judge tokens on the bundled pipeline",
       fields: fields(),
       examples: ["softrepa demo --out report"],
       resolve: async (options) => {

@@ -63,6 +63,8 @@ interface MeasureOptions extends ModelFileOptions, MachineOptions, TokenUseOptio
 }
 
 export interface ScoreCommandOptions extends MeasureOptions {
+  /** Measure the pointwise mutual information of each image and its caption too. */
+  readonly information: boolean;
   readonly pairs: ScoredPairs;
 }
 
@@ -73,7 +75,7 @@ interface Sources {
   readonly data: string | undefined;
 }
 
-type RawOptions = MeasureOptions & Sources;
+type RawOptions = MeasureOptions & Sources & { readonly information: boolean };
 
 /** A count of evenly spaced timesteps, or a list of them. */
 const timesteps: Kind<readonly number[]> = {
@@ -115,6 +117,7 @@ function fields(): FieldsOf<RawOptions> {
       ),
       noises: defaulted("--noises <n>", "noises a timestep", whole(1, 10000), 1),
       seed: defaulted("--seed <n>", "seed of the noises", whole(0, maxSeed), 0),
+      information: flag("--information", "nats of each image and its first caption"),
       resolution: optional("--resolution <n>", "image size (default: the model's)", pixels),
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
       chunk: optional("--chunk <n>", "pairs a run (default: by memory)", whole(1)),
@@ -137,7 +140,13 @@ export function scoreCommand(run: CommandRun<ScoreCommandOptions>): Command {
       resolve: async (raw, given) => {
         const { images, captions, captionsFile, data, ...measure } = raw;
         checkTokenUse(raw, given);
-        return { ...measure, pairs: await readPairs({ images, captions, captionsFile, data }) };
+        const pairs = await readPairs({ images, captions, captionsFile, data });
+        if (measure.information && pairs.own.some((captionsOfImage) => captionsOfImage.length === 0)) {
+          throw new UsageError(
+            "--information needs a caption for every image: give as many --captions as images, or --data",
+          );
+        }
+        return { ...measure, pairs };
       },
     },
     run,

@@ -38,6 +38,7 @@ export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
       examples: [
         "softrepa train --model sd3-medium --data photos --out runs/photos",
         "softrepa train --preset sd3 --model sd3-medium --data coco --out runs/coco",
+        "softrepa train --model sd_xl_base_1.0.safetensors --data photos --out runs/xl",
         "softrepa train --config photos.yaml --lr 5e-4 --out runs/slower",
         "softrepa train --resume runs/photos --steps 8000",
       ],

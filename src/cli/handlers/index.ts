@@ -2,6 +2,7 @@
 
 export { runDataCheck } from "./data.js";
 export { runDemoCommand } from "./demo.js";
+export { runCompare, runEval } from "./eval.js";
 export { runGenerate } from "./generate.js";
 export { runScore } from "./score.js";
 export { runTrain } from "./train/train.js";

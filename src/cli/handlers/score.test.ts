@@ -41,10 +41,27 @@ describe("softrepa score", () => {
     );
     assert.ok(errors.flat().every((error) => error > 0.1 && error < 10));
     const right = errors.filter((row, image) => row[image] === Math.min(...row)).length;
-    assert.deepEqual(scores, {
+    const { withoutCaption, imageRank1, leastMatched, ...rest } = scores;
+    assert.deepEqual(rest, {
       ...{ event: "scores", images, captions, own: [[0], [1], [2]], errors, rank1: right / 3 },
       ...{ timesteps: [250, 750], noises: 1, seed: 5 },
     });
+    const empty = withoutCaption as number[];
+    assert.equal(empty.length, 3);
+    const helped = captions.filter((_, caption) => {
+      const lowered = errors.map((row, image) => row[caption] - empty[image]);
+      return lowered[caption] === Math.min(...lowered);
+    });
+    assert.equal(imageRank1, helped.length / 3);
+    const margins = (leastMatched as { image: number; margin: number }[]).map(({ image, margin }) => {
+      const others = errors[image].filter((_, caption) => caption !== image);
+      assert.equal(margin, errors[image][image] - Math.min(...others));
+      return margin;
+    });
+    assert.deepEqual(
+      margins,
+      margins.toSorted((a, b) => b - a),
+    );
   });
 
   it("prints the same as a table, captions down and images across", async () => {
@@ -57,8 +74,24 @@ describe("softrepa score", () => {
       assert.equal(shown.length, 3);
       for (const [image, number] of shown.entries()) assert.ok(Math.abs(number - errors[image][row]) < 0.005 * number);
     }
-    assert.match(lines.at(-2) ?? "", /^\* smallest error of the image {3}= its own caption$/);
+    assert.ok(lines.includes("* smallest error of the image   = its own caption"));
+    assert.match(lines.at(-2) ?? "", /^own image first: \d of 3 captions \(\d+\.\d%\)$/);
     assert.match(lines.at(-1) ?? "", /^own caption first: \d of 3 images \(\d+\.\d%\)$/);
+  });
+
+  it("measures nats of each pair by timestep, when asked", async () => {
+    const told = await events(...measure, "--timesteps", "1", ...pairs, "--information");
+    const [found] = told.filter(({ event }) => event === "information");
+    assert.ok(found);
+    assert.deepEqual([found.unit, (found.pairs as number[]).length], ["nats", 3]);
+    const curve = found.curve as { timestep: number; logSnr: number; mean: number }[];
+    assert.equal(curve.length, 28);
+    assert.ok(curve.every(({ timestep, mean }) => timestep > 0 && timestep < 1000 && Number.isFinite(mean)));
+    const mean = (found.pairs as number[]).reduce((a, b) => a + b, 0) / 3;
+    assert.ok(Math.abs(mean - (found.mean as number)) < 1e-9 * Math.abs(mean) + 1e-12);
+    const lines = await succeeds(...measure, "--timesteps", "1", ...pairs, "--information");
+    assert.match(lines, /timestep +log-SNR +nats a unit of log-SNR/);
+    assert.match(lines, /pointwise mutual information of image and caption: \S+ nats in the mean/);
   });
 
   it("reads a data folder, other numbers of captions than images, and tokens", async () => {

@@ -3,16 +3,21 @@
 import { basename } from "node:path";
 import { concatRows } from "../../core/tensor.js";
 import { loadImage } from "../../data/load-image.js";
-import { rank1, score } from "../../evaluation/score.js";
+import { information, measureInformation } from "../../evaluation/mutual-information.js";
+import { leastMatched, type RankShare, retrieval } from "../../evaluation/retrieval.js";
+import { type ScoreRequest, type Scores, score } from "../../evaluation/score.js";
 import { defaultChunk } from "../../objectives/chunk.js";
+import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { requireSize } from "../../pipelines/sizes.js";
 import type { ScoreCommandOptions } from "../commands/score.js";
 import type { CommandContext } from "../context.js";
 import { formatMatrix } from "../format/matrix.js";
+import { shorten } from "../format/text.js";
+import type { Reporter } from "../reporter.js";
 import { openTokens, truncationWarner, withPipeline } from "./session.js";
 
 export async function runScore(options: ScoreCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
-  const { images: sources, captions, own } = options.pairs;
+  const { images: sources, captions } = options.pairs;
   await withPipeline(options, reporter, async (pipeline) => {
     const softTokens = await openTokens(options.tokens, pipeline, options.force, reporter);
     const side = options.resolution ?? pipeline.defaultSize;
@@ -25,7 +30,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
     );
     const latentSide = side / pipeline.latentScale;
     const tokensAPair = pipeline.tokensAPair([pipeline.latentChannels, latentSide, latentSide]);
-    const { errors } = await score(pipeline, {
+    const request: ScoreRequest = {
       images: concatRows(images),
       captions,
       softTokens,
@@ -34,25 +39,100 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
       noises: options.noises,
       seed: options.seed,
       chunk: options.chunk ?? defaultChunk(captions.length, tokensAPair),
+      withoutCaption: true,
       signal,
       onProgress: (done, total) => reporter.progress("images", done, total),
       onTruncated: truncationWarner(reporter),
-    });
-    const known = own.every((captionsOfImage) => captionsOfImage.length > 0);
-    const share = known ? rank1(errors, own) : null;
-    const settings = { timesteps: options.timesteps, noises: options.noises, seed: options.seed };
-    reporter.event("scores", { images: sources.map(({ id }) => id), captions, own, errors, rank1: share, ...settings });
-    const names = sources.map(({ id }) => basename(id));
-    const marks = (caption: number, image: number) => {
-      const best = errors[image][caption] === Math.min(...errors[image]);
-      return `${best ? "*" : ""}${own[image].includes(caption) ? "=" : ""}`;
     };
-    const byCaption = captions.map((_, caption) => errors.map((row) => row[caption]));
-    reporter.print(formatMatrix(captions, names, byCaption, marks).join("\n"));
-    reporter.print(`* smallest error of the image${known ? "   = its own caption" : ""}`);
-    if (share !== null) {
-      const right = Math.round(share * sources.length);
-      reporter.print(`own caption first: ${right} of ${sources.length} images (${(100 * share).toFixed(1)}%)`);
-    }
+    const scores = await score(pipeline, request);
+    tellScores(options, scores, reporter);
+    if (options.information) await tellInformation(pipeline, options, request, reporter);
   });
+}
+
+/** Longest list of pairs that people see; the JSON event has all. */
+const mostPairs = 10;
+
+function tellScores(options: ScoreCommandOptions, scores: Scores, reporter: Reporter): void {
+  const { images: sources, captions, own } = options.pairs;
+  const { errors, withoutCaption } = scores;
+  const known = own.every((captionsOfImage) => captionsOfImage.length > 0);
+  const { captionOfImage, imageOfCaption } = retrieval(scores, own);
+  const share = ({ right, of }: RankShare) => (of === 0 ? null : right / of);
+  const rank1 = known ? share(captionOfImage) : null;
+  const imageRank1 = known && imageOfCaption ? share(imageOfCaption) : null;
+  const matched = known ? leastMatched(scores, own) : [];
+  const settings = { timesteps: options.timesteps, noises: options.noises, seed: options.seed };
+  const found = {
+    images: sources.map(({ id }) => id),
+    captions,
+    own,
+    errors,
+    withoutCaption,
+    rank1,
+    imageRank1,
+    leastMatched: matched,
+  };
+  reporter.event("scores", { ...found, ...settings });
+  const names = sources.map(({ id }) => basename(id));
+  const marks = (caption: number, image: number) => {
+    const best = errors[image][caption] === Math.min(...errors[image]);
+    return `${best ? "*" : ""}${own[image].includes(caption) ? "=" : ""}`;
+  };
+  const byCaption = captions.map((_, caption) => errors.map((row) => row[caption]));
+  reporter.print(formatMatrix(captions, names, byCaption, marks).join("\n"));
+  reporter.print(`* smallest error of the image${known ? "   = its own caption" : ""}`);
+  if (!known) return;
+  const mistaken = matched.filter(({ margin }) => margin > 0).slice(0, mostPairs);
+  if (mistaken.length > 0) {
+    reporter.print("least matched, to look for wrong captions:");
+    reporter.table([
+      ["image", "own caption", "better explained by", "error more by"],
+      ...mistaken.map(({ image, caption, rival, margin }) => [
+        names[image],
+        shorten(captions[caption], 36),
+        rival === null ? "" : shorten(captions[rival], 36),
+        margin,
+      ]),
+    ]);
+  }
+  const percent = ({ right, of }: RankShare, one: string) =>
+    `${right} of ${of} ${one}s (${((100 * right) / of).toFixed(1)}%)`;
+  if (imageOfCaption) reporter.print(`own image first: ${percent(imageOfCaption, "caption")}`);
+  reporter.print(`own caption first: ${percent(captionOfImage, "image")}`);
+}
+
+async function tellInformation(
+  pipeline: DiffusionPipeline,
+  { pairs }: ScoreCommandOptions,
+  request: ScoreRequest,
+  reporter: Reporter,
+): Promise<void> {
+  const { images, softTokens, strength, noises, seed, chunk, signal } = request;
+  const captions = pairs.own.map(([first]) => pairs.captions[first]);
+  const [measured] = await measureInformation(pipeline, {
+    images,
+    captions,
+    settings: [{ softTokens, strength }],
+    noises,
+    seed,
+    chunk: Math.min(chunk, captions.length),
+    ...(signal && { signal }),
+    onProgress: (done, total) => reporter.progress("information", done, total),
+  });
+  const { mean, standardError, pairs: nats, curve } = information(measured);
+  reporter.event("information", { unit: "nats", mean, standardError, pairs: nats, curve });
+  reporter.print("");
+  reporter.table([
+    ["timestep", "log-SNR", "nats a unit of log-SNR", "standard error"],
+    ...curve.map(({ timestep, logSnr, mean: value, standardError: error }) => [timestep, logSnr, value, error ?? ""]),
+  ]);
+  const order = [...nats.keys()].sort((a, b) => nats[a] - nats[b]).slice(0, mostPairs);
+  reporter.print("");
+  reporter.table([
+    ["least matched image", "caption", "nats"],
+    ...order.map((image) => [basename(pairs.images[image].id), shorten(captions[image], 48), nats[image]]),
+  ]);
+  const margin = standardError === null ? "" : ` (standard error ${standardError.toPrecision(2)})`;
+  reporter.print(`pointwise mutual information of image and caption: ${mean.toPrecision(4)} nats in the mean${margin}`);
 }

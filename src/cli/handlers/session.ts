@@ -19,11 +19,11 @@ interface ModelOptions extends ModelFileOptions, MachineOptions {
 }
 
 /** Opens engine and pipeline, runs `body`, and frees both whatever happens. */
-export async function withPipeline(
+export async function withPipeline<T>(
   options: ModelOptions,
   reporter: Reporter,
-  body: (pipeline: DiffusionPipeline) => Promise<void>,
-): Promise<void> {
+  body: (pipeline: DiffusionPipeline) => Promise<T>,
+): Promise<T> {
   const { variant, maxSequenceLength, tokenizer: tokenizers, textEncoders } = options;
   const { engine, passedOver } = await openEngine(engineRequest(options), engineSelfTest);
   try {
@@ -36,7 +36,7 @@ export async function withPipeline(
     const { library, provider, precision } = engine;
     const fields = { folder: resolve(options.model), family: pipeline.family, engine: library, provider, precision };
     reporter.event("model", { ...fields, passedOver }, describeEngine(engine));
-    await body(pipeline);
+    return await body(pipeline);
   } finally {
     await engine.close();
   }

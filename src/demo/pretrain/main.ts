@@ -19,7 +19,7 @@ import { type InitialWeight, initialWeights, normal, positionTable, zeros } from
 import { encodeScenes, measureScale, scaleLatents } from "./latents.js";
 import { Network } from "./network.js";
 import { loadState, runStage, type Stage, trapezoid } from "./stage.js";
-import { textEncoderBatch, textEncoderLoss } from "./text-encoders.js";
+import { textEncoderBatch, textEncoderLoss, textEncoderNames } from "./text-encoders.js";
 import { transformerBatch, transformerLoss } from "./transformer.js";
 
 const { values: options } = parseArgs({ options: { export: { type: "boolean" } } });
@@ -49,7 +49,7 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
-  const steps = 24_000;
+  const steps = 19_000;
   const batch = 48;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
@@ -60,6 +60,7 @@ async function pretrain(): Promise<void> {
     (w) => transformerLoss(w, batch),
     (name, shape) => textEncoders.get(name)?.data.slice() ?? ownWeights(name, shape),
     { weightDecay: 0.01, beta2: 0.99, gradientNorm: 1, averageDecay: 0.999 },
+    (name) => textEncoderNames.some((encoder) => name.startsWith(`${encoder}.`)),
   );
   const stage: Stage = {
     name: "transformer",
@@ -67,7 +68,7 @@ async function pretrain(): Promise<void> {
     steps,
     batch,
     nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
-    learningRate: trapezoid(1e-3, 200, 6000, steps),
+    learningRate: trapezoid(1e-3, 200, 8000, steps),
   };
   if (options.export) await loadState(stage, folder);
   else await runStage(stage, folder, hooks);

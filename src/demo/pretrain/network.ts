@@ -28,7 +28,7 @@ export interface NetworkSettings {
 
 const prefixes = ["weight", "average", "first", "second"] as const;
 
-/** Weights that change have an optimizer; those that no gradient reaches have none. */
+/** Weights that change have an optimizer; those that no gradient reaches, or that are held fixed, have none. */
 interface Parameter {
   readonly weight: FloatTensor;
   readonly average: Float32Array;
@@ -45,19 +45,20 @@ export class Network {
     private readonly settings: NetworkSettings,
   ) {}
 
-  /** `build` makes the loss of one batch from `w`. */
+  /** `build` makes the loss of one batch from `w`; weights for which `isFixed` holds keep their initial values. */
   static async compile(
     engine: Engine,
     build: (w: Weights) => Losses,
     initial: InitialWeight,
     settings: NetworkSettings,
+    isFixed: (name: string) => boolean = () => false,
   ): Promise<Network> {
     // No checkpoints: at this size the activations fit, and computing them twice would cost a third of the time.
     const graph = new Graph({ checkpoints: false });
     const w = Weights.asInputs(graph);
     const losses = build(w);
     const reached = ancestors(losses.loss);
-    const trained = [...w.used].filter(([, value]) => reached.has(value));
+    const trained = [...w.used].filter(([name, value]) => reached.has(value) && !isFixed(name));
     const gradients = gradientsOfSum(
       losses.loss,
       trained.map(([, value]) => value),
@@ -137,8 +138,6 @@ export class Network {
         const target = targets[prefix];
         if (!target) continue;
         const stored = source.tensors.get(`${prefix}/${name}`);
-        // A weight that no gradient reached so far has no moments yet.
-        if (!stored && (prefix === "first" || prefix === "second")) continue;
         if (!stored || !sameShape(stored.shape, weight.shape)) {
           throw new InputError(`${file}: ${prefix}/${name} of ${formatShape(weight.shape)} is missing: begin anew`);
         }

@@ -61,6 +61,9 @@ export interface EncodedScenes {
   readonly latents: FloatTensor;
 }
 
+/** Mean of the logit of a time: what a picture shows is decided while it is mostly noise, so most times are there. */
+const logitMean = 1;
+
 /** Scenes with fresh captions, noises, and times whose logit is normal (arXiv 2403.03206, section 3.1). */
 export function transformerBatch(
   { scenes, latents }: EncodedScenes,
@@ -82,7 +85,7 @@ export function transformerBatch(
     noise: random.normal(shape),
     sigma: floatTensor(
       [batch],
-      random.normal([batch]).data.map((x) => 1 / (1 + Math.exp(-x))),
+      random.normal([batch]).data.map((x) => 1 / (1 + Math.exp(-x - logitMean))),
     ),
     kept_1: floatTensor([batch, 1], kept()),
     kept_2: floatTensor([batch, 1], kept()),

@@ -11,6 +11,7 @@ export const outcomes = [
   "better",
   "worse",
   "equal",
+  "scored",
   "not scored",
 ] as const;
 export type Outcome = (typeof outcomes)[number];
@@ -38,6 +39,7 @@ function gainOf({ pictures }: GalleryItem, { better }: Metric): number {
 
 function outcomeOf(item: GalleryItem, metric: Metric): Outcome {
   const [before, after] = item.pictures.map(({ score }) => score);
+  if (item.pictures.length === 1 && typeof before === "number") return "scored";
   if (typeof before !== "number" || typeof after !== "number") return "not scored";
   const gain = gainOf(item, metric);
   if (metric.kind === "number") return gain > 0 ? "better" : gain < 0 ? "worse" : "equal";

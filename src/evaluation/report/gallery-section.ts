@@ -20,8 +20,9 @@ export function gallerySection(gallery: Gallery): Markup {
   const controls = html`<form id="gallery-controls" hidden><label>Category <select id="gallery-category"><option value="">all</option>${options(categories)}</select></label> <label>Outcome <select id="gallery-outcome"><option value="">all</option>${options(found)}</select></label> <label>Order <select id="gallery-order"><option value="place">gains, losses, others</option><option value="loss">largest loss first</option></select></label> <output id="gallery-shown"></output></form>`;
   const write = scoreWriter(gallery);
   const large = gallery.variants.length > 2 || gallery.items.some(({ pictures }) => pictures.some(isLarge));
+  const single = gallery.variants.length === 1;
   const places = new Map(ranked.map(({ item }, place) => [item, place]));
-  return html`<p class="aside">${counted(ranked.length, "pair")}: ${tally.join(", ")}. Chosen: ${gallery.chosen}. First the largest gains, then the largest losses, then the others.</p>${controls}<div id="gallery-cards" class="${large ? "cards large" : "cards"}">${ranked.map(
+  return html`<p class="aside">${counted(ranked.length, single ? "picture" : "pair")}: ${tally.join(", ")}. Chosen: ${gallery.chosen}. ${single ? "" : "First the largest gains, then the largest losses, then the others."}</p>${controls}<div id="gallery-cards" class="${large ? "cards large" : "cards"}">${ranked.map(
     (item) => card(item, gallery, write, places.get(item.item) ?? 0),
   )}</div>`;
 }
@@ -72,6 +73,7 @@ function toneOf(outcome: Outcome): "better" | "worse" | "within-noise" {
     case "wrong in both":
     case "right in both":
     case "equal":
+    case "scored":
     case "not scored":
       return "within-noise";
   }

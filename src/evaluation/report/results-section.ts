@@ -5,18 +5,19 @@ import type { Estimate } from "../statistics.js";
 import { type Domain, domainOf, exactDomainOf } from "./axis.js";
 import { intervalBar } from "./interval-bar.js";
 import { html, type Markup } from "./markup.js";
+import { measurementTable } from "./measurement-table.js";
 import type { Report } from "./schema.js";
 import { capitalized, comparisonFormat, counted, formatP, type ScoreFormat, typeset } from "./score-format.js";
 
 const columns = 8;
 const winHeader = "Better\u202f/\u202fsame\u202f/\u202fworse";
 
-export function resultsSection({ comparisons = [], notRun = [] }: Report): Markup | null {
-  if (comparisons.length === 0 && notRun.length === 0) return null;
+export function resultsSection({ comparisons = [], measurements = [], notRun = [] }: Report): Markup | null {
+  if (comparisons.length === 0 && measurements.length === 0 && notRun.length === 0) return null;
   const missing =
     notRun.length > 0 &&
     html`<h3>Not run</h3><ul class="not-run">${notRun.map(({ name, reason }) => html`<li><b>${name}</b>: ${reason}</li>`)}</ul>`;
-  return html`${comparisons.map(comparisonTables)}${missing}`;
+  return html`${comparisons.map(comparisonTables)}${measurements.map(measurementTable)}${missing}`;
 }
 
 function comparisonTables(comparison: Comparison): Markup {

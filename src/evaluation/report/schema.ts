@@ -110,6 +110,24 @@ const informationSchema = z.strictObject({
 });
 export type Information = z.infer<typeof informationSchema>;
 
+const measurementSchema = z.strictObject({
+  metric: metricSchema,
+  rows: z
+    .array(
+      z.strictObject({
+        variant: text,
+        /** A category, or "all". */
+        label: text,
+        pictures: z.int().positive(),
+        estimate: estimateSchema,
+      }),
+    )
+    .min(1),
+  /** What it was compared with, and warnings; may be empty. */
+  remark: z.string(),
+});
+export type Measurement = z.infer<typeof measurementSchema>;
+
 const pictureSchema = z.strictObject({
   /** Null: not scored. */
   score: z.number().nullable(),
@@ -155,6 +173,8 @@ export const reportSchema = z.strictObject({
   headline: text.optional(),
   /** One a metric; the variants after the second are references. */
   comparisons: z.array(comparisonSchema).optional(),
+  /** Means of variants that are not compared pair by pair: a single one's, distances, and numbers of whole sets such as FID. */
+  measurements: z.array(measurementSchema).optional(),
   /** Metrics and sections that were left out or failed, and why. */
   notRun: z.array(z.strictObject({ name: text, reason: text })).optional(),
   settings: settingsSchema.optional(),

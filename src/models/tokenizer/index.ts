@@ -1,5 +1,6 @@
 /** @file Tokenizers: prompts to token ids. */
 
+export { openBertTokenizer } from "./bert.js";
 export { openClipTokenizer } from "./clip.js";
 export { ownClipFolder, ownClipSize } from "./clip-vocabulary.js";
 export { openT5Tokenizer } from "./t5.js";

@@ -1,0 +1,223 @@
+/** @file `softrepa eval` and `softrepa compare`: what they do. */
+
+import { stat } from "node:fs/promises";
+import { cpus } from "node:os";
+import { basename, extname } from "node:path";
+import { UsageError } from "../../core/errors.js";
+import { listImages } from "../../data/folder-files.js";
+import { hashFile } from "../../evaluation/metrics/feature-cache.js";
+import { openMetrics } from "../../evaluation/metrics/open-metrics.js";
+import { comparisonLines, headlineOf, type Report, writeReport } from "../../evaluation/report/index.js";
+import {
+  compareScores,
+  type DrawnPrompt,
+  drawVariants,
+  type FidReference,
+  joinRuns,
+  measure,
+  type PictureSet,
+  readPictureSet,
+  readRun,
+  requireSamePrompts,
+  type Scores,
+  scoresReport,
+  variantNames,
+  writeScores,
+} from "../../evaluation/run/index.js";
+import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
+import { engineSelfTest } from "../../pipelines/self-test.js";
+import { openEngine } from "../../runtime/open-engine.js";
+import { heldOutPrompts } from "../../world/prompts.js";
+import type { CompareCommandOptions } from "../commands/compare.js";
+import type { DrawingOptions, EvalCommandOptions } from "../commands/eval.js";
+import { engineRequest } from "../common.js";
+import type { CommandContext } from "../context.js";
+import type { Reporter } from "../reporter.js";
+import { packageVersion } from "../version.js";
+import { modelName, openTokens, truncationWarner, withPipeline } from "./session.js";
+
+type Settings = NonNullable<Report["settings"]>;
+
+export async function runEval(options: EvalCommandOptions, context: CommandContext): Promise<void> {
+  const { subject } = options;
+  if (subject.kind === "images") {
+    const names = variantNames(subject.folders);
+    const sets: PictureSet[] = [];
+    for (const [index, folder] of subject.folders.entries()) {
+      sets.push(await readPictureSet(folder, names[index], subject.prompts));
+    }
+    requireSamePrompts(sets);
+    await judge(sets, options, context, { further: [{ name: "pictures", value: subject.folders.join(", ") }] });
+    return;
+  }
+  const { engine, provider, precision, threads, json } = options;
+  const machine = { engine, provider, precision, threads, json };
+  // The pipeline's memory is free again before the metrics' networks are opened.
+  const { folders, settings } = await withPipeline({ ...subject, ...machine }, context.reporter, (pipeline) =>
+    draw(pipeline, subject, options.out, context),
+  );
+  const names = variantNames(folders);
+  const sets = await Promise.all(folders.map((folder, index) => readPictureSet(folder, names[index], null)));
+  await judge(sets, options, context, settings);
+}
+
+async function draw(
+  pipeline: DiffusionPipeline,
+  options: DrawingOptions,
+  out: string,
+  { reporter, signal }: CommandContext,
+): Promise<{ folders: string[]; settings: Settings }> {
+  const { model, tokens: file, strength, negative, batch, seed, seeds } = options;
+  const softTokens = await openTokens(file, pipeline, options.force, reporter);
+  const { steps = pipeline.defaults.steps, guidance = pipeline.defaults.guidanceScale } = options;
+  const folders = await drawVariants(pipeline, {
+    folder: out,
+    prompts: drawnPrompts(options),
+    tokens: softTokens === null || file === undefined ? null : { file, softTokens, strength },
+    model: modelName(model),
+    negative,
+    steps,
+    guidanceScale: guidance,
+    batch,
+    signal,
+    onProgress: (variant, done, total) => reporter.progress(`${variant}: steps`, done, total),
+    onTruncated: truncationWarner(reporter),
+  });
+  const settings: Settings = {
+    model: modelName(model),
+    ...(file === undefined ? {} : { tokens: basename(file) }),
+    guidanceScale: guidance,
+    steps,
+    seeds: [seed],
+    further: [
+      {
+        name: "prompts",
+        value: `${drawnPrompts(options).length / seeds}, ${seeds} pictures each; seeds count on from picture to picture`,
+      },
+      ...(file === undefined ? [] : [{ name: "strength", value: String(strength) }]),
+      ...(negative === "" ? [] : [{ name: "negative prompt", value: negative }]),
+    ],
+  };
+  return { folders, settings };
+}
+
+/** Every picture has a seed of its own, so that no noise is judged twice. */
+function drawnPrompts({ source, seed, seeds }: DrawingOptions): DrawnPrompt[] {
+  const prompts: Omit<DrawnPrompt, "seed">[] =
+    source.kind === "scenes"
+      ? heldOutPrompts(source.count, seed).map(({ prompt, category, expectation }) => ({
+          prompt,
+          category,
+          expectation,
+        }))
+      : [...source.prompts];
+  return prompts.flatMap((prompt, index) =>
+    Array.from({ length: seeds }, (_, number) => ({ ...prompt, seed: seed + index * seeds + number })),
+  );
+}
+
+async function judge(
+  sets: readonly PictureSet[],
+  options: EvalCommandOptions,
+  { reporter, signal }: CommandContext,
+  settings: Settings,
+): Promise<void> {
+  const { out, weights, metrics: names, cache } = options;
+  const started = performance.now();
+  const reference = await openReference(options.reference);
+  // Numbers that are to be compared with others' are computed as theirs, unless something else is asked for.
+  const precision = options.precision === "auto" ? "fp32" : options.precision;
+  const { engine } = await openEngine({ ...engineRequest(options), precision }, engineSelfTest);
+  let scores: Scores;
+  try {
+    const metrics = await openMetrics(engine, { weights, names, cache });
+    scores = await measure(sets, {
+      folder: out,
+      metrics,
+      reference,
+      saveStatistics: options.saveStatistics ?? null,
+      signal,
+      onProgress: (what, done, total) => reporter.progress(what, done, total),
+    });
+  } finally {
+    await engine.close();
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const report = await scoresReport(scores, {
+    title: `Evaluation of ${sets.map(({ name }) => name).join(", ")}`,
+    folder: out,
+    settings: {
+      ...settings,
+      commandLine: ["softrepa", ...process.argv.slice(2)].join(" "),
+      version: packageVersion(),
+    },
+    cost: {
+      phases: [{ name: "metrics", seconds }],
+      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      processor: cpus()[0]?.model.trim() || "unknown",
+      threads: options.threads ?? cpus().length,
+    },
+  });
+  const files = [...Object.values(await writeScores(out, scores)), ...Object.values(await writeReport(out, report))];
+  tell(scores, report, files, reporter);
+}
+
+async function openReference(path: string | undefined): Promise<FidReference | null> {
+  if (path === undefined) return null;
+  if (!(await stat(path)).isDirectory()) {
+    if (extname(path) !== ".npz") throw new UsageError(`--reference ${path} is neither a folder nor an .npz file`);
+    return { kind: "statistics", file: path };
+  }
+  const files = await listImages(path);
+  const pictures = [];
+  for (const file of files) pictures.push({ file, hash: await hashFile(file), prompt: "" });
+  return { kind: "pictures", name: basename(path), pictures };
+}
+
+export async function runCompare(options: CompareCommandOptions, { reporter }: CommandContext): Promise<void> {
+  const { runs: paths, out } = options;
+  const runs = [];
+  for (const path of paths) runs.push(await readRun(path));
+  const home = out ?? ".";
+  const scores = await joinRuns(runs, home);
+  if (scores.variants.length < 2) throw new UsageError("a comparison needs at least two variants; name another run");
+  const report = await scoresReport(scores, {
+    title: `Comparison of ${scores.variants.map(({ name }) => name).join(", ")}`,
+    folder: home,
+    settings: { commandLine: ["softrepa", ...process.argv.slice(2)].join(" "), version: packageVersion() },
+  });
+  const files =
+    out === undefined
+      ? []
+      : [...Object.values(await writeScores(out, scores)), ...Object.values(await writeReport(out, report))];
+  tell(scores, report, files, reporter);
+}
+
+/** The result on the terminal: tables, means, warnings, what did not run, files. */
+function tell(scores: Scores, report: Report, files: readonly string[], reporter: Reporter): void {
+  const comparisons = compareScores(scores);
+  const { measurements = [], notRun = [] } = report;
+  reporter.event("evaluation", { comparisons, measurements, notRun, files });
+  for (const comparison of comparisons) {
+    for (const line of comparisonLines(comparison)) reporter.print(line);
+    reporter.print(headlineOf(comparison));
+    reporter.print("");
+  }
+  if (measurements.length > 0) {
+    const rows = measurements.flatMap(({ metric, rows: values }) =>
+      values.map(({ variant, label, pictures, estimate: { value, interval } }) => [
+        metric.name,
+        variant,
+        label,
+        value,
+        interval === null ? "" : `${interval.low.toPrecision(4)} to ${interval.high.toPrecision(4)}`,
+        pictures,
+      ]),
+    );
+    reporter.table([["metric", "variant", "category", "mean", "95% interval", "pictures"], ...rows]);
+  }
+  for (const { metric, remark } of measurements)
+    if (/below|unstable/.test(remark)) reporter.warn(`${metric.name} ${remark}`);
+  for (const { name, reason } of notRun) reporter.print(`not run: ${name} (${reason})`);
+  for (const file of files) reporter.print(file);
+}

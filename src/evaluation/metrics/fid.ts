@@ -1,0 +1,69 @@
+/** @file FID's features by pytorch-fid's Inception: pictures as they are, resized by plain bilinear interpolation (no antialiasing). */
+
+import type { FloatTensor } from "../../core/tensor.js";
+import { readPicture } from "../../data/picture.js";
+import { interpolateBilinear, type RgbPicture } from "../../data/resample.js";
+import { fidInception, inceptionIgnoredKeys, inceptionSide } from "../../models/fid-inception.js";
+import { Weights } from "../../models/weights.js";
+import type { Engine } from "../../runtime/engine.js";
+import type { WeightSource } from "../../weights/source.js";
+import type { FeatureCache } from "./feature-cache.js";
+import type { Judged, SetMetric } from "./metric.js";
+import { normalized } from "./preprocess.js";
+import { BatchedGraph, type RunHooks } from "./run-graph.js";
+
+/** Below this many pictures the covariance of 2048 features has no full rank, and FID mostly measures that (bioinf-jku/TTUR#4). */
+export const fidSmallSet = 2048;
+
+const batchSize = 8;
+
+export class FidFeatures implements SetMetric {
+  readonly kind = "set";
+  readonly name = "FID";
+  private graph: Promise<BatchedGraph> | null = null;
+
+  constructor(
+    readonly weights: string,
+    private readonly source: WeightSource,
+    private readonly engine: Engine,
+    private readonly cache: FeatureCache,
+  ) {}
+
+  features(pictures: readonly Judged[], hooks: RunHooks): Promise<Float32Array[]> {
+    return this.cache.all(
+      pictures.map(({ hash }) => hash),
+      async (missing) => {
+        this.graph ??= this.open(Math.min(batchSize, missing.length));
+        const feedsOf = async (index: number) => {
+          const pixels = inceptionPixels(await readPicture(pictures[index].file));
+          return { pixels: { ...pixels, shape: [1, ...pixels.shape] } };
+        };
+        return (await this.graph).run(missing, feedsOf, hooks);
+      },
+    );
+  }
+
+  private open(batch: number): Promise<BatchedGraph> {
+    const item = { pixels: { shape: [1, 3, inceptionSide, inceptionSide], dtype: "float32" } } as const;
+    return BatchedGraph.open(this.engine, item, batch, (graph, of) => {
+      const w = Weights.of(graph, this.source);
+      const features = fidInception(w, of("pixels"));
+      w.requireAllUsed(...inceptionIgnoredKeys);
+      return features;
+    });
+  }
+
+  save(): Promise<void> {
+    return this.cache.save();
+  }
+
+  async release(): Promise<void> {
+    await (await this.graph)?.release();
+  }
+}
+
+/** [3, 299, 299] in -1..1. */
+export function inceptionPixels(picture: RgbPicture): FloatTensor {
+  const resized = interpolateBilinear(normalized(picture), inceptionSide, inceptionSide);
+  return { ...resized, data: resized.data.map((value) => 2 * value - 1) };
+}

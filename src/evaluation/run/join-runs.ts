@@ -1,0 +1,68 @@
+/** @file Several runs as one, so that they can be compared: the same prompts and seeds, and the metrics that all of them have. */
+
+import { stat } from "node:fs/promises";
+import { basename, extname, join, relative, resolve } from "node:path";
+import { UsageError } from "../../core/errors.js";
+import { readGenEval } from "./geneval.js";
+import { readScores, type Scores } from "./scores.js";
+
+/** One run's folder (or GenEval's .jsonl) as the user named it, with its scores. */
+export interface NamedRun {
+  readonly path: string;
+  readonly scores: Scores;
+}
+
+/** Reads a folder that `softrepa eval` wrote, or results of GenEval. */
+export async function readRun(path: string): Promise<NamedRun> {
+  return { path, scores: extname(path) === ".jsonl" ? await readGenEval(path) : await readScores(path) };
+}
+
+/**
+ * All variants of all runs, the first run's first as the baseline. Variants are called as their run, those of a run with several
+ * `run/variant`. A metric that a run lacks is named as not run; numbers of whole sets are kept as they are.
+ */
+export async function joinRuns(runs: readonly NamedRun[], folder: string): Promise<Scores> {
+  const names = runNames(runs.map(({ path }) => path));
+  const joined = await Promise.all(
+    runs.map(async ({ path, scores }, index) => {
+      const found = await stat(path).catch(() => null);
+      const home = found?.isDirectory() ? path : join(path, "..");
+      const nameOf = (variant: string) => (scores.variants.length === 1 ? names[index] : `${names[index]}/${variant}`);
+      return {
+        variants: scores.variants.map(({ name, pictures }) => ({
+          name: nameOf(name),
+          pictures: pictures.map((picture) => ({
+            ...picture,
+            file: picture.file === null ? null : relative(folder, resolve(home, picture.file)),
+          })),
+        })),
+        sets: scores.sets.map((score) => ({ ...score, variant: nameOf(score.variant) })),
+      };
+    }),
+  );
+  const everywhere = (name: string) =>
+    runs.every(({ scores }) => scores.metrics.some((metric) => metric.name === name));
+  const metrics = runs.flatMap(({ scores }) => scores.metrics).filter(({ of }) => of === "picture");
+  const known = new Map(metrics.map((metric) => [metric.name, metric]));
+  const missing = [...known.keys()].filter((name) => !everywhere(name));
+  return {
+    format: "softrepa-scores",
+    formatVersion: 1,
+    metrics: [...known.values()].filter(({ name }) => everywhere(name)),
+    variants: joined.flatMap(({ variants }) => variants),
+    sets: joined.flatMap(({ sets }) => sets),
+    notRun: missing.map((name) => {
+      const without = names.filter((_, index) => !runs[index].scores.metrics.some((metric) => metric.name === name));
+      return { name, reason: `${without.join(", ")} ${without.length === 1 ? "has" : "have"} no scores of it` };
+    }),
+  };
+}
+
+function runNames(paths: readonly string[]): string[] {
+  const short = paths.map((path) => basename(resolve(path)).replace(/\.jsonl$/, ""));
+  const twice = short.find((name, index) => short.indexOf(name) !== index);
+  if (twice === undefined) return short;
+  const whole = new Set(paths.map((path) => resolve(path)));
+  if (whole.size < paths.length) throw new UsageError(`the run ${JSON.stringify(twice)} is given twice`);
+  return [...paths];
+}

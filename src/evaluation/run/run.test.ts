@@ -1,0 +1,385 @@
+import assert from "node:assert/strict";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { InputError } from "../../core/errors.js";
+import { encodePng, savePng } from "../../data/png.js";
+import { heldOutPrompts } from "../../world/prompts.js";
+import { render } from "../../world/render.js";
+import { parseReport, renderReport } from "../report/index.js";
+import { chosenPairs } from "./gallery-choice.js";
+import {
+  compareScores,
+  joinRuns,
+  measure,
+  readGenEval,
+  readPictureSet,
+  readPromptList,
+  readRun,
+  readScores,
+  requireSamePrompts,
+  type Scores,
+  scoresReport,
+  variantNames,
+  writeScores,
+} from "./index.js";
+import { scoresCsv } from "./scores.js";
+
+const prompts = heldOutPrompts(12, 3);
+const none = { opened: [], notRun: [{ name: "FID", reason: "no weights" }] };
+
+let root = "";
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), "softrepa-run-"));
+  for (const [variant, wrong] of [
+    ["base", [0, 1, 2, 3]],
+    ["tuned", [0]],
+  ] as const) {
+    const lines = [];
+    for (const [index, { prompt, category, expectation, scene }] of prompts.entries()) {
+      // What is asked for, or what the prompt after the next asks for.
+      const shown = (wrong as readonly number[]).includes(index) ? prompts[index + 2].scene : scene;
+      const name = `${String(index).padStart(2, "0")}.png`;
+      await mkdir(join(root, variant), { recursive: true });
+      await writeFile(join(root, variant, name), await encodePng(render(shown), {}));
+      lines.push(JSON.stringify({ file_name: name, text: prompt, seed: 7 + index, category, expectation }));
+    }
+    await writeFile(join(root, variant, "metadata.jsonl"), `${lines.join("\n")}\n`);
+  }
+});
+after(() => rm(root, { recursive: true, force: true }));
+
+const refuses = (call: () => Promise<unknown>, pattern: RegExp) =>
+  assert.rejects(
+    call,
+    (error) => error instanceof InputError && pattern.test(error.message) && !error.message.includes("\n"),
+  );
+
+async function measured(...variants: readonly string[]): Promise<Scores> {
+  const sets = await Promise.all(variants.map((name) => readPictureSet(join(root, name), name, null)));
+  return measure(sets, { folder: root, metrics: none, reference: null, saveStatistics: null });
+}
+
+describe("readPictureSet", () => {
+  it("takes prompt, seed, category and expectation from metadata.jsonl", async () => {
+    const { pictures } = await readPictureSet(join(root, "base"), "base", null);
+    assert.deepEqual(
+      pictures.map(({ prompt, seed, category, expectation }) => ({ prompt, seed, category, expectation })),
+      prompts.map(({ prompt, category, expectation }, index) => ({ prompt, seed: 7 + index, category, expectation })),
+    );
+    assert.equal(new Set(pictures.map(({ hash }) => hash)).size, 12 - 2);
+  });
+
+  it("reads the question off the prompt where nothing says it, of pictures of the world's size", async () => {
+    const folder = join(root, "asked");
+    await mkdir(folder);
+    const image = render(prompts[0].scene);
+    const half = { ...image, shape: [3, 32, 128], data: image.data };
+    await savePng(join(folder, "a.png"), image, { softrepa: JSON.stringify({ prompt: "three red stars" }) });
+    await savePng(join(folder, "b.png"), half, { softrepa: JSON.stringify({ prompt: "three red stars" }) });
+    await savePng(join(folder, "c.png"), image, { softrepa: JSON.stringify({ prompt: "three red cats" }) });
+    const { pictures } = await readPictureSet(folder, "x", null);
+    const stars = { category: "counting", objects: [{ shape: "star", colour: "red", count: 3 }], relation: null };
+    assert.deepEqual(
+      pictures.map(({ expectation }) => expectation),
+      [stars, null, null],
+    );
+    assert.deepEqual(
+      pictures.map(({ category }) => category),
+      ["counting", "prompts", "prompts"],
+    );
+  });
+
+  it("takes .txt files, settings inside PNG files, or a list, and numbers pictures of one prompt", async () => {
+    const folder = join(root, "sources");
+    const picture = render(prompts[0].scene);
+    await mkdir(folder);
+    const settings = (value: object) => ({ softrepa: JSON.stringify(value) });
+    await savePng(join(folder, "a.png"), picture, settings({ prompt: "a cat", seed: 5 }));
+    await savePng(join(folder, "b.png"), picture, settings({ prompt: "a dog", steps: 3 }));
+    await savePng(join(folder, "c.png"), picture, settings({ prompt: "a dog" }));
+    const seen = async (list: readonly string[] | null) =>
+      (await readPictureSet(folder, "x", list?.map((prompt) => ({ prompt })) ?? null)).pictures.map(
+        ({ prompt, seed }) => `${prompt} ${seed}`,
+      );
+    assert.deepEqual(await seen(null), ["a cat 5", "a dog 0", "a dog 1"]);
+    assert.deepEqual(await seen(["one"]), ["one 0", "one 1", "one 2"]);
+    assert.deepEqual(await seen(["one", "two", "three"]), ["one 0", "two 0", "three 0"]);
+    await refuses(() => seen(["one", "two"]), /sources has 3 images, which 2 prompts do not divide evenly/);
+    for (const name of ["a", "b", "c"]) await writeFile(join(folder, `${name}.txt`), `of ${name}\nanother\n`);
+    assert.deepEqual(await seen(null), ["of a 0", "of b 0", "of c 0"]);
+  });
+
+  it("takes lists of prompts with categories, as GenEval has them", async () => {
+    const file = join(root, "prompts.jsonl");
+    await writeFile(
+      file,
+      '{"tag":"colors","include":[],"prompt":"a red car"}\n{"prompt":"a dog","category":"animals"}\n',
+    );
+    const list = await readPromptList(file);
+    assert.deepEqual(list, [
+      { prompt: "a red car", category: "colors" },
+      { prompt: "a dog", category: "animals" },
+    ]);
+    const { pictures } = await readPictureSet(join(root, "base"), "x", list);
+    assert.deepEqual(
+      [0, 5, 6, 11].map((index) => [pictures[index].prompt, pictures[index].seed, pictures[index].category]),
+      [
+        ["a red car", 0, "colors"],
+        ["a red car", 5, "colors"],
+        ["a dog", 0, "animals"],
+        ["a dog", 5, "animals"],
+      ],
+    );
+    await writeFile(file, '{"tag":"colors"}\n');
+    await refuses(() => readPromptList(file), /prompts\.jsonl entry 1 has no prompt/);
+    await writeFile(join(root, "prompts.txt"), "# list\na dog\n");
+    assert.deepEqual(await readPromptList(join(root, "prompts.txt")), [{ prompt: "a dog" }]);
+  });
+
+  it("says what is missing or damaged", async () => {
+    const folder = join(root, "bare");
+    await mkdir(folder);
+    const read = () => readPictureSet(folder, "x", null);
+    await refuses(read, /bare holds no png, jpeg or webp image/);
+    await savePng(join(folder, "a.png"), render(prompts[0].scene), {});
+    await refuses(read, /the prompt of .*a\.png is not known .*give --prompts/);
+    await writeFile(join(folder, "metadata.jsonl"), '{"file_name":"a.png","text":"x","seed":-1}\n');
+    await refuses(read, /metadata\.jsonl line 1: "seed"/);
+    await writeFile(
+      join(folder, "metadata.jsonl"),
+      '{"file_name":"a.png","text":"x","expectation":{"category":"two"}}\n',
+    );
+    await refuses(read, /metadata\.jsonl line 1: "expectation\.objects"/);
+  });
+
+  it("names folders by their last part where that tells them apart", () => {
+    assert.deepEqual(variantNames(["runs/a", "runs/b/"]), ["a", "b"]);
+    assert.deepEqual(variantNames(["one/base", "two/base"]), ["one/base", "two/base"]);
+  });
+
+  it("refuses to compare other prompts or seeds, before anything is measured", async () => {
+    const base = await readPictureSet(join(root, "base"), "base", null);
+    const fewer = { name: "fewer", pictures: base.pictures.slice(1) };
+    requireSamePrompts([base, { ...base, name: "same" }]);
+    assert.throws(() => requireSamePrompts([base, fewer]), /base has a picture of ".*" with seed 7, fewer has none/);
+    assert.throws(() => requireSamePrompts([fewer, base]), /base has a picture of ".*" with seed 7, fewer has none/);
+  });
+});
+
+describe("measure", () => {
+  it("judges scenes, and names what did not run instead of counting it", async () => {
+    const scores = await measured("base", "tuned");
+    assert.deepEqual(scores.notRun, none.notRun);
+    const right = scores.variants.map(({ pictures }) => pictures.map((picture) => picture.scores.accuracy));
+    // A scene may by chance show what another asks for; that is the verifier's to say.
+    assert.deepEqual(right[1].slice(4), Array(8).fill(1));
+    assert.ok(right[0].slice(0, 4).includes(0));
+    assert.ok(scores.variants[0].pictures.every(({ scores: table }) => !("FID" in table)));
+    const wrong = scores.variants[0].pictures.find(({ scores: table }) => table.accuracy === 0);
+    assert.match(wrong?.reason ?? "", /^expected /);
+    assert.equal(wrong?.file, join("base", (wrong?.file ?? "").split(/[/\\]/).at(-1) ?? ""));
+  });
+
+  it("pictures that the verifier cannot read make accuracy not run", async () => {
+    const folder = join(root, "large");
+    await mkdir(folder);
+    const { width, data } = { width: 80, data: new Float32Array(3 * 80 * 80) };
+    await savePng(join(folder, "a.png"), { dtype: "float32", shape: [3, width, width], data }, {});
+    const [{ prompt, expectation }] = prompts;
+    await writeFile(join(folder, "metadata.jsonl"), JSON.stringify({ file_name: "a.png", text: prompt, expectation }));
+    const scores = await measured("large");
+    assert.deepEqual([scores.metrics, scores.variants[0].pictures[0].scores], [[], {}]);
+    assert.match(scores.notRun.find(({ name }) => name === "accuracy")?.reason ?? "", /reads pictures of 64 x 64/);
+  });
+});
+
+describe("scores", () => {
+  it("come back from their file; the CSV has a line a picture and empty cells for what did not run", async () => {
+    const scores = await measured("base", "tuned");
+    await writeScores(join(root, "written"), scores);
+    assert.deepEqual(await readScores(join(root, "written")), scores);
+    const lines = (await readFile(join(root, "written", "scores.csv"), "utf8")).trimEnd().split("\r\n");
+    assert.deepEqual([lines.length, lines[0]], [25, "variant,file,prompt,seed,category,accuracy,reason"]);
+    const [picture] = scores.variants[0].pictures;
+    const odd = { ...picture, prompt: '=1+1, "x"', scores: {}, reason: "" };
+    const csv = scoresCsv({ ...scores, variants: [{ name: "v", pictures: [odd] }] }).split("\r\n");
+    assert.equal(csv[1], `v,${picture.file},"'=1+1, ""x""",7,${picture.category},,`);
+    await refuses(() => readScores(join(root, "base")), /base has no scores\.json/);
+    await refuses(() => readScores(join(root, "nowhere")), /no such file or folder: .*nowhere/);
+  });
+});
+
+describe("reports of scores", () => {
+  it("of two variants: a comparison by category with counting apart, and a gallery of all pairs", async () => {
+    const scores = await measured("base", "tuned");
+    const report = parseReport(await scoresReport(scores, { title: "x", folder: root }), "it");
+    const [comparison] = report.comparisons ?? [];
+    assert.deepEqual(
+      comparison.rows.filter(({ scope }) => scope === "apart").map(({ label }) => label),
+      ["counting"],
+    );
+    assert.deepEqual(comparison.rows.at(-2)?.pairs, 12);
+    assert.equal(report.gallery?.items.length, 12);
+    assert.match(report.headline ?? "", /^With tuned, accuracy /);
+    assert.deepEqual(report.notRun, none.notRun);
+    const page = renderReport(report);
+    assert.match(page, /<b>FID<\/b>: no weights/);
+    assert.doesNotMatch(page, /https?:\/\//);
+  });
+
+  it("of one variant: means with intervals by category, the worst pictures first", async () => {
+    const scores = await measured("base");
+    const report = parseReport(await scoresReport(scores, { title: "x", folder: root }), "it");
+    assert.equal(report.comparisons, undefined);
+    const [{ rows }] = report.measurements ?? [];
+    assert.deepEqual(
+      rows.map(({ label, pictures }) => [label, pictures]),
+      [...["single", "two", "counting", "colours", "position", "attribution"].map((name) => [name, 2]), ["all", 12]],
+    );
+    const right = scores.variants[0].pictures.filter(({ scores: { accuracy } }) => accuracy === 1).length;
+    assert.equal(rows.at(-1)?.estimate.value, right / 12);
+    assert.equal(report.gallery?.items[0].pictures[0].score, 0);
+    assert.match(renderReport(report), /the worst scores first/);
+  });
+
+  it("of sets: FID with its warning, as a number without interval", async () => {
+    const scores: Scores = {
+      ...(await measured("base", "tuned")),
+      sets: [
+        {
+          metric: "FID",
+          variant: "base",
+          value: 31.5,
+          pictures: 12,
+          reference: "real.npz",
+          remark: "from 12 pictures",
+        },
+        {
+          metric: "FID",
+          variant: "tuned",
+          value: 30.25,
+          pictures: 12,
+          reference: "real.npz",
+          remark: "from 12 pictures",
+        },
+      ],
+    };
+    const { measurements = [] } = await scoresReport(scores, { title: "x", folder: root });
+    assert.deepEqual(measurements[0].metric, { name: "FID", kind: "number", better: "lower" });
+    assert.equal(measurements[0].remark, "against real.npz; from 12 pictures");
+    assert.deepEqual(measurements[0].rows[1].estimate, { value: 30.25, standardError: null, interval: null });
+  });
+});
+
+describe("chosenPairs", () => {
+  const variant = (name: string, scores: readonly number[]) => ({
+    name,
+    pictures: scores.map((score, seed) => {
+      return { file: null, prompt: "p", seed, category: "c", scores: { m: score }, reason: "" };
+    }),
+  });
+  const metric = { name: "m", kind: "number", better: "higher" } as const;
+
+  it("takes the largest gains and the largest losses where not all fit", () => {
+    const variants = [variant("a", [0, 0, 0, 0, 0]), variant("b", [1, -3, 0, 5, -1])];
+    const { pairs, chosen } = chosenPairs(variants, metric, 4);
+    assert.deepEqual(
+      pairs.map(([, { seed }]) => seed),
+      [3, 0, 4, 1],
+    );
+    assert.equal(chosen, "the 2 with the largest gains and the 2 with the largest losses of 5");
+    const lower = chosenPairs(variants, { ...metric, better: "lower" }, 2);
+    assert.deepEqual(
+      lower.pairs.map(([, { seed }]) => seed),
+      [1, 3],
+    );
+    assert.equal(chosenPairs(variants, metric).chosen, "all");
+  });
+});
+
+describe("runs compared", () => {
+  const line = (folder: number, sample: number, tag: string, correct: boolean) =>
+    JSON.stringify({
+      filename: `out/${String(folder).padStart(5, "0")}/samples/${String(sample).padStart(4, "0")}.png`,
+      ...{
+        tag,
+        prompt: `prompt ${folder}`,
+        correct,
+        reason: correct ? "" : "expected cat>=1, found 0",
+        metadata: "{}",
+      },
+    });
+
+  it("GenEval's results, by its categories", async () => {
+    const [a, b] = ["base.jsonl", "tuned.jsonl"].map((name) => join(root, name));
+    const verdicts = (right: readonly boolean[]) =>
+      right.map((correct, i) => line(i >> 1, i % 2, i < 4 ? "counting" : "colors", correct)).join("\n");
+    await writeFile(a, verdicts([true, true, false, true, false, false]));
+    await writeFile(b, `${verdicts([true, false, false, true, true, true])}\n`);
+    const joined = await joinRuns([await readRun(a), await readRun(b)], root);
+    const [{ rows, variants }] = compareScores(joined);
+    assert.deepEqual(variants, ["base", "tuned"]);
+    assert.deepEqual(
+      rows.map(({ label, scope, means, contrasts: [{ wins, ties, losses }] }) => {
+        return [label, scope, means.map(({ value }) => value), wins, ties, losses];
+      }),
+      [
+        ["counting", "apart", [0.75, 0.5], 0, 3, 1],
+        ["colors", "category", [0, 1], 2, 0, 0],
+        ["mean over all", "all", [0.5, 4 / 6], 2, 3, 1],
+        ["mean without counting", "without apart", [0, 1], 2, 0, 0],
+      ],
+    );
+    const { gallery } = await scoresReport(joined, { title: "x", folder: root });
+    assert.equal(gallery, undefined);
+  });
+
+  it("folders of eval, with a metric that one of them lacks named as not run", async () => {
+    const one = await measured("base");
+    const two = await measured("tuned");
+    const extra = { name: "CLIPScore", kind: "number", better: "higher", of: "picture", weights: "clip" } as const;
+    const pictures = two.variants[0].pictures.map((picture) => ({
+      ...picture,
+      scores: { ...picture.scores, CLIPScore: 20 },
+    }));
+    await writeScores(join(root, "run-a"), one);
+    await writeScores(join(root, "run-b"), {
+      ...two,
+      metrics: [...two.metrics, extra],
+      variants: [{ name: "tuned", pictures }],
+    });
+    const joined = await joinRuns(await Promise.all(["run-a", "run-b"].map((name) => readRun(join(root, name)))), root);
+    assert.deepEqual(
+      joined.variants.map(({ name }) => name),
+      ["run-a", "run-b"],
+    );
+    assert.deepEqual(
+      joined.metrics.map(({ name }) => name),
+      ["accuracy"],
+    );
+    assert.deepEqual(joined.notRun, [{ name: "CLIPScore", reason: "run-a has no scores of it" }]);
+    assert.equal(compareScores(joined).length, 1);
+    // Of a run with several variants each has the run's name in front.
+    await writeScores(join(root, "both"), await measured("base", "tuned"));
+    const three = await joinRuns(await Promise.all(["both", "run-a"].map((name) => readRun(join(root, name)))), root);
+    assert.deepEqual(
+      three.variants.map(({ name }) => name),
+      ["both/base", "both/tuned", "run-a"],
+    );
+    assert.equal(compareScores(three)[0].rows[0].contrasts.length, 2);
+  });
+
+  it("refuses what is no result", async () => {
+    const file = join(root, "bad.jsonl");
+    await writeFile(file, '{"filename":"a.png"}\n');
+    await refuses(() => readGenEval(file), /bad\.jsonl line 1 is no result of GenEval: "tag"/);
+    await writeFile(file, "{\n");
+    await refuses(() => readGenEval(file), /bad\.jsonl line 1: broken JSON/);
+    await writeFile(file, "\n");
+    await refuses(() => readGenEval(file), /holds no result/);
+    await copyFile(join(root, "base", "metadata.jsonl"), file);
+    await refuses(() => readGenEval(file), /"filename"/);
+  });
+});

@@ -1,0 +1,72 @@
+/** @file BLIP's BERT, which looks at a picture in every layer (arXiv 2201.12086, 1810.04805; BLIP models/med.py). */
+
+import type { Value } from "../graph/graph.js";
+import { add, attention, cast, expand, gelu, mul, reshape, slice, sub } from "../graph/ops.js";
+import { embedding, layerNorm, linear, within } from "./layers.js";
+import type { Weights } from "./weights.js";
+
+export interface BlipTextConfig {
+  readonly width: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly intermediate: number;
+  readonly vocabulary: number;
+  readonly positions: number;
+}
+
+export interface BlipTextInputs {
+  /** Token ids, int64 [N, L]. */
+  readonly inputIds: Value;
+  /** 1 where there is text, 0 where padding, int64 [N, L]. */
+  readonly attentionMask: Value;
+  /** States of the picture, [N, patches, any width]. */
+  readonly image: Value;
+}
+
+const normEpsilon = 1e-12;
+/** What is added to the score of a padding token: BERT's number, which leaves exactly nothing of it in float32. */
+const masked = -10000;
+
+/** The last layer's states, [N, L, width]. */
+export function blipText(
+  w: Weights,
+  config: BlipTextConfig,
+  { inputIds, attentionMask, image }: BlipTextInputs,
+): Value {
+  const [batch, length] = inputIds.shape;
+  const mask = mul(sub(1, cast(attentionMask, "float32")), masked);
+  const bias = expand(reshape(mask, [batch, 1, 1, length]), [batch, 1, length, length]);
+  let x = embedTokens(w.scope("embeddings"), config, inputIds);
+  for (let index = 0; index < config.layers; index++) {
+    x = within(w, `encoder.layer.${index}`, (layer) => {
+      const read = attend(layer.scope("attention"), config, x, x, bias);
+      const seen = attend(layer.scope("crossattention"), config, read, image);
+      return feedForward(layer, config, seen);
+    });
+  }
+  return x;
+}
+
+/** No token types: BLIP left them out. */
+function embedTokens(w: Weights, { width, vocabulary, positions }: BlipTextConfig, inputIds: Value): Value {
+  const tokens = embedding(w.scope("word_embeddings"), inputIds, vocabulary, width);
+  const table = w.scope("position_embeddings").tensor("weight", [positions, width]);
+  return layerNorm(w.scope("LayerNorm"), add(tokens, slice(table, 0, 0, inputIds.dim(1))), normEpsilon);
+}
+
+/** norm(x + attention of x to `context`). */
+function attend(w: Weights, { width, heads }: BlipTextConfig, x: Value, context: Value, bias?: Value): Value {
+  const of = (key: string, states: Value) => linear(w.scope(`self.${key}`), states, width);
+  const attended = attention(of("query", x), of("key", context), of("value", context), { heads, bias });
+  return output(w.scope("output"), attended, x);
+}
+
+function feedForward(w: Weights, { intermediate }: BlipTextConfig, x: Value): Value {
+  const hidden = gelu(linear(w.scope("intermediate.dense"), x, intermediate));
+  return output(w.scope("output"), hidden, x);
+}
+
+/** A projection back, the sum, and the norm behind it. */
+function output(w: Weights, hidden: Value, x: Value): Value {
+  return layerNorm(w.scope("LayerNorm"), add(linear(w.scope("dense"), hidden, x.dim(-1)), x), normEpsilon);
+}

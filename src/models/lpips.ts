@@ -1,0 +1,76 @@
+/**
+ * @file LPIPS with VGG16, a distance of two pictures as people see it (arXiv 1801.03924; the package lpips 0.1.4, `net="vgg"`,
+ * on torchvision's VGG16, arXiv 1409.1556).
+ */
+
+import { floatTensor } from "../core/tensor.js";
+import type { Value } from "../graph/graph.js";
+import { add, constant, div, mul, reduceMean, reduceSum, relu, reshape, sqrt, sub } from "../graph/ops.js";
+import type { Dialect } from "./dialect.js";
+import { convolution, within } from "./layers.js";
+import { maxPool } from "./pooling.js";
+import type { Weights } from "./weights.js";
+
+/** Widths of the convolutions of each of the five levels, and the index of the first one in torchvision's `features`. */
+const levels: readonly { readonly width: number; readonly convolutions: readonly number[] }[] = [
+  { width: 64, convolutions: [0, 2] },
+  { width: 128, convolutions: [5, 7] },
+  { width: 256, convolutions: [10, 12, 14] },
+  { width: 512, convolutions: [17, 19, 21] },
+  { width: 512, convolutions: [24, 26, 28] },
+];
+
+/** Two halvings a side and one more a level: smaller pictures lose a level. */
+export const smallestLpipsSide = 16;
+
+/** A whole LPIPS model's names for its trunk, and for its linear layers, which it stores twice. */
+export const vgg16Dialect: Dialect = [[/^net\.slice\d\.(\d+)\./, "features.$1."]];
+export const lpipsDialect: Dialect = [
+  [/^lins\.(\d)\./, "lin$1."],
+  [/^lin\.(lin\d\.)/, "$1"],
+];
+
+/** The classifier of VGG16, which no level reaches, and what lpips stores besides. */
+export const vgg16IgnoredKeys: readonly RegExp[] = [/^classifier\./, /^scaling_layer\./, /^lins?\d?\./];
+export const lpipsIgnoredKeys: readonly RegExp[] = [/^net\./, /^scaling_layer\./, /^lins\./, /^features\./];
+
+/** ImageNet's mean and deviation for pictures in -1..1. */
+const shift = [-0.03, -0.088, -0.188];
+const scale = [0.458, 0.448, 0.45];
+
+/** Distances [N] of pictures a and b [N, 3, H, W] in -1..1; `trunk` has VGG16's weights, `linear` those that LPIPS learnt. */
+export function lpips(trunk: Weights, linear: Weights, a: Value, b: Value): Value {
+  const [ofA, ofB] = [vgg16Features(trunk, normalized(a)), vgg16Features(trunk, normalized(b))];
+  const distances = levels.map(({ width }, level) =>
+    within(linear, `lin${level}`, (w) => {
+      const difference = sub(unitLength(ofA[level]), unitLength(ofB[level]));
+      const weights = reshape(w.tensor("model.1.weight", [1, width, 1, 1]), [width, 1, 1]);
+      return reduceMean(reduceSum(mul(mul(difference, difference), weights), [1]), [1, 2]);
+    }),
+  );
+  return distances.reduce((sum, distance) => add(sum, distance));
+}
+
+/** What each level gives after its last convolution, [N, width, h, w]. */
+function vgg16Features(w: Weights, pixels: Value): Value[] {
+  let x = pixels;
+  return levels.map(({ width, convolutions }, level) => {
+    if (level > 0) x = maxPool(x, 2, 2);
+    for (const index of convolutions) {
+      x = within(w, `features.${index}`, (layer) => relu(convolution(layer, x, width, { kernel: 3 })));
+    }
+    return x;
+  });
+}
+
+function normalized(pixels: Value): Value {
+  const perChannel = (values: readonly number[]) =>
+    constant(pixels.graph, floatTensor([3, 1, 1], Float32Array.from(values)));
+  return div(sub(pixels, perChannel(shift)), perChannel(scale));
+}
+
+/** Each pixel's features divided by their length. */
+function unitLength(x: Value): Value {
+  const length = sqrt(reduceSum(mul(x, x), [1], { keepDims: true }));
+  return div(x, add(length, 1e-10));
+}
