@@ -114,6 +114,7 @@ test("score: images and captions, own ones by order where there are as many", as
         chunk: undefined,
       },
       ...{ maxSequenceLength: undefined, timesteps: [63, 188, 313, 438, 563, 688, 813, 938], ...machine },
+      information: false,
       pairs: { images: [a, b], captions: ["a cat", "a dog"], own: [[0], [1]] },
     },
   );

@@ -54,7 +54,7 @@ test("train: every option is read", async (t) => {
     --objective score-matching --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --save-every 0
     --hold-out 8 --validate-every 3 --sample-prompt a_cat --sample-prompt a_dog --sample-every 5 --sample-seed 6
     --sample-steps 3 --sample-guidance 2 --sample-size 64 --keep-last 0 --best rank1 --tensorboard
-    --log-every 1 --provider cpu --threads 2 --variant fp16 --tokenizer a
+    --log-every 1 --engine onnxruntime --precision fp32 --provider cpu --threads 2 --variant fp16 --tokenizer a
     --tokenizer b --text-encoders c --json`;
   assert.deepEqual(await optionsOf(trainCommand, typed.split(/\s+/)), {
     ...{ model: "m", out, force: true, initTokens: undefined },
