@@ -21,8 +21,12 @@ export {
   type Tensor,
   type TensorOf,
 } from "./core/tensor.js";
-export { type CaptionedImage, type ImageCaptionSet, openImageFolder } from "./data/image-folder.js";
-export { loadImage } from "./data/load-image.js";
+export type { Augmentation } from "./data/augmentation.js";
+export { type CaptionedImage, type ImageSource, imageFile } from "./data/captioned-image.js";
+export { type DataSet, openDataSet } from "./data/data-set.js";
+export type { Fault, FaultKind, ReportFault } from "./data/finding.js";
+export { type LoadImageOptions, loadImage, type View } from "./data/load-image.js";
+export { type ImagePool, mixPools, type WeightedImages } from "./data/mixture.js";
 export { encodePng, readPngText, savePng } from "./data/png.js";
 export { type MetricName, metricNames } from "./evaluation/metrics/find-weights.js";
 export { type FeatureStatistics, featureStatistics, frechetDistance } from "./evaluation/metrics/frechet.js";
@@ -89,8 +93,12 @@ export { SoftTokenEmbedding } from "./softtokens/embedding.js";
 export { type FormatName, readSoftTokens, writeSoftTokens } from "./softtokens/formats/index.js";
 export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "./softtokens/initial.js";
 export { requireFit, type SoftTokens } from "./softtokens/softtokens.js";
+export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "./training/batches.js";
 export { type ContrastiveResult, ContrastiveStep } from "./training/contrastive-step.js";
+export { type Checkpoint, readCheckpoint, writeCheckpoint } from "./training/run/checkpoint.js";
+export { RunFolder } from "./training/run/run-folder.js";
 export { type TrainHooks, type TrainSettings, type TrainStep, train } from "./training/train.js";
+export type { TrainingState } from "./training/training-state.js";
 export {
   openTrainingStep,
   type StepSizes,
@@ -98,6 +106,7 @@ export {
   type TrainingResult,
   type TrainingStep,
 } from "./training/training-step.js";
+export { Validation, type ValidationResult } from "./training/validation.js";
 export { openCheckpoint } from "./weights/checkpoint.js";
 export { openSafetensors, readTensor, writeSafetensors } from "./weights/safetensors.js";
 export type { StoredTensor, WeightSource } from "./weights/source.js";

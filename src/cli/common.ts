@@ -77,6 +77,7 @@ export const stages: Kind<readonly UnetStage[]> = {
     .string()
     .transform(parseStages)
     .pipe(z.array(z.enum(unetStages))),
+  config: z.array(z.enum(unetStages)).min(1),
   what: `one or more of ${unetStages.join(", ")}, such as down,mid`,
 };
 

@@ -70,7 +70,7 @@ test("wrong usage: no command shows the help, on stderr", async () => {
 test("failures are one line without a stack, 1 for what was handed in and what the machine refuses", async () => {
   const { code, stdout, stderr } = await softrepa(["score", "--model", "m", "--data", "/nowhere"]);
   assert.deepEqual([code, stdout], [1, ""]);
-  assert.match(stderr, /^softrepa: cannot open data folder \/nowhere: ENOENT[^\n]*\n$/);
+  assert.match(stderr, /^softrepa: cannot open data set \/nowhere: ENOENT[^\n]*\n$/);
   const json = await softrepa(["score", "--model", "m", "--data", "/nowhere", "--json"]);
   assert.equal(json.code, 1);
   assert.equal(JSON.parse(json.stdout).kind, "input");

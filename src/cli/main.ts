@@ -2,13 +2,22 @@
 /** @file The command `softrepa`. */
 
 import { compareCommand } from "./commands/compare.js";
+import { dataCommand } from "./commands/data.js";
 import { demoCommand } from "./commands/demo.js";
 import { evalCommand } from "./commands/eval.js";
 import { generateCommand } from "./commands/generate.js";
 import { scoreCommand } from "./commands/score.js";
 import { tokensCommand } from "./commands/tokens.js";
 import { trainCommand } from "./commands/train.js";
-import { runCompare, runDemoCommand, runEval, runGenerate, runScore, runTrain } from "./handlers/index.js";
+import {
+  runCompare,
+  runDataCheck,
+  runDemoCommand,
+  runEval,
+  runGenerate,
+  runScore,
+  runTrain,
+} from "./handlers/index.js";
 import { createProgram, runProgram } from "./program.js";
 
 const program = createProgram([
@@ -18,6 +27,7 @@ const program = createProgram([
   evalCommand(runEval),
   compareCommand(runCompare),
   tokensCommand(),
+  dataCommand(runDataCheck),
   demoCommand(runDemoCommand),
 ]);
 

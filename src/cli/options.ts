@@ -1,4 +1,4 @@
-/** @file Options of commands: said once for the command line, its help, the check of the value, and its type. */
+/** @file Options of commands: said once for the command line, its help, configuration files, the check of the value, and its type. */
 
 import { Command, Option } from "commander";
 import { z } from "zod";
@@ -8,6 +8,8 @@ import { type CommandRun, inContext } from "./context.js";
 /** What a value must be: a check that turns the typed text into a value, and words for the message. */
 export interface Kind<T> {
   readonly schema: z.ZodType<T>;
+  /** The same for a value in a configuration file, which has types of its own. */
+  readonly config: z.ZodType<T>;
   /** Completes "must be ...". */
   readonly what: string;
 }
@@ -16,6 +18,10 @@ export interface Kind<T> {
 export interface Field<T> {
   readonly option: Option;
   readonly read: (raw: unknown) => T;
+  /** What a configuration file may say. */
+  readonly config: z.ZodType<T>;
+  /** Completes "must be ...". */
+  readonly what: string;
 }
 
 /** The options of a command, one field for each property of its type. */
@@ -31,26 +37,38 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Kind<number> 
   const digits = z.string().regex(/^-?\d+$/);
   return {
     schema: digits.transform(Number).pipe(z.number().min(min).max(max)),
+    config: max === Number.MAX_SAFE_INTEGER ? z.int().min(min) : z.int().min(min).max(max),
     what: range("a whole number", min, max),
   };
 }
 
 export function real(min: number, max = Number.POSITIVE_INFINITY): Kind<number> {
-  return { schema: decimal.pipe(z.number().min(min).max(max)), what: range("a number", min, max) };
+  const least = z.number().min(min);
+  const config = max === Number.POSITIVE_INFINITY ? least : least.max(max);
+  return { schema: decimal.pipe(config), config, what: range("a number", min, max) };
 }
 
-export const positive: Kind<number> = { schema: decimal.pipe(z.number().positive()), what: "a number above 0" };
+export const positive: Kind<number> = {
+  schema: decimal.pipe(z.number().positive()),
+  config: z.number().positive(),
+  what: "a number above 0",
+};
 
 /** Width or height of an image; which sizes a model can make is its pipeline's to say. */
 export const pixels: Kind<number> = whole(1, 8192);
 
-export const path: Kind<string> = { schema: z.string().min(1), what: "a path" };
+export const path: Kind<string> = same(z.string().min(1), "a path");
 
 /** Any text, also an empty one. */
-export const text: Kind<string> = { schema: z.string(), what: "a text" };
+export const text: Kind<string> = same(z.string(), "a text");
 
 export function choice<const T extends string>(choices: readonly [T, ...T[]]): Kind<T> {
-  return { schema: z.enum(choices), what: `one of ${choices.join(", ")}` };
+  return same(z.enum(choices), `one of ${choices.join(", ")}`);
+}
+
+/** A kind that is typed as it stands in a file. */
+function same<T>(schema: z.ZodType<T>, what: string): Kind<T> {
+  return { schema, config: schema, what };
 }
 
 /** An option that must be given. */
@@ -63,30 +81,40 @@ export function required<T>(flags: string, description: string, kind: Kind<T>): 
       if (raw === undefined) throw new UsageError(`required option '${flags}' not specified`);
       return parse(option, kind, raw);
     },
+    config: kind.config,
+    what: kind.what,
   };
 }
 
 /** An option that may be left out. */
 export function optional<T>(flags: string, description: string, kind: Kind<T>): Field<T | undefined> {
   const option = new Option(flags, description);
-  return { option, read: (raw) => (raw === undefined ? undefined : parse(option, kind, raw)) };
+  const read = (raw: unknown) => (raw === undefined ? undefined : parse(option, kind, raw));
+  return { option, read, config: kind.config, what: kind.what };
 }
 
 /** An option with a default, which help shows. */
 export function defaulted<T>(flags: string, description: string, kind: Kind<T>, value: T, shown?: string): Field<T> {
   const option = new Option(flags, `${description} (default: ${shown ?? value})`);
-  return { option, read: (raw) => (raw === undefined ? value : parse(option, kind, raw)) };
+  const read = (raw: unknown) => (raw === undefined ? value : parse(option, kind, raw));
+  return { option, read, config: kind.config, what: kind.what };
 }
 
 /** An option that may be given several times, or with several values (`<file...>`). */
 export function repeated<T>(flags: string, description: string, kind: Kind<T>): Field<readonly T[]> {
   const option = new Option(flags, description).argParser<string[]>((value, before) => [...(before ?? []), value]);
-  return { option, read: (raw) => (raw === undefined ? [] : (raw as string[]).map((one) => parse(option, kind, one))) };
+  return {
+    option,
+    read: (raw) => (raw === undefined ? [] : (raw as string[]).map((one) => parse(option, kind, one))),
+    config: z.union([z.array(kind.config).min(1), kind.config.transform((one) => [one])]),
+    what: `${kind.what}, or a list of them`,
+  };
 }
 
 /** An option without value. */
 export function flag(flags: string, description: string): Field<boolean> {
-  return { option: new Option(flags, description), read: (raw) => raw === true };
+  const option = new Option(flags, description);
+  return { option, read: (raw) => raw === true, config: z.boolean(), what: "true or false" };
 }
 
 /** Puts fields under a heading of their own in the help. */
@@ -104,6 +132,8 @@ export interface CommandParts<Raw extends { json: boolean }, Options> {
   readonly operands?: { readonly usage: string; readonly description: string };
   /** Command lines shown below the help. */
   readonly examples: readonly string[];
+  /** Values that hold where nothing was typed, such as those of a configuration file. */
+  readonly below?: (typed: Readonly<Record<string, unknown>>) => Promise<Partial<Raw>>;
   /** Checks what options say together, and looks at the files they name; `given` has the options that were typed. */
   readonly resolve: (raw: Raw, given: ReadonlySet<keyof Raw>, operands: readonly string[]) => Promise<Options>;
 }
@@ -123,12 +153,17 @@ export function defineCommand<Raw extends { json: boolean }, Options>(
   command.addHelpText("after", `\nExamples:\n${parts.examples.map((line) => `  $ ${line}`).join("\n")}`);
   return command.action(async (first: unknown) => {
     const typed = command.opts<Record<string, unknown>>();
-    // The table has one field for each property of Raw, so reading all of them makes one.
-    const raw = Object.fromEntries(keys.map((key) => [key, parts.fields[key].read(typed[key])])) as unknown as Raw;
-    const given = new Set(keys.filter((key) => typed[key] !== undefined));
-    // Commander hands the operands over in front of the options.
-    const operands = parts.operands ? (first as readonly string[]) : [];
-    await inContext(raw.json, async (context) => run(await parts.resolve(raw, given, operands), context));
+    await inContext(typed.json === true, async (context) => {
+      const below: Partial<Raw> = (await parts.below?.(typed)) ?? {};
+      const pick = (key: keyof Raw & string) =>
+        typed[key] === undefined && below[key] !== undefined ? below[key] : parts.fields[key].read(typed[key]);
+      // The table has one field for each property of Raw, so reading all of them makes one.
+      const raw = Object.fromEntries(keys.map((key) => [key, pick(key)])) as unknown as Raw;
+      const given = new Set(keys.filter((key) => typed[key] !== undefined));
+      // Commander hands the operands over in front of the options.
+      const operands = parts.operands ? (first as readonly string[]) : [];
+      await run(await parts.resolve(raw, given, operands), context);
+    });
   });
 }
 

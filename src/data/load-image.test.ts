@@ -6,7 +6,8 @@ import { type TestContext, test } from "node:test";
 import { crc32 } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { InputError } from "../core/errors.js";
-import { loadImage } from "./load-image.js";
+import { imageFile } from "./captioned-image.js";
+import { loadImage, requireDecodable, type View } from "./load-image.js";
 
 async function fileOf(t: TestContext, name: string, bytes: Uint8Array | Sharp): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "softrepa-image-"));
@@ -23,14 +24,14 @@ const size = (width: number, height: number) => ({ width, height, crop: "center"
 
 /** Byte value 0..255 of each number of a loaded image. */
 async function bytesOf(file: string, width: number, height: number): Promise<number[]> {
-  const { shape, data } = await loadImage(file, size(width, height));
+  const { shape, data } = await loadImage(imageFile(file), size(width, height));
   assert.deepEqual(shape, [3, height, width]);
   return Array.from(data, (value) => Math.round((value + 1) * 127.5));
 }
 
 test("pixels come out planar and exact in [-1,1] when nothing is resized", async (t) => {
   const file = await fileOf(t, "a.png", raw(Uint8Array.of(255, 0, 51, 0, 102, 255), 2, 1, 3).png());
-  const { shape, data } = await loadImage(file, size(2, 1));
+  const { shape, data } = await loadImage(imageFile(file), size(2, 1));
   assert.deepEqual(shape, [3, 1, 2]);
   const expected = [1, -1, -1, -0.2, -0.6, 1];
   for (const [index, value] of expected.entries()) assert.ok(Math.abs((data[index] ?? 9) - value) < 1e-6);
@@ -84,6 +85,44 @@ test("shrinking averages (no aliasing)", async (t) => {
   for (const value of middle) assert.ok(Math.abs(value - 127.5) < 3, `${middle}`);
 });
 
+test("a crop stands where it is put, and a mirror image is that of the crop", async (t) => {
+  // Columns 0..7 hold 0, 10, .. 70.
+  const wide = raw(
+    Uint8Array.from({ length: 8 * 4 * 3 }, (_, i) => (Math.floor(i / 3) % 8) * 10),
+    8,
+    4,
+    3,
+  );
+  const image = imageFile(await fileOf(t, "wide.png", wide.png()));
+  const row = async (crop: View["crop"], flip: boolean) => {
+    const { data } = await loadImage(image, { width: 4, height: 4, crop, flip });
+    return Array.from(data.subarray(4, 8), (value) => Math.round((value + 1) * 127.5));
+  };
+  assert.deepEqual(await row({ x: 0, y: 0.5 }, false), [0, 10, 20, 30]);
+  assert.deepEqual(await row({ x: 0.75, y: 0 }, false), [30, 40, 50, 60]);
+  assert.deepEqual(await row({ x: 0.999, y: 0 }, false), [40, 50, 60, 70]);
+  assert.deepEqual(await row({ x: 0, y: 0.5 }, true), [30, 20, 10, 0]);
+  assert.deepEqual(await row("center", true), [50, 40, 30, 20]);
+});
+
+test("a random crop of a picture that its EXIF turns is taken upright", async (t) => {
+  // 8 wide, 16 high as stored; orientation 6 turns it by 90 degrees clockwise: 16 wide, its left half the stored bottom.
+  const stored = raw(
+    Uint8Array.from({ length: 8 * 16 * 3 }, (_, i) => (i < 8 * 8 * 3 ? 255 : 0)),
+    8,
+    16,
+    3,
+  );
+  const image = imageFile(await fileOf(t, "a.jpg", stored.jpeg({ quality: 100 }).withMetadata({ orientation: 6 })));
+  for (const [x, value] of [
+    [0, 0],
+    [0.99, 255],
+  ]) {
+    const { data } = await loadImage(image, { width: 8, height: 8, crop: { x, y: 0 } });
+    for (const pixel of data) assert.ok(Math.abs((pixel + 1) * 127.5 - value) < 12, `${pixel}`);
+  }
+});
+
 test("EXIF orientation is honoured", async (t) => {
   // Left half white, right half black; orientation 6 = turn by 90 degrees clockwise, so white ends on top.
   const half = raw(
@@ -131,20 +170,27 @@ test("bad images are one line each", async (t) => {
   const cases: [string, Uint8Array, RegExp][] = [
     ["truncated.png", png.subarray(0, png.length / 2), /^cannot decode image .*truncated\.png: /],
     ["truncated.jpg", jpeg.subarray(0, jpeg.length / 2), /^cannot decode image .*truncated\.jpg: /],
+    ["last row.png", png.subarray(0, -60), /^cannot decode image .*last row\.png: /],
+    ["last row.jpg", jpeg.subarray(0, -60), /^cannot decode image .*last row\.jpg: /],
     ["text.png", Buffer.from("hello"), /text\.png is not a png, jpeg or webp image/],
     ["picture.png", Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), /picture\.png is not a png/],
     ["bomb.png", pngOf(8, 2, 60000, 60000, Buffer.of(0)), /^image .*bomb\.png is larger than the limit of 268 million/],
   ];
   for (const [name, bytes, message] of cases) {
     const file = await fileOf(t, name, bytes);
-    await assert.rejects(loadImage(file, size(8, 8)), (error) => {
-      assert.ok(error instanceof InputError);
-      assert.match(error.message, message);
-      assert.doesNotMatch(error.message, /\n/);
-      return true;
-    });
+    for (const tried of [() => loadImage(imageFile(file), size(8, 8)), () => requireDecodable(bytes, file)]) {
+      await assert.rejects(tried, (error) => {
+        assert.ok(error instanceof InputError);
+        assert.match(error.message, message);
+        assert.doesNotMatch(error.message, /\n/);
+        return true;
+      });
+    }
   }
-  await assert.rejects(loadImage("/nowhere.png", size(8, 8)), /^InputError: cannot read image \/nowhere\.png: ENOENT/);
+  await assert.rejects(
+    loadImage(imageFile("/nowhere.png"), size(8, 8)),
+    /^InputError: cannot read image \/nowhere\.png: ENOENT/,
+  );
 });
 
 /** A 16-bit PNG of one pixel (colour type 0 grey, 2 RGB), written by hand since sharp's input here is 8-bit. */

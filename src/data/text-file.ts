@@ -1,20 +1,47 @@
 /** @file Text that people write by hand: UTF-8 or refused, a byte order mark dropped. */
 
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { InputError, messageOf } from "../core/errors.js";
 
-/** The whole text of `file`. */
-export async function readTextFile(file: string): Promise<string> {
+/** Bytes of the largest text that is read whole; a string of Node holds hardly more. */
+const maxTextBytes = 2 ** 29 - 2 ** 16;
+
+/** The whole text of `file`, which may have up to `limit` bytes. */
+export async function readTextFile(file: string, limit: number = maxTextBytes): Promise<string> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(file);
+    const handle = await open(file, "r");
+    try {
+      const { size } = await handle.stat();
+      if (size > limit) throw new InputError(`${file} has ${size} bytes, the limit is ${limit}`);
+      bytes = await handle.readFile();
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
+    if (error instanceof InputError) throw error;
     throw new InputError(`cannot read ${file}: ${messageOf(error)}`, { cause: error });
   }
+  return decodeText(bytes, file);
+}
+
+/** UTF-8 bytes as text; `where` names them in the message. */
+export function decodeText(bytes: Uint8Array, where: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new InputError(`${file} is not UTF-8 text`, { cause: error });
+    const [first, second] = bytes;
+    const utf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+    throw new InputError(`${where} is not UTF-8 text${utf16 ? " but UTF-16; save it as UTF-8" : ""}`, { cause: error });
+  }
+}
+
+/** Parses JSON; `where` names it in the message. */
+export function parseJsonText(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${where}: broken JSON (${messageOf(error)})`, { cause: error });
   }
 }
 

@@ -1,7 +1,7 @@
 /** @file What base and tuned pipeline are compared by on held-out pairs, besides pictures: errors of every pair, and information. */
 
 import { concatRows, type FloatTensor } from "../core/tensor.js";
-import type { CaptionedImage } from "../data/image-folder.js";
+import type { CaptionedImage } from "../data/captioned-image.js";
 import { loadImage } from "../data/load-image.js";
 import {
   type Information,
@@ -24,8 +24,8 @@ export interface HeldOutPairs {
 export async function loadPairs(items: readonly CaptionedImage[], pipeline: DiffusionPipeline): Promise<HeldOutPairs> {
   const side = pipeline.defaultSize;
   const images: FloatTensor[] = [];
-  for (const { file } of items) {
-    const image = await loadImage(file, { width: side, height: side, crop: "center" });
+  for (const item of items) {
+    const image = await loadImage(item, { width: side, height: side, crop: "center" });
     images.push({ ...image, shape: [1, ...image.shape] });
   }
   return { images: concatRows(images), captions: items.map(({ captions }) => captions[0]) };

@@ -87,7 +87,7 @@ export async function runDemo(engine: Engine, options: DemoOptions, hooks: DemoH
   await timed("train", () =>
     train(
       pipeline,
-      items,
+      [{ items, share: 1 }],
       softTokens,
       { kind: "contrastive", row: softRepa(settings) },
       {

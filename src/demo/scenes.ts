@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Generator } from "../core/random.js";
-import type { CaptionedImage } from "../data/image-folder.js";
+import { type CaptionedImage, imageFile } from "../data/captioned-image.js";
 import { savePng } from "../data/png.js";
 import { phrase, type Register } from "../world/caption.js";
 import { describe } from "../world/describe.js";
@@ -35,7 +35,7 @@ export async function writeScenes(
     const name = `scene-${String(index + 1).padStart(5, "0")}.png`;
     const file = join(folder, name);
     await savePng(file, render(scene), {});
-    items.push({ file, captions: [text] });
+    items.push({ ...imageFile(file), captions: [text] });
     lines.push(JSON.stringify({ file_name: name, text }));
   }
   await writeFile(join(folder, "metadata.jsonl"), `${lines.join("\n")}\n`);

@@ -110,7 +110,7 @@ for (const run of plan.runs) {
       ? ({ kind: "contrastive", row: softRepa(loss) } as const)
       : ({ kind: "score-matching" } as const);
   let [lossSum, rankSum, counted, since] = [0, 0, 0, performance.now()];
-  await train(pipeline, items, softTokens, chosen, settings, {
+  await train(pipeline, [{ items, share: 1 }], softTokens, chosen, settings, {
     onStep: async ({ step, loss: value, rank1 }) => {
       lossSum += value;
       rankSum += rank1 ?? 0;

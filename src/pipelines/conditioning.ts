@@ -21,26 +21,28 @@ export function pickTexts(conditioning: Conditioning, indices: readonly number[]
   return joinConditioning(indices.map((index) => textOf(conditioning, index)));
 }
 
-/** Prompts as `encodePrompts` embeds them, and one negative prompt; without guidance it is null. */
+/**
+ * Prompts and one negative prompt, which is null without guidance. Each is encoded alone, so that the last bits of a picture do
+ * not depend on what else was asked for.
+ */
 export async function encodeForGuidance(
   pipeline: DiffusionPipeline,
   prompts: readonly string[],
   negative: string | null,
   beforeRun?: BeforeRun,
 ): Promise<EncodedPrompts & { readonly negative: Conditioning | null }> {
-  if (negative === null) return { ...(await pipeline.encodePrompts(prompts, beforeRun)), negative };
+  const encoded: EncodedPrompts[] = [];
+  for (const prompt of prompts) encoded.push(await pipeline.encodePrompts([prompt], beforeRun));
+  const conditioning = joinConditioning(encoded.map((one) => one.conditioning));
+  const truncated = encoded.flatMap((one) => one.truncated);
+  if (negative === null) return { conditioning, truncated, negative };
   if (negative === "" && pipeline.zeroEmptyNegative) {
     const zeros = Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [
       name,
       floatTensor([1, ...shape]),
     ]);
-    return { ...(await pipeline.encodePrompts(prompts, beforeRun)), negative: Object.fromEntries(zeros) };
+    return { conditioning, truncated, negative: Object.fromEntries(zeros) };
   }
-  const { conditioning, truncated } = await pipeline.encodePrompts([...prompts, negative], beforeRun);
-  const indices = prompts.map((_, index) => index);
-  return {
-    conditioning: pickTexts(conditioning, indices),
-    negative: textOf(conditioning, prompts.length),
-    truncated,
-  };
+  const away = await pipeline.encodePrompts([negative], beforeRun);
+  return { conditioning, negative: away.conditioning, truncated: [...truncated, ...away.truncated] };
 }

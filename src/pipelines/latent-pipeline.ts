@@ -7,7 +7,9 @@ import { input } from "../graph/ops.js";
 import { GraphError } from "../graph/types.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/index.js";
+import type { WeightSource } from "../weights/source.js";
 import type { Autoencoder } from "./autoencoder.js";
+import { weightsFingerprint } from "./fingerprint.js";
 import { conditioningInputs } from "./inputs.js";
 import type {
   BeforeRun,
@@ -37,6 +39,8 @@ export interface PipelineParts {
   readonly origin: string;
   readonly defaults: FamilyDefaults;
   readonly denoiser: LatentDenoiser;
+  /** The denoiser's. */
+  readonly weights: WeightSource;
   readonly texts: TextEncoders;
   readonly zeroEmptyNegative: boolean;
   readonly autoencoder: Autoencoder;
@@ -58,6 +62,7 @@ export class LatentPipeline implements DiffusionPipeline {
   readonly latentChannels: number;
   readonly zeroEmptyNegative: boolean;
   private readonly sessions = new SessionCache();
+  private hash: Promise<string> | undefined;
 
   /** Refuses parts that do not belong together. */
   constructor(private readonly parts: PipelineParts) {
@@ -75,6 +80,11 @@ export class LatentPipeline implements DiffusionPipeline {
     this.latentChannels = denoiser.latentChannels;
     this.zeroEmptyNegative = parts.zeroEmptyNegative;
     this.checkParts();
+  }
+
+  fingerprint(): Promise<string> {
+    this.hash ??= weightsFingerprint(this.parts.weights);
+    return this.hash;
   }
 
   schedulerNamed(name: string): Scheduler {

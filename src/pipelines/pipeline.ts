@@ -125,6 +125,8 @@ export interface DiffusionPipeline extends Denoiser {
   readonly latentChannels: number;
   /** Whether guidance away from the empty prompt is away from zeros instead of what the encoders make of it. */
   readonly zeroEmptyNegative: boolean;
+  /** Which model this is: a hash of the denoiser's numbers, whatever file or precision they are kept in. */
+  fingerprint(): Promise<string>;
   /** A scheduler other than the default one; "own" is what the pipeline's file names. Unknown names are a UsageError. */
   schedulerNamed(name: string): Scheduler;
   /** Embeds prompts in order. */

@@ -50,6 +50,7 @@ export async function openSd15(
     origin: folder.path,
     defaults,
     denoiser,
+    weights,
     texts,
     zeroEmptyNegative: false,
     autoencoder,

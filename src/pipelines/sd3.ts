@@ -33,6 +33,7 @@ export async function openSd3(
     origin: folder.path,
     defaults,
     denoiser,
+    weights,
     texts,
     zeroEmptyNegative: false,
     autoencoder,

@@ -50,6 +50,7 @@ export async function openSdxl(
     origin: folder.path,
     defaults,
     denoiser,
+    weights,
     texts,
     // As diffusers' pipeline without that setting.
     zeroEmptyNegative: folder.settings.force_zeros_for_empty_prompt !== false,

@@ -1,5 +1,7 @@
 /** @file AdamW (arXiv 1711.05101) with PyTorch's order of operations. */
 
+import { InputError } from "../core/errors.js";
+
 export interface AdamWSettings {
   readonly weightDecay: number;
   readonly beta1: number;
@@ -7,20 +9,41 @@ export interface AdamWSettings {
   readonly epsilon: number;
 }
 
-/** Updates one parameter in place; holds its moments. Rows without gradient still decay and coast. */
-export class AdamW {
-  /** Running means of the gradient and of its square; with `count`, the whole state, for those who save it. */
+/** All that AdamW remembers of one parameter. */
+export interface AdamWState {
+  /** Running means of the gradient and of its square. */
   readonly first: Float32Array;
   readonly second: Float32Array;
   /** Steps taken. */
+  readonly count: number;
+}
+
+/** Updates one parameter in place; holds its moments. Rows without gradient still decay and coast. */
+export class AdamW {
+  readonly first: Float32Array;
+  readonly second: Float32Array;
   count = 0;
 
+  /** With `state` it goes on as the one did whose state it was. */
   constructor(
     readonly parameter: Float32Array,
     private readonly settings: AdamWSettings,
+    state?: AdamWState,
   ) {
-    this.first = new Float32Array(parameter.length);
-    this.second = new Float32Array(parameter.length);
+    const { length } = parameter;
+    if (state !== undefined && (state.first.length !== length || state.second.length !== length)) {
+      throw new InputError(
+        `the optimizer's state is for ${state.first.length} numbers, the soft tokens have ${length}`,
+      );
+    }
+    this.first = state?.first.slice() ?? new Float32Array(length);
+    this.second = state?.second.slice() ?? new Float32Array(length);
+    this.count = state?.count ?? 0;
+  }
+
+  /** The running arrays, which the next step changes. */
+  state(): AdamWState {
+    return { first: this.first, second: this.second, count: this.count };
   }
 
   step(gradient: Float32Array, learningRate: number): void {

@@ -6,6 +6,7 @@ import { after, describe, it } from "node:test";
 import sharp from "sharp";
 import { InputError } from "../core/errors.js";
 import { concatRows, type FloatTensor, floatTensor } from "../core/tensor.js";
+import { imageFile } from "../data/captioned-image.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { EncodedData } from "./encoded-data.js";
 
@@ -43,7 +44,8 @@ class CountingEncoders implements Pick<DiffusionPipeline, "encodePrompts" | "enc
   }
 }
 
-const pair = (image: number, caption: string) => ({ file: files[image], caption });
+const middle = { crop: "center" } as const;
+const pair = (image: number, caption: string) => ({ image: imageFile(files[image]), caption, view: middle });
 const ignore = () => {};
 
 describe("EncodedData", () => {
@@ -69,7 +71,8 @@ describe("EncodedData", () => {
     await data.encode([pair(1, "a"), pair(2, "c c c")]);
     assert.deepEqual(await data.encode([pair(0, "a"), pair(1, "b b")]), first);
     assert.equal(encoders.images.length, 3);
-    assert.deepEqual(encoders.prompts, [["a", "b b"], ["c c c"]]);
+    // Each alone, so that its embedding does not depend on the company it came in.
+    assert.deepEqual(encoders.prompts, [["a"], ["b b"], ["c c c"]]);
   });
 
   it("forgets the oldest beyond its limit, and encodes them again to the same numbers", async () => {
@@ -104,12 +107,29 @@ describe("EncodedData", () => {
     assert.deepEqual(cuts, ["that is long"]);
   });
 
+  it("keeps an image and its mirror image apart, and no random crop", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, 8, ignore);
+    const image = imageFile(join(folder, "sides.png"));
+    const sides = Uint8Array.from({ length: 8 * 8 * 3 }, (_, i) => (Math.floor(i / 3) % 8 < 4 ? 0 : 255));
+    await sharp(sides, { raw: { width: 8, height: 8, channels: 3 } })
+      .png()
+      .toFile(image.id);
+    const views = [middle, { ...middle, flip: true }, middle, { ...middle, flip: true }];
+    const { latents } = await data.encode(views.map((view) => ({ image, caption: "x", view })));
+    assert.deepEqual([...latents.data], [-1, 1, -1, 1]);
+    assert.equal(encoders.images.length, 2);
+    const view = { crop: { x: 0.5, y: 0.5 } };
+    await data.encode(Array(3).fill({ image, caption: "x", view }));
+    assert.equal(encoders.images.length, 5);
+  });
+
   it("names an image that cannot be read", async () => {
     const data = new EncodedData(new CountingEncoders(), 8, ignore);
     const file = join(folder, "broken.png");
     await writeFile(file, "no image at all");
     await assert.rejects(
-      () => data.encode([{ file, caption: "x" }]),
+      () => data.encode([{ image: imageFile(file), caption: "x", view: middle }]),
       (error) => error instanceof InputError && error.message.includes(file),
     );
   });

@@ -1,6 +1,7 @@
 /** @file Latents and text embeddings of batches, kept in memory up to a limit. */
 
 import { concatRows, type FloatTensor } from "../core/tensor.js";
+import { viewKey } from "../data/augmentation.js";
 import { loadImage } from "../data/load-image.js";
 import { joinConditioning, textOf } from "../pipelines/conditioning.js";
 import type { BeforeRun, Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -34,13 +35,14 @@ export class EncodedData {
 
   async encode(pairs: readonly TrainingPair[], beforeRun?: BeforeRun): Promise<EncodedBatch> {
     const latents: FloatTensor[] = [];
-    for (const { file } of pairs) latents.push(await this.latentsOf(file, beforeRun));
+    for (const pair of pairs) latents.push(await this.latentsOf(pair, beforeRun));
     const missing = [...new Set(pairs.map(({ caption }) => caption))].filter((caption) => !this.texts.get(caption));
     const fresh = new Map<string, Conditioning>();
-    if (missing.length > 0) {
-      const { conditioning, truncated } = await this.pipeline.encodePrompts(missing, beforeRun);
+    // One by one: how many captions are new depends on what was encoded before, and with it the last bits would.
+    for (const caption of missing) {
+      const { conditioning, truncated } = await this.pipeline.encodePrompts([caption], beforeRun);
       for (const cut of truncated) this.onTruncated(cut);
-      for (const [index, caption] of missing.entries()) fresh.set(caption, detach(textOf(conditioning, index)));
+      fresh.set(caption, detach(textOf(conditioning, 0)));
     }
     const texts = pairs.map(({ caption }) => {
       const text = fresh.get(caption) ?? this.texts.get(caption);
@@ -51,12 +53,13 @@ export class EncodedData {
     return { latents: concatRows(latents), conditioning: joinConditioning(texts) };
   }
 
-  private async latentsOf(file: string, beforeRun?: BeforeRun): Promise<FloatTensor> {
-    const known = this.latents.get(file);
+  private async latentsOf({ image, view }: TrainingPair, beforeRun?: BeforeRun): Promise<FloatTensor> {
+    const key = viewKey(image.id, view);
+    const known = key === undefined ? undefined : this.latents.get(key);
     if (known !== undefined) return known;
-    const image = await loadImage(file, { width: this.resolution, height: this.resolution, crop: "center" });
-    const latents = await this.pipeline.encodeImages({ ...image, shape: [1, ...image.shape] }, beforeRun);
-    this.latents.set(file, latents);
+    const pixels = await loadImage(image, { width: this.resolution, height: this.resolution, ...view });
+    const latents = await this.pipeline.encodeImages({ ...pixels, shape: [1, ...pixels.shape] }, beforeRun);
+    if (key !== undefined) this.latents.set(key, latents);
     return latents;
   }
 }

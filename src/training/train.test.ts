@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { InputError, RuntimeFailure } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import { openImageFolder } from "../data/image-folder.js";
+import { openDataSet } from "../data/data-set.js";
 import { drawPictures } from "../data/testing/pictures.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { largestDifference, openTiny } from "../pipelines/testing/support.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { type TrainStep, train } from "./train.js";
+import type { TrainingState } from "./training-state.js";
 
 const folder = await mkdtemp(join(tmpdir(), "softrepa-train-"));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -19,7 +20,8 @@ await drawPictures(folder);
 
 describe("train", async () => {
   const pipeline = await openTiny("sd3");
-  const { items } = await openImageFolder(folder);
+  const { items } = await openDataSet(folder);
+  const pools = [{ items, share: 1 }];
   const objective = { kind: "contrastive", row: softRepa({ temperature: 1, scale: 4, dweight: 0 }) } as const;
   const settings = {
     batch: 3,
@@ -48,7 +50,7 @@ describe("train", async () => {
     };
     const done = await train(
       pipeline,
-      items,
+      pools,
       tokens,
       objective,
       { ...settings, ...changes },
@@ -85,14 +87,14 @@ describe("train", async () => {
 
   it("comes to nearly the same tokens, one pair a run", async () => {
     const tokens = start();
-    await train(pipeline, items, tokens, objective, { ...settings, chunk: 1 });
+    await train(pipeline, pools, tokens, objective, { ...settings, chunk: 1 });
     assert.ok(largestDifference(tokens.tokens, whole.tokens.tokens) < 1e-4);
   });
 
   it("leaves the tokens of the last finished step when it is stopped", async () => {
     const stop = new AbortController();
     const tokens = start();
-    const done = await train(pipeline, items, tokens, objective, settings, {
+    const done = await train(pipeline, pools, tokens, objective, settings, {
       signal: stop.signal,
       onStep: ({ step }) => {
         if (step === 2) stop.abort();
@@ -100,6 +102,47 @@ describe("train", async () => {
     });
     assert.equal(done, 2);
     assert.deepEqual(tokens, (await run({ steps: 2 })).tokens);
+  });
+
+  it("goes on from any step as if it had never stopped, bit for bit", async () => {
+    const long = { steps: 9, schedulerEvery: 2 };
+    const augmentation = { crop: "random", flip: true } as const;
+    const all = { ...settings, ...long, augmentation };
+    const never = start();
+    const states: TrainingState[] = [];
+    const between: SoftTokens[] = [];
+    const steps: TrainStep[] = [];
+    await train(pipeline, pools, never, objective, all, {
+      onStep: (step, state) => {
+        steps.push(step);
+        states.push(structuredClone(state));
+        between.push(structuredClone(never));
+      },
+    });
+    for (const [index, state] of states.entries()) {
+      const tokens = structuredClone(between[index]);
+      const resumed: TrainStep[] = [];
+      const onStep = (step: TrainStep) => {
+        resumed.push(step);
+      };
+      assert.equal(await train(pipeline, pools, tokens, objective, all, { onStep }, state), 9);
+      assert.deepEqual(resumed, steps.slice(index + 1));
+      assert.deepEqual(tokens, never, `from step ${state.step}`);
+    }
+    const { seed } = settings;
+    const other = { ...all, seed: seed + 1 };
+    await assert.rejects(() => train(pipeline, pools, start(), objective, other, {}, states[3]), InputError);
+  });
+
+  it("begins when the first batch could be read, and not before", async () => {
+    const order: string[] = [];
+    const hooks = { onStart: () => void order.push("start"), onStep: () => void order.push("step") };
+    await train(pipeline, pools, start(), objective, { ...settings, steps: 2 }, hooks);
+    assert.deepEqual(order, ["start", "step", "step"]);
+    const broken = items.map((item) => ({ ...item, read: async () => Uint8Array.of(1) }));
+    const bad = [{ items: broken, share: 1 }];
+    await assert.rejects(() => train(pipeline, bad, start(), objective, settings, hooks), InputError);
+    assert.equal(order.length, 3);
   });
 
   it("does nothing when it is stopped before it begins", async () => {
@@ -112,7 +155,7 @@ describe("train", async () => {
     const tokens = start();
     tokens.tokens.data[0] = Number.NaN;
     await assert.rejects(
-      () => train(pipeline, items, tokens, objective, settings),
+      () => train(pipeline, pools, tokens, objective, settings),
       (error) =>
         error instanceof RuntimeFailure &&
         /^the loss became NaN at step 1 \(timestep \d+, images .*\.png, .*\.png, .*\.png\)$/.test(error.message),
@@ -122,8 +165,8 @@ describe("train", async () => {
   it("passes on what a hook throws, and what the data lack", async () => {
     const fault = new Error("disk full");
     const onStep = () => Promise.reject(fault);
-    await assert.rejects(() => train(pipeline, items, start(), objective, settings, { onStep }), fault);
+    await assert.rejects(() => train(pipeline, pools, start(), objective, settings, { onStep }), fault);
     const few = items.slice(0, 2);
-    await assert.rejects(() => train(pipeline, few, start(), objective, settings), InputError);
+    await assert.rejects(() => train(pipeline, [{ items: few, share: 1 }], start(), objective, settings), InputError);
   });
 });

@@ -1,8 +1,9 @@
 /** @file The training loop: SoftREPA's (arXiv 2503.08250, algorithm 1), with any objective. */
 
-import { InterruptedError, RuntimeFailure, stopIfAsked } from "../core/errors.js";
+import { RuntimeFailure } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import type { CaptionedImage } from "../data/image-folder.js";
+import type { Augmentation } from "../data/augmentation.js";
+import type { ImagePool } from "../data/mixture.js";
 import { defaultChunk } from "../objectives/chunk.js";
 import type { TrainingObjective } from "../objectives/objective.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -12,6 +13,7 @@ import { AdamW } from "./adamw.js";
 import { BatchSampler } from "./batches.js";
 import { EncodedData } from "./encoded-data.js";
 import { cosineRestarts } from "./learning-rate.js";
+import type { TrainingState } from "./training-state.js";
 import { openTrainingStep } from "./training-step.js";
 
 export interface TrainSettings {
@@ -27,6 +29,8 @@ export interface TrainSettings {
   readonly seed: number;
   /** Pixels a side. */
   readonly resolution: number;
+  /** Random crops and mirrored pictures; none without it. */
+  readonly augmentation?: Augmentation;
   /** Pairs a run of the graph; undefined picks by size. */
   readonly chunk: number | undefined;
 }
@@ -42,28 +46,36 @@ export interface TrainStep {
 }
 
 export interface TrainHooks {
+  /** Asks to stop; the step under way is finished first. */
   readonly signal?: AbortSignal;
-  readonly onStep?: (step: TrainStep) => void | Promise<void>;
+  /** Called once, when the first batch could be read and encoded: from here on the data are known to be usable. */
+  readonly onStart?: () => void | Promise<void>;
+  /** `state` is what a later call needs to go on behind this step; it holds until the next one. */
+  readonly onStep?: (step: TrainStep, state: TrainingState) => void | Promise<void>;
   readonly onTruncated?: (cut: TruncatedPrompt) => void;
 }
 
 /**
- * Trains `softTokens` in place and returns the number of finished steps. Only the tokens change. After an interruption
- * the tokens are those of the last finished step.
+ * Trains `softTokens` in place on images of one or several data sets (`mixPools`), and returns the number of finished steps.
+ * Only the tokens change.
+ *
+ * With the state of an earlier call, and the tokens as they were then, it goes on exactly where that one stood: data,
+ * settings and threads being the same, the tokens come out the same bit for bit on the CPU.
+ *
+ * @throws RuntimeFailure where a loss or gradient is no number any more; the tokens are then those of the step before
  */
 export async function train(
   pipeline: DiffusionPipeline,
-  items: readonly CaptionedImage[],
+  pools: readonly ImagePool[],
   softTokens: SoftTokens,
   objective: TrainingObjective,
   settings: TrainSettings,
   hooks: TrainHooks = {},
+  from?: TrainingState,
 ): Promise<number> {
-  const { batch, resolution, learningRate, weightDecay } = settings;
-  const { signal } = hooks;
-  const beforeRun = () => stopIfAsked(signal);
-  const random = new Generator(settings.seed);
-  const sampler = new BatchSampler(items, batch, random);
+  const { batch, resolution, learningRate, weightDecay, seed, augmentation } = settings;
+  const random = from === undefined ? new Generator(seed) : Generator.fromState(from.random);
+  const sampler = new BatchSampler(pools, { size: batch, seed, ...(augmentation && { augmentation }) }, from?.sampler);
   const data = new EncodedData(pipeline, resolution, hooks.onTruncated ?? (() => {}));
   const side = resolution / pipeline.latentScale;
   const latentShape = [pipeline.latentChannels, side, side];
@@ -72,36 +84,49 @@ export async function train(
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
   const trainingStep = await openTrainingStep(pipeline, embedding, objective, { latentShape, chunk });
   const adamw = { weightDecay, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-  const tokenOptimizer = new AdamW(softTokens.tokens.data, adamw);
-  const tableOptimizer = softTokens.timeTable && new AdamW(softTokens.timeTable.data, adamw);
+  const tokenOptimizer = new AdamW(softTokens.tokens.data, adamw, from?.tokens);
+  const tableOptimizer = softTokens.timeTable && new AdamW(softTokens.timeTable.data, adamw, from?.timeTable);
   const schedule = { learningRate, period: settings.restartPeriod, minimum: settings.minimumLearningRate };
 
-  let done = 0;
+  let done = from?.step ?? 0;
+  const state = (): TrainingState => ({
+    step: done,
+    tokens: tokenOptimizer.state(),
+    timeTable: tableOptimizer?.state(),
+    random: random.state(),
+    sampler: sampler.state(),
+  });
   try {
-    while (done < settings.steps) {
-      beforeRun();
+    for (let started = false; done < settings.steps && !hooks.signal?.aborted; started = true) {
       const pairs = sampler.next();
-      const { latents, conditioning } = await data.encode(pairs, beforeRun);
+      const { latents, conditioning } = await data.encode(pairs);
+      if (!started) await hooks.onStart?.();
       const timestep = random.integer(pipeline.scheduler.trainTimesteps);
       const noise = random.normal([1, ...latentShape]);
 
-      const { loss, rank1, gradients } = await trainingStep.run({ latents, conditioning, noise, timestep }, beforeRun);
-      if (!Number.isFinite(loss)) {
-        const names = pairs.map(({ file }) => file).join(", ");
-        throw new RuntimeFailure(`the loss became ${loss} at step ${done + 1} (timestep ${timestep}, images ${names})`);
+      const { loss, rank1, gradients } = await trainingStep.run({ latents, conditioning, noise, timestep });
+      const bad = notFinite([loss]) ?? notFinite(gradients.tokens.data) ?? notFinite(gradients.timeTable?.data ?? []);
+      if (bad !== undefined) {
+        const names = pairs.map(({ image }) => image.id).join(", ");
+        const what = Number.isFinite(loss) ? "a gradient" : "the loss";
+        throw new RuntimeFailure(`${what} became ${bad} at step ${done + 1} (timestep ${timestep}, images ${names})`);
       }
 
       const rate = cosineRestarts(schedule, Math.floor(done / settings.schedulerEvery));
       tokenOptimizer.step(gradients.tokens.data, rate);
       if (gradients.timeTable) tableOptimizer?.step(gradients.timeTable.data, rate);
       done++;
-      await hooks.onStep?.({ step: done, loss, rank1, learningRate: rate, timestep });
+      await hooks.onStep?.({ step: done, loss, rank1, learningRate: rate, timestep }, state());
     }
-  } catch (error) {
-    if (!(error instanceof InterruptedError)) throw error;
   } finally {
     await trainingStep.release();
     await embedding.release();
   }
   return done;
+}
+
+/** The first number that is none. */
+function notFinite(numbers: Float32Array | readonly number[]): number | undefined {
+  for (const number of numbers) if (!Number.isFinite(number)) return number;
+  return undefined;
 }

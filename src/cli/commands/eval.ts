@@ -46,6 +46,8 @@ interface SharedOptions extends MachineOptions {
 
 export interface DrawingOptions extends ModelFileOptions, TokenUseOptions {
   readonly model: string;
+  /** Use tokens that were trained on another base; the folder is overwritten too, which is settled already. */
+  readonly force: boolean;
   readonly negative: string;
   /** The family's default where undefined. */
   readonly steps: number | undefined;
@@ -93,13 +95,14 @@ const metrics: Kind<readonly MetricName[]> = {
     .string()
     .transform((list) => list.split(",").map((name) => canonical.get(name.trim().toLowerCase())))
     .pipe(z.array(z.enum(metricNames)).min(1)),
+  config: z.array(z.enum(metricNames)).min(1),
   what: `one or more of ${metricNames.join(",")}`,
 };
 
 function fields(): FieldsOf<RawOptions> {
   return {
     out: required("--out <folder>", "where report.html, scores and pictures go", path),
-    force: flag("--force", "overwrite a folder that is not empty"),
+    force: flag("--force", "overwrite a folder; use tokens of another base"),
     ...under("What to judge: folders of pictures ...", {
       images: repeated("--images <folder...>", "one folder a variant, the baseline first", path),
     }),
@@ -177,12 +180,12 @@ async function resolveSubject(
   const { model } = raw;
   if (model === undefined) throw new UsageError("what to judge is missing: give --images, or --model with --prompts");
   checkTokenUse(raw, given);
-  const { scenes, tokens, strength, negative, steps, guidance, batch, seed, seeds, maxSequenceLength } = raw;
+  const { force, scenes, tokens, strength, negative, steps, guidance, batch, seed, seeds, maxSequenceLength } = raw;
   if (prompts !== null && scenes !== undefined) throw new UsageError("--prompts and --scenes exclude each other");
   if (prompts === null && scenes === undefined) throw new UsageError("prompts are missing: give --prompts or --scenes");
   return {
     kind: "pipeline",
-    ...{ model, tokens, strength, negative, steps, guidance, batch, seed, seeds, maxSequenceLength },
+    ...{ model, force, tokens, strength, negative, steps, guidance, batch, seed, seeds, maxSequenceLength },
     ...{ variant: raw.variant, tokenizer: raw.tokenizer, textEncoders: raw.textEncoders },
     source: prompts === null ? { kind: "scenes", count: scenes ?? 0 } : { kind: "prompts", prompts },
   };

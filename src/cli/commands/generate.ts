@@ -64,6 +64,8 @@ interface SamplingOptions extends ModelFileOptions, MachineOptions, TokenUseOpti
 }
 
 export interface GenerateCommandOptions extends SamplingOptions {
+  /** Use tokens that were trained on another base; images are overwritten too, which is settled already. */
+  readonly force: boolean;
   /** Prompt after prompt, each with its images in the order of their seeds. */
   readonly jobs: readonly ImageJob[];
 }
@@ -81,7 +83,7 @@ function fields(): FieldsOf<RawOptions> {
   return {
     model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
     out: required("--out <path>", "x.png (several: x-0001.png ...) or a folder", path),
-    force: flag("--force", "overwrite images that exist"),
+    force: flag("--force", "overwrite images; use tokens of another base"),
     ...under("Text", {
       prompt: repeated("--prompt <text>", "what to show; may be given several times", text),
       prompts: optional("--prompts <file>", "prompts, one a line; # starts a comment", path),
@@ -131,7 +133,7 @@ export function generateCommand(run: CommandRun<GenerateCommandOptions>): Comman
           seed: (first + (index % images)) % (maxSeed + 1),
           file,
         }));
-        return { ...sampling, jobs };
+        return { ...sampling, force, jobs };
       },
     },
     run,

@@ -4,7 +4,9 @@ import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { z } from "zod";
 import { InputError, messageOf, UsageError } from "../../core/errors.js";
-import { listImages, openImageFolder } from "../../data/image-folder.js";
+import { type CaptionedImage, type ImageSource, imageFile } from "../../data/captioned-image.js";
+import { openDataSet } from "../../data/data-set.js";
+import { listImages } from "../../data/folder-files.js";
 import { requireImageFile } from "../../data/image-format.js";
 import { readListFile } from "../../data/text-file.js";
 import {
@@ -37,7 +39,7 @@ import {
 /** Images, captions, and which captions are whose. */
 export interface ScoredPairs {
   /** Each opened far enough to know that it is an image. */
-  readonly images: readonly string[];
+  readonly images: readonly ImageSource[];
   readonly captions: readonly string[];
   /** Of each image, the indices of its own captions; empty where that is not known. */
   readonly own: readonly (readonly number[])[];
@@ -45,6 +47,8 @@ export interface ScoredPairs {
 
 interface MeasureOptions extends ModelFileOptions, MachineOptions, TokenUseOptions {
   readonly model: string;
+  /** Use tokens that were trained on another base. */
+  readonly force: boolean;
   /** Each from 1 to 999. */
   readonly timesteps: readonly number[];
   /** Seeded noises that errors are averaged over, the same for all pairs. */
@@ -80,6 +84,7 @@ const timesteps: Kind<readonly number[]> = {
     .regex(/^\d+(,\d+)*,?$/)
     .transform((value) => (value.includes(",") ? value.split(",").filter(Boolean).map(Number) : evenTimesteps(+value)))
     .pipe(z.array(z.number().min(1).max(999)).min(1)),
+  config: z.array(z.int().min(1).max(999)).min(1),
   what: "a count, or a list such as 250,500,750 (1 to 999)",
 };
 
@@ -93,12 +98,15 @@ function fields(): FieldsOf<RawOptions> {
   return {
     model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
     ...under("What to score", {
-      data: optional("--data <folder>", "images with captions: metadata.jsonl or .txt", path),
+      data: optional("--data <path>", "images with captions", path),
       images: repeated("--images <path...>", "image files or folders of images", path),
       captions: repeated("--captions <text...>", "captions, in the order of their images", text),
       captionsFile: optional("--captions-file <file>", "captions, one a line; # starts a comment", path),
     }),
-    ...under("Soft tokens", tokenUseFields()),
+    ...under("Soft tokens", {
+      ...tokenUseFields(),
+      force: flag("--force", "use tokens that were trained on another base"),
+    }),
     ...under("Measuring", {
       timesteps: defaulted(
         "--timesteps <n>",
@@ -150,7 +158,7 @@ async function readPairs({ images, captions, captionsFile, data }: Sources): Pro
     if (images.length > 0 || captions.length > 0 || captionsFile !== undefined) {
       throw new UsageError("--data brings its own captions; it excludes --images and --captions");
     }
-    return pairsOf(await openImageFolder(data).then(({ items }) => items));
+    return pairsOf(await openDataSet(data).then(({ items }) => items));
   }
   if (images.length === 0) throw new UsageError("images are missing: give --images or --data");
   if (captions.length > 0 && captionsFile !== undefined) {
@@ -165,15 +173,15 @@ async function readPairs({ images, captions, captionsFile, data }: Sources): Pro
   const own = files.map((_, image) =>
     files.length === texts.length ? texts.flatMap((caption, index) => (caption === texts[image] ? [index] : [])) : [],
   );
-  return { images: files, captions: texts, own };
+  return { images: files.map(imageFile), captions: texts, own };
 }
 
 /** Every caption once, in the order of the images; all variants of an image are its own. */
-function pairsOf(items: readonly { readonly file: string; readonly captions: readonly string[] }[]): ScoredPairs {
+function pairsOf(items: readonly CaptionedImage[]): ScoredPairs {
   const captions = [...new Set(items.flatMap((item) => item.captions))];
   const indices = new Map(captions.map((caption, index) => [caption, index]));
   const own = items.map((item) => item.captions.map((caption) => indices.get(caption) ?? -1));
-  return { images: items.map(({ file }) => file), captions, own };
+  return { images: items, captions, own };
 }
 
 async function expandImages(path: string): Promise<string[]> {

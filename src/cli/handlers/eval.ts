@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { cpus } from "node:os";
 import { basename, extname } from "node:path";
 import { UsageError } from "../../core/errors.js";
-import { listImages } from "../../data/image-folder.js";
+import { listImages } from "../../data/folder-files.js";
 import { hashFile } from "../../evaluation/metrics/feature-cache.js";
 import { openMetrics } from "../../evaluation/metrics/open-metrics.js";
 import { comparisonLines, headlineOf, type Report, writeReport } from "../../evaluation/report/index.js";
@@ -68,7 +68,7 @@ async function draw(
   { reporter, signal }: CommandContext,
 ): Promise<{ folders: string[]; settings: Settings }> {
   const { model, tokens: file, strength, negative, batch, seed, seeds } = options;
-  const softTokens = await openTokens(file, pipeline);
+  const softTokens = await openTokens(file, pipeline, options.force, reporter);
   const { steps = pipeline.defaults.steps, guidance = pipeline.defaults.guidanceScale } = options;
   const folders = await drawVariants(pipeline, {
     folder: out,

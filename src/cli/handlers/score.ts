@@ -17,14 +17,14 @@ import type { Reporter } from "../reporter.js";
 import { openTokens, truncationWarner, withPipeline } from "./session.js";
 
 export async function runScore(options: ScoreCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
-  const { images: files, captions } = options.pairs;
+  const { images: sources, captions } = options.pairs;
   await withPipeline(options, reporter, async (pipeline) => {
-    const softTokens = await openTokens(options.tokens, pipeline);
+    const softTokens = await openTokens(options.tokens, pipeline, options.force, reporter);
     const side = options.resolution ?? pipeline.defaultSize;
     requireSize(pipeline, "--resolution", side);
     const images = await Promise.all(
-      files.map(async (file) => {
-        const image = await loadImage(file, { width: side, height: side, crop: "center" });
+      sources.map(async (source) => {
+        const image = await loadImage(source, { width: side, height: side, crop: "center" });
         return { ...image, shape: [1, ...image.shape] };
       }),
     );
@@ -54,7 +54,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
 const mostPairs = 10;
 
 function tellScores(options: ScoreCommandOptions, scores: Scores, reporter: Reporter): void {
-  const { images: files, captions, own } = options.pairs;
+  const { images: sources, captions, own } = options.pairs;
   const { errors, withoutCaption } = scores;
   const known = own.every((captionsOfImage) => captionsOfImage.length > 0);
   const { captionOfImage, imageOfCaption } = retrieval(scores, own);
@@ -63,9 +63,18 @@ function tellScores(options: ScoreCommandOptions, scores: Scores, reporter: Repo
   const imageRank1 = known && imageOfCaption ? share(imageOfCaption) : null;
   const matched = known ? leastMatched(scores, own) : [];
   const settings = { timesteps: options.timesteps, noises: options.noises, seed: options.seed };
-  const found = { images: files, captions, own, errors, withoutCaption, rank1, imageRank1, leastMatched: matched };
+  const found = {
+    images: sources.map(({ id }) => id),
+    captions,
+    own,
+    errors,
+    withoutCaption,
+    rank1,
+    imageRank1,
+    leastMatched: matched,
+  };
   reporter.event("scores", { ...found, ...settings });
-  const names = files.map((file) => basename(file));
+  const names = sources.map(({ id }) => basename(id));
   const marks = (caption: number, image: number) => {
     const best = errors[image][caption] === Math.min(...errors[image]);
     return `${best ? "*" : ""}${own[image].includes(caption) ? "=" : ""}`;
@@ -122,7 +131,7 @@ async function tellInformation(
   reporter.print("");
   reporter.table([
     ["least matched image", "caption", "nats"],
-    ...order.map((image) => [basename(pairs.images[image]), shorten(captions[image], 48), nats[image]]),
+    ...order.map((image) => [basename(pairs.images[image].id), shorten(captions[image], 48), nats[image]]),
   ]);
   const margin = standardError === null ? "" : ` (standard error ${standardError.toPrecision(2)})`;
   reporter.print(`pointwise mutual information of image and caption: ${mean.toPrecision(4)} nats in the mean${margin}`);

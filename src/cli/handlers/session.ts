@@ -7,6 +7,7 @@ import { engineSelfTest } from "../../pipelines/self-test.js";
 import type { Engine } from "../../runtime/engine.js";
 import { openEngine } from "../../runtime/open-engine.js";
 import { readSoftTokens } from "../../softtokens/formats/index.js";
+import { requireBase } from "../../softtokens/provenance.js";
 import { requireFit, type SoftTokens } from "../../softtokens/softtokens.js";
 import { engineRequest, type MachineOptions, type ModelFileOptions } from "../common.js";
 import { shorten } from "../format/text.js";
@@ -47,11 +48,20 @@ export function describeEngine({ library, provider, precision }: Engine): string
   return provider === "cpu" ? undefined : `computing with ${library} on ${provider}`;
 }
 
-/** Reads soft tokens and refuses those that belong to another model; null without a path. */
-export async function openTokens(path: string | undefined, pipeline: DiffusionPipeline): Promise<SoftTokens | null> {
+/**
+ * Reads soft tokens and refuses those that belong to another model; null without a path. With `force`, tokens that fit but
+ * were trained on another base are only warned of.
+ */
+export async function openTokens(
+  path: string | undefined,
+  pipeline: DiffusionPipeline,
+  force: boolean,
+  reporter: Reporter,
+): Promise<SoftTokens | null> {
   if (path === undefined) return null;
   const tokens = await readSoftTokens(path);
   requireFit(tokens, pipeline.softTokenLayout);
+  requireBase(tokens, await pipeline.fingerprint(), force, (message) => reporter.warn(`${path}: ${message}`));
   return tokens;
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
+import { parse } from "yaml";
 import { readPngText } from "../../data/png.js";
 import { captions, pipelineFolder } from "../../pipelines/testing/support.js";
 import { readSoftTokens } from "../../softtokens/formats/index.js";
@@ -28,7 +29,7 @@ for (const [family, width, stages] of [
 
     it("trains with the family's settings", async () => {
       await succeeds(...train, "--steps", "2", "--out", run);
-      const config: Record<string, unknown> = JSON.parse(await readFile(`${run}/config.json`, "utf8"));
+      const config: Record<string, unknown> = parse(await readFile(`${run}/config.yaml`, "utf8"));
       const { layers, tokens: count, buckets, dweight } = config;
       assert.deepEqual([layers, count, buckets, dweight, config.stages], [1, 4, 100, 10, stages.split(",")]);
       const learned = await readSoftTokens(tokens);

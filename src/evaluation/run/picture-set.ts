@@ -4,7 +4,8 @@ import { existsSync } from "node:fs";
 import { basename, join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
 import { InputError, messageOf } from "../../core/errors.js";
-import { listImages, openImageFolder } from "../../data/image-folder.js";
+import { openDataSet } from "../../data/data-set.js";
+import { listImages } from "../../data/folder-files.js";
 import { pictureSize } from "../../data/picture.js";
 import { readPngText } from "../../data/png.js";
 import { readTextFile } from "../../data/text-file.js";
@@ -128,8 +129,8 @@ async function describe(folder: string, prompts: readonly ListedPrompt[] | null)
   const files = await listImages(folder);
   if (existsSync(join(folder, "metadata.jsonl"))) return withMetadata(folder);
   if (files.some((file) => existsSync(file.replace(/\.[^.]*$/, ".txt")))) {
-    const { items } = await openImageFolder(folder);
-    return items.map(({ file, captions }) => ({ file, prompt: captions[0] }));
+    const { items } = await openDataSet(folder);
+    return items.map(({ id: file, captions }) => ({ file, prompt: captions[0] }));
   }
   return Promise.all(files.map((file) => fromSettings(folder, file)));
 }
@@ -143,7 +144,7 @@ function assignPrompts(folder: string, files: readonly string[], prompts: readon
 }
 
 async function withMetadata(folder: string): Promise<Described[]> {
-  const { items } = await openImageFolder(folder);
+  const { items } = await openDataSet(folder);
   const file = join(folder, "metadata.jsonl");
   const further = new Map<string, z.infer<typeof furtherSchema>>();
   for (const [index, line] of (await readTextFile(file)).split(/\r\n|\n/).entries()) {
@@ -156,7 +157,7 @@ async function withMetadata(folder: string): Promise<Described[]> {
     const known = parsed.data.file_name.split(/[/\\]/).filter((part) => part !== ".");
     if (!further.has(known.join("/"))) further.set(known.join("/"), parsed.data);
   }
-  return items.map(({ file: picture, captions }) => {
+  return items.map(({ id: picture, captions }) => {
     const { seed, category, tag, expectation } = further.get(relative(folder, picture).split(sep).join("/")) ?? {};
     return { file: picture, prompt: captions[0], seed, category: category ?? tag, expectation };
   });

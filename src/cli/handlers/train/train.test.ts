@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
-import { readSoftTokens, writeSoftTokens } from "../../softtokens/formats/index.js";
+import { parse } from "yaml";
+import { readSoftTokens, writeSoftTokens } from "../../../softtokens/formats/index.js";
 import {
   drawPictures,
   eventFrom,
@@ -15,7 +16,7 @@ import {
   softrepa,
   start,
   succeeds,
-} from "../testing/support.js";
+} from "../../testing/support.js";
 
 const at = await scratchFolder();
 const quick = [
@@ -32,15 +33,17 @@ describe("softrepa train", () => {
 
   it("writes its settings, a line a step, checkpoints and the tokens", async () => {
     const told = await events(...run("a", "--steps", "4", "--save-every", "2", "--log-every", "2"));
+    const checkpointFiles = ["manifest.json", "optimizer.safetensors", "state.json", "tokens.safetensors"];
     assert.deepEqual(await namesIn(at("a")), [
       "checkpoints",
-      "checkpoints/step-000002.safetensors",
-      "checkpoints/step-000004.safetensors",
-      "config.json",
+      ...["checkpoints/step-000002", ...checkpointFiles.map((name) => `checkpoints/step-000002/${name}`)],
+      ...["checkpoints/step-000004", ...checkpointFiles.map((name) => `checkpoints/step-000004/${name}`)],
+      "config.schema.json",
+      "config.yaml",
       "log.jsonl",
       "tokens.safetensors",
     ]);
-    const config = JSON.parse(await readFile(at("a", "config.json"), "utf8"));
+    const config = parse(await readFile(at("a", "config.yaml"), "utf8"));
     const wanted = {
       steps: 4,
       batch: 3,
@@ -53,7 +56,7 @@ describe("softrepa train", () => {
     };
     for (const [key, value] of Object.entries({
       ...wanted,
-      ...{ learningRate: 0.01, seed: 3, resolution: 32, dweight: 0, maxSequenceLength: 24, restartPeriod: 10 },
+      ...{ lr: 0.01, seed: 3, resolution: 32, dweight: 0, "max-sequence-length": 24, "restart-period": 10 },
     })) {
       assert.deepEqual(config[key], value, key);
     }
@@ -79,19 +82,20 @@ describe("softrepa train", () => {
     );
     const { metadata } = tokens;
     assert.deepEqual(
-      [metadata["softrepa.family"], metadata["softrepa.step"], metadata["softrepa.seed"], metadata["softrepa.base"]],
+      [metadata["softrepa.family"], metadata["softrepa.steps"], metadata["softrepa.seed"], metadata["softrepa.base"]],
       ["sd3", "4", "3", "pipeline"],
     );
-    const checkpoint = await readSoftTokens(at("a", "checkpoints", "step-000002.safetensors"));
-    assert.equal(checkpoint.metadata["softrepa.step"], "2");
+    const checkpoint = await readSoftTokens(at("a", "checkpoints", "step-000002", "tokens.safetensors"));
+    assert.equal(checkpoint.metadata["softrepa.steps"], "2");
     assert.notDeepEqual(checkpoint.tokens, tokens.tokens);
-    const last = await readFile(at("a", "checkpoints", "step-000004.safetensors"));
+    const last = await readFile(at("a", "checkpoints", "step-000004", "tokens.safetensors"));
     assert.deepEqual(last, await readFile(at("a", "tokens.safetensors")));
   });
 
   it("gives the same bytes for the same seed, whatever is logged and saved on the way", async () => {
     await succeeds(...run("b", "--steps", "4", "--save-every", "0", "--log-every", "1"));
-    assert.deepEqual(await namesIn(at("b")), ["config.json", "log.jsonl", "tokens.safetensors"]);
+    const saved = (await namesIn(at("b"))).filter((name) => /step-\d+$/.test(name));
+    assert.deepEqual(saved, ["checkpoints/step-000004"]);
     assert.deepEqual(await readFile(at("b", "tokens.safetensors")), await readFile(at("a", "tokens.safetensors")));
     assert.deepEqual(await readFile(at("b", "log.jsonl")), await readFile(at("a", "log.jsonl")));
     await succeeds(...run("c", "--steps", "1", "--seed", "4"));
@@ -131,11 +135,12 @@ describe("softrepa train", () => {
     assert.deepEqual(await readFile(at("c", "tokens.safetensors")), old);
     // A checkpoint of the old run would look like one of the new; a file of the user's stays.
     await mkdir(at("c", "checkpoints"), { recursive: true });
-    for (const name of ["step-000900.safetensors", "notes.txt"]) await writeFile(at("c", "checkpoints", name), "old");
+    await mkdir(at("c", "checkpoints", "step-000900"));
+    for (const name of ["step-000900/state.json", "notes.txt"]) await writeFile(at("c", "checkpoints", name), "old");
     await succeeds(...run("c", "--steps", "1", "--width", "raw", "--force"));
     assert.deepEqual((await tokensOf("c")).tokens.shape, [2, 2, 48]);
-    const left = (await namesIn(at("c"))).filter((name) => name.startsWith("checkpoints/"));
-    assert.deepEqual(left, ["checkpoints/notes.txt"]);
+    const left = (await namesIn(at("c"))).filter((name) => /^checkpoints\/[^/]+$/.test(name));
+    assert.deepEqual(left, ["checkpoints/notes.txt", "checkpoints/step-000001"]);
   });
 
   it("saves what is done when it is interrupted, and exits with 130", async () => {
@@ -155,20 +160,27 @@ describe("softrepa train", () => {
     );
     const done = told.at(-2)?.steps;
     assert.ok(typeof done === "number" && done >= 1 && done < 100000);
-    assert.equal(stderr, `softrepa: interrupted after ${done} of 100000 steps; tokens are saved\n`);
+    const goesOn = `softrepa train --resume ${at("e")} goes on`;
+    assert.equal(stderr, `softrepa: interrupted after ${done} of 100000 steps; ${goesOn}\n`);
     assert.equal((await logOf("e")).length, done);
-    assert.deepEqual(await namesIn(at("e")), ["config.json", "log.jsonl", "tokens.safetensors"]);
     // They are those of a run that was asked for as many steps.
-    assert.equal((await tokensOf("e")).metadata["softrepa.step"], String(done));
+    assert.equal((await tokensOf("e")).metadata["softrepa.steps"], String(done));
     await succeeds(...run("f", "--steps", String(done)));
     assert.deepEqual(await readFile(at("e", "tokens.safetensors")), await readFile(at("f", "tokens.safetensors")));
+    // Both can go on, to the same end.
+    for (const name of ["e", "f"]) await succeeds("train", "--resume", at(name), "--steps", String(done + 3));
+    assert.deepEqual(await readFile(at("e", "tokens.safetensors")), await readFile(at("f", "tokens.safetensors")));
+    assert.deepEqual(await logOf("e"), await logOf("f"));
   });
 
   it("leaves nothing behind when the data cannot be trained on", async () => {
     await drawPictures(at("broken"));
-    await succeedsNot(run("h", "--data", at("data"), "--batch", "13"), /a batch of 13 needs as many images/);
+    await succeedsNot(run("h", "--batch", "13"), /a batch of 13 needs as many images/);
     await rm(at("broken", "metadata.jsonl"));
-    await succeedsNot(run("h", "--data", at("broken")), /12 images in .* have no caption/);
+    await succeedsNot(
+      run("h", "--data", at("broken")),
+      /image .* has no caption \(a \.txt caption file\); 11 more faults/,
+    );
     await rm(at("broken"), { recursive: true });
     await drawPictures(at("broken"));
     // Whole enough to be taken for images, until they are decoded.

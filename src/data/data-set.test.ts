@@ -1,37 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve, sep } from "node:path";
-import { type TestContext, test } from "node:test";
+import { rm, symlink, writeFile } from "node:fs/promises";
+import { join, resolve, sep } from "node:path";
+import { test } from "node:test";
 import fc from "fast-check";
-import sharp from "sharp";
 import { InputError } from "../core/errors.js";
-import { listImages, openImageFolder } from "./image-folder.js";
-import { readMetadata } from "./metadata.js";
-
-const pixel = (format: "png" | "jpeg" | "webp") =>
-  sharp({ create: { width: 2, height: 2, channels: 3, background: "#336699" } })
-    .toFormat(format)
-    .toBuffer();
-
-/** A folder of the named files: `true` is a small image of the name's format, a string the file's content. */
-async function folderOf(t: TestContext, files: Record<string, string | true>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "softrepa-data-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  for (const [name, content] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, name)), { recursive: true });
-    const format = name.endsWith(".webp") ? "webp" : /\.jpe?g$/i.test(name) ? "jpeg" : "png";
-    await writeFile(join(folder, name), content === true ? await pixel(format) : content);
-  }
-  return folder;
-}
+import { openDataSet } from "./data-set.js";
+import { listImages } from "./folder-files.js";
+import { parseLine } from "./formats/metadata-jsonl.js";
+import { contents, folderOf, refusal } from "./testing/data-folders.js";
 
 const line = (file_name: string, text: string) => `${JSON.stringify({ file_name, text, width: 2 })}\n`;
-
-async function contents(folder: string): Promise<[string, ...string[]][]> {
-  const { items } = await openImageFolder(folder);
-  return items.map(({ file, captions }) => [file.slice(folder.length + 1), ...captions]);
-}
 
 test("sidecar captions: sorted, one caption a line, sub-folders in, hidden files out", async (t) => {
   const folder = await folderOf(t, {
@@ -81,13 +59,13 @@ test("a link that leaves the folder is refused", async (t) => {
   const outside = await folderOf(t, { "secret.png": true });
   const folder = await folderOf(t, { "a.png": true, "a.txt": "a cat", "b.txt": "a secret" });
   await symlink(join(outside, "secret.png"), join(folder, "b.png"));
-  await assert.rejects(openImageFolder(folder), refusal(/^link .*b\.png leaves the data folder/));
+  await assert.rejects(openDataSet(folder), refusal(/^link .*b\.png leaves the data folder/));
   await rm(join(folder, "b.png"));
   await symlink(outside, join(folder, "sub"));
-  await assert.rejects(openImageFolder(folder), refusal(/^link .*sub leaves the data folder/));
+  await assert.rejects(openDataSet(folder), refusal(/^link .*sub leaves the data folder/));
   await rm(join(folder, "sub"));
   await symlink("nowhere.png", join(folder, "b.png"));
-  await assert.rejects(openImageFolder(folder), refusal(/^link .*b\.png leads nowhere/));
+  await assert.rejects(openDataSet(folder), refusal(/^link .*b\.png leads nowhere/));
 });
 
 const refusals: [string, Record<string, string | true>, RegExp][] = [
@@ -97,13 +75,13 @@ const refusals: [string, Record<string, string | true>, RegExp][] = [
   [
     "a caption named after the whole file",
     { "a.png": true, "a.png.txt": "x" },
-    /a\.png\.txt has no .*; name it a\.txt$/,
+    /a\.png\.txt has no .*; name it a\.txt; 1 more fault /,
   ],
-  ["one image without caption", { "a.png": true }, /^1 image in .* has no caption \(a \.txt caption file\): a\.png$/],
+  ["one image without caption", { "a.png": true }, /^image .*a\.png has no caption \(a \.txt caption file\)$/],
   [
     "many images without caption",
     { "a.png": true, "b.png": true, "c.png": true, "d.png": true, "e.png": true, "e.txt": "x", "f.png": true },
-    /^5 images in .* have no caption .*: a\.png, b\.png, c\.png, \.\.\.$/,
+    /^image .*a\.png has no caption .*; 4 more faults \(softrepa data check lists them\)$/,
   ],
   ["an empty caption file", { "a.png": true, "a.txt": " \n" }, /^caption file .*a\.txt is empty$/],
   ["a caption file for two images", { "a.png": true, "a.jpg": true, "a.txt": "x" }, /share one caption file/],
@@ -126,7 +104,7 @@ const refusals: [string, Record<string, string | true>, RegExp][] = [
   ["a line that is a list", { "metadata.jsonl": "[1]" }, /jsonl line 1: must be one JSON object/],
   ["no file_name", { "metadata.jsonl": '\n{"text":"x"}' }, /jsonl line 2: needs a file_name/],
   ["a text that is no string", { "metadata.jsonl": '{"file_name":"a.png","text":7}' }, /line 1: needs a text/],
-  ["an empty text", { "metadata.jsonl": line("a.png", " ") }, /line 1: text is empty$/],
+  ["an empty text", { "metadata.jsonl": line("a.png", " ") }, /line 1: the caption is empty$/],
   ["a file_name above the folder", { "metadata.jsonl": line("../a.png", "x") }, /"\.\.\/a\.png" leaves the folder/],
   ["a file_name inside out", { "metadata.jsonl": line("b/../../a.png", "x") }, /leaves the folder/],
   ["a Windows way out", { "metadata.jsonl": line("..\\a.png", "x") }, /leaves the folder/],
@@ -137,62 +115,47 @@ const refusals: [string, Record<string, string | true>, RegExp][] = [
   [
     "an image that metadata.jsonl leaves out",
     { "metadata.jsonl": line("a.png", "x"), "a.png": true, "b.png": true },
-    /^1 image in .* has no caption \(a line in metadata\.jsonl\): b\.png$/,
+    /^image .*b\.png has no caption \(a line in metadata\.jsonl\)$/,
   ],
 ];
 
 for (const [name, files, message] of refusals) {
   test(`refused: ${name}`, async (t) => {
-    await assert.rejects(openImageFolder(await folderOf(t, files)), refusal(message));
+    await assert.rejects(openDataSet(await folderOf(t, files)), refusal(message));
   });
 }
 
-test("any line of metadata.jsonl is read or refused, and no name leaves the folder", async (t) => {
-  const folder = await folderOf(t, {});
-  const file = join(folder, "metadata.jsonl");
-  const name = fc.array(fc.constantFrom("..", ".", "a", "/", "\\", "C:", ".png", "\0"), { maxLength: 6 });
+test("any line of metadata.jsonl is read or refused, and no name leaves the folder", () => {
+  const name = fc.array(fc.constantFrom("..", ".", "a", "/", "\\", "C:", ".png", "\0", "\n"), { maxLength: 6 });
   const entry = fc.record({ file_name: name.map((parts) => parts.join("")), text: fc.string() });
-  const lines = fc.array(
-    fc.oneof(
-      entry.map((value) => JSON.stringify(value)),
-      fc.json(),
-      fc.string(),
-    ),
-    { maxLength: 4 },
+  const line = fc.oneof(
+    entry.map((value) => Buffer.from(JSON.stringify(value))),
+    fc.json().map((text) => Buffer.from(text)),
+    fc.uint8Array(),
   );
-  await fc.assert(
-    fc.asyncProperty(lines, async (all) => {
-      await writeFile(file, all.join("\n"));
+  fc.assert(
+    fc.property(line, (bytes) => {
       try {
-        for (const { name, text } of await readMetadata(file)) {
-          assert.ok(resolve(folder, name).startsWith(folder + sep), name);
-          assert.notEqual(text, "");
-        }
+        const { name, text } = parseLine({ number: 1, bytes }, "line 1");
+        assert.ok(resolve("/data", name).startsWith(`/data${sep}`), name);
+        assert.notEqual(text, "");
       } catch (error) {
         assert.ok(error instanceof InputError, String(error));
         assert.doesNotMatch(error.message, /\n/);
       }
     }),
+    { numRuns: 1000 },
   );
 });
 
 test("refused: captions in another encoding", async (t) => {
   const folder = await folderOf(t, { "a.png": true });
   await writeFile(join(folder, "a.txt"), Buffer.from("caf\xe9", "latin1"));
-  await assert.rejects(openImageFolder(folder), refusal(/a\.txt is not UTF-8 text$/));
+  await assert.rejects(openDataSet(folder), refusal(/a\.txt is not UTF-8 text$/));
 });
 
 test("refused: no folder, or a file in its place", async (t) => {
   const folder = await folderOf(t, { "a.png": true });
-  await assert.rejects(openImageFolder(join(folder, "no")), refusal(/^cannot open data folder .*ENOENT/));
-  await assert.rejects(openImageFolder(join(folder, "a.png")), refusal(/a\.png is not a folder$/));
+  await assert.rejects(openDataSet(join(folder, "no")), refusal(/^cannot open data set .*ENOENT/));
+  await assert.rejects(openDataSet(join(folder, "a.png")), refusal(/a\.png is no data set; name a folder, /));
 });
-
-function refusal(message: RegExp): (error: unknown) => true {
-  return (error) => {
-    assert.ok(error instanceof InputError, String(error));
-    assert.match(error.message, message);
-    assert.doesNotMatch(error.message, /\n/);
-    return true;
-  };
-}

@@ -1,0 +1,92 @@
+/** @file Configuration files: YAML, one key for each option of a command, named as its flag is. */
+
+import { readFile, stat } from "node:fs/promises";
+import { isMap, isScalar, LineCounter, type Pair, parseDocument } from "yaml";
+import { InputError, messageOf } from "../../core/errors.js";
+import type { Field, FieldsOf } from "../options.js";
+import { nearestName } from "./nearest-name.js";
+
+/** Bytes; a configuration has some hundred. */
+const maxSize = 2 ** 20;
+
+/** The key of an option: `max-sequence-length` of `--max-sequence-length`. */
+export function keyOf({ option }: Field<unknown>): string {
+  return (option.long ?? option.flags).replace(/^--/, "");
+}
+
+/**
+ * Reads a configuration file and checks every value as its option would be checked; `left` are options that no file has.
+ *
+ * @throws InputError that names the file, the line and the key
+ */
+export async function readConfigFile<Raw>(
+  file: string,
+  fields: FieldsOf<Raw>,
+  left: readonly (keyof Raw)[],
+): Promise<Partial<Raw>> {
+  const names = (Object.keys(fields) as (keyof Raw & string)[]).filter((name) => !left.includes(name));
+  const byKey = new Map(names.map((name) => [keyOf(fields[name]), name]));
+  const lines = new LineCounter();
+  const document = parseDocument(await readText(file), { lineCounter: lines });
+  const [fault] = document.errors;
+  if (fault !== undefined) {
+    // The message itself, before the lines of the file that the library shows.
+    const [reason] = fault.message.split(/ at line \d+, column \d+/);
+    throw new InputError(`${file}:${lines.linePos(fault.pos[0]).line}: ${messageOf(reason)}`);
+  }
+  if (document.contents === null) return {};
+  if (!isMap(document.contents))
+    throw new InputError(`${file}: a configuration is a list of lines such as "steps: 500"`);
+  const values: Partial<Raw> = {};
+  for (const pair of document.contents.items as Pair[]) {
+    const key = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
+    const start = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
+    const where = start === undefined ? file : `${file}:${lines.linePos(start).line}`;
+    const name = byKey.get(key);
+    if (name === undefined) {
+      const near = nearestName(key, [...byKey.keys()]);
+      const help = near === undefined ? "see softrepa train --help" : `did you mean ${JSON.stringify(near)}?`;
+      throw new InputError(`${where}: unknown key ${JSON.stringify(key.slice(0, 60))}; ${help}`);
+    }
+    const value = plainValue(pair, document, where);
+    // What is left empty is as if it were not there.
+    if (value === null) continue;
+    const { data, success } = fields[name].config.safeParse(value);
+    if (!success) {
+      throw new InputError(`${where}: ${key} must be ${fields[name].what}, not ${shown(value)}`);
+    }
+    values[name] = data;
+  }
+  return values;
+}
+
+function plainValue(pair: Pair, document: ReturnType<typeof parseDocument>, where: string): unknown {
+  try {
+    const { value } = pair as Pair<unknown, { toJS?: (document: unknown) => unknown } | null>;
+    return value?.toJS === undefined ? null : value.toJS(document);
+  } catch (error) {
+    throw new InputError(`${where}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  try {
+    const json = JSON.stringify(value) ?? String(value);
+    return json.length > 60 ? `${json.slice(0, 57)}...` : json;
+  } catch {
+    // An alias may lie inside what it names.
+    return "what holds itself";
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    const { size } = await stat(file);
+    if (size > maxSize) throw new InputError(`${file} has ${size} bytes: that is no configuration`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(file));
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`cannot read configuration ${file}: ${messageOf(error)}`, { cause: error });
+  }
+}

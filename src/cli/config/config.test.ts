@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import fc from "fast-check";
+import { SoftrepaError } from "../../core/errors.js";
+import { commandOnly, type RawTrainOptions, trainFields } from "../commands/train-options.js";
+import { readConfigFile } from "./config-file.js";
+import { configSchema } from "./config-schema.js";
+import { editDistance, nearestName } from "./nearest-name.js";
+import { configText } from "./write-config.js";
+
+const folder = await mkdtemp(join(tmpdir(), "softrepa-config-"));
+after(() => rm(folder, { recursive: true, force: true }));
+const fields = trainFields();
+let files = 0;
+
+async function read(text: string): Promise<Partial<RawTrainOptions>> {
+  const file = join(folder, `${files++}.yaml`);
+  await writeFile(file, text);
+  return readConfigFile<RawTrainOptions>(file, fields, commandOnly);
+}
+
+describe("configuration files", () => {
+  it("are read as they were written", async () => {
+    const path = fc.string({ minLength: 1, maxLength: 20 });
+    const values = fc.record(
+      {
+        model: path,
+        data: fc.array(
+          fc.oneof(
+            path,
+            fc.record({ path, weight: fc.double({ min: 1e-6, max: 10, noNaN: true }) }, { noNullPrototype: true }),
+          ),
+          {
+            minLength: 1,
+            maxLength: 3,
+          },
+        ),
+        samplePrompt: fc.array(fc.string({ maxLength: 40, unit: "grapheme" }), { minLength: 1, maxLength: 3 }),
+        steps: fc.integer({ min: 1, max: 1e9 }),
+        lr: fc.double({ min: 1e-12, max: 1e3, noNaN: true }),
+        flip: fc.boolean(),
+        stages: fc.constantFrom(["down"] as const, ["down", "mid"] as const),
+        width: fc.constantFrom("raw" as const, "projected" as const),
+      },
+      { requiredKeys: [], noNullPrototype: true },
+    );
+    await fc.assert(
+      fc.asyncProperty(values, async (written) => {
+        assert.deepEqual(await read(configText<RawTrainOptions>(written, fields, "s.json", "a note")), written);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("of any text are read or refused in one line", async () => {
+    const keys = Object.values(fields).map(({ option }) => String(option.long).slice(2));
+    const line = fc.tuple(fc.oneof(fc.constantFrom(...keys), fc.string()), fc.oneof(fc.string(), fc.json()));
+    const lines = fc.array(line).map((pairs) => pairs.map(([key, value]) => `${key}: ${value}`).join("\n"));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.string(), fc.string({ unit: "binary" }), lines), async (text) => {
+        await read(text).catch((error: unknown) => {
+          assert.ok(error instanceof SoftrepaError, String(error));
+          assert.match(error.message, /^[^\n]+$/);
+        });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("that grow by aliases are refused", async () => {
+    const levels = Array.from({ length: 9 }, (_, i) => `a${i + 1}: &b${i + 1} [${`*b${i},`.repeat(9)}]`);
+    await assert.rejects(read(`a0: &b0 [x]\n${levels.join("\n")}`), SoftrepaError);
+    const inside = Array.from({ length: 9 }, (_, i) => `&b${i + 1} [${`*b${i},`.repeat(9)}]`).join(", ");
+    await assert.rejects(read(`data: [&b0 x, ${inside}]`), /Excessive alias count|data must be a path/);
+  });
+});
+
+describe("the schema of configuration files", () => {
+  const schema = configSchema("softrepa train", fields, commandOnly) as {
+    properties: Record<string, { description: string }>;
+    additionalProperties: boolean;
+  };
+
+  it("knows every option that a file may have, with its help, and no other", () => {
+    const known = (Object.keys(fields) as (keyof typeof fields)[]).filter(
+      (name) => !(commandOnly as readonly string[]).includes(name),
+    );
+    const keys = known.map((name) => String(fields[name].option.long).slice(2));
+    assert.deepEqual(Object.keys(schema.properties), keys);
+    for (const name of known) {
+      const { option } = fields[name];
+      assert.equal(schema.properties[String(option.long).slice(2)].description, option.description);
+    }
+    assert.equal(schema.additionalProperties, false);
+    for (const name of commandOnly) assert.ok(!(name in schema.properties));
+  });
+
+  it("is the file that comes with the package", () => {
+    const shipped = readFileSync("schema/train.schema.json", "utf8");
+    const now = `${JSON.stringify(schema, null, 2)}\n`;
+    assert.equal(shipped, now, "node dist/cli/config/write-schema.js writes it anew");
+  });
+});
+
+describe("nearest name", () => {
+  it("distances count insertions, deletions, replacements and swaps", () => {
+    const cases: [string, string, number][] = [
+      ["", "", 0],
+      ["", "abc", 3],
+      ["abc", "abc", 0],
+      ["abc", "acb", 1],
+      ["kitten", "sitting", 3],
+      ["tempertaure", "temperature", 1],
+    ];
+    for (const [a, b, distance] of cases) {
+      assert.equal(editDistance(a, b), distance);
+      assert.equal(editDistance(b, a), distance);
+    }
+  });
+
+  it("is found for slips, other spellings and other trainers' words, and not where nothing is near", () => {
+    const names = ["lr", "batch", "steps", "weight-decay", "max-sequence-length", "out"];
+    const cases: [string, string | undefined][] = [
+      ["setps", "steps"],
+      ["step", "steps"],
+      ["WeightDecay", "weight-decay"],
+      ["max_sequence_length", "max-sequence-length"],
+      ["learning_rate", "lr"],
+      ["train_batch_size", "batch"],
+      ["output_dir", "out"],
+      ["constructor", undefined],
+      ["gradient-checkpointing", undefined],
+      ["x".repeat(1e6), undefined],
+    ];
+    for (const [wrong, right] of cases) assert.equal(nearestName(wrong, names), right, wrong.slice(0, 40));
+  });
+});

@@ -1,0 +1,39 @@
+/** @file The data sets of a training run: opened, told of, and freed of what cannot be used where that is wanted. */
+
+import { InputError } from "../../core/errors.js";
+import type { CaptionedImage } from "../../data/captioned-image.js";
+import { openDataSet } from "../../data/data-set.js";
+import { decodeAll } from "../../data/decode-all.js";
+import { Faults } from "../../data/finding.js";
+import type { WeightedImages } from "../../data/mixture.js";
+import type { TrainCommandOptions } from "../commands/train.js";
+import type { CommandContext } from "../context.js";
+import type { WeightedPath } from "../weighted-path.js";
+
+/** Faults that are warned of one by one. */
+const shownFaults = 5;
+
+export async function openTrainingData(
+  { data, skipUnusable }: Pick<TrainCommandOptions, "data" | "skipUnusable">,
+  { reporter, signal }: CommandContext,
+): Promise<(WeightedImages & WeightedPath)[]> {
+  const sets: (WeightedImages & WeightedPath)[] = [];
+  for (const { path, weight } of data) {
+    const faults = new Faults();
+    const { shape, because, items } = await openDataSet(path, skipUnusable ? faults.add : undefined);
+    let usable: readonly CaptionedImage[] = items;
+    if (skipUnusable) {
+      const onProgress = (done: number, total: number) => reporter.progress("images checked", done, total);
+      usable = await decodeAll(items, faults.add, { signal, onProgress });
+      const [first] = faults.kept;
+      if (usable.length === 0 && first !== undefined) throw new InputError(first.message);
+    }
+    for (const { message } of faults.kept.slice(0, shownFaults)) reporter.warn(`left out: ${message}`);
+    if (faults.total > shownFaults) {
+      reporter.warn(`left out: ${faults.total - shownFaults} more (softrepa data check ${path} lists them)`);
+    }
+    reporter.event("data", { path, weight: weight ?? null, shape, because, images: usable.length, left: faults.total });
+    sets.push({ path, items: usable, weight });
+  }
+  return sets;
+}

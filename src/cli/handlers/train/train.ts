@@ -1,0 +1,163 @@
+/** @file `softrepa train`: what it does. */
+
+import { join } from "node:path";
+import { InputError, InterruptedError, UsageError } from "../../../core/errors.js";
+import { Generator } from "../../../core/random.js";
+import type { CaptionedImage } from "../../../data/captioned-image.js";
+import { openDataSet } from "../../../data/data-set.js";
+import { type ImagePool, mixPools } from "../../../data/mixture.js";
+import { defaultChunk } from "../../../objectives/chunk.js";
+import { softRepa } from "../../../objectives/softrepa.js";
+import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
+import { createSoftTokens } from "../../../softtokens/initial.js";
+import { requireFit, type SoftTokens } from "../../../softtokens/softtokens.js";
+import { dataFingerprint } from "../../../training/data-fingerprint.js";
+import { holdOut } from "../../../training/hold-out.js";
+import type { Checkpoint, Fingerprints } from "../../../training/run/checkpoint.js";
+import { RunFolder } from "../../../training/run/run-folder.js";
+import { train } from "../../../training/train.js";
+import { Validation } from "../../../training/validation.js";
+import type { TrainCommandOptions } from "../../commands/train.js";
+import { commandOnly, type RawTrainOptions, trainFields } from "../../commands/train-options.js";
+import { configSchema } from "../../config/config-schema.js";
+import { type ConfigValues, configText } from "../../config/write-config.js";
+import type { CommandContext } from "../../context.js";
+import { packageVersion } from "../../version.js";
+import { openTrainingData } from "../data-sets.js";
+import { openTokens, truncationWarner, withPipeline } from "../session.js";
+import { tellPlan } from "./plan.js";
+import { objectiveOf, type RunSettings, resolvedConfig, runSettings } from "./settings.js";
+import { bestBy, TrainingRun } from "./training-run.js";
+
+export async function runTrain(options: TrainCommandOptions, context: CommandContext): Promise<void> {
+  const { reporter, signal } = context;
+  const sets = await openTrainingData(options, context);
+  const { pools, heldOut } = await dataOf(options, mixPools(sets));
+  await withPipeline(options, reporter, async (pipeline) => {
+    const folder = new RunFolder(options.out);
+    const images = pools.reduce((sum, { items }) => sum + items.length, 0);
+    const settings = runSettings(options, pipeline, images);
+    const fingerprints = { model: await pipeline.fingerprint(), data: dataFingerprint(sets) };
+    const from = options.resume ? await folder.newest((message) => reporter.warn(message)) : undefined;
+    if (from !== undefined) requireSameRun(from, fingerprints, options.out);
+    const softTokens = from?.softTokens ?? (await startingTokens(options, pipeline, reporter));
+    requireFit(softTokens, pipeline.softTokenLayout);
+    const config = configOf(resolvedConfig(options, settings, pipeline, softTokens));
+    if (options.dryRun) {
+      tellPlan({ settings, pipeline, softTokens, images, heldOut: heldOut.length, config: config.yaml }, reporter);
+      return;
+    }
+    if (from !== undefined && from.state.step > settings.steps) {
+      throw new UsageError(
+        `${options.out} has ${from.state.step} steps already, which is more than --steps ${settings.steps}`,
+      );
+    }
+    const validation =
+      heldOut.length === 0 ? null : await openValidation(options, settings, pipeline, heldOut, softTokens, context);
+    const run = new TrainingRun({
+      ...{ options, settings, pipeline, softTokens, folder, fingerprints, config, validation, from, context },
+    });
+    try {
+      reporter.progress("steps", from?.state.step ?? 0, settings.steps);
+      const hooks = {
+        signal,
+        onTruncated: truncationWarner(reporter),
+        onStart: () => run.begin(),
+        onStep: run.afterStep.bind(run),
+      };
+      const objective = objectiveOf(options, settings);
+      const done = await train(pipeline, pools, softTokens, objective, settings, hooks, from?.state);
+      if (done === 0) throw new InterruptedError("interrupted before the first step; nothing is saved");
+      await run.begin();
+      await run.finish();
+      await run.writeTokens(done);
+      const { tokens: file } = folder;
+      reporter.event("saved", { file, steps: done }, `${file}  after ${done} steps`);
+      if (done < settings.steps) {
+        throw new InterruptedError(
+          `interrupted after ${done} of ${settings.steps} steps; softrepa train --resume ${options.out} goes on`,
+        );
+      }
+      await tellBest(options, folder, context);
+    } catch (error) {
+      // A failure on the way costs the step that failed, not those before.
+      if (!(error instanceof InterruptedError)) await run.rescue();
+      throw error;
+    } finally {
+      await run.close();
+      await validation?.release();
+    }
+  });
+}
+
+/** What is trained on, and what it is measured by. */
+async function dataOf(
+  { holdOut: count, validation, seed }: TrainCommandOptions,
+  pools: readonly ImagePool[],
+): Promise<{ readonly pools: readonly ImagePool[]; readonly heldOut: readonly CaptionedImage[] }> {
+  if (count > 0) return holdOut(pools, count, seed);
+  return { pools, heldOut: validation === undefined ? [] : (await openDataSet(validation)).items };
+}
+
+function openValidation(
+  options: TrainCommandOptions,
+  settings: RunSettings,
+  pipeline: DiffusionPipeline,
+  heldOut: readonly CaptionedImage[],
+  softTokens: SoftTokens,
+  { reporter }: CommandContext,
+): Promise<Validation> {
+  const { batch, resolution } = settings;
+  const side = resolution / pipeline.latentScale;
+  const tokensAPair = pipeline.tokensAPair([pipeline.latentChannels, side, side]);
+  return Validation.open(pipeline, heldOut, softTokens, {
+    batch,
+    resolution,
+    chunk: options.chunk ?? defaultChunk(batch, tokensAPair),
+    objective: softRepa(settings),
+    onTruncated: truncationWarner(reporter),
+  });
+}
+
+async function startingTokens(
+  options: TrainCommandOptions,
+  pipeline: DiffusionPipeline,
+  reporter: CommandContext["reporter"],
+): Promise<SoftTokens> {
+  const given = await openTokens(options.initTokens, pipeline, options.force, reporter);
+  if (given !== null) return given;
+  const { layers, tokens: count, buckets, width, stages, seed } = options;
+  const sizes = { layers: layers ?? pipeline.defaults.layers, count, buckets, width, stages };
+  return createSoftTokens(pipeline, sizes, new Generator(seed));
+}
+
+function requireSameRun({ fingerprints }: Checkpoint, now: Fingerprints, out: string): void {
+  if (fingerprints.model !== now.model) {
+    throw new InputError(
+      `${out} was begun with another model than ${join(out, "config.yaml")} names now; it cannot go on`,
+    );
+  }
+  if (fingerprints.data !== now.data) {
+    throw new InputError(
+      `${out} was begun with other data: images or captions have been added, removed, renamed or changed since; it cannot go on`,
+    );
+  }
+}
+
+function configOf(values: ConfigValues<RawTrainOptions>): { readonly yaml: string; readonly schema: string } {
+  const fields = trainFields();
+  const schema = `${JSON.stringify(configSchema("softrepa train", fields, commandOnly), null, 2)}\n`;
+  const note = `written by softrepa ${packageVersion()}; softrepa train --config FILE does it again, --resume FOLDER goes on`;
+  return { yaml: configText(values, fields, "config.schema.json", note), schema };
+}
+
+async function tellBest({ best }: TrainCommandOptions, folder: RunFolder, { reporter }: CommandContext): Promise<void> {
+  const found = await folder.best(bestBy(best));
+  if (found === undefined) return;
+  const file = join(found.folder, "tokens.safetensors");
+  reporter.event(
+    "best",
+    { file, step: found.step, metric: best, value: found.value },
+    `${file}  best ${best}: ${found.value.toFixed(4)}`,
+  );
+}

@@ -1,0 +1,43 @@
+/** @file The numbers of a run as TensorBoard shows them, and as its log has them. */
+
+import { join } from "node:path";
+import type { PushSample } from "../../../training/over-push.js";
+import type { LogLine } from "../../../training/run/run-log.js";
+import { EventWriter } from "../../../training/run/tensorboard.js";
+import type { TrainStep } from "../../../training/train.js";
+import type { ValidationResult } from "../../../training/validation.js";
+
+/** Writes scalars in the background, in their order; a failure is told when it is closed. */
+export class TrainingScalars {
+  private readonly writer: EventWriter;
+
+  constructor(runFolder: string, firstStep: number) {
+    this.writer = new EventWriter(join(runFolder, "tensorboard"), firstStep);
+  }
+
+  step({ step, loss, rank1, learningRate }: TrainStep, imagesPerSecond: number | undefined): void {
+    const scalars = { "train/loss": loss, "train/learning_rate": learningRate };
+    this.writer.add(step, {
+      ...scalars,
+      ...(rank1 === null ? {} : { "train/rank1": rank1 }),
+      ...(imagesPerSecond === undefined ? {} : { "train/images_per_second": imagesPerSecond }),
+    });
+  }
+
+  validation(step: number, { loss, rank1, matched, gap, buckets }: ValidationResult): void {
+    const scalars = { "validation/loss": loss, "validation/rank1": rank1, "validation/matched": matched };
+    const gaps = buckets.map((bucket) => [`validation/gap_t${bucket.timestep}`, bucket.mismatched - bucket.matched]);
+    this.writer.add(step, { ...scalars, "validation/gap": gap, ...Object.fromEntries(gaps) });
+  }
+
+  close(): Promise<void> {
+    return this.writer.close();
+  }
+}
+
+/** What a line of the log tells of a validation; none for the line of a step. */
+export function pushSampleOf({ step, validation }: LogLine): PushSample[] {
+  if (typeof validation !== "object" || validation === null) return [];
+  const { gap, matched } = validation as Partial<ValidationResult>;
+  return typeof gap === "number" && typeof matched === "number" ? [{ step, gap, matched }] : [];
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { InputError } from "./errors.js";
+import { removeLeftovers, writeFileAtomic, writeFolderAtomic } from "./files.js";
+
+const root = await mkdtemp(join(tmpdir(), "softrepa-files-"));
+after(() => rm(root, { recursive: true, force: true }));
+const fillWith = (text: string) => async (aside: string) => {
+  await writeFile(join(aside, "a"), text);
+  await writeFile(join(aside, "b"), text);
+};
+
+describe("folders that are whole or not there", () => {
+  it("are written, and replace one of their name with all that was in it", async () => {
+    const folder = join(root, "deep", "er", "x");
+    await writeFolderAtomic(folder, fillWith("one"));
+    assert.deepEqual((await readdir(folder)).sort(), ["a", "b"]);
+    await writeFile(join(folder, "c"), "old");
+    await writeFolderAtomic(folder, fillWith("two"));
+    assert.deepEqual((await readdir(folder)).sort(), ["a", "b"]);
+    assert.equal(await readFile(join(folder, "a"), "utf8"), "two");
+    assert.deepEqual(await readdir(join(root, "deep", "er")), ["x"]);
+  });
+
+  it("leave the old one as it was when filling fails, and nothing beside it", async () => {
+    const folder = join(root, "kept");
+    await writeFolderAtomic(folder, fillWith("one"));
+    const full = async (aside: string) => {
+      await fillWith("two")(aside);
+      throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+    };
+    await assert.rejects(
+      () => writeFolderAtomic(folder, full),
+      (error) => error instanceof InputError && /^cannot write .*kept: ENOSPC: no space left/.test(error.message),
+    );
+    assert.equal(await readFile(join(folder, "b"), "utf8"), "one");
+    assert.deepEqual(
+      (await readdir(root)).filter((name) => name.includes("kept")),
+      ["kept"],
+    );
+  });
+
+  it("of killed processes are swept away, and nothing else is", async () => {
+    const folder = join(root, "swept");
+    await mkdir(join(folder, ".step-000004.0a1b2c3d.tmp"), { recursive: true });
+    await mkdir(join(folder, ".step-000004.0a1b2c3d.old.tmp"));
+    const stay = [".hidden", "x.tmp", ".notes.tmp", "step-000004"];
+    for (const name of [".log.jsonl.ffffffff.tmp", ...stay]) await writeFile(join(folder, name), "x");
+    await removeLeftovers(folder);
+    assert.deepEqual((await readdir(folder)).sort(), stay.toSorted());
+    await removeLeftovers(join(root, "nowhere"));
+  });
+
+  it("files too keep what they held when they cannot be written", async () => {
+    const file = join(root, "file");
+    await writeFileAtomic(file, "one");
+    await mkdir(join(root, "taken", "in"), { recursive: true });
+    await assert.rejects(() => writeFileAtomic(join(root, "taken"), "x"), /cannot write .*taken/);
+    await assert.rejects(() => writeFileAtomic(join(file, "below"), "x"), InputError);
+    assert.equal(await readFile(file, "utf8"), "one");
+    assert.ok((await readdir(root)).every((name) => !name.endsWith(".tmp")));
+  });
+});

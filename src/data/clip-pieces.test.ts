@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import fc from "fast-check";
+import { openClipTokenizer } from "../models/tokenizer/index.js";
+import { pipelineFolder } from "../pipelines/testing/support.js";
+import { leastClipTokens } from "./clip-pieces.js";
+
+test("CLIP's tokenizer makes as many tokens or more", async () => {
+  const tokenizer = await openClipTokenizer(join(pipelineFolder("sd3"), "tokenizer"));
+  const words = [
+    "cat",
+    "dog's",
+    "42",
+    "!!",
+    "ünï",
+    "don’t",
+    "...",
+    "<|endoftext|>",
+    "a-b",
+    "&amp;",
+    "&#39;",
+    "e\u0301",
+    "猫",
+  ];
+  const caption = fc.array(fc.oneof(fc.constantFrom(...words, " "), fc.string()), { maxLength: 30 });
+  fc.assert(
+    fc.property(caption, (parts) => {
+      const { length, truncated } = tokenizer.encode(parts.join(""));
+      if (truncated === null) assert.ok(leastClipTokens(parts.join("")) <= length);
+    }),
+    { numRuns: 2000 },
+  );
+  assert.equal(leastClipTokens("a cat, on 2 mats"), 7);
+});

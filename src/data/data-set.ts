@@ -1,0 +1,76 @@
+/** @file Opening a data set, whatever its shape: a folder, a shard, or a captions file of COCO. */
+
+import { stat } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
+import { InputError, messageOf } from "../core/errors.js";
+import type { CaptionedImage } from "./captioned-image.js";
+import { Faults, type ReportFault } from "./finding.js";
+import { type FolderFiles, listFiles } from "./folder-files.js";
+import { cocoFrom } from "./formats/coco.js";
+import { type Recognised, recognise } from "./formats/index.js";
+import { metadataJsonl, metadataName } from "./formats/metadata-jsonl.js";
+import { isParquet, parquet } from "./formats/parquet.js";
+import { isCompressedShard, isShard, webdataset } from "./formats/webdataset.js";
+
+/** Captioned images in an order that is the same on every machine. */
+export interface DataSet {
+  /** As the user named it. */
+  readonly path: string;
+  /** Its shape, and by what it was recognised. */
+  readonly shape: string;
+  readonly because: string;
+  /** At least one; no two have the same id. */
+  readonly items: readonly CaptionedImage[];
+}
+
+/**
+ * Opens a data set and checks it as far as that goes without decoding: structure, names, links, captions, and the first
+ * bytes of images in files and tar shards. Nothing is unpacked or written; shards stay on disk.
+ *
+ * Parts that cannot be used are handed to `onFault` and left out; without it, the first of them is thrown.
+ *
+ * @throws InputError where the data set as a whole cannot be used
+ */
+export async function openDataSet(path: string, onFault?: ReportFault): Promise<DataSet> {
+  const faults = new Faults();
+  const report: ReportFault = (fault) => {
+    faults.add(fault);
+    onFault?.(fault);
+  };
+  const { files, format, because } = await locate(path, report);
+  const items = await format.read(files, report);
+  const [first] = faults.kept;
+  if (first !== undefined && (onFault === undefined || items.length === 0)) {
+    const more = faults.total - 1;
+    const rest = more === 0 ? "" : `; ${more} more ${more === 1 ? "fault" : "faults"} (softrepa data check lists them)`;
+    throw new InputError(`${first.message}${rest}`);
+  }
+  if (items.length === 0) throw new InputError(`data set ${path} holds no captioned image`);
+  return { path, shape: format.title, because, items };
+}
+
+async function locate(path: string, report: ReportFault): Promise<Recognised & { readonly files: FolderFiles }> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw new InputError(`cannot open data set ${path}: ${messageOf(error)}`, { cause: error });
+  });
+  if (found.isDirectory()) {
+    const files = await listFiles(path, report);
+    return { files, ...recognise(files) };
+  }
+  const name = basename(path);
+  const alone = { folder: dirname(path), names: [name] };
+  if (found.isFile()) {
+    if (isParquet(name)) return { files: alone, format: parquet, because: "its name" };
+    if (isShard(name) || isCompressedShard(name)) return { files: alone, format: webdataset, because: "its name" };
+    if (name === metadataName) {
+      return { files: await listFiles(dirname(path), report), format: metadataJsonl, because: "its name" };
+    }
+    if (extname(name) === ".json") {
+      const inner = basename(dirname(path)) === "annotations";
+      const files = await listFiles(inner ? dirname(dirname(path)) : dirname(path), report);
+      return { files, format: cocoFrom(inner ? `annotations/${name}` : name), because: "its name" };
+    }
+  }
+  const readable = `a folder, a .parquet or .tar file, ${metadataName}, or COCO's ${join("annotations", "captions_*.json")}`;
+  throw new InputError(`${path} is no data set; name ${readable}`);
+}

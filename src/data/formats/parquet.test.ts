@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { copyFile, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { test } from "node:test";
+import zlib from "node:zlib";
+import { openDataSet } from "../data-set.js";
+import { contents, folderOf, leniently, reds, refusal, shard } from "../testing/data-folders.js";
+
+const rows = [0, 1, 2, 3, 4, 5, 6];
+const caption = (i: number) => (i % 2 ? `caption ${i}: ein Bär` : `caption ${i}`);
+/** As test/fixtures/data/make.py draws them. */
+const red = (i: number) => 20 * i;
+const zstd = "zstdDecompressSync" in zlib;
+
+const written = [
+  "datasets",
+  "duckdb",
+  "polars-snappy",
+  "pyarrow",
+  "pyarrow-brotli",
+  "pyarrow-gzip",
+  "pyarrow-no-statistics",
+  "pyarrow-plain",
+  "pyarrow-v2",
+  ...(zstd ? ["pyarrow-zstd"] : []),
+];
+for (const name of written) {
+  test(`${name}: captions at once, images by row in any order`, async () => {
+    const file = shard(`${name}.parquet`);
+    assert.deepEqual(
+      await contents(file),
+      rows.map((i) => [`${i}`, caption(i)]),
+    );
+    const { items, shape } = await openDataSet(file);
+    assert.equal(shape, "Parquet shards");
+    assert.deepEqual(await reds(items), rows.map(red));
+    const mixed = [5, 0, 6, 0, 3, 4, 2, 1];
+    assert.deepEqual(await reds(mixed.map((i) => items[i])), mixed.map(red));
+  });
+}
+
+test("required columns have no levels; jpeg under the names jpg and prompt", async () => {
+  const { items } = await openDataSet(shard("pyarrow-required.parquet"));
+  assert.deepEqual(
+    items.map(({ captions }) => captions),
+    rows.map((i) => [caption(i)]),
+  );
+  for (const [i, value] of (await reds(items)).entries()) assert.ok(Math.abs(value - red(i)) <= 2);
+});
+
+test("lists of captions are variants; an empty list and a null are no caption", async () => {
+  const { items, faults } = await leniently(shard("pyarrow-lists.parquet"));
+  assert.deepEqual(
+    items.map(({ id, captions }) => [id.split("#")[1], ...captions]),
+    [
+      ["1", caption(1)],
+      ["2", caption(2), "again 2"],
+      ["4", caption(4)],
+      ["5", caption(5), "again 5"],
+    ],
+  );
+  assert.deepEqual(await reds(items), [1, 2, 4, 5].map(red));
+  assert.deepEqual(
+    faults.map(({ kind, where }) => [kind, basename(where)]),
+    [0, 3, 6].map((i) => ["missing-caption", `pyarrow-lists.parquet#${i}`]),
+  );
+});
+
+for (const name of ["pyarrow-nulls", "pyarrow-nulls-no-statistics"]) {
+  test(`${name}: rows without bytes or caption are told, the others keep their images`, async () => {
+    const { items, faults } = await leniently(shard(`${name}.parquet`));
+    assert.deepEqual(
+      items.map(({ id, captions }) => [id.split("#")[1], ...captions]),
+      [0, 3, 6].map((i) => [`${i}`, caption(i)]),
+    );
+    assert.deepEqual(await reds(items), [0, 3, 6].map(red));
+    assert.deepEqual(
+      faults.map(({ kind, where }) => [kind, where.split("#")[1]]),
+      [
+        ["missing-image", "1"],
+        ["missing-caption", "2"],
+        ["missing-image", "4"],
+        ["missing-caption", "5"],
+      ],
+    );
+  });
+}
+
+test("what is not read is refused by its name", async () => {
+  const refused: [string, RegExp][] = [
+    ["pyarrow-lz4", /pyarrow-lz4\.parquet is compressed with LZ4_RAW, which is not read; write it with snappy/],
+    ["pyarrow-delta", /column text has the encoding DELTA_BYTE_ARRAY, which is not read; write it with pyarrow's/],
+    ...(zstd
+      ? []
+      : [["pyarrow-zstd", /is compressed with zstd, which needs Node 22\.15 or newer/] as [string, RegExp]]),
+  ];
+  for (const [name, message] of refused) await assert.rejects(openDataSet(shard(`${name}.parquet`)), refusal(message));
+});
+
+test("the shards of a folder are one data set, in the order of their names", async (t) => {
+  const bytes = await readFile(shard("datasets.parquet"));
+  const folder = await folderOf(t, {
+    "data/train-00001-of-00002.parquet": bytes,
+    "data/train-00000-of-00002.parquet": bytes,
+    "README.md": "about",
+    "assets/thumbnail.png": true,
+  });
+  const { items, because } = await openDataSet(folder);
+  assert.equal(because, "2 .parquet files");
+  assert.equal(items.length, 14);
+  assert.equal(items[0].id, join(folder, "data", "train-00000-of-00002.parquet#0"));
+  assert.deepEqual(await reds(items), [...rows, ...rows].map(red));
+  await copyFile(shard("datasets.parquet"), join(folder, "data", "test-00000-of-00001.parquet"));
+  await assert.rejects(
+    openDataSet(folder),
+    refusal(/holds shards of several splits: test \(data\/test-.*\), train \(data\/train-.*\); name the files of one/),
+  );
+  await openDataSet(join(folder, "data", "test-00000-of-00001.parquet"));
+});
+
+test("a file that is damaged is told, and the others are used", async (t) => {
+  const bytes = await readFile(shard("pyarrow.parquet"));
+  const folder = await folderOf(t, {
+    "0.parquet": bytes,
+    "1.parquet": bytes.subarray(0, -20),
+    "2.parquet": "no parquet at all",
+    "3.parquet": "",
+    "4.parquet": Buffer.concat([bytes.subarray(0, -8), Buffer.from([255, 255, 255, 127]), bytes.subarray(-4)]),
+    "5.parquet": Buffer.concat([bytes.subarray(0, -4), Buffer.from("PARE")]),
+  });
+  const { items, faults } = await leniently(folder);
+  assert.equal(items.length, 7);
+  const expected = [
+    /1\.parquet is cut short/,
+    /2\.parquet is no Parquet file$/,
+    /3\.parquet is no Parquet file: it has 0 bytes/,
+    /4\.parquet is damaged: its footer says it has 2147483647 bytes/,
+    /5\.parquet is an encrypted Parquet file/,
+  ];
+  assert.equal(faults.length, expected.length);
+  for (const [i, pattern] of expected.entries()) assert.match(faults[i].message, pattern);
+});

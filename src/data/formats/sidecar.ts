@@ -1,0 +1,86 @@
+/** @file A `.txt` caption file beside each image, one caption a line; the lines are variants. */
+
+import { basename, dirname, join } from "node:path";
+import { InputError } from "../../core/errors.js";
+import { captionLines } from "../caption.js";
+import type { CaptionedImage } from "../captioned-image.js";
+import { attempt, type ReportFault } from "../finding.js";
+import type { FolderFiles } from "../folder-files.js";
+import { captionedFiles } from "../image-files.js";
+import { hasImageExtension, readableFormats } from "../image-format.js";
+import { readTextFile } from "../text-file.js";
+import type { DataFormat } from "./format.js";
+
+/** Bytes of the largest caption file. */
+export const maxCaptionFileBytes = 2 ** 20;
+
+export const sidecar: DataFormat = {
+  title: "images with .txt captions",
+  recognise: ({ names }) => {
+    const images = names.filter(hasImageExtension).length;
+    const texts = names.filter((name) => name.endsWith(".txt")).length;
+    if (images === 0 && texts === 0) return undefined;
+    return `${images} image files and ${texts} .txt files`;
+  },
+  read: readSidecars,
+};
+
+async function readSidecars({ folder, names }: FolderFiles, report: ReportFault): Promise<CaptionedImage[]> {
+  refuseMisnamedMetadata(folder, names);
+  const images = names.filter(hasImageExtension);
+  const sidecars = new Set(names.filter((name) => name.endsWith(".txt")));
+  const captions = new Map<string, readonly string[]>();
+  const owners = new Map<string, string>();
+  const bare: string[] = [];
+  for (const image of images) {
+    const sidecar = `${withoutExtension(image)}.txt`;
+    const where = join(folder, image);
+    const owner = owners.get(sidecar);
+    if (!sidecars.has(sidecar)) {
+      bare.push(where);
+    } else if (owner !== undefined) {
+      const message = `${owner} and ${image} in ${folder} share one caption file; rename one of them`;
+      report({ kind: "missing-caption", where, message });
+    } else {
+      owners.set(sidecar, image);
+      const file = join(folder, sidecar);
+      const variants = await attempt(report, "bad-caption", file, async () =>
+        captionLines(await readTextFile(file, maxCaptionFileBytes), `caption file ${file}`),
+      );
+      if (variants !== undefined) captions.set(image, variants);
+    }
+  }
+  const known = new Set(images);
+  for (const sidecar of sidecars) {
+    if (owners.has(sidecar)) continue;
+    const where = join(folder, sidecar);
+    const stem = withoutExtension(sidecar);
+    const hint = known.has(stem) ? `; name it ${withoutExtension(stem)}.txt` : "";
+    const message = `caption file ${where} has no ${readableFormats} image beside it${hint}`;
+    report({ kind: "missing-image", where, message });
+  }
+  // Last: a caption file under a wrong name says more.
+  for (const where of bare) {
+    report({ kind: "missing-caption", where, message: `image ${where} has no caption (a .txt caption file)` });
+  }
+  return captionedFiles(folder, captions, report);
+}
+
+/** Names that people give a metadata file by mistake, and where Hugging Face data sets keep theirs. */
+function refuseMisnamedMetadata(folder: string, names: readonly string[]): void {
+  for (const name of names) {
+    const base = basename(name);
+    if (base === "metadata.jsonl") {
+      const inner = join(folder, dirname(name));
+      throw new InputError(`${folder} has its metadata.jsonl in a sub-folder; name that folder instead: ${inner}`);
+    }
+    if (/^metadata\.(json.*|csv|tsv)$/i.test(base)) {
+      const file = join(folder, name);
+      throw new InputError(`${file} is not read; captions come from metadata.jsonl (one JSON object a line)`);
+    }
+  }
+}
+
+function withoutExtension(name: string): string {
+  return name.slice(0, name.lastIndexOf("."));
+}

@@ -1,0 +1,170 @@
+/**
+ * @file Tar shards in webdataset's layout: neighbouring members of one key are a sample, `key.jpg` with `key.txt` (one
+ * caption a line) or with `caption` or `text` in `key.json`. Images stay in their shards and are read by offset.
+ */
+
+import { join } from "node:path";
+import { z } from "zod";
+import { InputError } from "../../core/errors.js";
+import { type ByteSource, withByteSource } from "../byte-source.js";
+import { captionLines, captionOf } from "../caption.js";
+import { type CaptionedImage, maxImageBytes } from "../captioned-image.js";
+import { attempt, type ReportFault } from "../finding.js";
+import { hasImageExtension, requireImageBytes } from "../image-format.js";
+import { BlockReader, readTar, type TarMember } from "../tar/read-tar.js";
+import { decodeText, parseJsonText } from "../text-file.js";
+import type { DataFormat } from "./format.js";
+import { maxCaptionFileBytes } from "./sidecar.js";
+import { refuseSplits } from "./splits.js";
+
+export const webdataset: DataFormat = {
+  title: "webdataset tar shards",
+  recognise: ({ names }) => {
+    const shards = names.filter(isShard).length;
+    const compressed = names.filter(isCompressedShard).length;
+    if (shards === 0 && compressed === 0) return undefined;
+    return `${shards} .tar files${compressed > 0 ? ` and ${compressed} compressed ones` : ""}`;
+  },
+  read: async ({ folder, names }, report) => {
+    const shards = names.filter(isShard);
+    refuseSplits(folder, shards);
+    for (const name of names.filter(isCompressedShard)) {
+      const where = join(folder, name);
+      const message = `${where} is compressed, so nothing in it can be read by offset; decompress it to a .tar`;
+      report({ kind: "damaged-file", where, message });
+    }
+    const items: CaptionedImage[] = [];
+    for (const name of shards) {
+      const file = join(folder, name);
+      await attempt(report, "damaged-file", file, () =>
+        withByteSource(file, (source) => readShard(source, items, report)),
+      );
+    }
+    return items;
+  },
+};
+
+export function isShard(name: string): boolean {
+  return name.toLowerCase().endsWith(".tar");
+}
+
+export function isCompressedShard(name: string): boolean {
+  return /\.(tar\.(gz|bz2|xz|zst)|tgz)$/i.test(name);
+}
+
+/** Members of one key, by extension. */
+interface Sample {
+  readonly key: string;
+  readonly members: Map<string, TarMember>;
+}
+
+async function readShard(source: ByteSource, items: CaptionedImage[], report: ReportFault): Promise<void> {
+  const blocks = new BlockReader(source);
+  const seen = new Set<string>();
+  const finish = async (sample: Sample | undefined): Promise<void> => {
+    if (sample === undefined) return;
+    const where = `${source.file}#${sample.key}`;
+    if (seen.has(sample.key)) {
+      report({ kind: "damaged-file", where, message: `${where}: another sample before has the same key` });
+      return;
+    }
+    seen.add(sample.key);
+    const item = await sampleImage(source.file, blocks, sample, report);
+    if (item !== undefined) items.push(item);
+  };
+  let sample: Sample | undefined;
+  let members = 0;
+  try {
+    for await (const member of readTar(source)) {
+      members++;
+      const { key, extension } = splitName(member.name);
+      if (extension === "") continue;
+      if (sample?.key !== key) {
+        await finish(sample);
+        sample = { key, members: new Map() };
+      }
+      if (!sample.members.has(extension)) sample.members.set(extension, member);
+    }
+  } catch (error) {
+    // Of the sample in which the archive breaks off, the caption may be lost: it is told as such.
+    await finish(sample);
+    throw error;
+  }
+  await finish(sample);
+  if (members === 0) throw new InputError(`${source.file} is an empty archive`);
+}
+
+/** The key is the path up to the first dot of the last part; what follows is the extension. */
+export function splitName(path: string): { readonly key: string; readonly extension: string } {
+  const name = path.replace(/^(\.\/)+/, "");
+  const base = name.slice(name.lastIndexOf("/") + 1);
+  const dot = base.indexOf(".", 1);
+  if (dot < 0 || base.startsWith(".")) return { key: name, extension: "" };
+  return {
+    key: name.slice(0, name.length - base.length + dot),
+    extension: base.slice(dot + 1).toLowerCase(),
+  };
+}
+
+async function sampleImage(
+  file: string,
+  blocks: BlockReader,
+  { key, members }: Sample,
+  report: ReportFault,
+): Promise<CaptionedImage | undefined> {
+  const [extension, image] = [...members].find(([name]) => isImage(name)) ?? [];
+  const texts = ["txt", "json"].filter((name) => members.has(name));
+  if (image === undefined || extension === undefined) {
+    // Other modalities may share a shard; a caption alone is an image that was lost.
+    if (!members.has("txt")) return undefined;
+    const where = `${file}#${key}.txt`;
+    report({ kind: "missing-image", where, message: `${where} has no png, jpeg or webp image beside it` });
+    return undefined;
+  }
+  const id = `${file}#${key}.${extension}`;
+  if (texts.length === 0) {
+    report({ kind: "missing-caption", where: id, message: `image ${id} has no caption (${key}.txt or ${key}.json)` });
+    return undefined;
+  }
+  const captions = await attempt(report, "bad-caption", id, () => readCaptions(file, blocks, key, members));
+  const opened = await attempt(report, "unreadable-image", id, async () => {
+    if (image.size > maxImageBytes)
+      throw new InputError(`image ${id} has ${image.size} bytes, the limit is ${maxImageBytes}`);
+    requireImageBytes(await blocks.read(image.offset, Math.min(12, image.size)), id);
+    return true;
+  });
+  if (captions === undefined || opened === undefined) return undefined;
+  return { id, captions, read: () => withByteSource(file, (source) => source.read(image.offset, image.size)) };
+}
+
+/** Not `seg.png` and the like: those are something about the image. */
+function isImage(extension: string): boolean {
+  return !extension.includes(".") && hasImageExtension(`x.${extension}`);
+}
+
+const jsonSchema = z.object({ caption: z.string().nullish(), text: z.string().nullish() });
+
+async function readCaptions(
+  file: string,
+  blocks: BlockReader,
+  key: string,
+  members: ReadonlyMap<string, TarMember>,
+): Promise<string[]> {
+  const read = async (member: TarMember, where: string) => {
+    if (member.size > maxCaptionFileBytes) {
+      throw new InputError(`${where} has ${member.size} bytes, the limit is ${maxCaptionFileBytes}`);
+    }
+    return decodeText(await blocks.read(member.offset, member.size), where);
+  };
+  const [text, json] = [members.get("txt"), members.get("json")];
+  if (text !== undefined) {
+    const where = `caption file ${file}#${key}.txt`;
+    return captionLines(await read(text, where), where);
+  }
+  if (json === undefined) return [];
+  const where = `${file}#${key}.json`;
+  const parsed = jsonSchema.safeParse(parseJsonText(await read(json, where), where));
+  const caption = parsed.data?.caption ?? parsed.data?.text ?? undefined;
+  if (caption === undefined) throw new InputError(`${where}: needs a caption (a string under caption or text)`);
+  return [captionOf(caption, where)];
+}

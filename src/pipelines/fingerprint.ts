@@ -1,0 +1,67 @@
+/** @file Which model this is, by the numbers in its denoiser, in a second: for telling whether soft tokens belong to it. */
+
+import { createHash } from "node:crypto";
+import { unreachable } from "../core/errors.js";
+import { decode, storedSize } from "../weights/decode.js";
+import { float32ToFloat16 } from "../weights/half.js";
+import { withFile } from "../weights/read-bytes.js";
+import { type ArrangedTensor, type StoredTensor, shapeOf, type WeightSource } from "../weights/source.js";
+
+/** Numbers that are read of each tensor, from its start. Training changes all of them. */
+const sampled = 256;
+
+/**
+ * SHA-256 (hexadecimal) over name, shape and first numbers of every tensor, rounded to float16: the same for a folder and a
+ * single file, for float32 weights and their fp16 variant; another for every fine-tuning.
+ */
+export async function weightsFingerprint(source: WeightSource): Promise<string> {
+  const hash = createHash("sha256");
+  const names = [...new Set([...source.tensors.keys(), ...(source.arranged?.keys() ?? [])])].sort();
+  for (const name of names) {
+    const shape = shapeOf(source, name) ?? [];
+    hash.update(`${name} ${shape.join("x")}\n`);
+    const arranged = source.arranged?.get(name);
+    const stored = source.tensors.get(name);
+    const values = arranged ? await startOfArranged(arranged) : stored && (await startOf(stored, sampled));
+    if (values === undefined) continue;
+    hash.update(new Uint8Array(float32ToFloat16(values.slice(0, sampled)).buffer));
+  }
+  return hash.digest("hex");
+}
+
+async function startOf(stored: StoredTensor, count: number): Promise<Float32Array> {
+  const length = Math.min(stored.length, count * storedSize[stored.dtype]);
+  const bytes = await withFile(stored.file, (open) => open.read(stored.offset, length, `tensor ${stored.name}`));
+  return decode(stored.dtype, bytes);
+}
+
+/** The first numbers as the network reads them. */
+async function startOfArranged(tensor: ArrangedTensor): Promise<Float32Array> {
+  switch (tensor.kind) {
+    case "joined": {
+      const parts: Float32Array[] = [];
+      let count = 0;
+      for (const part of tensor.parts) {
+        if (count >= sampled) break;
+        const values = await startOf(part, sampled - count);
+        parts.push(values);
+        count += values.length;
+      }
+      return Float32Array.from(parts.flatMap((part) => [...part]));
+    }
+    case "transposed": {
+      const [rows, columns] = tensor.matrix.shape;
+      const all = await startOf(tensor.matrix, rows * columns);
+      return Float32Array.from({ length: Math.min(sampled, all.length) }, (_, index) => {
+        const [column, row] = [Math.floor(index / rows), index % rows];
+        return all[row * columns + column];
+      });
+    }
+    case "identity":
+      return Float32Array.from({ length: Math.min(sampled, tensor.size ** 2) }, (_, index) =>
+        index % (tensor.size + 1) === 0 ? 1 : 0,
+      );
+    default:
+      return unreachable(tensor);
+  }
+}

@@ -1,0 +1,28 @@
+/** @file The tokenizers of a pipeline without its networks, for whoever only wants to know how long a caption is. */
+
+import { InputError } from "../core/errors.js";
+import type { TextTokenizer } from "../models/tokenizer/index.js";
+import { cutOff } from "./clip-part.js";
+import { openPipelineClip, openPipelineFolder, openPipelineT5 } from "./folder.js";
+import type { TruncatedPrompt } from "./pipeline.js";
+import { isSingleFile, openSingleFile } from "./single-file.js";
+
+/** diffusers' max_sequence_length. */
+const defaultT5Length = 256;
+
+/** Says what the text encoders of the pipeline at `path` would cut off of a prompt; its CLIP encoders cut alike. */
+export async function openTruncation(
+  path: string,
+  maxSequenceLength: number = defaultT5Length,
+): Promise<(prompt: string) => TruncatedPrompt[]> {
+  const folder = await ((await isSingleFile(path)) ? openSingleFile(path, {}) : openPipelineFolder(path));
+  const readers: { readonly encoder: string; readonly tokenizer: TextTokenizer }[] = [];
+  const clip = ["tokenizer", "tokenizer_2"].find((name) => folder.components.has(name));
+  if (clip !== undefined) readers.push({ encoder: "CLIP", tokenizer: await openPipelineClip(folder, clip) });
+  const t5 = "tokenizer_3";
+  if (folder.components.has(t5)) {
+    readers.push({ encoder: "T5", tokenizer: await openPipelineT5(folder, t5, maxSequenceLength) });
+  }
+  if (readers.length === 0) throw new InputError(`${path} has no tokenizer (tokenizer, tokenizer_2, tokenizer_3)`);
+  return (prompt) => readers.flatMap(({ encoder, tokenizer }) => cutOff(prompt, encoder, tokenizer));
+}

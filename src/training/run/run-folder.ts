@@ -1,0 +1,133 @@
+/**
+ * @file The folder of a training run: `config.yaml`, `log.jsonl`, `checkpoints/step-000500/`, `samples/`, `tokens.safetensors`.
+ */
+
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { InputError, SoftrepaError } from "../../core/errors.js";
+import { removeLeftovers } from "../../core/files.js";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { type Manifest, readManifest } from "./manifest.js";
+
+/** A number that checkpoints are compared by. */
+export interface BestBy {
+  readonly metric: string;
+  readonly better: "lower" | "higher";
+}
+
+export interface KeepRule {
+  /** Newest checkpoints that stay; 0 keeps all. */
+  readonly last: number;
+  /** The best one stays too. */
+  readonly best: BestBy | undefined;
+}
+
+export interface StoredCheckpoint {
+  readonly step: number;
+  readonly folder: string;
+}
+
+export class RunFolder {
+  readonly config: string;
+  readonly log: string;
+  readonly tokens: string;
+  readonly samples: string;
+  private readonly checkpoints: string;
+
+  constructor(readonly path: string) {
+    this.config = join(path, "config.yaml");
+    this.log = join(path, "log.jsonl");
+    this.tokens = join(path, "tokens.safetensors");
+    this.samples = join(path, "samples");
+    this.checkpoints = join(path, "checkpoints");
+  }
+
+  /** Frees the folder of an older run, whose files would look like this one's; files of other names stay. */
+  async clear(): Promise<void> {
+    await mkdir(this.path, { recursive: true });
+    for (const { folder } of await this.listCheckpoints()) await rm(folder, { recursive: true });
+    for (const name of await namesIn(this.samples)) {
+      if (/^step-\d{6,}-p\d+-s\d+\.png$/.test(name)) await rm(join(this.samples, name));
+    }
+    for (const file of [this.log, this.tokens]) await rm(file, { force: true });
+    await this.sweep();
+  }
+
+  /** Removes what killed processes left behind. */
+  async sweep(): Promise<void> {
+    for (const folder of [this.path, this.samples, this.checkpoints]) await removeLeftovers(folder);
+  }
+
+  checkpointAt(step: number): string {
+    return join(this.checkpoints, `step-${padded(step)}`);
+  }
+
+  /** The picture of prompt number `prompt` (from 0). */
+  sampleAt(step: number, prompt: number, seed: number): string {
+    return join(this.samples, `step-${padded(step)}-p${String(prompt).padStart(2, "0")}-s${seed}.png`);
+  }
+
+  /** Oldest first. */
+  async listCheckpoints(): Promise<StoredCheckpoint[]> {
+    const found = (await namesIn(this.checkpoints)).flatMap((name): StoredCheckpoint[] => {
+      const step = /^step-(\d{6,})$/.exec(name)?.[1];
+      return step === undefined ? [] : [{ step: Number(step), folder: join(this.checkpoints, name) }];
+    });
+    return found.sort((a, b) => a.step - b.step);
+  }
+
+  /** Writes a checkpoint, then removes those that `keep` does not name. */
+  async save(checkpoint: Checkpoint, keep: KeepRule): Promise<string> {
+    const folder = this.checkpointAt(checkpoint.state.step);
+    await writeCheckpoint(folder, checkpoint);
+    const all = await this.listCheckpoints();
+    const kept = new Set(
+      keep.last === 0 ? all.map((one) => one.folder) : all.slice(-keep.last).map((one) => one.folder),
+    );
+    const best = keep.best && (await this.best(keep.best));
+    if (best !== undefined) kept.add(best.folder);
+    for (const one of all) if (!kept.has(one.folder)) await rm(one.folder, { recursive: true });
+    return folder;
+  }
+
+  /** The checkpoint with the best metric, the older one of equals; undefined where none was measured. */
+  async best({ metric, better }: BestBy): Promise<(StoredCheckpoint & { readonly value: number }) | undefined> {
+    let best: (StoredCheckpoint & { readonly value: number }) | undefined;
+    for (const one of await this.listCheckpoints()) {
+      const manifest: Manifest | undefined = await readManifest(one.folder).catch(() => undefined);
+      const value = manifest?.metrics[metric];
+      if (value === undefined) continue;
+      if (best === undefined || (better === "lower" ? value < best.value : value > best.value))
+        best = { ...one, value };
+    }
+    return best;
+  }
+
+  /**
+   * The newest checkpoint that is whole, undefined where there is none at all. Damaged ones are told of and passed over.
+   *
+   * @throws InputError where there are checkpoints and none is whole
+   */
+  async newest(onDamaged: (message: string) => void): Promise<Checkpoint | undefined> {
+    let damage: InputError | undefined;
+    for (const { folder } of (await this.listCheckpoints()).reverse()) {
+      try {
+        return await readCheckpoint(folder);
+      } catch (error) {
+        if (!(error instanceof SoftrepaError)) throw error;
+        damage ??= new InputError(error.message, { cause: error });
+        onDamaged(error.message);
+      }
+    }
+    if (damage !== undefined) throw damage;
+    return undefined;
+  }
+}
+
+function padded(step: number): string {
+  return String(step).padStart(6, "0");
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
+}

@@ -1,0 +1,173 @@
+/** @file How well soft tokens tell held-out captions apart: on pairs, timesteps and noise that are the same every time. */
+
+import { InputError, stopIfAsked } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import { type FloatTensor, rows } from "../core/tensor.js";
+import { normalCaption } from "../data/caption.js";
+import type { CaptionedImage } from "../data/captioned-image.js";
+import { errorRow } from "../objectives/error-row.js";
+import type { Objective } from "../objectives/objective.js";
+import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
+import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import { SoftTokenEmbedding } from "../softtokens/embedding.js";
+import type { SoftTokens } from "../softtokens/softtokens.js";
+import type { TrainingPair } from "./batches.js";
+import { EncodedData } from "./encoded-data.js";
+
+/** The middles of five equal parts of 0..1000. */
+export const validationTimesteps = [100, 300, 500, 700, 900] as const;
+
+export interface BucketErrors {
+  readonly timestep: number;
+  /** Mean error of images under their own captions, and under the others of their batch. */
+  readonly matched: number;
+  readonly mismatched: number;
+}
+
+export interface ValidationResult {
+  /** Mean over images and timesteps of the objective's loss of a row. */
+  readonly loss: number;
+  /** Share of images whose own caption has the smallest error of the batch. */
+  readonly rank1: number;
+  readonly matched: number;
+  /** Mismatched minus matched. */
+  readonly gap: number;
+  readonly buckets: readonly BucketErrors[];
+}
+
+export interface ValidationSettings {
+  /** Pairs a batch: as in training, so that loss and rank compare. */
+  readonly batch: number;
+  readonly resolution: number;
+  readonly chunk: number;
+  /** Judges a row of errors. */
+  readonly objective: Objective;
+  readonly onTruncated: (cut: TruncatedPrompt) => void;
+}
+
+interface EncodedBatch {
+  readonly latents: FloatTensor;
+  readonly conditioning: Conditioning;
+}
+
+/** Its batches stay encoded, and its graph compiled, from one measurement to the next. */
+export class Validation {
+  private batches: readonly EncodedBatch[] | undefined;
+
+  private constructor(
+    private readonly pipeline: DiffusionPipeline,
+    private readonly groups: readonly (readonly TrainingPair[])[],
+    private readonly settings: ValidationSettings,
+    private readonly embedding: SoftTokenEmbedding,
+    private readonly pairErrors: PairErrors,
+    private readonly latentShape: readonly number[],
+  ) {}
+
+  /** `softTokens` are those in training; each measurement sees them as they are then. */
+  static async open(
+    pipeline: DiffusionPipeline,
+    items: readonly CaptionedImage[],
+    softTokens: SoftTokens,
+    settings: ValidationSettings,
+  ): Promise<Validation> {
+    const groups = validationBatches(items, settings.batch);
+    const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
+    const side = settings.resolution / pipeline.latentScale;
+    const latentShape = [pipeline.latentChannels, side, side];
+    const pairErrors = await compilePairErrors(pipeline, {
+      pairs: settings.chunk,
+      latentShape,
+      images: "shared",
+      softTokens: embedding.form,
+      gradients: false,
+    });
+    return new Validation(pipeline, groups, settings, embedding, pairErrors, latentShape);
+  }
+
+  /** @throws InterruptedError where `signal` says so */
+  async run(
+    signal: AbortSignal | undefined,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<ValidationResult> {
+    const beforeRun = () => stopIfAsked(signal);
+    this.batches ??= await this.encode(beforeRun);
+    const total = this.batches.length * this.settings.batch * validationTimesteps.length;
+    const buckets: BucketErrors[] = [];
+    let [loss, first, done] = [0, 0, 0];
+    for (const timestep of validationTimesteps) {
+      const softTokens = await this.embedding.at(timestep);
+      const [matched, mismatched] = [new Mean(), new Mean()];
+      for (const [index, { latents, conditioning }] of this.batches.entries()) {
+        const noise = new Generator(1000 * index + timestep).normal([1, ...this.latentShape]);
+        for (let image = 0; image < this.settings.batch; image++) {
+          const noisy = this.pipeline.noising(rows(latents, image, image + 1), noise, timestep);
+          const feeds = { ...noisy, timestep, conditioning, softTokens };
+          const { errors } = await errorRow(this.pairErrors, feeds, beforeRun);
+          loss += this.settings.objective(errors, image).loss / total;
+          if (errors[image] === Math.min(...errors)) first++;
+          for (const [caption, error] of errors.entries()) (caption === image ? matched : mismatched).add(error);
+          onProgress?.(++done, total);
+        }
+      }
+      buckets.push({ timestep, matched: matched.value, mismatched: mismatched.value });
+    }
+    const mean = (of: (bucket: BucketErrors) => number) =>
+      buckets.reduce((sum, bucket) => sum + of(bucket), 0) / buckets.length;
+    const matched = mean((bucket) => bucket.matched);
+    return { loss, rank1: first / total, matched, gap: mean((bucket) => bucket.mismatched) - matched, buckets };
+  }
+
+  async release(): Promise<void> {
+    await this.pairErrors.release();
+    await this.embedding.release();
+  }
+
+  private async encode(beforeRun: () => void): Promise<EncodedBatch[]> {
+    const data = new EncodedData(this.pipeline, this.settings.resolution, this.settings.onTruncated);
+    const batches: EncodedBatch[] = [];
+    for (const group of this.groups) batches.push(await data.encode(group, beforeRun));
+    return batches;
+  }
+}
+
+/**
+ * Whole batches of images with their first captions, in their order; within a batch no two captions say the same, and what
+ * does not fill a batch is left out.
+ */
+export function validationBatches(items: readonly CaptionedImage[], size: number): TrainingPair[][] {
+  const open: { pairs: TrainingPair[]; captions: Set<string> }[] = [];
+  const whole: TrainingPair[][] = [];
+  for (const image of items) {
+    const [caption] = image.captions;
+    const key = normalCaption(caption);
+    let batch = open.find(({ captions }) => !captions.has(key));
+    if (batch === undefined) {
+      batch = { pairs: [], captions: new Set() };
+      open.push(batch);
+    }
+    batch.pairs.push({ image, caption, view: { crop: "center" } });
+    batch.captions.add(key);
+    if (batch.pairs.length === size) {
+      open.splice(open.indexOf(batch), 1);
+      whole.push(batch.pairs);
+    }
+  }
+  if (whole.length > 0) return whole;
+  throw new InputError(
+    `validation needs a batch of ${size} images with different captions, and has ${items.length} images: give it more, or use a smaller --batch`,
+  );
+}
+
+class Mean {
+  private sum = 0;
+  private count = 0;
+
+  add(value: number): void {
+    this.sum += value;
+    this.count++;
+  }
+
+  get value(): number {
+    return this.sum / this.count;
+  }
+}
