@@ -26,7 +26,8 @@ function usualFolders(environment: NodeJS.ProcessEnv): readonly string[] {
     ...(process.platform === "win32" ? below("C:\\Program Files (x86)\\Intel", /^openvino/) : []),
     ...below("/opt/intel", /^openvino/),
   ];
-  const wheels = [python, conda, join(homedir(), ".local")].flatMap((prefix) => (prefix ? sitePackages(prefix) : []));
+  const prefixes = [python, conda, join(homedir(), ".local"), "/usr/local", "/usr"];
+  const wheels = prefixes.flatMap((prefix) => (prefix ? sitePackages(prefix) : []));
   return [
     ...archives.flatMap(archiveFolders),
     ...wheels.map((folder) => join(folder, "openvino", "libs")),
@@ -46,7 +47,10 @@ function archiveFolders(archive: string): readonly string[] {
 }
 
 function sitePackages(prefix: string): readonly string[] {
-  const versions = below(join(prefix, "lib"), /^python3/).map((folder) => join(folder, "site-packages"));
+  const versions = below(join(prefix, "lib"), /^python3/).flatMap((folder) =>
+    // Debian's name of the folder, and everyone else's.
+    ["site-packages", "dist-packages"].map((packages) => join(folder, packages)),
+  );
   return [...versions, join(prefix, "Lib", "site-packages")];
 }
 
