@@ -83,9 +83,9 @@ test("train: every option is read", async (t) => {
     objective: "score-matching",
     ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, saveEvery: 0, logEvery: 1 },
     ...{
-      engine: "auto",
+      engine: "onnxruntime",
       provider: "cpu",
-      precision: "auto",
+      precision: "fp32",
       threads: 2,
       variant: "fp16",
       tokenizer: ["a", "b"],
