@@ -49,7 +49,7 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
-  const steps = 19_000;
+  const steps = 45_000;
   const batch = 48;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
@@ -68,7 +68,7 @@ async function pretrain(): Promise<void> {
     steps,
     batch,
     nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
-    learningRate: trapezoid(1e-3, 200, 8000, steps),
+    learningRate: trapezoid(6e-4, 200, 15_000, steps),
   };
   if (options.export) await loadState(stage, folder);
   else await runStage(stage, folder, hooks);
