@@ -12,6 +12,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { messageOf } from "../../core/errors.js";
 import { writeFileAtomic } from "../../core/files.js";
 import { findOpenVino } from "../../runtime/openvino/find-library.js";
 import { type PeerCase, peerCases } from "./cases.js";
@@ -45,8 +46,13 @@ const childSchema = z.object({
   description: z.string(),
 });
 
-if (options.child !== undefined) await child(childSchema.parse(JSON.parse(options.child)));
-else await main();
+try {
+  if (options.child !== undefined) await child(childSchema.parse(JSON.parse(options.child)));
+  else await main();
+} catch (error) {
+  process.stderr.write(`bench --peer: ${messageOf(error)}\n`);
+  process.exitCode = 1;
+}
 
 /** One variant of one case, alone in this process. */
 async function child({ subject, name, results, ...files }: z.infer<typeof childSchema>): Promise<void> {
