@@ -17,6 +17,7 @@ import { autoencoderConfig, transformerConfig } from "./configs.js";
 import { writePipeline, writeTokenizers } from "./folder.js";
 import { type InitialWeight, initialWeights, normal, positionTable, zeros } from "./initial.js";
 import { encodeScenes, measureScale, scaleLatents } from "./latents.js";
+import { lessonsFrom } from "./mixture.js";
 import { Network } from "./network.js";
 import { loadState, runStage, type Stage, trapezoid } from "./stage.js";
 import { textEncoderBatch, textEncoderLoss, textEncoderNames } from "./text-encoders.js";
@@ -49,6 +50,7 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
+  const lesson = lessonsFrom(encoded.scenes);
   const steps = 45_000;
   const batch = 48;
   const ownWeights = initialWeights(3, [
@@ -67,7 +69,7 @@ async function pretrain(): Promise<void> {
     network,
     steps,
     batch,
-    nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
+    nextBatch: (random) => transformerBatch(encoded, lesson, batch, tokenizer, random),
     learningRate: trapezoid(6e-4, 200, 15_000, steps),
   };
   if (options.export) await loadState(stage, folder);
