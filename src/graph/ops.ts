@@ -102,17 +102,23 @@ export function gemm(a: Value, b: Value, bias?: Value | null, options: Partial<P
 
 /**
  * Scaled dot-product attention. query [N, Lq, heads * d], key and value [N, Lk, heads * d], optional additive
- * bias [1 or N, 1 or heads, Lq, Lk]; returns [N, Lq, heads * d]. The scale defaults to d^-1/2.
+ * bias [1 or N, 1 or heads, Lq, Lk]; returns [N, Lq, heads * d]. The scale defaults to d^-1/2. The last key and its value
+ * may stand for `lastKeyCount` equal ones.
  */
 export function attention(
   query: Value,
   key: Value,
   value: Value,
-  options: { readonly heads: number; readonly scale?: number; readonly bias?: Value | undefined },
+  options: {
+    readonly heads: number;
+    readonly scale?: number;
+    readonly bias?: Value | undefined;
+    readonly lastKeyCount?: number;
+  },
 ): Value {
-  const { heads, scale = (query.dim(-1) / heads) ** -0.5, bias } = options;
+  const { heads, scale = (query.dim(-1) / heads) ** -0.5, bias, lastKeyCount = 1 } = options;
   const inputs = bias ? [query, key, value, bias] : [query, key, value];
-  return query.graph.one("attention", inputs, { heads, scale });
+  return query.graph.one("attention", inputs, { heads, scale, lastKeyCount });
 }
 
 export interface ReduceOptions {

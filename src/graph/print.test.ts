@@ -45,7 +45,7 @@ describe("the printed graph of", () => {
 %5 = slice(%4) {axis=2 start=0 end=4} : float32[1,3,4]
 %6 = slice(%4) {axis=2 start=4 end=8} : float32[1,3,4]
 %7 = slice(%4) {axis=2 start=8 end=12} : float32[1,3,4]
-%8 = attention(%5, %6, %7) {heads=2 scale=0.5} : float32[1,3,4]
+%8 = attention(%5, %6, %7) {heads=2 scale=0.5 lastKeyCount=1} : float32[1,3,4]
 %9 = add(%0, %8) : float32[1,3,4]
 # block.mlp
 %10 = parameter() {fc.weight} : float32[4,4]

@@ -48,6 +48,12 @@ export interface MmditInputs {
   readonly timestep: Value;
   /** Text states [N, L, joint_attention_dim]. */
   readonly promptEmbeds: Value;
+  /**
+   * How many equal tokens the last of the text states stands for, 1 if left out. Text tokens have no positions, so equal ones,
+   * such as the zeros in the place of an absent encoder, stay equal in every block, and one that counts so often in the
+   * attention is the same model up to rounding.
+   */
+  readonly lastTokenCount?: number;
   /** [N, pooled_projection_dim]. */
   readonly pooled: Value;
   /** Soft tokens [N, layers, count, width], ready for the text stream; null for the plain model. */
@@ -61,7 +67,7 @@ export function mmditWidth(config: MmditConfig): number {
 
 /** The velocity [N, out_channels, h, w]. */
 export function mmdit(w: Weights, config: MmditConfig, inputs: MmditInputs): Value {
-  const { sample, softTokens } = inputs;
+  const { sample, softTokens, lastTokenCount = 1 } = inputs;
   const batch = inputs.promptEmbeds.dim(0);
   const { graph } = sample;
   const embedded = patchEmbed(w.scope("pos_embed"), config, sample);
@@ -78,7 +84,7 @@ export function mmdit(w: Weights, config: MmditConfig, inputs: MmditInputs): Val
     }
     const before = { image, context };
     const streams = graph.within(`transformer_blocks.${index}`, () =>
-      jointBlock(w.scope(`transformer_blocks.${index}`), config, index, before, conditioning),
+      jointBlock(w.scope(`transformer_blocks.${index}`), config, index, before, conditioning, lastTokenCount),
     );
     image = streams.image;
     context = streams.context;
@@ -107,7 +113,14 @@ interface Streams {
 }
 
 /** One joint block; image and text have their own weights and meet in the attention. */
-function jointBlock(w: Weights, config: MmditConfig, index: number, streams: Streams, conditioning: Value): Streams {
+function jointBlock(
+  w: Weights,
+  config: MmditConfig,
+  index: number,
+  streams: Streams,
+  conditioning: Value,
+  lastKeyCount: number,
+): Streams {
   const { graph } = conditioning;
   const last = index === config.num_layers - 1;
   const dual = config.dual_attention_layers.includes(index);
@@ -125,7 +138,7 @@ function jointBlock(w: Weights, config: MmditConfig, index: number, streams: Str
       config,
       modulate(streams.image, shift, scale),
       modulate(streams.context, contextShift, contextScale),
-      last,
+      { last, lastKeyCount },
     );
     let image = add(streams.image, mul(gate, attended.image));
     if (dual) {
@@ -141,7 +154,13 @@ function jointBlock(w: Weights, config: MmditConfig, index: number, streams: Str
   });
 }
 
-function jointAttention(w: Weights, config: MmditConfig, image: Value, context: Value, last: boolean): Streams {
+function jointAttention(
+  w: Weights,
+  config: MmditConfig,
+  image: Value,
+  context: Value,
+  { last, lastKeyCount }: { readonly last: boolean; readonly lastKeyCount: number },
+): Streams {
   const width = mmditWidth(config);
   const of = (x: Value, key: string, norm: string | null) => {
     const projected = linear(w.scope(key), x, width);
@@ -154,7 +173,7 @@ function jointAttention(w: Weights, config: MmditConfig, image: Value, context: 
     last ? imageQuery : concat([imageQuery, contextQuery], 1),
     concat([of(image, "to_k", "norm_k"), of(context, "add_k_proj", "norm_added_k")], 1),
     concat([of(image, "to_v", null), of(context, "add_v_proj", null)], 1),
-    { heads: config.num_attention_heads },
+    { heads: config.num_attention_heads, lastKeyCount },
   );
   if (last) return { image: linear(w.scope("to_out.0"), joined, width), context };
   const [imageOut, contextOut] = split(joined, 1, [image.dim(1), context.dim(1)]);

@@ -10,6 +10,7 @@ import { softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
+import { foldAbsentText } from "./absent-text.js";
 import { type Comparison, compare, limits } from "./compare.js";
 import { GoldenFile } from "./golden-file.js";
 import { type Subject, softTokensOf } from "./subject.js";
@@ -30,7 +31,10 @@ export async function* checkDenoiser(subject: Subject, golden: string): AsyncGen
       const read = (name: string) => file.tensor(prefix + name);
       const [sample, timesteps, expected] = [await read("sample"), await read("timestep"), await file.tensor(output)];
       const conditioning: Record<string, FloatTensor> = {};
-      for (const name of names) if (file.has(prefix + name)) conditioning[name] = await read(name);
+      for (const name of names) {
+        if (!file.has(prefix + name)) continue;
+        conditioning[name] = foldAbsentText(name, await read(name), pipeline.conditioningShapes[name]);
+      }
       const predictions = await Promise.all(
         Array.from(timesteps.data, (timestep, index) =>
           denoiseOne(pipeline, rows(sample, index, index + 1), timestep, textOf(conditioning, index), softTokens),

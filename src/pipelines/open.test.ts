@@ -60,7 +60,7 @@ describe("openPipeline", () => {
     }
   });
 
-  it("takes the T5 length of diffusers where none is asked for, and zeros where there is no T5", async () => {
+  it("takes the T5 length of diffusers where none is asked for, and one row of zeros for all where there is no T5", async () => {
     const long = await openPipeline(pipelineFolder("sd3"), engine);
     assert.deepEqual(long.conditioningShapes.prompt_embeds, [77 + 256, 48]);
     await edited(
@@ -68,7 +68,8 @@ describe("openPipeline", () => {
       () => changeJson(join(folder, "model_index.json"), { text_encoder_3: [null, null], tokenizer_3: [null, null] }),
       async () => {
         const pipeline = await open(folder);
-        assert.deepEqual(pipeline.conditioningShapes.prompt_embeds, [77 + 77, 48]);
+        assert.deepEqual(pipeline.conditioningShapes.prompt_embeds, [77 + 1, 48]);
+        assert.equal(pipeline.tokensAPair([16, 16, 16]), 64 + 77 + 1);
         const { conditioning } = await pipeline.encodePrompts(["a cat"]);
         assert.ok(conditioning.prompt_embeds.data.subarray(77 * 48).every((x) => x === 0));
         await pipeline.releaseEncoders();

@@ -25,6 +25,8 @@ export class Sd3Denoiser implements LatentDenoiser {
     readonly scheduler: Scheduler,
     /** Tokens of a prompt's embeddings. */
     private readonly textLength: number,
+    /** How many equal tokens the last of them stands for. */
+    private readonly lastTokenCount = 1,
   ) {
     this.latentChannels = config.in_channels;
     this.latentMultiple = config.patch_size;
@@ -50,8 +52,14 @@ export class Sd3Denoiser implements LatentDenoiser {
   denoise(graph: Graph, { sample, timestep, conditioning, softTokens }: DenoiserInputs): Value {
     const w = Weights.of(graph, this.weights);
     const { prompt_embeds: promptEmbeds, pooled } = conditioning;
-    const inputs = { sample, timestep, promptEmbeds, pooled, softTokens: softTokens?.values ?? null };
-    const velocity = mmdit(w, this.config, inputs);
+    const velocity = mmdit(w, this.config, {
+      sample,
+      timestep,
+      promptEmbeds,
+      lastTokenCount: this.lastTokenCount,
+      pooled,
+      softTokens: softTokens?.values ?? null,
+    });
     w.requireAllUsed();
     return velocity;
   }

@@ -45,13 +45,19 @@ export class Sd3TextEncoders implements TextEncoders {
     return new Sd3TextEncoders(clips, folder.components.has("text_encoder_3") ? await t5() : null, width);
   }
 
-  /** Without T5, diffusers puts as many zeros as CLIP has tokens in its place. */
   get length(): number {
-    const clipLength = this.clips[0].tokenizer.maxLength;
-    return clipLength + (this.t5?.tokenizer.maxLength ?? clipLength);
+    return this.clips[0].tokenizer.maxLength + (this.t5?.tokenizer.maxLength ?? 1);
   }
 
-  /** `prompt_embeds` [N, length, width] and `pooled` [N, both projections], as the transformer is trained to read them. */
+  /** Without T5, diffusers puts as many zeros as CLIP has tokens in its place; here one row of zeros stands for them. */
+  get lastTokenCount(): number {
+    return this.t5 === null ? this.clips[0].tokenizer.maxLength : 1;
+  }
+
+  /**
+   * `prompt_embeds` [N, length, width], of which the last row counts `lastTokenCount` times, and `pooled` [N, both projections],
+   * as the transformer is trained to read them.
+   */
   build(graph: Graph, batch: number): { prompt_embeds: Value; pooled: Value } {
     const [one, two] = this.clips.map((clip) => buildClip(graph, clip, batch));
     const penultimate = concat(
@@ -80,7 +86,7 @@ export class Sd3TextEncoders implements TextEncoders {
   }
 
   private buildT5(graph: Graph, batch: number): Value {
-    if (this.t5 === null) return constant(graph, floatTensor([batch, this.clips[0].tokenizer.maxLength, this.width]));
+    if (this.t5 === null) return constant(graph, floatTensor([batch, 1, this.width]));
     const { tokenizer, config, weights } = this.t5;
     const w = Weights.of(graph, weights);
     const states = t5Encoder(w, config, input(graph, "t5_ids", [batch, tokenizer.maxLength], "int64"));

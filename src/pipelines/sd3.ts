@@ -28,7 +28,7 @@ export async function openSd3(
   const scheduler = flowMatchEuler(schedulerConfig, join(folder.path, "scheduler", "scheduler_config.json"));
   const autoencoder = await Autoencoder.open(folder, options);
   const texts = await Sd3TextEncoders.open(folder, config.joint_attention_dim, options);
-  const denoiser = new Sd3Denoiser(engine, config, weights, scheduler, texts.length);
+  const denoiser = new Sd3Denoiser(engine, config, weights, scheduler, texts.length, texts.lastTokenCount);
   return new LatentPipeline({
     origin: folder.path,
     defaults,

@@ -37,7 +37,7 @@ export function transformerLoss(w: Weights, batch: number): Losses {
   return { loss: reduceMean(mul(difference, difference), [0, 1, 2, 3]) };
 }
 
-/** What Stable Diffusion 3 makes of both encoders' texts where T5 is absent: as many zeros behind them. */
+/** What Stable Diffusion 3 makes of both encoders' texts where T5 is absent: as many zeros behind them, folded into one. */
 function conditioning(w: Weights, batch: number) {
   const seen = encodeTexts(w, batch).map(({ states, pooled }, index) => {
     const kept = input(w.graph, `kept_${index + 1}`, [batch, 1]);
@@ -47,12 +47,12 @@ function conditioning(w: Weights, batch: number) {
     seen.map(({ states }) => states),
     2,
   );
-  const absent = constant(w.graph, floatTensor([batch, promptLength, textWidth]));
+  const absent = constant(w.graph, floatTensor([batch, 1, textWidth]));
   const pooled = concat(
     seen.map(({ pooled }) => pooled),
     1,
   );
-  return { promptEmbeds: concat([states, absent], 1), pooled };
+  return { promptEmbeds: concat([states, absent], 1), lastTokenCount: promptLength, pooled };
 }
 
 export interface EncodedScenes {

@@ -3,7 +3,7 @@
  * (onnxruntime's CPU kernel is a flash attention), and its VJP holds it for a few heads at a time.
  */
 
-import { formatShape, type Shape } from "../../core/tensor.js";
+import { type FloatTensor, floatTensor, formatShape, type Shape } from "../../core/tensor.js";
 import type { OperatorNode, Value } from "../graph.js";
 import type { Emitter } from "../onnx/emitter.js";
 import * as ops from "../ops.js";
@@ -42,7 +42,27 @@ function headsPerGroup(heads: number, bytesPerHead: number, budget: number): num
 }
 
 /**
- * With S = scale Q K^T + bias, P = softmax(S), O = P V (per head):
+ * Logarithms of how many keys each stands for, zero but for the last. A key that stands for n equal ones has log n added to its
+ * score; [Q, 1] [K, log n]^T does that inside the product, without another pass over the scores and without a bias, which
+ * onnxruntime's flash attention does not take.
+ */
+function logCounts(shape: Shape, lastKeyCount: number): FloatTensor {
+  const tensor = floatTensor(shape);
+  tensor.data[tensor.data.length - 1] = Math.log(lastKeyCount);
+  return tensor;
+}
+
+/** Q K^T of heads [N, heads, L, d], with what the last key's count adds. */
+function scoresOf(queries: Value, keys: Value, lastKeyCount: number): Value {
+  if (lastKeyCount === 1) return ops.matmul(queries, keys, { transposeB: true });
+  const { graph } = queries;
+  const beside = (x: Value, feature: Value) => ops.concat([x, ops.expand(feature, [...x.shape.slice(0, 3), 1])], 3);
+  const counts = ops.constant(graph, logCounts([keys.dim(2), 1], lastKeyCount));
+  return ops.matmul(beside(queries, ops.scalar(graph, 1)), beside(keys, counts), { transposeB: true });
+}
+
+/**
+ * With S = scale Q K^T + bias (+ log of the keys' counts), P = softmax(S), O = P V (per head):
  * dV = P^T dO; dP = dO V^T; dS = P * (dP - rowsum(dO * O)); dQ = scale dS K; dK = scale dS^T Q; dbias = dS.
  * P is computed again. What touches a large matrix is kept to the products, one softmax and one multiplication: the row sums
  * are taken off inside the product, [dO, -rowsum] [V, 1]^T, and dV and dK come out transposed, dV^T = dO^T P, since
@@ -53,7 +73,7 @@ export function attentionVjp(
   { inputs, outputs, attributes, dy, needed }: VjpContext<"attention">,
   matrixBytes = backwardMatrixBytes,
 ): (Value | null)[] {
-  const { heads, scale } = attributes;
+  const { heads, scale, lastKeyCount } = attributes;
   const [q, k, v, bias] = inputs;
   const [needsQuery, needsKey, needsValue, needsBias = false] = needed;
   if (needsValue && (needsQuery || needsKey) && q.dim(2) !== v.dim(2)) {
@@ -69,7 +89,7 @@ export function attentionVjp(
     };
     const scaledQuery = ops.mul(group(q), scale);
     const keys = splitHeads(group(k), size);
-    const scores = ops.matmul(splitHeads(scaledQuery, size), keys, { transposeB: true });
+    const scores = scoresOf(splitHeads(scaledQuery, size), keys, lastKeyCount);
     const groupBias = bias && (bias.dim(1) === 1 ? bias : ops.slice(bias, 1, head, head + size));
     const p = ops.softmax(groupBias ? ops.add(scores, groupBias) : scores);
     const parts: Value[] = [];
@@ -102,9 +122,38 @@ function requireBias(bias: TensorType, scores: Shape): void {
   if (!fits) throw new GraphError(`a bias of ${formatShape(bias.shape)} for scores of ${formatShape(scores)}`);
 }
 
+/** `x` and `constant`, expanded to `shape`, side by side. */
+function joinConstant(emitter: Emitter, x: string, constant: FloatTensor, shape: Shape, axis: number): string {
+  const expanded = emitter.node("Expand", [emitter.initializer(constant), emitter.integers(shape)]);
+  return emitter.node("Concat", [x, expanded], { axis });
+}
+
+/** onnxruntime's own operator, a flash attention on the CPU. */
+function fusedAttention(emitter: Emitter, node: OperatorNode<"attention">, names: readonly string[]): string {
+  const { heads, scale, lastKeyCount } = node.attributes;
+  const [q, k, v, bias] = names;
+  const widened = (x: string, { shape: [batch, length, width] }: Value, constant: FloatTensor) => {
+    const split = emitter.reshape(x, [batch, length, heads, width / heads]);
+    const joined = joinConstant(emitter, split, constant, [batch, length, heads, 1], 3);
+    return emitter.reshape(joined, [batch, length, width + heads]);
+  };
+  const [query, key] = node.inputs;
+  const operands =
+    lastKeyCount === 1
+      ? [q, k, v]
+      : [
+          // The operator scales the whole product.
+          widened(q, query, floatTensor([1], Float32Array.of(1 / scale))),
+          widened(k, key, logCounts([key.dim(1), 1, 1], lastKeyCount)),
+          v,
+        ];
+  const inputs = bias === undefined ? operands : [...operands, "", "", bias];
+  return emitter.node("MultiHeadAttention", inputs, { num_heads: heads, scale: { float: scale } }, "com.microsoft");
+}
+
 /** Reshape, transpose, product, softmax, product as plain ONNX nodes. */
 function explicitAttention(emitter: Emitter, node: OperatorNode<"attention">, names: readonly string[]): string {
-  const { heads, scale } = node.attributes;
+  const { heads, scale, lastKeyCount } = node.attributes;
   const [q, k, v] = node.inputs.slice(0, 3).map((value, index) => {
     const [batch, length, width] = value.shape;
     const split = emitter.reshape(names[index], [batch, length, heads, width / heads]);
@@ -112,7 +161,16 @@ function explicitAttention(emitter: Emitter, node: OperatorNode<"attention">, na
     return emitter.node("Transpose", [split], { perm: index === 1 ? [0, 2, 3, 1] : [0, 2, 1, 3] });
   });
   const scaled = emitter.node("Mul", [q, emitter.scalar(scale)]);
-  const scores = emitter.node("MatMul", [scaled, k]);
+  const [{ shape: queries }, { shape: keys }] = node.inputs;
+  const counts = logCounts([1, keys[1]], lastKeyCount);
+  const operands =
+    lastKeyCount === 1
+      ? [scaled, k]
+      : [
+          joinConstant(emitter, scaled, floatTensor([1], Float32Array.of(1)), [queries[0], heads, queries[1], 1], 3),
+          joinConstant(emitter, k, counts, [keys[0], heads, 1, keys[1]], 2),
+        ];
+  const scores = emitter.node("MatMul", operands);
   const biased = names[3] === undefined ? scores : emitter.node("Add", [scores, names[3]]);
   const merged = emitter.node("MatMul", [emitter.node("Softmax", [biased], { axis: -1 }), v]);
   return emitter.reshape(emitter.node("Transpose", [merged], { perm: [0, 2, 1, 3] }), node.outputs[0].shape);
@@ -120,12 +178,15 @@ function explicitAttention(emitter: Emitter, node: OperatorNode<"attention">, na
 
 export const attentionRules: OperatorRules<"attention"> = {
   attention: {
-    infer: (inputs, { heads }) => {
+    infer: (inputs, { heads, lastKeyCount }) => {
       const [q, k, v, bias] = inputs;
       requireFloat(...inputs);
       for (const x of [q, k, v]) requireRank(x, 3);
       if (q.shape[2] % heads !== 0 || k.shape[2] !== q.shape[2] || v.shape[2] % heads !== 0) {
         throw new GraphError(`${heads} heads do not divide these widths`);
+      }
+      if (!Number.isInteger(lastKeyCount) || lastKeyCount < 1) {
+        throw new GraphError(`the last key cannot stand for ${lastKeyCount} keys`);
       }
       if (k.shape[1] !== v.shape[1] || k.shape[0] !== q.shape[0] || v.shape[0] !== q.shape[0]) {
         throw new GraphError("batch or length of keys and values differ");
@@ -134,14 +195,8 @@ export const attentionRules: OperatorRules<"attention"> = {
       return float32([q.shape[0], q.shape[1], v.shape[2]]);
     },
     vjp: (context) => attentionVjp(context),
-    onnx: (emitter, node, names) => {
-      if (!emitter.target.fusedAttention) return [explicitAttention(emitter, node, names)];
-      const { heads, scale } = node.attributes;
-      const [q, k, v, bias] = names;
-      const inputs = bias === undefined ? [q, k, v] : [q, k, v, "", "", bias];
-      return [
-        emitter.node("MultiHeadAttention", inputs, { num_heads: heads, scale: { float: scale } }, "com.microsoft"),
-      ];
-    },
+    onnx: (emitter, node, names) => [
+      (emitter.target.fusedAttention ? fusedAttention : explicitAttention)(emitter, node, names),
+    ],
   },
 };

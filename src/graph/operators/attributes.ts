@@ -47,7 +47,8 @@ export interface OperatorAttributes {
   // products
   matmul: ProductAttributes;
   gemm: ProductAttributes;
-  attention: { readonly heads: number; readonly scale: number };
+  /** The last key counts as `lastKeyCount` equal ones. */
+  attention: { readonly heads: number; readonly scale: number; readonly lastKeyCount: number };
   // reductions
   reduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
   reduceMean: { readonly axes: readonly number[]; readonly keepDims: boolean };

@@ -44,14 +44,32 @@ export const networkCases: Cases<Names> = {
     { inputs: [any(1, 5), any(5, 1), any(1)], attributes: normal },
   ],
   attention: [
-    { inputs: [any(2, 3, 8), any(2, 5, 8), any(2, 5, 8)], attributes: { heads: 2, scale: 0.5 } },
-    { inputs: [any(1, 3, 6), any(1, 3, 6), any(1, 3, 6)], attributes: { heads: 3, scale: 2 ** -0.5 } },
-    { inputs: [any(1, 5, 3), any(1, 2, 3), any(1, 2, 3)], attributes: { heads: 1, scale: 1 } },
-    { inputs: [any(2, 3, 4), any(2, 1, 4), any(2, 1, 4)], attributes: { heads: 2, scale: 0.7 } },
-    { inputs: [any(2, 3, 4), any(2, 5, 4), any(2, 5, 4), any(2, 2, 3, 5)], attributes: { heads: 2, scale: 0.7 } },
-    { inputs: [any(2, 3, 4), any(2, 5, 4), any(2, 5, 4), any(1, 2, 3, 5)], attributes: { heads: 2, scale: 0.7 } },
-    { inputs: [any(2, 3, 4), any(2, 5, 4), any(2, 5, 4), any(2, 1, 3, 5)], attributes: { heads: 2, scale: 0.7 } },
-    { inputs: [any(2, 3, 4), any(2, 5, 4), any(2, 5, 4), any(1, 1, 3, 5)], attributes: { heads: 2, scale: 0.7 } },
+    { inputs: [any(2, 3, 8), any(2, 5, 8), any(2, 5, 8)], attributes: { heads: 2, scale: 0.5, lastKeyCount: 1 } },
+    { inputs: [any(1, 3, 6), any(1, 3, 6), any(1, 3, 6)], attributes: { heads: 3, scale: 2 ** -0.5, lastKeyCount: 1 } },
+    { inputs: [any(1, 5, 3), any(1, 2, 3), any(1, 2, 3)], attributes: { heads: 1, scale: 1, lastKeyCount: 1 } },
+    { inputs: [any(2, 3, 4), any(2, 1, 4), any(2, 1, 4)], attributes: { heads: 2, scale: 0.7, lastKeyCount: 1 } },
+    {
+      inputs: [any(2, 3, 4), any(2, 5, 4), any(2, 5, 4), any(2, 2, 3, 5)],
+      attributes: { heads: 2, scale: 0.7, lastKeyCount: 1 },
+    },
+    {
+      inputs: [any(2, 3, 4), any(2, 5, 4), any(2, 5, 4), any(1, 2, 3, 5)],
+      attributes: { heads: 2, scale: 0.7, lastKeyCount: 1 },
+    },
+    {
+      inputs: [any(2, 3, 4), any(2, 5, 4), any(2, 5, 4), any(2, 1, 3, 5)],
+      attributes: { heads: 2, scale: 0.7, lastKeyCount: 1 },
+    },
+    {
+      inputs: [any(2, 3, 4), any(2, 5, 4), any(2, 5, 4), any(1, 1, 3, 5)],
+      attributes: { heads: 2, scale: 0.7, lastKeyCount: 1 },
+    },
+    { inputs: [any(2, 3, 8), any(2, 5, 8), any(2, 5, 8)], attributes: { heads: 2, scale: 0.5, lastKeyCount: 7 } },
+    { inputs: [any(1, 3, 3), any(1, 1, 3), any(1, 1, 3)], attributes: { heads: 1, scale: 1, lastKeyCount: 2 } },
+    {
+      inputs: [any(2, 3, 4), any(2, 5, 4), any(2, 5, 4), any(1, 2, 3, 5)],
+      attributes: { heads: 2, scale: 0.7, lastKeyCount: 3 },
+    },
   ],
   layerNormalization: [
     { inputs: [any(3, 5)], attributes: { epsilon: 1e-5 } },

@@ -87,21 +87,24 @@ export const network: Evaluators<Names> = {
       return softmax(row)[index[axis]];
     }),
   ],
-  // O[n, i, h d + c] = sum over j of softmax_j(scale Q_i . K_j + bias_ij) V[n, j, h d + c], for each head h.
-  attention: ([q, k, v, bias], { heads, scale }) => {
+  // O[n, i, h d + c] = sum over j of softmax_j(scale Q_i . K_j + bias_ij) V[n, j, h d + c], for each head h; the last key and
+  // value are there `lastKeyCount` times.
+  attention: ([q, k, v, bias], { heads, scale, lastKeyCount }) => {
     const [batch, queries, width] = q.shape;
-    const keys = k.shape[1];
+    const last = k.shape[1] - 1;
+    const keys = last + lastKeyCount;
+    const stored = (j: number) => Math.min(j, last);
     const [size, valueSize] = [width / heads, v.shape[2] / heads];
     const weights = tabulate([batch, heads, queries, keys], ([n, h, i, j]) => {
-      const dot = sum(size, (c) => read(q, [n, i, h * size + c]) * read(k, [n, j, h * size + c]));
-      return scale * dot + (bias ? readBroadcast(bias, [n, h, i, j]) : 0);
+      const dot = sum(size, (c) => read(q, [n, i, h * size + c]) * read(k, [n, stored(j), h * size + c]));
+      return scale * dot + (bias ? readBroadcast(bias, [n, h, i, stored(j)]) : 0);
     });
     for (let row = 0; row < weights.data.length; row += keys) {
       weights.data.set(softmax([...weights.data.subarray(row, row + keys)]), row);
     }
     return [
       tabulate([batch, queries, v.shape[2]], ([n, i, column]) =>
-        sum(keys, (j) => read(weights, [n, Math.floor(column / valueSize), i, j]) * read(v, [n, j, column])),
+        sum(keys, (j) => read(weights, [n, Math.floor(column / valueSize), i, j]) * read(v, [n, stored(j), column])),
       ),
     ];
   },
