@@ -13,6 +13,8 @@ import { createSoftTokens } from "../../../softtokens/initial.js";
 import { requireFit, type SoftTokens } from "../../../softtokens/softtokens.js";
 import { dataFingerprint } from "../../../training/data-fingerprint.js";
 import { holdOut } from "../../../training/hold-out.js";
+import { fitRun } from "../../../training/plan/fit.js";
+import { productRate } from "../../../training/plan/time.js";
 import type { Checkpoint, Fingerprints } from "../../../training/run/checkpoint.js";
 import { RunFolder } from "../../../training/run/run-folder.js";
 import { train } from "../../../training/train.js";
@@ -25,8 +27,10 @@ import type { CommandContext } from "../../context.js";
 import { packageVersion } from "../../version.js";
 import { openTrainingData } from "../data-sets.js";
 import { openTokens, truncationWarner, withPipeline } from "../session.js";
-import { tellPlan } from "./plan.js";
+import { tellDryRun } from "./dry-run.js";
+import { chosenOf, forecast, memoryLimit, runSizes } from "./forecast.js";
 import { objectiveOf, type RunSettings, resolvedConfig, runSettings } from "./settings.js";
+import { tellChoice, tellPlan, tellTaken } from "./tell-plan.js";
 import { bestBy, TrainingRun } from "./training-run.js";
 
 export async function runTrain(options: TrainCommandOptions, context: CommandContext): Promise<void> {
@@ -36,17 +40,23 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
   await withPipeline(options, reporter, async (pipeline) => {
     const folder = new RunFolder(options.out);
     const images = pools.reduce((sum, { items }) => sum + items.length, 0);
-    const settings = runSettings(options, pipeline, images);
+    const wanted = runSettings(options, pipeline, images);
     const fingerprints = { model: await pipeline.fingerprint(), data: dataFingerprint(sets) };
     const from = options.resume ? await folder.newest((message) => reporter.warn(message)) : undefined;
     if (from !== undefined) requireSameRun(from, fingerprints, options.out);
     const softTokens = from?.softTokens ?? (await startingTokens(options, pipeline, reporter));
     requireFit(softTokens, pipeline.softTokenLayout);
+    const sizes = runSizes({ options, settings: wanted, pipeline, softTokens, pools, heldOut });
+    const fitted = fitRun(pipeline, sizes, options.chunk, memoryLimit(options));
+    const settings = options.memory === undefined ? wanted : { ...wanted, ...chosenOf(fitted) };
     const config = configOf(resolvedConfig(options, settings, pipeline, softTokens));
     if (options.dryRun) {
-      tellPlan({ settings, pipeline, softTokens, images, heldOut: heldOut.length, config: config.yaml }, reporter);
+      tellDryRun({ settings, pipeline, softTokens, images, heldOut: heldOut.length, config: config.yaml }, reporter);
+      const rate = await productRate(pipeline.engine);
+      tellPlan(await forecast({ options, settings, pipeline, softTokens, sizes, fitted, rate }), reporter);
       return;
     }
+    if (options.memory !== undefined) tellChoice(fitted, reporter);
     if (from !== undefined && from.state.step > settings.steps) {
       throw new UsageError(
         `${options.out} has ${from.state.step} steps already, which is more than --steps ${settings.steps}`,
@@ -58,7 +68,10 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
       ...{ options, settings, pipeline, softTokens, folder, fingerprints, config, validation, from, context },
     });
     try {
-      reporter.progress("steps", from?.state.step ?? 0, settings.steps);
+      const begun = from?.state.step ?? 0;
+      const rate = await productRate(pipeline.engine);
+      const planned = await forecast({ options, settings, pipeline, softTokens, sizes, fitted, rate });
+      reporter.progress("steps", begun, settings.steps);
       const hooks = {
         signal,
         onTruncated: truncationWarner(reporter),
@@ -71,6 +84,7 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
       await run.begin();
       await run.finish();
       await run.writeTokens(done);
+      await tellTaken(planned, { steps: done - begun, seconds: run.stepSeconds }, folder, reporter);
       const { tokens: file } = folder;
       reporter.event("saved", { file, steps: done }, `${file}  after ${done} steps`);
       if (done < settings.steps) {
@@ -113,7 +127,7 @@ function openValidation(
   return Validation.open(pipeline, heldOut, softTokens, {
     batch,
     resolution,
-    chunk: options.chunk ?? defaultChunk(batch, tokensAPair),
+    chunk: settings.chunk ?? defaultChunk(batch, tokensAPair),
     objective: softRepa(settings),
     onTruncated: truncationWarner(reporter),
   });

@@ -1,4 +1,4 @@
-/** @file What `--dry-run` tells: the settings as they came out, and what the run will take. */
+/** @file What `--dry-run` tells first: the settings as they came out. */
 
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
 import { describeSoftTokens } from "../../../softtokens/describe.js";
@@ -6,7 +6,7 @@ import type { SoftTokens } from "../../../softtokens/softtokens.js";
 import type { Reporter } from "../../reporter.js";
 import type { RunSettings } from "./settings.js";
 
-export interface Plan {
+export interface DryRun {
   readonly settings: RunSettings;
   readonly pipeline: DiffusionPipeline;
   readonly softTokens: SoftTokens;
@@ -16,7 +16,7 @@ export interface Plan {
   readonly config: string;
 }
 
-export function tellPlan({ settings, pipeline, softTokens, images, heldOut, config }: Plan, reporter: Reporter): void {
+export function tellDryRun({ settings, pipeline, softTokens, images, heldOut, config }: DryRun, reporter: Reporter): void {
   const { batch, steps } = settings;
   const { parameters } = describeSoftTokens(softTokens);
   const epochs = (steps * batch) / images;
