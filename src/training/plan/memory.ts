@@ -3,10 +3,10 @@
 import type { Shape } from "../../core/tensor.js";
 import { sizeOf } from "../../core/tensor.js";
 import { estimateMemory } from "../../graph/memory.js";
+import type { TrainingObjective } from "../../objectives/objective.js";
 import { pairErrorGraph } from "../../objectives/pair-errors.js";
 import type { BuiltGraph, DiffusionPipeline, SoftTokenForm } from "../../pipelines/pipeline.js";
 import { guidedDenoiserGraph } from "../../sampling/guided-denoiser.js";
-import type { TrainingObjective } from "../../objectives/objective.js";
 
 /** What decides how much memory a run takes. */
 export interface RunSizes {
@@ -57,7 +57,11 @@ const processGrowth = 90e6;
 export const defaultCacheBytes = 2 * 2 ** 30;
 
 /** Foretells the largest resident size of the process that trains; `pipeline` is open already in this one. */
-export function planMemory(pipeline: DiffusionPipeline, sizes: RunSizes, resident = process.memoryUsage().rss): MemoryPlan {
+export function planMemory(
+  pipeline: DiffusionPipeline,
+  sizes: RunSizes,
+  resident = process.memoryUsage().rss,
+): MemoryPlan {
   const graphs = graphsOf(pipeline, sizes);
   let [activations, sessions] = [0, 0];
   for (const { graph, outputs } of graphs) {

@@ -16,7 +16,10 @@ export interface DryRun {
   readonly config: string;
 }
 
-export function tellDryRun({ settings, pipeline, softTokens, images, heldOut, config }: DryRun, reporter: Reporter): void {
+export function tellDryRun(
+  { settings, pipeline, softTokens, images, heldOut, config }: DryRun,
+  reporter: Reporter,
+): void {
   const { batch, steps } = settings;
   const { parameters } = describeSoftTokens(softTokens);
   const epochs = (steps * batch) / images;

@@ -22,7 +22,7 @@ export interface Forecast {
   readonly time: TimePlan;
 }
 
-interface RunSubject {
+export interface RunSubject {
   readonly options: TrainCommandOptions;
   readonly settings: RunSettings;
   readonly pipeline: DiffusionPipeline;
@@ -38,12 +38,11 @@ export function chosenOf({ chunk, cacheBytes }: FittedRun): { readonly chunk: nu
   return { chunk, cacheBytes };
 }
 
-export function runSizes({
-  ...{ options, settings, pipeline, softTokens, pools, heldOut }
-}: RunSubject & {
-  readonly pools: readonly ImagePool[];
-  readonly heldOut: readonly CaptionedImage[];
-}): Omit<RunSizes, "chunk" | "cacheBytes"> {
+export function runSizes(
+  { options, settings, pipeline, softTokens }: RunSubject,
+  pools: readonly ImagePool[],
+  heldOut: readonly CaptionedImage[],
+): Omit<RunSizes, "chunk" | "cacheBytes"> {
   const { layers, count } = sizesOf(softTokens, "soft tokens");
   const items = pools.flatMap((pool) => pool.items);
   return {
@@ -62,13 +61,12 @@ export function runSizes({
 }
 
 /** `rate`: operations a second of this machine in plain products. */
-export function forecast({
-  ...{ options, settings, pipeline, softTokens, sizes, fitted, rate }
-}: RunSubject & {
-  readonly sizes: ReturnType<typeof runSizes>;
-  readonly fitted: FittedRun;
-  readonly rate: number;
-}): Forecast {
+export function forecast(
+  { options, settings, pipeline, softTokens }: RunSubject,
+  sizes: ReturnType<typeof runSizes>,
+  fitted: FittedRun,
+  rate: number,
+): Forecast {
   const { steps } = settings;
   const { sampleSize, heldOut } = sizes;
   const { saveEvery, keepLast, sampleEvery, samplePrompts } = options;
