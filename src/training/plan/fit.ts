@@ -23,8 +23,8 @@ export function fitRun(
   sizes: Omit<RunSizes, "chunk" | "cacheBytes">,
   given: number | undefined,
   limit: number | undefined,
+  resident = process.memoryUsage().rss,
 ): FittedRun {
-  const resident = process.memoryUsage().rss;
   const plan = (chunk: number, cacheBytes: number) => planMemory(pipeline, { ...sizes, chunk, cacheBytes }, resident);
   const side = sizes.resolution / pipeline.latentScale;
   const usual = defaultChunk(sizes.batch, pipeline.tokensAPair([pipeline.latentChannels, side, side]));

@@ -44,14 +44,16 @@ export interface MemoryPlan {
 }
 
 /**
- * What sessions were measured to take beside the values that are alive: bytes a node for onnxruntime's own graph of it, and
- * the share of values that its arena cannot give to others, since blocks of memory come in sizes of their own.
+ * What onnxruntime was measured to take of SD3-like and UNet-like graphs, with and without gradients, 20 to 310 MB each (0.8 to 1.2
+ * of what this says): its own notes of a node; a share of the values that lies idle between blocks of memory, which come in
+ * sizes of their own; and scratch memory of its kernels, packed operands and attention's rows among them.
  */
 const bytesANode = 6500;
 const arenaShare = 1.25;
+const kernelScratch = 16e6;
 
-/** What comes to a process behind the opening of a pipeline: onnxruntime's code, the kernels' scratch memory, JavaScript's own growth. */
-const processGrowth = 90e6;
+/** What comes to a process behind the opening of a pipeline: onnxruntime's code, and JavaScript's own growth. */
+const processGrowth = 50e6;
 
 /** The most that encodings in memory take where nothing is said, half for images and half for captions. */
 export const defaultCacheBytes = 2 * 2 ** 30;
@@ -64,16 +66,25 @@ export function planMemory(
 ): MemoryPlan {
   const graphs = graphsOf(pipeline, sizes);
   let [activations, sessions] = [0, 0];
-  for (const { graph, outputs } of graphs) {
-    const estimate = estimateMemory(graph, outputs);
-    activations += arenaShare * estimate.activations;
-    sessions += bytesANode * graph.nodes.length;
+  for (const graph of graphs) {
+    const needs = sessionMemory(graph);
+    activations += needs.activations;
+    sessions += needs.session;
   }
   const weights = weightBytes(graphs);
   const caches = Math.min(sizes.cacheBytes, encodingBytes(pipeline, sizes)) + validationBytes(pipeline, sizes);
   const base = resident + processGrowth;
   const total = base + weights + sessions + activations + caches;
   return { process: base, weights, sessions, activations, caches, total };
+}
+
+/** What a compiled graph takes beside its weights, in bytes: its values while it runs, and the engine's own notes of it. */
+export function sessionMemory({ graph, outputs }: BuiltGraph): {
+  readonly activations: number;
+  readonly session: number;
+} {
+  const { activations } = estimateMemory(graph, outputs);
+  return { activations: arenaShare * activations + kernelScratch, session: bytesANode * graph.nodes.length };
 }
 
 /** The graph of a training step. */
