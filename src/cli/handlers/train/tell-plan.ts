@@ -6,6 +6,7 @@ import { writeFileAtomic } from "../../../core/files.js";
 import type { FittedRun } from "../../../training/plan/fit.js";
 import type { RunFolder } from "../../../training/run/run-folder.js";
 import { formatDuration } from "../../format/number.js";
+import { formatTable } from "../../format/table.js";
 import type { Reporter } from "../../reporter.js";
 import type { Forecast } from "./forecast.js";
 
@@ -22,11 +23,12 @@ export function tellChoice({ chunk, cacheBytes, memory }: FittedRun, reporter: R
   reporter.event("memory", fields, `${pairs(chunk)} a run, ${kept}: about ${formatByteSize(memory.total)}`);
 }
 
-export function tellPlan({ chunk, steps, memory, disk, time }: Forecast, reporter: Reporter): void {
+/** `prefix` begins every line, as a comment behind a configuration. */
+export function tellPlan({ chunk, steps, memory, disk, time }: Forecast, reporter: Reporter, prefix = ""): void {
   reporter.event("forecast", { chunk, steps, memory, disk, time });
   const size = formatByteSize;
   const how = time.rate === null ? "timed on real steps" : `products at ${(time.rate / 1e9).toFixed(0)} GFLOP/s`;
-  reporter.table([
+  const lines = formatTable([
     ["", "total", "of which"],
     [
       "memory",
@@ -44,6 +46,7 @@ export function tellPlan({ chunk, steps, memory, disk, time }: Forecast, reporte
       `${steps} steps of ${formatDuration(time.secondsAStep)}, ${pairs(chunk)} a run; ${how}`,
     ],
   ]);
+  for (const line of lines) reporter.print(`${prefix}${line}`);
 }
 
 /** Compares the forecast with the run that has just ended, in a line and in the run's `plan.json`. */

@@ -31,7 +31,7 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
     if (options.dryRun) {
       const { images } = prepared;
       tellDryRun({ settings, pipeline, softTokens, images, heldOut: heldOut.length, config: config.yaml }, reporter);
-      tellPlan(await forecastOf(prepared), reporter);
+      tellPlan(await forecastOf(prepared), reporter, "# ");
       return;
     }
     if (options.memory !== undefined) tellChoice(fitted, reporter);
