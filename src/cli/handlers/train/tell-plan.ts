@@ -1,6 +1,5 @@
 /** @file How a forecast is told, and how it compares with what a run took. */
 
-import { join } from "node:path";
 import { formatByteSize } from "../../../core/byte-size.js";
 import { writeFileAtomic } from "../../../core/files.js";
 import type { FittedRun } from "../../../training/plan/fit.js";
@@ -62,10 +61,7 @@ export async function tellTaken(
   const planned = { memory: memory.total, seconds: plannedSeconds };
   const took = { memory: peak, seconds };
   const ratio = { memory: peak / memory.total, seconds: seconds / plannedSeconds };
-  await writeFileAtomic(
-    join(folder.path, "plan.json"),
-    `${JSON.stringify({ steps, planned, took, ratio }, null, 2)}\n`,
-  );
+  await writeFileAtomic(folder.plan, `${JSON.stringify({ steps, planned, took, ratio }, null, 2)}\n`);
   const memoryLine = `planned ${formatByteSize(memory.total)}, took ${formatByteSize(peak)} (${ratio.memory.toFixed(2)})`;
   const timeLine = `planned ${formatDuration(plannedSeconds)}, took ${formatDuration(seconds)} (${ratio.seconds.toFixed(2)})`;
   reporter.event("taken", { steps, planned, took, ratio }, `${memoryLine}; ${timeLine}`);
