@@ -6,6 +6,7 @@ import { dataCommand } from "./commands/data.js";
 import { demoCommand } from "./commands/demo.js";
 import { evalCommand } from "./commands/eval.js";
 import { generateCommand } from "./commands/generate.js";
+import { planCommand } from "./commands/plan.js";
 import { scoreCommand } from "./commands/score.js";
 import { tokensCommand } from "./commands/tokens.js";
 import { trainCommand } from "./commands/train.js";
@@ -15,6 +16,7 @@ import {
   runDemoCommand,
   runEval,
   runGenerate,
+  runPlan,
   runScore,
   runTrain,
 } from "./handlers/index.js";
@@ -22,6 +24,7 @@ import { createProgram, runProgram } from "./program.js";
 
 const program = createProgram([
   trainCommand(runTrain),
+  planCommand(runPlan),
   generateCommand(runGenerate),
   scoreCommand(runScore),
   evalCommand(runEval),

@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { z } from "zod";
+import { parseByteSize } from "../core/byte-size.js";
 import { UsageError } from "../core/errors.js";
 import { type CommandRun, inContext } from "./context.js";
 
@@ -58,6 +59,12 @@ export const positive: Kind<number> = {
 export const pixels: Kind<number> = whole(1, 8192);
 
 export const path: Kind<string> = same(z.string().min(1), "a path");
+
+/** A size in bytes with its unit; it stays as it was typed. */
+export const byteSize: Kind<string> = same(
+  z.string().refine((typed) => parseByteSize(typed) !== undefined),
+  "a size with its unit, such as 8GB or 6000MB",
+);
 
 /** Any text, also an empty one. */
 export const text: Kind<string> = same(z.string(), "a text");
@@ -133,7 +140,7 @@ export interface CommandParts<Raw extends { json: boolean }, Options> {
   /** Command lines shown below the help. */
   readonly examples: readonly string[];
   /** Values that hold where nothing was typed, such as those of a configuration file. */
-  readonly below?: (typed: Readonly<Record<string, unknown>>) => Promise<Partial<Raw>>;
+  readonly below?: (typed: Readonly<Record<string, unknown>>, operands: readonly string[]) => Promise<Partial<Raw>>;
   /** Checks what options say together, and looks at the files they name; `given` has the options that were typed. */
   readonly resolve: (raw: Raw, given: ReadonlySet<keyof Raw>, operands: readonly string[]) => Promise<Options>;
 }
@@ -154,14 +161,14 @@ export function defineCommand<Raw extends { json: boolean }, Options>(
   return command.action(async (first: unknown) => {
     const typed = command.opts<Record<string, unknown>>();
     await inContext(typed.json === true, async (context) => {
-      const below: Partial<Raw> = (await parts.below?.(typed)) ?? {};
+      // Commander hands the operands over in front of the options; one alone is not in a list.
+      const operands = parts.operands ? [first ?? []].flat().map(String) : [];
+      const below: Partial<Raw> = (await parts.below?.(typed, operands)) ?? {};
       const pick = (key: keyof Raw & string) =>
         typed[key] === undefined && below[key] !== undefined ? below[key] : parts.fields[key].read(typed[key]);
       // The table has one field for each property of Raw, so reading all of them makes one.
       const raw = Object.fromEntries(keys.map((key) => [key, pick(key)])) as unknown as Raw;
       const given = new Set(keys.filter((key) => typed[key] !== undefined));
-      // Commander hands the operands over in front of the options.
-      const operands = parts.operands ? (first as readonly string[]) : [];
       await run(await parts.resolve(raw, given, operands), context);
     });
   });

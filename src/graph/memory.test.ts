@@ -7,17 +7,17 @@ import * as ops from "./ops.js";
 
 const row = 4 * 100;
 
-it("frees a value behind its last reader, and lets elementwise nodes write over what they read last", () => {
+it("frees a value behind its last reader; reshapes are views", () => {
   const graph = new Graph();
   const x = ops.input(graph, "x", [100]);
   const once = ops.exp(x);
-  assert.equal(estimateMemory(graph, [ops.tanh(ops.sin(once))]).activations, row);
+  assert.equal(estimateMemory(graph, [ops.tanh(ops.sin(once))]).activations, 2 * row);
   // The transposed copy cannot lie where its operand does.
   const square = ops.input(graph, "square", [10, 10]);
   assert.equal(estimateMemory(graph, [ops.transpose(square, [1, 0])]).activations, 2 * row);
   assert.equal(estimateMemory(graph, [ops.reshape(square, [100])]).activations, row);
   // Read again by the sum, the first result has to stay.
-  assert.equal(estimateMemory(graph, [ops.add(ops.sin(once), once)]).activations, 2 * row);
+  assert.equal(estimateMemory(graph, [ops.add(ops.sin(once), once)]).activations, 3 * row);
 });
 
 it("counts outputs to the end, and nothing that the outputs do not need", () => {
@@ -26,8 +26,18 @@ it("counts outputs to the end, and nothing that the outputs do not need", () => 
   const first = ops.exp(x);
   ops.concat([first, first, first], 0);
   const wide = ops.concat([first, first], 0);
-  assert.equal(estimateMemory(graph, [first]).activations, row);
+  assert.equal(estimateMemory(graph, [first]).activations, 2 * row);
   assert.equal(estimateMemory(graph, [first, wide]).activations, 3 * row);
+});
+
+it("makes all parts of a value that is taken apart at once", () => {
+  const graph = new Graph();
+  const x = ops.input(graph, "x", [2, 100]);
+  const [first, second] = [ops.slice(x, 0, 0, 1), ops.slice(x, 0, 1, 2)];
+  const far = ops.reduceSum(ops.sin(ops.tanh(first)), [1]);
+  // The operand with both halves; or with one, where nothing reads the other.
+  assert.equal(estimateMemory(graph, [ops.add(far, ops.reduceSum(second, [1]))]).activations, 4 * row);
+  assert.equal(estimateMemory(graph, [far]).activations, 3 * row);
 });
 
 it("counts weights as they are stored", () => {

@@ -1,7 +1,7 @@
 /** @file How much memory the values of a graph need at once, foretold from their shapes. */
 
 import { type DType, sizeOf } from "../core/tensor.js";
-import type { Graph, GraphNode, Value } from "./graph.js";
+import type { Graph, GraphNode, OperatorNode, Value } from "./graph.js";
 
 /** Bytes. */
 export interface MemoryEstimate {
@@ -15,11 +15,13 @@ const bytesOf: Readonly<Record<DType, number>> = { float32: 4, float16: 2, bfloa
 
 /**
  * Follows the order in which onnxruntime runs nodes (reverse depth-first search from the outputs, later nodes first) and
- * frees each value behind its last reader; reshapes are views, and an elementwise node writes over an operand that it
- * is the last to read.
+ * frees each value behind its last reader; reshapes are views. Where shapes are hidden (runtime/model.ts) nothing is written
+ * over an operand, since onnxruntime would have to know that both are as large. Slices that take a value apart are one Split
+ * (onnxruntime fuses them): the parts come into being together.
  */
 export function estimateMemory(graph: Graph, outputs: readonly Value[]): MemoryEstimate {
   const order = executionOrder(graph, outputs);
+  const splits = wholeSplits(order);
   const buffers = new Map<Value, SharedBuffer>();
   let [alive, most, weights] = [0, 0, 0];
   const isOutput = new Set(outputs);
@@ -27,30 +29,54 @@ export function estimateMemory(graph: Graph, outputs: readonly Value[]): MemoryE
   for (const node of order) for (const input of node.inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
 
   for (const node of order) {
-    for (const [port, output] of node.outputs.entries()) {
-      if (node.op === "parameter") weights += node.attributes.stored.length;
-      const borrowed = port === 0 ? borrowedBuffer(node, output, buffers) : null;
+    const parts = splits.get(node) ?? [node];
+    // Made with the first slice.
+    if (buffers.has(node.outputs[0])) continue;
+    if (node.op === "parameter") weights += node.attributes.stored.length;
+    for (const output of parts.flatMap((part) => part.outputs)) {
+      const borrowed = node.op === "reshape" ? buffers.get(node.inputs[0]) : undefined;
       const buffer = borrowed ?? { bytes: isWeight(graph, output) ? 0 : sizeInBytes(output), readers: 0 };
       if (!borrowed) alive += buffer.bytes;
       buffer.readers += (readers.get(output) ?? 0) + (isOutput.has(output) ? 1 : 0);
       buffers.set(output, buffer);
     }
     most = Math.max(most, alive + castWeights(graph, node));
-    for (const input of node.inputs) {
-      const buffer = buffers.get(input);
+    for (const value of parts.flatMap((part) => [...part.inputs])) {
+      const buffer = buffers.get(value);
       if (!buffer) continue;
       buffer.readers--;
       if (buffer.readers === 0) alive -= buffer.bytes;
     }
-    for (const output of node.outputs) {
+    for (const output of parts.flatMap((part) => part.outputs)) {
       const buffer = buffers.get(output);
       if (buffer?.readers !== 0) continue;
       // An output that nothing reads: gone at once.
       alive -= buffer.bytes;
-      buffers.delete(output);
+      buffer.bytes = 0;
     }
   }
   return { activations: most, weights };
+}
+
+/** For each slice of a value that is taken apart completely, all slices of it. */
+function wholeSplits(order: readonly GraphNode[]): ReadonlyMap<GraphNode, readonly GraphNode[]> {
+  const bySource = new Map<Value, OperatorNode<"slice">[]>();
+  for (const node of order) {
+    if (node.op !== "slice") continue;
+    const [source] = node.inputs;
+    bySource.set(source, [...(bySource.get(source) ?? []), node]);
+  }
+  const splits = new Map<GraphNode, readonly GraphNode[]>();
+  for (const [source, slices] of bySource) {
+    const { axis } = slices[0].attributes;
+    let end = 0;
+    const ordered = [...slices].sort((a, b) => a.attributes.start - b.attributes.start);
+    for (const { attributes } of ordered) {
+      if (attributes.axis === axis && attributes.start === end) end = attributes.end;
+    }
+    if (slices.length > 1 && end === source.dim(axis)) for (const slice of slices) splits.set(slice, slices);
+  }
+  return splits;
 }
 
 /** Memory that one or several values share. */
@@ -74,44 +100,6 @@ function castWeights(graph: Graph, node: GraphNode): number {
 
 function sizeInBytes({ dtype, shape }: Value): number {
   return bytesOf[dtype] * sizeOf(shape);
-}
-
-/** The buffer that the first output takes over from an operand; null where it needs one of its own. */
-function borrowedBuffer(
-  node: GraphNode,
-  output: Value,
-  buffers: ReadonlyMap<Value, SharedBuffer>,
-): SharedBuffer | null {
-  const [first] = node.inputs;
-  switch (node.op) {
-    case "reshape":
-      return buffers.get(first) ?? null;
-    case "neg":
-    case "exp":
-    case "log":
-    case "sqrt":
-    case "reciprocal":
-    case "tanh":
-    case "sigmoid":
-    case "erf":
-    case "sin":
-    case "cos":
-    case "relu":
-    case "gelu":
-    case "softmax":
-    case "add":
-    case "sub":
-    case "mul":
-    case "div": {
-      const dying = node.inputs.find((input) => {
-        const buffer = buffers.get(input);
-        return buffer?.readers === 1 && buffer.bytes === sizeInBytes(output);
-      });
-      return (dying && buffers.get(dying)) ?? null;
-    }
-    default:
-      return null;
-  }
 }
 
 /** The nodes that `outputs` need, as onnxruntime's GraphViewer orders them. */

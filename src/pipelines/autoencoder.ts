@@ -68,6 +68,14 @@ export class Autoencoder {
     this.buildDecoder(input(new Graph(), "latents", [1, latent_channels, 2, 2]));
   }
 
+  /** Adds the encoder or the decoder of one image of `size` pixels a side. */
+  build(part: "encoder" | "decoder", graph: Graph, size: number): Value {
+    const { in_channels, latent_channels } = this.config;
+    const side = size / this.scale;
+    if (part === "encoder") return this.buildEncoder(input(graph, "x", [1, in_channels, size, size]));
+    return this.buildDecoder(input(graph, "x", [1, latent_channels, side, side]));
+  }
+
   private buildEncoder(image: Value): Value {
     const { scaling_factor, shift_factor } = this.config;
     const w = Weights.of(image.graph, this.weights);

@@ -13,11 +13,13 @@ import { weightsFingerprint } from "./fingerprint.js";
 import { conditioningInputs } from "./inputs.js";
 import type {
   BeforeRun,
+  BuiltGraph,
   Denoiser,
   DenoiserInputs,
   DiffusionPipeline,
   Family,
   FamilyDefaults,
+  PipelinePart,
   SoftTokenLayout,
 } from "./pipeline.js";
 import { SessionCache } from "./session-cache.js";
@@ -117,6 +119,17 @@ export class LatentPipeline implements DiffusionPipeline {
 
   decodeLatents(latents: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor> {
     return this.parts.autoencoder.decode(latents, this.engine, this.sessions, beforeRun);
+  }
+
+  partGraph(part: PipelinePart): BuiltGraph {
+    const graph = new Graph();
+    switch (part.kind) {
+      case "texts":
+        return { graph, outputs: Object.values(this.parts.texts.build(graph, part.prompts)) };
+      case "encoder":
+      case "decoder":
+        return { graph, outputs: [this.parts.autoencoder.build(part.kind, graph, part.size)] };
+    }
   }
 
   releaseEncoders(): Promise<void> {

@@ -108,6 +108,18 @@ export interface FamilyDefaults {
   readonly initialTokens: "noise" | "empty-prompt";
 }
 
+/** A graph as it is handed to the engine. */
+export interface BuiltGraph {
+  readonly graph: Graph;
+  readonly outputs: readonly Value[];
+}
+
+/** A network of a pipeline beside its denoiser, at the size that it is run at. */
+export type PipelinePart =
+  | { readonly kind: "texts"; readonly prompts: number }
+  /** Pixels a side. */
+  | { readonly kind: "encoder" | "decoder"; readonly size: number };
+
 /** Called before every run of a network, so that long work can be stopped: it may throw. */
 export type BeforeRun = () => void;
 
@@ -135,6 +147,8 @@ export interface DiffusionPipeline extends Denoiser {
   encodeImages(images: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor>;
   /** Scaled latents to images in -1..1 (not clamped). */
   decodeLatents(latents: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor>;
+  /** What a part would be compiled from, to foretell what it takes; it is not run. */
+  partGraph(part: PipelinePart): BuiltGraph;
   /** Frees the sessions that encode prompts and images; they come back when they are needed. */
   releaseEncoders(): Promise<void>;
 }

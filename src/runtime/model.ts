@@ -23,4 +23,9 @@ export interface Target {
   readonly fusedAttention: boolean;
   /** LayerNormalization gives its third output, the inverse deviation. */
   readonly layerNormStatistics: boolean;
+  /**
+   * Shapes of reshapes are to be values that a caller might override. onnxruntime hands a freed buffer on to the next tensor of
+   * the same known shape and keeps it until that one is gone: known shapes cost a training graph two to three times the memory.
+   */
+  readonly hiddenShapes: boolean;
 }

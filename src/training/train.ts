@@ -33,6 +33,8 @@ export interface TrainSettings {
   readonly augmentation?: Augmentation;
   /** Pairs a run of the graph; undefined picks by size. */
   readonly chunk: number | undefined;
+  /** Most bytes of encodings that are kept in memory (default: that of `EncodedData`). */
+  readonly cacheBytes?: number;
 }
 
 /** What a finished step tells. */
@@ -76,7 +78,7 @@ export async function train(
   const { batch, resolution, learningRate, weightDecay, seed, augmentation } = settings;
   const random = from === undefined ? new Generator(seed) : Generator.fromState(from.random);
   const sampler = new BatchSampler(pools, { size: batch, seed, ...(augmentation && { augmentation }) }, from?.sampler);
-  const data = new EncodedData(pipeline, resolution, hooks.onTruncated ?? (() => {}));
+  const data = new EncodedData(pipeline, resolution, hooks.onTruncated ?? (() => {}), settings.cacheBytes);
   const side = resolution / pipeline.latentScale;
   const latentShape = [pipeline.latentChannels, side, side];
   const chunk = settings.chunk ?? defaultChunk(batch, pipeline.tokensAPair(latentShape));

@@ -12,6 +12,7 @@ import {
   stages,
 } from "../common.js";
 import {
+  byteSize,
   choice,
   defaulted,
   type FieldsOf,
@@ -85,8 +86,10 @@ export interface RawTrainOptions extends ModelFileOptions, MachineOptions {
   readonly resolution: number | undefined;
   /** Length of T5 text; the family's default where undefined. */
   readonly maxSequenceLength: number | undefined;
-  /** Image-caption pairs a run of the denoiser; chosen by memory where undefined. */
+  /** Image-caption pairs a run of the denoiser; by its size, or by `memory`, where undefined. */
   readonly chunk: number | undefined;
+  /** Most memory the run may take, such as 8GB; it then chooses its chunk and its caches by itself. */
+  readonly memory: string | undefined;
 
   /** Images kept back from training; 0 for none. */
   readonly holdOut: number;
@@ -183,7 +186,8 @@ export function trainFields(): FieldsOf<RawTrainOptions> {
       flip: flag("--flip", "mirror half; not if captions say left or right"),
       resolution: optional("--resolution <n>", "image size (default: the model's)", pixels),
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
-      chunk: optional("--chunk <n>", "pairs a run (default: by memory)", whole(1)),
+      chunk: optional("--chunk <n>", "pairs a run (default: by size)", whole(1)),
+      memory: optional("--memory <size>", "stay below, such as 8GB; chooses --chunk", byteSize),
     }),
     ...under("Validation", {
       holdOut: defaulted("--hold-out <n>", "images kept back to measure by", whole(0), 0),

@@ -41,6 +41,7 @@ test("train: defaults", async (t) => {
     resolution: undefined,
     maxSequenceLength: undefined,
     chunk: undefined,
+    memory: undefined,
     saveEvery: 500,
     logEvery: 10,
     ...machine,
@@ -51,7 +52,7 @@ test("train: every option is read", async (t) => {
   const out = join(await temporaryFolder(t), "run");
   const typed = `--model m --data d --data e=.5 f --crop random --flip --skip-unusable --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
     --batch 8 --lr 2e-3 --weight-decay 0 --restart-period 3 --scheduler-every 4 --min-lr .5e-5 --seed 9
-    --objective score-matching --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --save-every 0
+    --objective score-matching --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --memory 8GB --save-every 0
     --hold-out 8 --validate-every 3 --sample-prompt a_cat --sample-prompt a_dog --sample-every 5 --sample-seed 6
     --sample-steps 3 --sample-guidance 2 --sample-size 64 --keep-last 0 --best rank1 --tensorboard
     --log-every 1 --engine onnxruntime --precision fp32 --provider cpu --threads 2 --variant fp16 --tokenizer a
@@ -81,7 +82,7 @@ test("train: every option is read", async (t) => {
     },
     ...{ restartPeriod: 3, schedulerEvery: 4, minLr: 5e-6, seed: 9, temperature: 0.1, scale: 2, dweight: 10 },
     objective: "score-matching",
-    ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, saveEvery: 0, logEvery: 1 },
+    ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, memory: "8GB", saveEvery: 0, logEvery: 1 },
     ...{
       engine: "onnxruntime",
       provider: "cpu",
@@ -143,6 +144,7 @@ test("train: values out of range and combinations that make no sense are wrong u
     ["--preset flux", /^2 --preset must be one of sd3, sd15, sdxl, not "flux"$/],
     ["--init-tokens t --layers 5", /^2 --layers cannot be chosen with --init-tokens/],
     ["--chunk", /^2 option '--chunk <n>' argument missing$/],
+    ["--memory 8", /^2 --memory must be a size with its unit, such as 8GB or 6000MB, not "8"$/],
     ["--foo", /^2 unknown option '--foo'$/],
     ["--tempertaure 1", /^2 unknown option '--tempertaure' \(Did you mean --temperature\?\)$/],
     ["stray", /^2 too many arguments for 'train'/],

@@ -6,7 +6,7 @@ import { InputError, UsageError } from "../../core/errors.js";
 import { readListFile } from "../../data/text-file.js";
 import { readConfigFile } from "../config/config-file.js";
 import type { CommandRun } from "../context.js";
-import { defineCommand } from "../options.js";
+import { defineCommand, type FieldsOf } from "../options.js";
 import { requireRunFolder } from "../outputs.js";
 import { readWeightedPath, type WeightedPath } from "../weighted-path.js";
 import { commandOnly, type RawTrainOptions, trainFields } from "./train-options.js";
@@ -43,39 +43,45 @@ export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
         "softrepa train --resume runs/photos --steps 8000",
       ],
       below: (typed) => settingsBelow(fields, typed),
-      resolve: async (raw, given) => {
-        const chosen = layout.find((name) => given.has(name));
-        if (raw.initTokens !== undefined && chosen) {
-          throw new UsageError(`--${chosen} cannot be chosen with --init-tokens, whose file says it`);
-        }
-        if (raw.steps !== undefined && raw.epochs !== undefined) {
-          throw new UsageError("--steps and --epochs exclude each other");
-        }
-        if (raw.minLr > raw.lr) throw new UsageError(`--min-lr ${raw.minLr} is above --lr ${raw.lr}`);
-        if (raw.holdOut > 0 && raw.validation !== undefined) {
-          throw new UsageError("--hold-out and --validation exclude each other");
-        }
-        if (raw.validateEvery !== undefined && raw.holdOut === 0 && raw.validation === undefined) {
-          throw new UsageError("--validate-every needs --hold-out or --validation");
-        }
-        const data = await Promise.all(raw.data.map((one) => (typeof one === "string" ? readWeightedPath(one) : one)));
-        if (data.length === 0) throw new UsageError("required option '--data <path...>' not specified");
-        const { resume, samplePrompt, samplePrompts, ...options } = raw;
-        if (resume === undefined) await requireRunFolder(raw.out, raw.force || raw.dryRun);
-        const prompts = await readPrompts(samplePrompt, samplePrompts);
-        if (raw.sampleEvery !== undefined && prompts.length === 0) {
-          throw new UsageError("--sample-every needs --sample-prompt or --sample-prompts");
-        }
-        return { ...options, data, resume: resume !== undefined, samplePrompts: prompts };
-      },
+      resolve: resolveTrain,
     },
     run,
   );
 }
 
+/** Checks what the options say together. */
+export async function resolveTrain(
+  raw: RawTrainOptions,
+  given: ReadonlySet<keyof RawTrainOptions>,
+): Promise<TrainCommandOptions> {
+  const chosen = layout.find((name) => given.has(name));
+  if (raw.initTokens !== undefined && chosen) {
+    throw new UsageError(`--${chosen} cannot be chosen with --init-tokens, whose file says it`);
+  }
+  if (raw.steps !== undefined && raw.epochs !== undefined) {
+    throw new UsageError("--steps and --epochs exclude each other");
+  }
+  if (raw.minLr > raw.lr) throw new UsageError(`--min-lr ${raw.minLr} is above --lr ${raw.lr}`);
+  if (raw.holdOut > 0 && raw.validation !== undefined) {
+    throw new UsageError("--hold-out and --validation exclude each other");
+  }
+  if (raw.validateEvery !== undefined && raw.holdOut === 0 && raw.validation === undefined) {
+    throw new UsageError("--validate-every needs --hold-out or --validation");
+  }
+  const data = await Promise.all(raw.data.map((one) => (typeof one === "string" ? readWeightedPath(one) : one)));
+  if (data.length === 0) throw new UsageError("required option '--data <path...>' not specified");
+  const { resume, samplePrompt, samplePrompts, ...options } = raw;
+  if (resume === undefined) await requireRunFolder(raw.out, raw.force || raw.dryRun);
+  const prompts = await readPrompts(samplePrompt, samplePrompts);
+  if (raw.sampleEvery !== undefined && prompts.length === 0) {
+    throw new UsageError("--sample-every needs --sample-prompt or --sample-prompts");
+  }
+  return { ...options, data, resume: resume !== undefined, samplePrompts: prompts };
+}
+
 /** A configuration file over a preset. Of steps and epochs the one that is said nearer to the command line holds. */
-async function settingsBelow(
-  fields: ReturnType<typeof trainFields>,
+export async function settingsBelow(
+  fields: FieldsOf<RawTrainOptions>,
   typed: Readonly<Record<string, unknown>>,
 ): Promise<Partial<RawTrainOptions>> {
   const file = await fileOf(typed);

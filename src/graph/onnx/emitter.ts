@@ -48,6 +48,8 @@ export class Emitter {
   readonly nodeProtos: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
   readonly externals: ExternalInitializer[] = [];
+  /** Of the initializers, those that are inputs too: a caller could give another value, so that nothing is derived from them. */
+  readonly overridable: TensorProto[] = [];
   private readonly names = new Map<string, string>();
   private counter = 0;
 
@@ -97,7 +99,18 @@ export class Emitter {
   }
 
   reshape(x: string, shape: Shape): string {
-    return this.node("Reshape", [x, this.integers(shape)]);
+    return this.node("Reshape", [x, this.target.hiddenShapes ? this.hidden(shape) : this.integers(shape)]);
+  }
+
+  /** A list of int64 that is constant, but not to be relied on. */
+  private hidden(shape: Shape): string {
+    const key = `hidden${shape}`;
+    const known = this.names.get(key);
+    if (known !== undefined) return known;
+    const { name, proto } = this.append(intTensor([shape.length], shape));
+    this.names.set(key, name);
+    this.overridable.push(proto);
+    return name;
   }
 
   /** Transpose of the last two axes; onnxruntime's CPU provider fuses it into the product that follows. */
@@ -113,17 +126,22 @@ export class Emitter {
     const key = bytes.length <= 64 ? `${tensor.dtype}[${tensor.shape}]${bytes}` : null;
     const known = key === null ? undefined : this.names.get(key);
     if (known !== undefined) return known;
-    const name = `c${this.counter++}`;
+    const { name } = this.append(tensor);
     if (key !== null) this.names.set(key, name);
-    this.initializers.push(
-      create(TensorProtoSchema, {
-        name,
-        dims: tensor.shape.map(BigInt),
-        dataType: onnxDataType[tensor.dtype],
-        rawData: new Uint8Array(bytes),
-      }),
-    );
     return name;
+  }
+
+  private append({ dtype, shape, data }: Tensor): { readonly name: string; readonly proto: TensorProto } {
+    const name = `c${this.counter++}`;
+    const rawData = new Uint8Array(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    const proto = create(TensorProtoSchema, {
+      name,
+      dims: shape.map(BigInt),
+      dataType: onnxDataType[dtype],
+      rawData,
+    });
+    this.initializers.push(proto);
+    return { name, proto };
   }
 
   /** A weight that stays in its file. */

@@ -7,6 +7,7 @@ import {
   ModelProtoSchema,
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
+  type TensorProto,
   TensorShapeProto_DimensionSchema,
   TensorShapeProtoSchema,
   TypeProto_TensorSchema,
@@ -45,7 +46,7 @@ export function writeOnnx(graph: Graph, outputs: Readonly<Record<string, Value>>
       name: "softrepa",
       node: emitter.nodeProtos,
       initializer: [...emitter.initializers, ...emitter.externals.map(({ proto }) => proto)],
-      input: inputSpecs.map(valueInfo),
+      input: [...inputSpecs, ...emitter.overridable.map(specOf)].map(valueInfo),
       output: outputSpecs.map(valueInfo),
     }),
   });
@@ -118,6 +119,11 @@ function nameOf(names: ReadonlyMap<Value, string>, value: Value): string {
   const name = names.get(value);
   if (name === undefined) throw new GraphError(`value %${value.id} is read but never computed`);
   return name;
+}
+
+/** A hidden shape as an input; nobody feeds it. */
+function specOf({ name, dims }: TensorProto): TensorSpec {
+  return { name, dtype: "int64", shape: dims.map(Number) };
 }
 
 function valueInfo({ name, dtype, shape }: TensorSpec) {

@@ -10,12 +10,12 @@ import type { WorkerSettings } from "./session-options.js";
 function targetOf(provider: Provider): Target {
   switch (provider) {
     case "cpu":
-      return { fusedAttention: true, layerNormStatistics: true };
+      return { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true };
     case "webgpu":
     case "cuda":
     case "dml":
     case "coreml":
-      return { fusedAttention: false, layerNormStatistics: false };
+      return { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false };
     default:
       return unreachable(provider);
   }

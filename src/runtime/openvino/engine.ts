@@ -11,7 +11,7 @@ export class OpenVinoEngine extends WorkerEngine {
     readonly version: string,
     settings: WorkerSettings,
   ) {
-    const target = { fusedAttention: false, layerNormStatistics: false };
+    const target = { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false };
     const description = { library: "openvino", provider: "cpu", precision: settings.precision, target } as const;
     super(description, new URL("./worker.js", import.meta.url), settings);
   }

@@ -31,6 +31,8 @@ export class RunFolder {
   readonly config: string;
   readonly log: string;
   readonly tokens: string;
+  /** What was foretold of the run, and what it took. */
+  readonly plan: string;
   readonly samples: string;
   private readonly checkpoints: string;
 
@@ -38,6 +40,7 @@ export class RunFolder {
     this.config = join(path, "config.yaml");
     this.log = join(path, "log.jsonl");
     this.tokens = join(path, "tokens.safetensors");
+    this.plan = join(path, "plan.json");
     this.samples = join(path, "samples");
     this.checkpoints = join(path, "checkpoints");
   }
@@ -49,7 +52,7 @@ export class RunFolder {
     for (const name of await namesIn(this.samples)) {
       if (/^step-\d{6,}-p\d+-s\d+\.png$/.test(name)) await rm(join(this.samples, name));
     }
-    for (const file of [this.log, this.tokens]) await rm(file, { force: true });
+    for (const file of [this.log, this.tokens, this.plan]) await rm(file, { force: true });
     await this.sweep();
   }
 

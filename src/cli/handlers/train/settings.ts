@@ -80,6 +80,8 @@ export function resolvedConfig(
     samplePrompt: samplePrompts,
     steps: settings.steps,
     resolution: settings.resolution,
+    // Chosen by what this machine had to give; elsewhere it would change the last bits.
+    chunk: options.memory === undefined ? options.chunk : settings.chunk,
     dweight: settings.dweight,
     engine: library,
     provider,

@@ -41,6 +41,7 @@ describe("softrepa train", () => {
       "config.schema.json",
       "config.yaml",
       "log.jsonl",
+      "plan.json",
       "tokens.safetensors",
     ]);
     const config = parse(await readFile(at("a", "config.yaml"), "utf8"));

@@ -1,20 +1,13 @@
 /** @file `softrepa train`: what it does. */
 
 import { join } from "node:path";
-import { InputError, InterruptedError, UsageError } from "../../../core/errors.js";
-import { Generator } from "../../../core/random.js";
+import { InterruptedError, UsageError } from "../../../core/errors.js";
 import type { CaptionedImage } from "../../../data/captioned-image.js";
-import { openDataSet } from "../../../data/data-set.js";
-import { type ImagePool, mixPools } from "../../../data/mixture.js";
 import { defaultChunk } from "../../../objectives/chunk.js";
 import { softRepa } from "../../../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
-import { createSoftTokens } from "../../../softtokens/initial.js";
-import { requireFit, type SoftTokens } from "../../../softtokens/softtokens.js";
-import { dataFingerprint } from "../../../training/data-fingerprint.js";
-import { holdOut } from "../../../training/hold-out.js";
-import type { Checkpoint, Fingerprints } from "../../../training/run/checkpoint.js";
-import { RunFolder } from "../../../training/run/run-folder.js";
+import type { SoftTokens } from "../../../softtokens/softtokens.js";
+import type { RunFolder } from "../../../training/run/run-folder.js";
 import { train } from "../../../training/train.js";
 import { Validation } from "../../../training/validation.js";
 import type { TrainCommandOptions } from "../../commands/train.js";
@@ -23,42 +16,39 @@ import { configSchema } from "../../config/config-schema.js";
 import { type ConfigValues, configText } from "../../config/write-config.js";
 import type { CommandContext } from "../../context.js";
 import { packageVersion } from "../../version.js";
-import { openTrainingData } from "../data-sets.js";
-import { openTokens, truncationWarner, withPipeline } from "../session.js";
-import { tellPlan } from "./plan.js";
-import { objectiveOf, type RunSettings, resolvedConfig, runSettings } from "./settings.js";
+import { truncationWarner } from "../session.js";
+import { tellDryRun } from "./dry-run.js";
+import { forecastOf, withPreparedRun } from "./prepare.js";
+import { objectiveOf, type RunSettings, resolvedConfig } from "./settings.js";
+import { tellChoice, tellPlan, tellTaken } from "./tell-plan.js";
 import { bestBy, TrainingRun } from "./training-run.js";
 
 export async function runTrain(options: TrainCommandOptions, context: CommandContext): Promise<void> {
   const { reporter, signal } = context;
-  const sets = await openTrainingData(options, context);
-  const { pools, heldOut } = await dataOf(options, mixPools(sets));
-  await withPipeline(options, reporter, async (pipeline) => {
-    const folder = new RunFolder(options.out);
-    const images = pools.reduce((sum, { items }) => sum + items.length, 0);
-    const settings = runSettings(options, pipeline, images);
-    const fingerprints = { model: await pipeline.fingerprint(), data: dataFingerprint(sets) };
-    const from = options.resume ? await folder.newest((message) => reporter.warn(message)) : undefined;
-    if (from !== undefined) requireSameRun(from, fingerprints, options.out);
-    const softTokens = from?.softTokens ?? (await startingTokens(options, pipeline, reporter));
-    requireFit(softTokens, pipeline.softTokenLayout);
+  await withPreparedRun(options, context, async (prepared) => {
+    const { pipeline, settings, softTokens, from, heldOut, pools, fingerprints, folder, fitted } = prepared;
     const config = configOf(resolvedConfig(options, settings, pipeline, softTokens));
     if (options.dryRun) {
-      tellPlan({ settings, pipeline, softTokens, images, heldOut: heldOut.length, config: config.yaml }, reporter);
+      const { images } = prepared;
+      tellDryRun({ settings, pipeline, softTokens, images, heldOut: heldOut.length, config: config.yaml }, reporter);
+      tellPlan(await forecastOf(prepared), reporter, "# ");
       return;
     }
+    if (options.memory !== undefined) tellChoice(fitted, reporter);
     if (from !== undefined && from.state.step > settings.steps) {
       throw new UsageError(
         `${options.out} has ${from.state.step} steps already, which is more than --steps ${settings.steps}`,
       );
     }
     const validation =
-      heldOut.length === 0 ? null : await openValidation(options, settings, pipeline, heldOut, softTokens, context);
+      heldOut.length === 0 ? null : await openValidation(settings, pipeline, heldOut, softTokens, context);
     const run = new TrainingRun({
       ...{ options, settings, pipeline, softTokens, folder, fingerprints, config, validation, from, context },
     });
     try {
-      reporter.progress("steps", from?.state.step ?? 0, settings.steps);
+      const begun = from?.state.step ?? 0;
+      const planned = await forecastOf(prepared);
+      reporter.progress("steps", begun, settings.steps);
       const hooks = {
         signal,
         onTruncated: truncationWarner(reporter),
@@ -71,6 +61,7 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
       await run.begin();
       await run.finish();
       await run.writeTokens(done);
+      await tellTaken(planned, { steps: done - begun, seconds: run.stepSeconds }, folder, reporter);
       const { tokens: file } = folder;
       reporter.event("saved", { file, steps: done }, `${file}  after ${done} steps`);
       if (done < settings.steps) {
@@ -90,17 +81,7 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
   });
 }
 
-/** What is trained on, and what it is measured by. */
-async function dataOf(
-  { holdOut: count, validation, seed }: TrainCommandOptions,
-  pools: readonly ImagePool[],
-): Promise<{ readonly pools: readonly ImagePool[]; readonly heldOut: readonly CaptionedImage[] }> {
-  if (count > 0) return holdOut(pools, count, seed);
-  return { pools, heldOut: validation === undefined ? [] : (await openDataSet(validation)).items };
-}
-
 function openValidation(
-  options: TrainCommandOptions,
   settings: RunSettings,
   pipeline: DiffusionPipeline,
   heldOut: readonly CaptionedImage[],
@@ -113,35 +94,10 @@ function openValidation(
   return Validation.open(pipeline, heldOut, softTokens, {
     batch,
     resolution,
-    chunk: options.chunk ?? defaultChunk(batch, tokensAPair),
+    chunk: settings.chunk ?? defaultChunk(batch, tokensAPair),
     objective: softRepa(settings),
     onTruncated: truncationWarner(reporter),
   });
-}
-
-async function startingTokens(
-  options: TrainCommandOptions,
-  pipeline: DiffusionPipeline,
-  reporter: CommandContext["reporter"],
-): Promise<SoftTokens> {
-  const given = await openTokens(options.initTokens, pipeline, options.force, reporter);
-  if (given !== null) return given;
-  const { layers, tokens: count, buckets, width, stages, seed } = options;
-  const sizes = { layers: layers ?? pipeline.defaults.layers, count, buckets, width, stages };
-  return createSoftTokens(pipeline, sizes, new Generator(seed));
-}
-
-function requireSameRun({ fingerprints }: Checkpoint, now: Fingerprints, out: string): void {
-  if (fingerprints.model !== now.model) {
-    throw new InputError(
-      `${out} was begun with another model than ${join(out, "config.yaml")} names now; it cannot go on`,
-    );
-  }
-  if (fingerprints.data !== now.data) {
-    throw new InputError(
-      `${out} was begun with other data: images or captions have been added, removed, renamed or changed since; it cannot go on`,
-    );
-  }
 }
 
 function configOf(values: ConfigValues<RawTrainOptions>): { readonly yaml: string; readonly schema: string } {

@@ -53,6 +53,7 @@ export class TrainingRun {
   private warned = false;
   private begun = false;
   private stepBegan = performance.now();
+  private seconds = 0;
   /** The last finished step of this call, and the last that is saved. */
   private last: TrainingState | undefined;
   private metrics: Checkpoint["metrics"] = {};
@@ -90,7 +91,9 @@ export class TrainingRun {
 
   async afterStep(step: TrainStep, state: TrainingState): Promise<void> {
     const { options, settings, context } = this.parts;
-    this.throughput.add((performance.now() - this.stepBegan) / 1000);
+    const seconds = (performance.now() - this.stepBegan) / 1000;
+    this.throughput.add(seconds);
+    this.seconds += seconds;
     this.last = state;
     this.metrics = {};
     await this.log.append({ ...step });
@@ -104,6 +107,11 @@ export class TrainingRun {
     const due = options.saveEvery > 0 && step.step % options.saveEvery === 0;
     if (due || step.step === settings.steps || context.signal.aborted) await this.save(state);
     this.stepBegan = performance.now();
+  }
+
+  /** Spent in steps of this call, without what was measured and drawn in between. */
+  get stepSeconds(): number {
+    return this.seconds;
   }
 
   /** Saves the last finished step if it is not saved yet. */

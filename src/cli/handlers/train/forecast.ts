@@ -1,0 +1,81 @@
+/** @file What a run will take, put together from its options, its model and its data. */
+
+import { parseByteSize } from "../../../core/byte-size.js";
+import type { CaptionedImage } from "../../../data/captioned-image.js";
+import type { ImagePool } from "../../../data/mixture.js";
+import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
+import { describeSoftTokens } from "../../../softtokens/describe.js";
+import { type SoftTokens, sizesOf, stagesOf } from "../../../softtokens/softtokens.js";
+import { type DiskPlan, planDisk } from "../../../training/plan/disk.js";
+import type { FittedRun } from "../../../training/plan/fit.js";
+import type { MemoryPlan, RunSizes } from "../../../training/plan/memory.js";
+import { planTime, type TimePlan } from "../../../training/plan/time.js";
+import type { TrainCommandOptions } from "../../commands/train.js";
+import { objectiveOf, type RunSettings } from "./settings.js";
+
+/** What a run was foretold to take. */
+export interface Forecast {
+  readonly chunk: number;
+  readonly steps: number;
+  readonly memory: MemoryPlan;
+  readonly disk: DiskPlan;
+  readonly time: TimePlan;
+}
+
+export interface RunSubject {
+  readonly options: TrainCommandOptions;
+  readonly settings: RunSettings;
+  readonly pipeline: DiffusionPipeline;
+  readonly softTokens: SoftTokens;
+}
+
+export function memoryLimit({ memory }: TrainCommandOptions): number | undefined {
+  return memory === undefined ? undefined : parseByteSize(memory);
+}
+
+/** The settings that a limit of memory decides. */
+export function chosenOf({ chunk, cacheBytes }: FittedRun): { readonly chunk: number; readonly cacheBytes: number } {
+  return { chunk, cacheBytes };
+}
+
+export function runSizes(
+  { options, settings, pipeline, softTokens }: RunSubject,
+  pools: readonly ImagePool[],
+  heldOut: readonly CaptionedImage[],
+): Omit<RunSizes, "chunk" | "cacheBytes"> {
+  const { layers, count } = sizesOf(softTokens, "soft tokens");
+  const items = pools.flatMap((pool) => pool.items);
+  return {
+    objective: objectiveOf(options, settings).kind,
+    batch: settings.batch,
+    resolution: settings.resolution,
+    softTokens: {
+      shape: [layers, count, pipeline.softTokenLayout.projectedWidth],
+      stages: stagesOf(softTokens, pipeline.softTokenLayout),
+    },
+    heldOut: heldOut.length,
+    sampleSize: options.samplePrompts.length === 0 ? null : (options.sampleSize ?? pipeline.defaultSize),
+    images: items.length,
+    captions: new Set(items.flatMap(({ captions }) => captions)).size,
+  };
+}
+
+/** `rate`: operations a second of this machine in plain products. */
+export function forecast(
+  { options, settings, pipeline, softTokens }: RunSubject,
+  sizes: ReturnType<typeof runSizes>,
+  fitted: FittedRun,
+  rate: number,
+): Forecast {
+  const { steps } = settings;
+  const { sampleSize, heldOut } = sizes;
+  const { saveEvery, keepLast, sampleEvery, samplePrompts } = options;
+  const every = sampleEvery ?? (saveEvery || steps);
+  const disk = planDisk({
+    ...{ steps, saveEvery, keepLast, best: heldOut > 0 },
+    parameters: describeSoftTokens(softTokens).parameters,
+    samples: sampleSize === null ? null : { prompts: samplePrompts.length, every, size: sampleSize },
+  });
+  const time = planTime(pipeline, { ...sizes, chunk: fitted.chunk, cacheBytes: fitted.cacheBytes }, steps, rate);
+  return { chunk: fitted.chunk, steps, memory: fitted.memory, disk, time };
+}

@@ -1,0 +1,28 @@
+/** @file Sizes in bytes as people write them: `8GB`, `6000MB`. */
+
+/** Decimal as on the labels of memory and disks, and the binary units that systems count in. */
+const units: Readonly<Record<string, number>> = {
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+  TIB: 2 ** 40,
+};
+
+/** Bytes of a number with its unit, such as `8GB` or `1.5 GiB`; undefined for anything else. */
+export function parseByteSize(text: string): number | undefined {
+  const found = /^(\d+(?:\.\d+)?) ?([kmgt]i?b)$/i.exec(text);
+  if (found === null) return undefined;
+  const bytes = Math.round(Number(found[1]) * units[found[2].toUpperCase()]);
+  return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+/** `2.1 GB`, `640 MB`, `3 KB`. */
+export function formatByteSize(bytes: number): string {
+  if (bytes < 999.5e3) return `${Math.ceil(bytes / 1e3)} KB`;
+  if (bytes < 999.5e6) return `${(bytes / 1e6).toFixed(bytes < 10e6 ? 1 : 0)} MB`;
+  return bytes < 999.5e9 ? `${(bytes / 1e9).toFixed(bytes < 100e9 ? 1 : 0)} GB` : `${(bytes / 1e12).toFixed(1)} TB`;
+}

@@ -1,0 +1,157 @@
+/** @file How much memory a training run will take, foretold from its graphs before any of them is compiled. */
+
+import type { Shape } from "../../core/tensor.js";
+import { sizeOf } from "../../core/tensor.js";
+import { estimateMemory } from "../../graph/memory.js";
+import type { TrainingObjective } from "../../objectives/objective.js";
+import { pairErrorGraph } from "../../objectives/pair-errors.js";
+import type { BuiltGraph, DiffusionPipeline, SoftTokenForm } from "../../pipelines/pipeline.js";
+import { guidedDenoiserGraph } from "../../sampling/guided-denoiser.js";
+
+/** What decides how much memory a run takes. */
+export interface RunSizes {
+  readonly objective: TrainingObjective["kind"];
+  /** Images a step, and pairs a run of the graph. */
+  readonly batch: number;
+  readonly chunk: number;
+  /** Pixels a side. */
+  readonly resolution: number;
+  readonly softTokens: SoftTokenForm;
+  /** Whether there are held-out images to measure by, and how many. */
+  readonly heldOut: number;
+  /** Pixels a side of the pictures that are drawn on the way; null for none. */
+  readonly sampleSize: number | null;
+  /** Images and captions that are trained on. */
+  readonly images: number;
+  readonly captions: number;
+  /** Most bytes of encodings that are kept in memory. */
+  readonly cacheBytes: number;
+}
+
+/** Bytes, each part as it is when the run is at its largest. */
+export interface MemoryPlan {
+  /** Node, the libraries, the command itself. */
+  readonly process: number;
+  /** Weights in their mapped files: resident once they are read, but the system may drop them and read them again. */
+  readonly weights: number;
+  /** What the engine keeps of each compiled graph beside its values. */
+  readonly sessions: number;
+  /** Values of the graphs while they run; each session keeps its own for its next run. */
+  readonly activations: number;
+  /** Latents and caption embeddings that are kept. */
+  readonly caches: number;
+  readonly total: number;
+}
+
+/**
+ * What onnxruntime was measured to take of SD3-like and UNet-like graphs, with and without gradients, 35 to 310 MB each (0.9 to 1.2
+ * of what this says for ten of twelve, 0.6 and 1.4 for the others): its own notes of a node; a share of the values that lies idle between blocks of memory, which come in
+ * sizes of their own; and scratch memory of its kernels, packed operands and attention's rows among them.
+ */
+const bytesANode = 6500;
+const arenaShare = 1.25;
+const kernelScratch = 16e6;
+
+/** What comes to a process behind the opening of a pipeline: onnxruntime's code, and JavaScript's own growth. */
+const processGrowth = 50e6;
+
+/** The most that encodings in memory take where nothing is said, half for images and half for captions. */
+export const defaultCacheBytes = 2 * 2 ** 30;
+
+/** Foretells the largest resident size of the process that trains; `pipeline` is open already in this one. */
+export function planMemory(
+  pipeline: DiffusionPipeline,
+  sizes: RunSizes,
+  resident = process.memoryUsage().rss,
+): MemoryPlan {
+  const graphs = graphsOf(pipeline, sizes);
+  let [activations, sessions] = [0, 0];
+  for (const graph of graphs) {
+    const needs = sessionMemory(graph);
+    activations += needs.activations;
+    sessions += needs.session;
+  }
+  const weights = weightBytes(graphs);
+  const caches = Math.min(sizes.cacheBytes, encodingBytes(pipeline, sizes)) + validationBytes(pipeline, sizes);
+  const base = resident + processGrowth;
+  const total = base + weights + sessions + activations + caches;
+  return { process: base, weights, sessions, activations, caches, total };
+}
+
+/** What a compiled graph takes beside its weights, in bytes: its values while it runs, and the engine's own notes of it. */
+export function sessionMemory({ graph, outputs }: BuiltGraph): {
+  readonly activations: number;
+  readonly session: number;
+} {
+  const { activations } = estimateMemory(graph, outputs);
+  return { activations: arenaShare * activations + kernelScratch, session: bytesANode * graph.nodes.length };
+}
+
+/** The graph of a training step. */
+export function stepGraph(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph {
+  return built(pairErrorGraph(pipeline, pairOptions(pipeline, sizes, true)));
+}
+
+/** Bytes of all encodings of the data: what the caches grow to unless their limit is below. */
+export function encodingBytes(pipeline: DiffusionPipeline, { images, captions, resolution }: RunSizes): number {
+  return images * latentBytes(pipeline, resolution) + captions * captionBytes(pipeline);
+}
+
+/** Every graph that is compiled while the run lasts. */
+function graphsOf(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph[] {
+  const { resolution, sampleSize, heldOut } = sizes;
+  const graphs = [
+    stepGraph(pipeline, sizes),
+    pipeline.partGraph({ kind: "texts", prompts: 1 }),
+    pipeline.partGraph({ kind: "encoder", size: resolution }),
+  ];
+  if (heldOut > 0) graphs.push(built(pairErrorGraph(pipeline, pairOptions(pipeline, sizes, false))));
+  if (sampleSize !== null) {
+    const options = { images: 1, guided: true, softTokens: sizes.softTokens };
+    const latentShape = latentShapeOf(pipeline, sampleSize);
+    graphs.push(built(guidedDenoiserGraph(pipeline, { ...options, latentShape })));
+    graphs.push(pipeline.partGraph({ kind: "decoder", size: sampleSize }));
+  }
+  return graphs;
+}
+
+function pairOptions(pipeline: DiffusionPipeline, sizes: RunSizes, gradients: boolean) {
+  const images = gradients && sizes.objective === "score-matching" ? ("each" as const) : ("shared" as const);
+  const latentShape = latentShapeOf(pipeline, sizes.resolution);
+  return { pairs: sizes.chunk, latentShape, images, softTokens: sizes.softTokens, gradients };
+}
+
+function built({ graph, outputs }: { graph: BuiltGraph["graph"]; outputs: object }): BuiltGraph {
+  return { graph, outputs: Object.values(outputs) };
+}
+
+/** Several sessions map the same files: each weight counts once. */
+function weightBytes(graphs: readonly BuiltGraph[]): number {
+  const seen = new Map<string, number>();
+  for (const { graph } of graphs) {
+    for (const node of graph.nodes) {
+      if (node.op !== "parameter") continue;
+      const { file, offset, length } = node.attributes.stored;
+      seen.set(`${file}\n${offset}`, length);
+    }
+  }
+  return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+function latentShapeOf(pipeline: DiffusionPipeline, size: number): Shape {
+  const side = size / pipeline.latentScale;
+  return [pipeline.latentChannels, side, side];
+}
+
+function latentBytes(pipeline: DiffusionPipeline, size: number): number {
+  return 4 * sizeOf(latentShapeOf(pipeline, size));
+}
+
+function captionBytes({ conditioningShapes }: DiffusionPipeline): number {
+  return Object.values(conditioningShapes).reduce((sum, shape) => sum + 4 * sizeOf(shape), 0);
+}
+
+/** Held-out batches stay encoded as a whole. */
+function validationBytes(pipeline: DiffusionPipeline, { heldOut, resolution }: RunSizes): number {
+  return heldOut * (latentBytes(pipeline, resolution) + captionBytes(pipeline));
+}
