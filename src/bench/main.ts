@@ -78,4 +78,5 @@ if (flag === "--case") {
   process.stdout.write(JSON.stringify(await run()));
 } else if (flag === "--convolutions") reportConvolutions();
 else if (flag === "--peer") await import("./peer/main.js");
+else if (flag === "--full") await import("./full.js");
 else report();

@@ -25,6 +25,12 @@ const engineNames = ["auto", ...libraries] as const;
 const providerNames = ["auto", ...providers] as const;
 const precisionNames = ["auto", ...precisions] as const;
 
+/** docs/experiments/precision.md tells why there are no others. */
+const precision: Kind<(typeof precisionNames)[number]> = {
+  ...choice(precisionNames),
+  what: "auto, fp32 (onnxruntime, OpenVINO) or bf16 (OpenVINO alone, on processors that have it)",
+};
+
 /** Largest seed: 32 bits, as in other tools. */
 export const maxSeed = 2 ** 32 - 1;
 
@@ -61,7 +67,7 @@ export function machineFields(): FieldsOf<MachineOptions> {
   return {
     engine: defaulted("--engine <name>", "onnxruntime or openvino", choice(engineNames), "auto"),
     provider: defaulted("--provider <name>", "cpu, webgpu, cuda, dml or coreml", choice(providerNames), "auto"),
-    precision: defaulted("--precision <name>", "fp32 or bf16", choice(precisionNames), "auto"),
+    precision: defaulted("--precision <name>", "fp32 or bf16", precision, "auto"),
     threads: optional("--threads <n>", "CPU threads (default: all cores)", whole(1, 1024)),
     json: flag("--json", "print one JSON event a line"),
   };

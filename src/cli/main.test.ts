@@ -47,6 +47,10 @@ const wrongUsage: [string[], string][] = [
   [["trian"], "unknown command 'trian' (Did you mean train?)"],
   [["train", "--modle", "x"], "unknown option '--modle' (Did you mean --model?)"],
   [["generate", "--model", "m"], "required option '--out <path>' not specified"],
+  ...["int8", "fp16"].map((name): [string[], string] => [
+    ["generate", "--model", "m", "--prompt", "x", "--out", "o", "--precision", name],
+    `--precision must be auto, fp32 (onnxruntime, OpenVINO) or bf16 (OpenVINO alone, on processors that have it), not "${name}"`,
+  ]),
   [["score", "--model", "m", "--noises", "x"], '--noises must be a whole number from 1 to 10000, not "x"'],
 ];
 
