@@ -7,8 +7,8 @@ import sharp from "sharp";
 import { InputError } from "../core/errors.js";
 import { concatRows, type FloatTensor, floatTensor } from "../core/tensor.js";
 import { imageFile } from "../data/captioned-image.js";
-import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
-import { EncodedData } from "./encoded-data.js";
+import type { TruncatedPrompt } from "../pipelines/pipeline.js";
+import { EncodedData, type Encoders } from "./encoded-data.js";
 
 const folder = await mkdtemp(join(tmpdir(), "softrepa-encoded-"));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -25,13 +25,21 @@ async function grey(level: number): Promise<string> {
 const files = await Promise.all([0, 51, 102, 153, 204].map(grey));
 
 /** Latents of one number an image (its first pixel), embeddings of the caption's length; remembers what it was asked. */
-class CountingEncoders implements Pick<DiffusionPipeline, "encodePrompts" | "encodeImages"> {
+class CountingEncoders implements Encoders {
+  readonly conditioningShapes = { states: [2] };
+  readonly latentChannels = 1;
+  readonly latentScale = 8;
+  released = 0;
   readonly images: FloatTensor[] = [];
   readonly prompts: string[][] = [];
 
   async encodeImages(images: FloatTensor): Promise<FloatTensor> {
     this.images.push(images);
     return floatTensor([images.shape[0], 1], Float32Array.of(images.data[0]));
+  }
+
+  async releaseEncoders() {
+    this.released++;
   }
 
   async encodePrompts(prompts: readonly string[]) {
@@ -46,12 +54,12 @@ class CountingEncoders implements Pick<DiffusionPipeline, "encodePrompts" | "enc
 
 const middle = { crop: "center" } as const;
 const pair = (image: number, caption: string) => ({ image: imageFile(files[image]), caption, view: middle });
-const ignore = () => {};
+const at8 = { resolution: 8, onTruncated: () => {} };
 
 describe("EncodedData", () => {
   it("puts images and captions into the order of the pairs, at the resolution", async () => {
     const encoders = new CountingEncoders();
-    const data = new EncodedData(encoders, 8, ignore);
+    const data = new EncodedData(encoders, at8);
     const { latents, conditioning } = await data.encode([pair(4, "four"), pair(0, "a"), pair(2, "four")]);
     assert.deepEqual(
       [...latents.data].map((x) => x.toFixed(3)),
@@ -66,7 +74,7 @@ describe("EncodedData", () => {
 
   it("encodes every image and every caption once", async () => {
     const encoders = new CountingEncoders();
-    const data = new EncodedData(encoders, 8, ignore);
+    const data = new EncodedData(encoders, at8);
     const first = await data.encode([pair(0, "a"), pair(1, "b b")]);
     await data.encode([pair(1, "a"), pair(2, "c c c")]);
     assert.deepEqual(await data.encode([pair(0, "a"), pair(1, "b b")]), first);
@@ -78,7 +86,7 @@ describe("EncodedData", () => {
   it("forgets the oldest beyond its limit, and encodes them again to the same numbers", async () => {
     const encoders = new CountingEncoders();
     // Half for images, 4 bytes each; half for captions, 8 bytes each: two images, one caption.
-    const data = new EncodedData(encoders, 8, ignore, 16);
+    const data = new EncodedData(encoders, { ...at8, limit: 16 });
     const first = await data.encode([pair(0, "a")]);
     await data.encode([pair(1, "bb")]);
     await data.encode([pair(2, "ccc")]);
@@ -92,7 +100,7 @@ describe("EncodedData", () => {
 
   it("works where not even one fits, also within one batch", async () => {
     const encoders = new CountingEncoders();
-    const data = new EncodedData(encoders, 8, ignore, 0);
+    const data = new EncodedData(encoders, { ...at8, limit: 0 });
     const pairs = [pair(0, "a"), pair(1, "bb"), pair(2, "ccc"), pair(3, "a")];
     const first = await data.encode(pairs);
     assert.deepEqual(first.conditioning.states.data, Float32Array.of(1, -1, 2, -2, 3, -3, 1, -1));
@@ -101,7 +109,7 @@ describe("EncodedData", () => {
 
   it("hands on what an encoder has cut off, when the caption is first seen", async () => {
     const cuts: string[] = [];
-    const data = new EncodedData(new CountingEncoders(), 8, ({ cut }) => cuts.push(cut));
+    const data = new EncodedData(new CountingEncoders(), { ...at8, onTruncated: ({ cut }) => cuts.push(cut) });
     await data.encode([pair(0, "a caption that is long"), pair(1, "short")]);
     await data.encode([pair(0, "a caption that is long"), pair(1, "short")]);
     assert.deepEqual(cuts, ["that is long"]);
@@ -109,7 +117,7 @@ describe("EncodedData", () => {
 
   it("keeps an image and its mirror image apart, and no random crop", async () => {
     const encoders = new CountingEncoders();
-    const data = new EncodedData(encoders, 8, ignore);
+    const data = new EncodedData(encoders, at8);
     const image = imageFile(join(folder, "sides.png"));
     const sides = Uint8Array.from({ length: 8 * 8 * 3 }, (_, i) => (Math.floor(i / 3) % 8 < 4 ? 0 : 255));
     await sharp(sides, { raw: { width: 8, height: 8, channels: 3 } })
@@ -125,7 +133,7 @@ describe("EncodedData", () => {
   });
 
   it("names an image that cannot be read", async () => {
-    const data = new EncodedData(new CountingEncoders(), 8, ignore);
+    const data = new EncodedData(new CountingEncoders(), at8);
     const file = join(folder, "broken.png");
     await writeFile(file, "no image at all");
     await assert.rejects(

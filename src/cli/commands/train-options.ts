@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { Augmentation } from "../../data/augmentation.js";
 import type { Family, UnetStage } from "../../pipelines/pipeline.js";
+import { byteSize } from "../byte-size.js";
 import {
   type MachineOptions,
   type ModelFileOptions,
@@ -87,6 +88,12 @@ export interface RawTrainOptions extends ModelFileOptions, MachineOptions {
   readonly maxSequenceLength: number | undefined;
   /** Image-caption pairs a run of the denoiser; chosen by memory where undefined. */
   readonly chunk: number | undefined;
+  /** Batches whose captions and images are encoded ahead; as many as fit where undefined. */
+  readonly captionWindow: number | undefined;
+  /** Where latents are kept between runs; nowhere where undefined. */
+  readonly latentsCache: string | undefined;
+  /** Bytes. */
+  readonly latentsCacheLimit: number;
 
   /** Images kept back from training; 0 for none. */
   readonly holdOut: number;
@@ -184,6 +191,9 @@ export function trainFields(): FieldsOf<RawTrainOptions> {
       resolution: optional("--resolution <n>", "image size (default: the model's)", pixels),
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
       chunk: optional("--chunk <n>", "pairs a run (default: by memory)", whole(1)),
+      captionWindow: optional("--caption-window <n>", "batches encoded ahead (default: by memory)", whole(1)),
+      latentsCache: optional("--latents-cache <dir>", "keep latents there, fp16, for all runs", path),
+      latentsCacheLimit: defaulted("--latents-cache-limit <size>", "bytes on disk", byteSize, 20e9, "20GB"),
     }),
     ...under("Validation", {
       holdOut: defaulted("--hold-out <n>", "images kept back to measure by", whole(0), 0),

@@ -13,8 +13,10 @@ import { createSoftTokens } from "../../../softtokens/initial.js";
 import { requireFit, type SoftTokens } from "../../../softtokens/softtokens.js";
 import { dataFingerprint } from "../../../training/data-fingerprint.js";
 import { holdOut } from "../../../training/hold-out.js";
+import { LatentsCache } from "../../../training/latents-cache/latents-cache.js";
 import type { Checkpoint, Fingerprints } from "../../../training/run/checkpoint.js";
 import { RunFolder } from "../../../training/run/run-folder.js";
+import { RunLock } from "../../../training/run/run-lock.js";
 import { train } from "../../../training/train.js";
 import { Validation } from "../../../training/validation.js";
 import type { TrainCommandOptions } from "../../commands/train.js";
@@ -22,6 +24,7 @@ import { commandOnly, type RawTrainOptions, trainFields } from "../../commands/t
 import { configSchema } from "../../config/config-schema.js";
 import { type ConfigValues, configText } from "../../config/write-config.js";
 import type { CommandContext } from "../../context.js";
+import { requireRunFolder } from "../../outputs.js";
 import { packageVersion } from "../../version.js";
 import { openTrainingData } from "../data-sets.js";
 import { openTokens, truncationWarner, withPipeline } from "../session.js";
@@ -30,6 +33,18 @@ import { objectiveOf, type RunSettings, resolvedConfig, runSettings } from "./se
 import { bestBy, TrainingRun } from "./training-run.js";
 
 export async function runTrain(options: TrainCommandOptions, context: CommandContext): Promise<void> {
+  if (options.dryRun) return runLocked(options, context);
+  const lock = await RunLock.acquire(options.out);
+  try {
+    // Another process may have finished a run here since the options were read.
+    if (!options.resume) await requireRunFolder(options.out, options.force);
+    await runLocked(options, context);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function runLocked(options: TrainCommandOptions, context: CommandContext): Promise<void> {
   const { reporter, signal } = context;
   const sets = await openTrainingData(options, context);
   const { pools, heldOut } = await dataOf(options, mixPools(sets));
@@ -52,8 +67,11 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
         `${options.out} has ${from.state.step} steps already, which is more than --steps ${settings.steps}`,
       );
     }
+    const latentsCache = await openLatentsCache(options, settings, pipeline, reporter);
     const validation =
-      heldOut.length === 0 ? null : await openValidation(options, settings, pipeline, heldOut, softTokens, context);
+      heldOut.length === 0
+        ? null
+        : await openValidation(options, { ...settings, latentsCache }, pipeline, heldOut, softTokens, context);
     const run = new TrainingRun({
       ...{ options, settings, pipeline, softTokens, folder, fingerprints, config, validation, from, context },
     });
@@ -63,10 +81,14 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
         signal,
         onTruncated: truncationWarner(reporter),
         onStart: () => run.begin(),
+        onEncoded: (encoded: number, total: number) => reporter.progress("encoding", encoded, total),
         onStep: run.afterStep.bind(run),
       };
+      // While the text encoders are there: the first window of training frees them.
+      if ((from?.state.step ?? 0) < settings.steps) await run.prepare();
       const objective = objectiveOf(options, settings);
-      const done = await train(pipeline, pools, softTokens, objective, settings, hooks, from?.state);
+      const training = { ...settings, captionWindow: options.captionWindow, latentsCache };
+      const done = await train(pipeline, pools, softTokens, objective, training, hooks, from?.state);
       if (done === 0) throw new InterruptedError("interrupted before the first step; nothing is saved");
       await run.begin();
       await run.finish();
@@ -86,6 +108,7 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
     } finally {
       await run.close();
       await validation?.release();
+      await latentsCache?.close();
     }
   });
 }
@@ -107,15 +130,33 @@ function openValidation(
   softTokens: SoftTokens,
   { reporter }: CommandContext,
 ): Promise<Validation> {
-  const { batch, resolution } = settings;
-  const side = resolution / pipeline.latentScale;
-  const tokensAPair = pipeline.tokensAPair([pipeline.latentChannels, side, side]);
+  const { batch, resolution, latentsCache } = settings;
+  const tokensAPair = pipeline.tokensAPair(latentShapeOf(pipeline, resolution));
   return Validation.open(pipeline, heldOut, softTokens, {
     batch,
     resolution,
     chunk: options.chunk ?? defaultChunk(batch, tokensAPair),
     objective: softRepa(settings),
     onTruncated: truncationWarner(reporter),
+    latentsCache,
+  });
+}
+
+function latentShapeOf({ latentChannels, latentScale }: DiffusionPipeline, resolution: number): readonly number[] {
+  return [latentChannels, resolution / latentScale, resolution / latentScale];
+}
+
+async function openLatentsCache(
+  { latentsCache: folder, latentsCacheLimit: limit }: TrainCommandOptions,
+  { resolution }: RunSettings,
+  pipeline: DiffusionPipeline,
+  reporter: CommandContext["reporter"],
+): Promise<LatentsCache | undefined> {
+  if (folder === undefined) return undefined;
+  return LatentsCache.open({
+    ...{ folder, limit, resolution, latentShape: latentShapeOf(pipeline, resolution) },
+    fingerprint: await pipeline.latentsFingerprint(),
+    onNote: (message) => reporter.warn(message),
   });
 }
 
