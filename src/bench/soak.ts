@@ -53,7 +53,7 @@ function trainArguments(folder: string, { steps, batch, resolution }: SoakOption
   const every = String(Math.max(1, Math.floor(steps / 16)));
   return [
     ...["train", "--model", join("demo", "pipeline"), "--data", join(folder, "data"), "--out", join(folder, "run")],
-    ...["--steps", String(steps), "--batch", String(batch), "--seed", "0", "--threads", "2", "--engine", "onnxruntime"],
+    ...["--steps", String(steps), "--batch", String(batch), "--seed", "0", "--threads", "1", "--engine", "onnxruntime"],
     ...[
       "--resolution",
       String(resolution),

@@ -8,6 +8,7 @@ import { InputError } from "../core/errors.js";
 import { concatRows, type FloatTensor, floatTensor } from "../core/tensor.js";
 import { imageFile } from "../data/captioned-image.js";
 import type { TruncatedPrompt } from "../pipelines/pipeline.js";
+import type { TrainingPair } from "./batches.js";
 import { EncodedData, type Encoders } from "./encoded-data.js";
 
 const folder = await mkdtemp(join(tmpdir(), "softrepa-encoded-"));
@@ -141,4 +142,71 @@ describe("EncodedData", () => {
       (error) => error instanceof InputError && error.message.includes(file),
     );
   });
+
+  it("encodes ahead what the next batches need, frees the encoders, and has it then", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, { ...at8, window: 2 });
+    const batches = [[pair(0, "a"), pair(1, "bb")], [pair(0, "bb"), pair(2, "c c")], [pair(3, "new"), pair(1, "a")]];
+    const told: string[] = [];
+    const count = await data.prepare(from(batches), undefined, (done, total) => told.push(`${done}/${total}`));
+    assert.deepEqual([count, encoders.images.length, encoders.prompts.length, encoders.released], [2, 3, 3, 1]);
+    assert.deepEqual(told, ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]);
+    for (const batch of batches.slice(0, 2)) {
+      assert.deepEqual(await data.encode(batch), await new EncodedData(new CountingEncoders(), at8).encode(batch));
+    }
+    assert.deepEqual([encoders.images.length, encoders.prompts.length], [3, 3]);
+    // The third batch has one image and one caption that are new.
+    assert.equal(await data.prepare(from(batches.slice(2))), 1);
+    assert.deepEqual([encoders.images.length, encoders.prompts.length, encoders.released], [4, 4, 2]);
+    assert.equal(await data.prepare(from([])), 0);
+  });
+
+  it("takes as many batches ahead as its limit holds, and one at least", async () => {
+    const batches = Array.from({ length: 5 }, (_, index) => [pair(index, `caption ${index}`)]);
+    // A caption takes 8 bytes, latents 4; half of the limit is for each.
+    for (const [limit, wanted] of [
+      [0, 1],
+      [16, 1],
+      [32, 2],
+      [64, 4],
+      [1000, 5],
+    ]) {
+      const data = new EncodedData(new CountingEncoders(), { ...at8, limit });
+      assert.equal(await data.prepare(from(batches)), wanted, `${limit} bytes`);
+    }
+    const asked = new EncodedData(new CountingEncoders(), { ...at8, limit: 0, window: 3 });
+    assert.equal(await asked.prepare(from(batches)), 3);
+    // What is needed soon is not forgotten for being too much.
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, { ...at8, limit: 0, window: 4 });
+    await data.prepare(from(batches));
+    for (const batch of batches.slice(0, 4)) await data.encode(batch);
+    assert.deepEqual([encoders.images.length, encoders.prompts.length], [4, 4]);
+  });
+
+  it("keeps random crops until their turn, and not longer", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, at8);
+    const batch = [{ ...pair(0, "a"), view: { crop: { x: 0.25, y: 0.5 } } }];
+    await data.prepare(from([batch]));
+    const first = await data.encode(batch);
+    assert.equal(encoders.images.length, 1);
+    assert.deepEqual(await data.encode(batch), first);
+    assert.equal(encoders.images.length, 2);
+  });
+
+  it("leaves an image that cannot be read to its own batch", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, at8);
+    const file = join(folder, "broken too.png");
+    await writeFile(file, "no image at all");
+    const batches = [[pair(0, "a")], [{ image: imageFile(file), caption: "x", view: middle }], [pair(1, "b")]];
+    assert.equal(await data.prepare(from(batches)), 3);
+    await data.encode(batches[0]);
+    await data.encode(batches[2]);
+    assert.equal(encoders.images.length, 2);
+    await assert.rejects(() => data.encode(batches[1]), InputError);
+  });
 });
+
+const from = (batches: readonly (readonly TrainingPair[])[]) => (most: number) => batches.slice(0, most);

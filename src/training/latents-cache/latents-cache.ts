@@ -169,8 +169,10 @@ export class LatentsCache {
   }
 
   private async load(shard: string): Promise<void> {
-    const index = await readIndex(shard, this.set, this.size).catch(() => null);
-    if (index === null) return;
+    const index = await readIndex(shard, this.set, this.size).catch((error: unknown) => {
+      this.settings.onNote(`latents cache ${shard}${indexEnding} is left out: ${messageOf(error)}`);
+    });
+    if (index === undefined) return;
     for (const entry of index.entries) this.places.set(entry.key, { shard, entry });
     if (index.damage !== null) await this.mend(shard, index.damage);
   }

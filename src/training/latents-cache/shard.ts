@@ -41,24 +41,18 @@ export function newShard(folder: string, set: Buffer): string {
 }
 
 export async function writeIndex(shard: string, set: Buffer, entries: readonly ShardEntry[]): Promise<void> {
-  const header = Buffer.alloc(entrySize);
-  magic.copy(header);
-  set.copy(header, magic.length, 0, 32);
-  await writeFileAtomic(`${shard}${indexEnding}`, header, ...entries.map(encodeEntry));
+  await writeFileAtomic(`${shard}${indexEnding}`, headerOf(set), ...entries.map(encodeEntry));
 }
 
-/** Reads the index of a shard whose latents take `size` bytes each. Null where it is of another set. */
-export async function readIndex(shard: string, set: Buffer, size: number): Promise<ShardIndex | null> {
+/** Reads the index of a shard whose latents take `size` bytes each. */
+export async function readIndex(shard: string, set: Buffer, size: number): Promise<ShardIndex> {
   // First the index: what a running process adds in between is then in the other file already.
   const bytes = await readFile(`${shard}${indexEnding}`);
   const held = await stat(`${shard}${dataEnding}`).then(
     (found) => found.size,
     () => 0,
   );
-  if (bytes.length < entrySize || !bytes.subarray(0, magic.length).equals(magic)) {
-    return { entries: [], damage: "all its latents" };
-  }
-  if (!bytes.subarray(magic.length, magic.length + 32).equals(set)) return null;
+  if (!bytes.subarray(0, entrySize).equals(headerOf(set))) return { entries: [], damage: "all its latents" };
   const entries: ShardEntry[] = [];
   let damage: ShardIndex["damage"] = null;
   for (let start = entrySize; start + entrySize <= bytes.length; start += entrySize) {
@@ -118,6 +112,13 @@ export class ShardWriter {
       }
     }
   }
+}
+
+function headerOf(set: Buffer): Buffer {
+  const header = Buffer.alloc(entrySize);
+  magic.copy(header);
+  set.copy(header, magic.length, 0, 32);
+  return header;
 }
 
 function encodeEntry({ key, offset, checksum }: ShardEntry): Buffer {

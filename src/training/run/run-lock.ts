@@ -53,8 +53,8 @@ export class RunLock {
       const made = (await mkdir(folder, { recursive: true })) !== undefined;
       for (let attempt = 0; attempt < attempts; attempt++) {
         if (await create(file, JSON.stringify(holder))) {
+          if (held.size === 0) process.once("exit", releaseAll);
           held.set(holder.mark, file);
-          process.once("exit", releaseAll);
           return new RunLock(file, holder, made);
         }
         const text = await readFile(file, "utf8").catch(() => undefined);
@@ -74,6 +74,7 @@ export class RunLock {
   /** Frees the folder, and removes it where it was made for the lock and nothing came of it. */
   async release(): Promise<void> {
     held.delete(this.holder.mark);
+    if (held.size === 0) process.off("exit", releaseAll);
     const text = await readFile(this.file, "utf8").catch(() => "");
     if (parse(text)?.mark === this.holder.mark) await unlink(this.file).catch(() => undefined);
     if (this.made) await rmdir(join(this.file, "..")).catch(() => undefined);
