@@ -146,7 +146,11 @@ describe("EncodedData", () => {
   it("encodes ahead what the next batches need, frees the encoders, and has it then", async () => {
     const encoders = new CountingEncoders();
     const data = new EncodedData(encoders, { ...at8, window: 2 });
-    const batches = [[pair(0, "a"), pair(1, "bb")], [pair(0, "bb"), pair(2, "c c")], [pair(3, "new"), pair(1, "a")]];
+    const batches = [
+      [pair(0, "a"), pair(1, "bb")],
+      [pair(0, "bb"), pair(2, "c c")],
+      [pair(3, "new"), pair(1, "a")],
+    ];
     const told: string[] = [];
     const count = await data.prepare(from(batches), undefined, (done, total) => told.push(`${done}/${total}`));
     assert.deepEqual([count, encoders.images.length, encoders.prompts.length, encoders.released], [2, 3, 3, 1]);

@@ -120,7 +120,10 @@ test("train: values out of range and combinations that make no sense are wrong u
   const folder = await temporaryFolder(t);
   const cases: [string, RegExp][] = [
     ["--steps 0", /^2 --steps must be a whole number of at least 1, not "0"$/],
-    ["--latents-cache c --latents-cache-limit 20", /^2 --latents-cache-limit must be a size such as 500MB or 20GB, not/],
+    [
+      "--latents-cache c --latents-cache-limit 20",
+      /^2 --latents-cache-limit must be a size such as 500MB or 20GB, not/,
+    ],
     ["--latents-cache-limit 1GB", /^2 --latents-cache-limit needs --latents-cache$/],
     ["--latents-cache c --crop random", /^2 --latents-cache is of no use with --crop random/],
     ["--caption-window 0", /^2 --caption-window must be a whole number of at least 1, not "0"$/],

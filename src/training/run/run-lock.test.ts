@@ -35,7 +35,10 @@ const refusedBy = (folder: string, who: RegExp) =>
     (error) => {
       assert.ok(error instanceof InputError);
       assert.match(error.message, who);
-      assert.match(error.message, /trains in .* already: wait for it or take another --out \(if .* remove .*run\.lock\)$/);
+      assert.match(
+        error.message,
+        /trains in .* already: wait for it or take another --out \(if .* remove .*run\.lock\)$/,
+      );
       return true;
     },
   );
@@ -45,7 +48,10 @@ describe("RunLock", () => {
     const folder = join(scratch, "a", "run");
     const lock = await RunLock.acquire(folder);
     await refusedBy(folder, new RegExp(`^process ${process.pid} on `));
-    assert.match(await other(folder, `await RunLock.acquire(folder).catch((e) => tell(e.message));`).ended, /trains in/);
+    assert.match(
+      await other(folder, `await RunLock.acquire(folder).catch((e) => tell(e.message));`).ended,
+      /trains in/,
+    );
     await lock.release();
     assert.equal(existsSync(folder), false);
     await mkdir(folder);
