@@ -57,6 +57,8 @@ interface Place {
 export class LatentsCache {
   private readonly places = new Map<string, Place>();
   private readonly readers = new Map<string, FileHandle>();
+  /** Shards in which something is not what was written. */
+  private readonly damaged = new Set<string>();
   private writer: ShardWriter | undefined;
   /** False from the moment on that nothing more can be added. */
   private open = true;
@@ -100,12 +102,15 @@ export class LatentsCache {
     return floatTensor(shape, float16ToFloat32(halves));
   }
 
+  /** Waits until all is on disk, and mends what was found damaged. */
   async close(): Promise<void> {
     for (const handle of this.readers.values()) await handle.close().catch(() => undefined);
     this.readers.clear();
     await this.writer?.close().catch((error: unknown) => this.stopAdding(messageOf(error)));
     this.writer = undefined;
     this.open = false;
+    for (const shard of this.damaged) await this.mend(shard).catch(() => undefined);
+    this.damaged.clear();
   }
 
   private async read(key: string): Promise<Float32Array | undefined> {
@@ -117,20 +122,21 @@ export class LatentsCache {
       .catch(() => null);
     if (bytes !== null) return float16ToFloat32(new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2));
     this.places.delete(key);
-    await this.mend(shard, `the latents at byte ${entry.offset}`);
+    this.tellDamage(shard, "some of its latents");
     return undefined;
   }
 
+  /** Once a shard. */
+  private tellDamage(shard: string, what: string): void {
+    if (this.damaged.has(shard)) return;
+    this.damaged.add(shard);
+    this.settings.onNote(`latents cache ${shard}${dataEnding}: ${what} are damaged; those images are encoded anew`);
+  }
+
   /** Writes the index again without what is damaged. Should its writer be at work still, what that one adds is lost, not wrong. */
-  private async mend(shard: string, damaged: string): Promise<void> {
-    this.settings.onNote(`latents cache ${shard}${dataEnding}: ${damaged} are damaged; those images are encoded anew`);
-    if (this.writer?.shard === shard) {
-      await this.writer.close().catch(() => undefined);
-      this.writer = undefined;
-    }
+  private async mend(shard: string): Promise<void> {
     const entries = [...this.places.values()].filter((place) => place.shard === shard).map(({ entry }) => entry);
-    const mended = entries.length === 0 ? removeShard(shard) : writeIndex(shard, this.set, entries);
-    await mended.catch(() => undefined);
+    await (entries.length === 0 ? removeShard(shard) : writeIndex(shard, this.set, entries));
   }
 
   private async reader(shard: string): Promise<FileHandle> {
@@ -174,7 +180,7 @@ export class LatentsCache {
     });
     if (index === undefined) return;
     for (const entry of index.entries) this.places.set(entry.key, { shard, entry });
-    if (index.damage !== null) await this.mend(shard, index.damage);
+    if (index.damage !== null) this.tellDamage(shard, index.damage);
   }
 
   private async count(): Promise<void> {
