@@ -79,4 +79,11 @@ if (flag === "--case") {
 } else if (flag === "--convolutions") reportConvolutions();
 else if (flag === "--peer") await import("./peer/main.js");
 else if (flag === "--full") await import("./full.js");
-else report();
+else if (flag === "--start-up") {
+  const { startUp } = await import("./start-up.js");
+  await startUp(Number(process.argv[3] ?? 0));
+} else if (flag === "--soak") {
+  const { soak } = await import("./soak.js");
+  const number = (position: number, otherwise: number) => Number(process.argv[position] ?? otherwise);
+  if (!(await soak({ steps: number(3, 2000), batch: number(4, 2), resolution: number(5, 64) }))) process.exitCode = 1;
+} else report();

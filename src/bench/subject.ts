@@ -6,7 +6,7 @@ import type { Generator } from "../core/random.js";
 import type { Shape } from "../core/tensor.js";
 import { input } from "../graph/ops.js";
 import { type MmditConfig, mmdit } from "../models/mmdit.js";
-import type { Conditioning } from "../pipelines/pipeline.js";
+import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import { Sd3Denoiser } from "../pipelines/sd3-denoiser.js";
 import type { Engine } from "../runtime/engine.js";
 import { flowMatchEuler } from "../schedulers/index.js";
@@ -59,7 +59,7 @@ export async function benchDenoiser(engine: Engine, blocks: number): Promise<Sd3
 }
 
 /** Random texts of the shapes that `denoiser` reads. */
-export function randomConditioning(denoiser: Sd3Denoiser, texts: number, random: Generator): Conditioning {
+export function randomConditioning(denoiser: Denoiser, texts: number, random: Generator): Conditioning {
   const entries = Object.entries(denoiser.conditioningShapes);
   return Object.fromEntries(entries.map(([name, shape]: [string, Shape]) => [name, random.normal([texts, ...shape])]));
 }

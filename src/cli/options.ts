@@ -60,11 +60,17 @@ export const pixels: Kind<number> = whole(1, 8192);
 
 export const path: Kind<string> = same(z.string().min(1), "a path");
 
-/** A size in bytes with its unit; it stays as it was typed. */
-export const byteSize: Kind<string> = same(
-  z.string().refine((typed) => parseByteSize(typed) !== undefined),
-  "a size with its unit, such as 8GB or 6000MB",
-);
+const typedByteSize = z
+  .string()
+  .refine((typed) => parseByteSize(typed) !== undefined)
+  .transform((typed) => parseByteSize(typed) ?? 0);
+
+/** A size with its unit, in bytes; a configuration file may say a number of bytes too. */
+export const byteSize: Kind<number> = {
+  schema: typedByteSize,
+  config: z.union([z.int().positive(), typedByteSize]),
+  what: "a size with its unit, such as 8GB or 6000MB",
+};
 
 /** Any text, also an empty one. */
 export const text: Kind<string> = same(z.string(), "a text");

@@ -3,11 +3,13 @@
 import { access, constants, readdir, stat } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { InputError, messageOf, UsageError } from "../core/errors.js";
+import { lockName } from "../training/run/run-lock.js";
 
 /** Refuses a run folder that holds something already (unless `force`) or that cannot be written. */
 export async function requireRunFolder(folder: string, force: boolean): Promise<void> {
   await requireWritable(folder);
-  const entries = await readdir(folder).catch(() => []);
+  // A lock is no result: whether it holds is for who trains to say.
+  const entries = (await readdir(folder).catch(() => [])).filter((name) => !name.startsWith(lockName));
   if (entries.length > 0 && !force) {
     throw new InputError(`run folder ${folder} is not empty; name another one, or overwrite it with --force`);
   }

@@ -97,6 +97,7 @@ export async function runDemo(engine: Engine, options: DemoOptions, hooks: DemoH
       },
       {
         signal,
+        onEncoded: (done, total) => progress("encoding", done, total),
         onStep: async (step) => {
           steps.push(step);
           const recent = steps.slice(-20);

@@ -1,5 +1,6 @@
 /** @file The autoencoder of a pipeline: images to scaled latents and back, one image a run. */
 
+import { createHash } from "node:crypto";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { Graph, type Value } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
@@ -19,6 +20,7 @@ import { Weights } from "../models/weights.js";
 import type { Engine } from "../runtime/engine.js";
 import type { WeightSource } from "../weights/source.js";
 import { openComponentWeights } from "./component-weights.js";
+import { weightsFingerprint } from "./fingerprint.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
 import type { BeforeRun } from "./pipeline.js";
@@ -39,6 +41,16 @@ export class Autoencoder {
   /** Pixels a latent. */
   get scale(): number {
     return vaeScale(this.config);
+  }
+
+  /** Tells weights in other types apart too: their latents differ in the last bits. */
+  async fingerprint(): Promise<string> {
+    const { tensors } = this.weights;
+    const types = [...tensors.values()].map(({ name, dtype }) => `${name} ${dtype}`).sort();
+    const numbers = await weightsFingerprint(this.weights);
+    return createHash("sha256")
+      .update(JSON.stringify([numbers, types, this.config]))
+      .digest("hex");
   }
 
   /** Images [N, 3, H, W] in -1..1 to (mean - shift_factor) * scaling_factor. */

@@ -21,12 +21,15 @@ export function pickTexts(conditioning: Conditioning, indices: readonly number[]
   return joinConditioning(indices.map((index) => textOf(conditioning, index)));
 }
 
+/** What embeds prompts: a pipeline, or `KeptPrompts`. */
+export type PromptEncoder = Pick<DiffusionPipeline, "encodePrompts" | "zeroEmptyNegative" | "conditioningShapes">;
+
 /**
  * Prompts and one negative prompt, which is null without guidance. Each is encoded alone, so that the last bits of a picture do
  * not depend on what else was asked for.
  */
 export async function encodeForGuidance(
-  pipeline: DiffusionPipeline,
+  pipeline: PromptEncoder,
   prompts: readonly string[],
   negative: string | null,
   beforeRun?: BeforeRun,

@@ -89,6 +89,11 @@ export class LatentPipeline implements DiffusionPipeline {
     return this.hash;
   }
 
+  async latentsFingerprint(): Promise<string> {
+    const { library, provider, precision } = this.engine;
+    return [await this.parts.autoencoder.fingerprint(), library, provider, precision].join(" ");
+  }
+
   schedulerNamed(name: string): Scheduler {
     return this.parts.scheduler(name);
   }

@@ -139,6 +139,8 @@ export interface DiffusionPipeline extends Denoiser {
   readonly zeroEmptyNegative: boolean;
   /** Which model this is: a hash of the denoiser's numbers, whatever file or precision they are kept in. */
   fingerprint(): Promise<string>;
+  /** What latents depend on beside the image: a hash of the encoder's numbers and configuration, and of what computes it. */
+  latentsFingerprint(): Promise<string>;
   /** A scheduler other than the default one; "own" is what the pipeline's file names. Unknown names are a UsageError. */
   schedulerNamed(name: string): Scheduler;
   /** Embeds prompts in order. */

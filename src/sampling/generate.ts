@@ -4,7 +4,7 @@ import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { fixedBatches } from "../pipelines/batches.js";
-import { encodeForGuidance, pickTexts } from "../pipelines/conditioning.js";
+import { encodeForGuidance, type PromptEncoder, pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { requireSize } from "../pipelines/sizes.js";
 import type { Scheduler } from "../schedulers/index.js";
@@ -22,6 +22,8 @@ export interface ImageJob {
 export interface GenerateRequest<Job extends ImageJob> {
   readonly jobs: readonly Job[];
   readonly negative: string;
+  /** What embeds prompts; the pipeline's own encoders by default. */
+  readonly prompts?: PromptEncoder | undefined;
   readonly steps: number;
   /** The pipeline's own by default. */
   readonly scheduler?: Scheduler | undefined;
@@ -109,7 +111,7 @@ export async function* generate<Job extends ImageJob>(
 async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, request: GenerateRequest<Job>) {
   const prompts = [...new Set(request.jobs.map(({ prompt }) => prompt))];
   const { conditioning, negative, truncated } = await encodeForGuidance(
-    pipeline,
+    request.prompts ?? pipeline,
     prompts,
     request.guidanceScale > 1 ? request.negative : null,
     () => stopIfAsked(request.signal),

@@ -7,8 +7,9 @@ import sharp from "sharp";
 import { InputError } from "../core/errors.js";
 import { concatRows, type FloatTensor, floatTensor } from "../core/tensor.js";
 import { imageFile } from "../data/captioned-image.js";
-import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
-import { EncodedData } from "./encoded-data.js";
+import type { TruncatedPrompt } from "../pipelines/pipeline.js";
+import type { TrainingPair } from "./batches.js";
+import { EncodedData, type Encoders } from "./encoded-data.js";
 
 const folder = await mkdtemp(join(tmpdir(), "softrepa-encoded-"));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -25,13 +26,21 @@ async function grey(level: number): Promise<string> {
 const files = await Promise.all([0, 51, 102, 153, 204].map(grey));
 
 /** Latents of one number an image (its first pixel), embeddings of the caption's length; remembers what it was asked. */
-class CountingEncoders implements Pick<DiffusionPipeline, "encodePrompts" | "encodeImages"> {
+class CountingEncoders implements Encoders {
+  readonly conditioningShapes = { states: [2] };
+  readonly latentChannels = 1;
+  readonly latentScale = 8;
+  released = 0;
   readonly images: FloatTensor[] = [];
   readonly prompts: string[][] = [];
 
   async encodeImages(images: FloatTensor): Promise<FloatTensor> {
     this.images.push(images);
     return floatTensor([images.shape[0], 1], Float32Array.of(images.data[0]));
+  }
+
+  async releaseEncoders() {
+    this.released++;
   }
 
   async encodePrompts(prompts: readonly string[]) {
@@ -46,12 +55,12 @@ class CountingEncoders implements Pick<DiffusionPipeline, "encodePrompts" | "enc
 
 const middle = { crop: "center" } as const;
 const pair = (image: number, caption: string) => ({ image: imageFile(files[image]), caption, view: middle });
-const ignore = () => {};
+const at8 = { resolution: 8, onTruncated: () => {} };
 
 describe("EncodedData", () => {
   it("puts images and captions into the order of the pairs, at the resolution", async () => {
     const encoders = new CountingEncoders();
-    const data = new EncodedData(encoders, 8, ignore);
+    const data = new EncodedData(encoders, at8);
     const { latents, conditioning } = await data.encode([pair(4, "four"), pair(0, "a"), pair(2, "four")]);
     assert.deepEqual(
       [...latents.data].map((x) => x.toFixed(3)),
@@ -66,7 +75,7 @@ describe("EncodedData", () => {
 
   it("encodes every image and every caption once", async () => {
     const encoders = new CountingEncoders();
-    const data = new EncodedData(encoders, 8, ignore);
+    const data = new EncodedData(encoders, at8);
     const first = await data.encode([pair(0, "a"), pair(1, "b b")]);
     await data.encode([pair(1, "a"), pair(2, "c c c")]);
     assert.deepEqual(await data.encode([pair(0, "a"), pair(1, "b b")]), first);
@@ -78,7 +87,7 @@ describe("EncodedData", () => {
   it("forgets the oldest beyond its limit, and encodes them again to the same numbers", async () => {
     const encoders = new CountingEncoders();
     // Half for images, 4 bytes each; half for captions, 8 bytes each: two images, one caption.
-    const data = new EncodedData(encoders, 8, ignore, 16);
+    const data = new EncodedData(encoders, { ...at8, limit: 16 });
     const first = await data.encode([pair(0, "a")]);
     await data.encode([pair(1, "bb")]);
     await data.encode([pair(2, "ccc")]);
@@ -92,7 +101,7 @@ describe("EncodedData", () => {
 
   it("works where not even one fits, also within one batch", async () => {
     const encoders = new CountingEncoders();
-    const data = new EncodedData(encoders, 8, ignore, 0);
+    const data = new EncodedData(encoders, { ...at8, limit: 0 });
     const pairs = [pair(0, "a"), pair(1, "bb"), pair(2, "ccc"), pair(3, "a")];
     const first = await data.encode(pairs);
     assert.deepEqual(first.conditioning.states.data, Float32Array.of(1, -1, 2, -2, 3, -3, 1, -1));
@@ -101,7 +110,7 @@ describe("EncodedData", () => {
 
   it("hands on what an encoder has cut off, when the caption is first seen", async () => {
     const cuts: string[] = [];
-    const data = new EncodedData(new CountingEncoders(), 8, ({ cut }) => cuts.push(cut));
+    const data = new EncodedData(new CountingEncoders(), { ...at8, onTruncated: ({ cut }) => cuts.push(cut) });
     await data.encode([pair(0, "a caption that is long"), pair(1, "short")]);
     await data.encode([pair(0, "a caption that is long"), pair(1, "short")]);
     assert.deepEqual(cuts, ["that is long"]);
@@ -109,7 +118,7 @@ describe("EncodedData", () => {
 
   it("keeps an image and its mirror image apart, and no random crop", async () => {
     const encoders = new CountingEncoders();
-    const data = new EncodedData(encoders, 8, ignore);
+    const data = new EncodedData(encoders, at8);
     const image = imageFile(join(folder, "sides.png"));
     const sides = Uint8Array.from({ length: 8 * 8 * 3 }, (_, i) => (Math.floor(i / 3) % 8 < 4 ? 0 : 255));
     await sharp(sides, { raw: { width: 8, height: 8, channels: 3 } })
@@ -125,7 +134,7 @@ describe("EncodedData", () => {
   });
 
   it("names an image that cannot be read", async () => {
-    const data = new EncodedData(new CountingEncoders(), 8, ignore);
+    const data = new EncodedData(new CountingEncoders(), at8);
     const file = join(folder, "broken.png");
     await writeFile(file, "no image at all");
     await assert.rejects(
@@ -133,4 +142,75 @@ describe("EncodedData", () => {
       (error) => error instanceof InputError && error.message.includes(file),
     );
   });
+
+  it("encodes ahead what the next batches need, frees the encoders, and has it then", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, { ...at8, window: 2 });
+    const batches = [
+      [pair(0, "a"), pair(1, "bb")],
+      [pair(0, "bb"), pair(2, "c c")],
+      [pair(3, "new"), pair(1, "a")],
+    ];
+    const told: string[] = [];
+    const count = await data.prepare(from(batches), undefined, (done, total) => told.push(`${done}/${total}`));
+    assert.deepEqual([count, encoders.images.length, encoders.prompts.length, encoders.released], [2, 3, 3, 1]);
+    assert.deepEqual(told, ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]);
+    for (const batch of batches.slice(0, 2)) {
+      assert.deepEqual(await data.encode(batch), await new EncodedData(new CountingEncoders(), at8).encode(batch));
+    }
+    assert.deepEqual([encoders.images.length, encoders.prompts.length], [3, 3]);
+    // The third batch has one image and one caption that are new.
+    assert.equal(await data.prepare(from(batches.slice(2))), 1);
+    assert.deepEqual([encoders.images.length, encoders.prompts.length, encoders.released], [4, 4, 2]);
+    assert.equal(await data.prepare(from([])), 0);
+  });
+
+  it("takes as many batches ahead as its limit holds, and one at least", async () => {
+    const batches = Array.from({ length: 5 }, (_, index) => [pair(index, `caption ${index}`)]);
+    // A caption takes 8 bytes, latents 4; half of the limit is for each.
+    for (const [limit, wanted] of [
+      [0, 1],
+      [16, 1],
+      [32, 2],
+      [64, 4],
+      [1000, 5],
+    ]) {
+      const data = new EncodedData(new CountingEncoders(), { ...at8, limit });
+      assert.equal(await data.prepare(from(batches)), wanted, `${limit} bytes`);
+    }
+    const asked = new EncodedData(new CountingEncoders(), { ...at8, limit: 0, window: 3 });
+    assert.equal(await asked.prepare(from(batches)), 3);
+    // What is needed soon is not forgotten for being too much.
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, { ...at8, limit: 0, window: 4 });
+    await data.prepare(from(batches));
+    for (const batch of batches.slice(0, 4)) await data.encode(batch);
+    assert.deepEqual([encoders.images.length, encoders.prompts.length], [4, 4]);
+  });
+
+  it("keeps random crops until their turn, and not longer", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, at8);
+    const batch = [{ ...pair(0, "a"), view: { crop: { x: 0.25, y: 0.5 } } }];
+    await data.prepare(from([batch]));
+    const first = await data.encode(batch);
+    assert.equal(encoders.images.length, 1);
+    assert.deepEqual(await data.encode(batch), first);
+    assert.equal(encoders.images.length, 2);
+  });
+
+  it("leaves an image that cannot be read to its own batch", async () => {
+    const encoders = new CountingEncoders();
+    const data = new EncodedData(encoders, at8);
+    const file = join(folder, "broken too.png");
+    await writeFile(file, "no image at all");
+    const batches = [[pair(0, "a")], [{ image: imageFile(file), caption: "x", view: middle }], [pair(1, "b")]];
+    assert.equal(await data.prepare(from(batches)), 3);
+    await data.encode(batches[0]);
+    await data.encode(batches[2]);
+    assert.equal(encoders.images.length, 2);
+    await assert.rejects(() => data.encode(batches[1]), InputError);
+  });
 });
+
+const from = (batches: readonly (readonly TrainingPair[])[]) => (most: number) => batches.slice(0, most);

@@ -134,6 +134,45 @@ describe("train", async () => {
     await assert.rejects(() => train(pipeline, pools, start(), objective, other, {}, states[3]), InputError);
   });
 
+  it("comes to the same tokens with any window of encodings, also when it goes on inside one", async () => {
+    const all = { ...settings, steps: 7, augmentation: { crop: "random", flip: true } } as const;
+    const never = start();
+    const states: TrainingState[] = [];
+    const between: SoftTokens[] = [];
+    const onStep = (_: TrainStep, state: TrainingState) => {
+      states.push(structuredClone(state));
+      between.push(structuredClone(never));
+    };
+    await train(pipeline, pools, never, objective, { ...all, captionWindow: 1 }, { onStep });
+    for (const captionWindow of [2, 3, 100]) {
+      const tokens = start();
+      await train(pipeline, pools, tokens, objective, { ...all, captionWindow });
+      assert.deepEqual(tokens, never, `a window of ${captionWindow}`);
+    }
+    for (const [done, captionWindow] of [
+      [1, 3],
+      [4, undefined],
+      [5, 2],
+    ] as const) {
+      const tokens = structuredClone(between[done - 1]);
+      await train(pipeline, pools, tokens, objective, { ...all, captionWindow }, {}, states[done - 1]);
+      assert.deepEqual(tokens, never, `from step ${done} with a window of ${captionWindow}`);
+    }
+  });
+
+  it("stops inside a window, after the last finished step", async () => {
+    const stop = new AbortController();
+    const tokens = start();
+    let windows = 0;
+    const onEncoded = (done: number) => {
+      if (done === 1 && ++windows === 2) stop.abort();
+    };
+    const hooks = { signal: stop.signal, onEncoded };
+    const done = await train(pipeline, pools, tokens, objective, { ...settings, captionWindow: 2 }, hooks);
+    assert.equal(done, 2);
+    assert.deepEqual(tokens, (await run({ steps: 2 })).tokens);
+  });
+
   it("begins when the first batch could be read, and not before", async () => {
     const order: string[] = [];
     const hooks = { onStart: () => void order.push("start"), onStep: () => void order.push("step") };

@@ -1,6 +1,6 @@
 /** @file The training loop: SoftREPA's (arXiv 2503.08250, algorithm 1), with any objective. */
 
-import { RuntimeFailure } from "../core/errors.js";
+import { InterruptedError, RuntimeFailure, stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { Augmentation } from "../data/augmentation.js";
 import type { ImagePool } from "../data/mixture.js";
@@ -12,9 +12,11 @@ import type { SoftTokens } from "../softtokens/softtokens.js";
 import { AdamW } from "./adamw.js";
 import { BatchSampler } from "./batches.js";
 import { EncodedData } from "./encoded-data.js";
+import type { LatentsCache } from "./latents-cache/latents-cache.js";
 import { cosineRestarts } from "./learning-rate.js";
 import type { TrainingState } from "./training-state.js";
 import { openTrainingStep } from "./training-step.js";
+import { UpcomingBatches } from "./upcoming-batches.js";
 
 export interface TrainSettings {
   /** Images a batch, B. */
@@ -34,7 +36,11 @@ export interface TrainSettings {
   /** Pairs a run of the graph; undefined picks by size. */
   readonly chunk: number | undefined;
   /** Most bytes of encodings that are kept in memory (default: that of `EncodedData`). */
-  readonly cacheBytes?: number;
+  readonly cacheBytes?: number | undefined;
+  /** Batches whose captions and images are encoded ahead of training; as many as 2 GiB hold, up to 256, where undefined. */
+  readonly captionWindow?: number | undefined;
+  /** Where latents are kept between runs; with it they are rounded to float16. */
+  readonly latentsCache?: LatentsCache | undefined;
 }
 
 /** What a finished step tells. */
@@ -55,6 +61,8 @@ export interface TrainHooks {
   /** `state` is what a later call needs to go on behind this step; it holds until the next one. */
   readonly onStep?: (step: TrainStep, state: TrainingState) => void | Promise<void>;
   readonly onTruncated?: (cut: TruncatedPrompt) => void;
+  /** Captions and images of a window that are encoded, of those that are not yet. */
+  readonly onEncoded?: (done: number, total: number) => void;
 }
 
 /**
@@ -77,8 +85,11 @@ export async function train(
 ): Promise<number> {
   const { batch, resolution, learningRate, weightDecay, seed, augmentation } = settings;
   const random = from === undefined ? new Generator(seed) : Generator.fromState(from.random);
-  const sampler = new BatchSampler(pools, { size: batch, seed, ...(augmentation && { augmentation }) }, from?.sampler);
-  const data = new EncodedData(pipeline, resolution, hooks.onTruncated ?? (() => {}), settings.cacheBytes);
+  const sampled = new BatchSampler(pools, { size: batch, seed, ...(augmentation && { augmentation }) }, from?.sampler);
+  const sampler = new UpcomingBatches(sampled);
+  const { captionWindow: window, latentsCache, cacheBytes: limit } = settings;
+  const onTruncated = hooks.onTruncated ?? (() => {});
+  const data = new EncodedData(pipeline, { resolution, onTruncated, window, latentsCache, limit });
   const side = resolution / pipeline.latentScale;
   const latentShape = [pipeline.latentChannels, side, side];
   const chunk = settings.chunk ?? defaultChunk(batch, pipeline.tokensAPair(latentShape));
@@ -99,7 +110,18 @@ export async function train(
     sampler: sampler.state(),
   });
   try {
+    let prepared = 0;
     for (let started = false; done < settings.steps && !hooks.signal?.aborted; started = true) {
+      if (prepared-- === 0) {
+        const left = settings.steps - done;
+        const upcoming = (most: number) => sampler.ahead(Math.min(most, left));
+        // A window may take long; what is asked to stop in it ends as it does between two steps.
+        const window = await unlessInterrupted(
+          data.prepare(upcoming, () => stopIfAsked(hooks.signal), hooks.onEncoded),
+        );
+        if (window === null) break;
+        prepared = window - 1;
+      }
       const pairs = sampler.next();
       const { latents, conditioning } = await data.encode(pairs);
       if (!started) await hooks.onStart?.();
@@ -125,6 +147,13 @@ export async function train(
     await embedding.release();
   }
   return done;
+}
+
+async function unlessInterrupted<T>(work: Promise<T>): Promise<T | null> {
+  return work.catch((error: unknown) => {
+    if (error instanceof InterruptedError) return null;
+    throw error;
+  });
 }
 
 /** The first number that is none. */

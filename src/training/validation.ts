@@ -2,17 +2,18 @@
 
 import { InputError, stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import { type FloatTensor, rows } from "../core/tensor.js";
+import { rows } from "../core/tensor.js";
 import { normalCaption } from "../data/caption.js";
 import type { CaptionedImage } from "../data/captioned-image.js";
 import { errorRow } from "../objectives/error-row.js";
 import type { Objective } from "../objectives/objective.js";
 import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
-import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import type { TrainingPair } from "./batches.js";
-import { EncodedData } from "./encoded-data.js";
+import { type EncodedBatch, EncodedData } from "./encoded-data.js";
+import type { LatentsCache } from "./latents-cache/latents-cache.js";
 
 /** The middles of five equal parts of 0..1000. */
 export const validationTimesteps = [100, 300, 500, 700, 900] as const;
@@ -43,11 +44,8 @@ export interface ValidationSettings {
   /** Judges a row of errors. */
   readonly objective: Objective;
   readonly onTruncated: (cut: TruncatedPrompt) => void;
-}
-
-interface EncodedBatch {
-  readonly latents: FloatTensor;
-  readonly conditioning: Conditioning;
+  /** As in training. */
+  readonly latentsCache?: LatentsCache | undefined;
 }
 
 /** Its batches stay encoded, and its graph compiled, from one measurement to the next. */
@@ -117,15 +115,22 @@ export class Validation {
     return { loss, rank1: first / total, matched, gap: mean((bucket) => bucket.mismatched) - matched, buckets };
   }
 
+  /** Encodes its pairs, which takes the encoders; measurements do without. */
+  async prepare(beforeRun: () => void = () => {}): Promise<void> {
+    this.batches ??= await this.encode(beforeRun);
+  }
+
   async release(): Promise<void> {
     await this.pairErrors.release();
     await this.embedding.release();
   }
 
   private async encode(beforeRun: () => void): Promise<EncodedBatch[]> {
-    const data = new EncodedData(this.pipeline, this.settings.resolution, this.settings.onTruncated);
+    // Kept in whole batches here, so not there.
+    const data = new EncodedData(this.pipeline, { ...this.settings, limit: 0 });
     const batches: EncodedBatch[] = [];
     for (const group of this.groups) batches.push(await data.encode(group, beforeRun));
+    await this.pipeline.releaseEncoders();
     return batches;
   }
 }

@@ -88,8 +88,14 @@ export interface RawTrainOptions extends ModelFileOptions, MachineOptions {
   readonly maxSequenceLength: number | undefined;
   /** Image-caption pairs a run of the denoiser; by its size, or by `memory`, where undefined. */
   readonly chunk: number | undefined;
-  /** Most memory the run may take, such as 8GB; it then chooses its chunk and its caches by itself. */
-  readonly memory: string | undefined;
+  /** Most bytes of memory the run may take; it then chooses its chunk and its caches by itself. */
+  readonly memory: number | undefined;
+  /** Batches whose captions and images are encoded ahead; as many as fit where undefined. */
+  readonly captionWindow: number | undefined;
+  /** Where latents are kept between runs; nowhere where undefined. */
+  readonly latentsCache: string | undefined;
+  /** Bytes. */
+  readonly latentsCacheLimit: number;
 
   /** Images kept back from training; 0 for none. */
   readonly holdOut: number;
@@ -188,6 +194,9 @@ export function trainFields(): FieldsOf<RawTrainOptions> {
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
       chunk: optional("--chunk <n>", "pairs a run (default: by size)", whole(1)),
       memory: optional("--memory <size>", "stay below, such as 8GB; chooses --chunk", byteSize),
+      captionWindow: optional("--caption-window <n>", "batches encoded ahead (default: by memory)", whole(1)),
+      latentsCache: optional("--latents-cache <dir>", "keep latents there, fp16, for all runs", path),
+      latentsCacheLimit: defaulted("--latents-cache-limit <size>", "bytes on disk", byteSize, 20e9, "20GB"),
     }),
     ...under("Validation", {
       holdOut: defaulted("--hold-out <n>", "images kept back to measure by", whole(0), 0),

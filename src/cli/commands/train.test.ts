@@ -42,6 +42,7 @@ test("train: defaults", async (t) => {
     maxSequenceLength: undefined,
     chunk: undefined,
     memory: undefined,
+    ...{ captionWindow: undefined, latentsCache: undefined, latentsCacheLimit: 20e9 },
     saveEvery: 500,
     logEvery: 10,
     ...machine,
@@ -50,7 +51,7 @@ test("train: defaults", async (t) => {
 
 test("train: every option is read", async (t) => {
   const out = join(await temporaryFolder(t), "run");
-  const typed = `--model m --data d --data e=.5 f --crop random --flip --skip-unusable --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
+  const typed = `--model m --data d --data e=.5 f --crop center --flip --caption-window 9 --latents-cache kept --latents-cache-limit 1.5GiB --skip-unusable --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
     --batch 8 --lr 2e-3 --weight-decay 0 --restart-period 3 --scheduler-every 4 --min-lr .5e-5 --seed 9
     --objective score-matching --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --memory 8GB --save-every 0
     --hold-out 8 --validate-every 3 --sample-prompt a_cat --sample-prompt a_dog --sample-every 5 --sample-seed 6
@@ -64,7 +65,8 @@ test("train: every option is read", async (t) => {
       { path: "e", weight: 0.5 },
       { path: "f", weight: undefined },
     ],
-    ...{ crop: "random", flip: true, skipUnusable: true },
+    ...{ crop: "center", flip: true, skipUnusable: true },
+    ...{ captionWindow: 9, latentsCache: "kept", latentsCacheLimit: 1.5 * 2 ** 30 },
     ...{ config: undefined, preset: undefined, resume: false, dryRun: false, epochs: undefined },
     ...{ holdOut: 8, validation: undefined, validateEvery: 3, keepLast: 0, best: "rank1", tensorboard: true },
     ...{ samplePrompts: ["a_cat", "a_dog"], sampleEvery: 5, sampleSeed: 6, sampleSteps: 3 },
@@ -82,7 +84,7 @@ test("train: every option is read", async (t) => {
     },
     ...{ restartPeriod: 3, schedulerEvery: 4, minLr: 5e-6, seed: 9, temperature: 0.1, scale: 2, dweight: 10 },
     objective: "score-matching",
-    ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, memory: "8GB", saveEvery: 0, logEvery: 1 },
+    ...{ resolution: 512, maxSequenceLength: 77, chunk: 6, memory: 8e9, saveEvery: 0, logEvery: 1 },
     ...{
       engine: "onnxruntime",
       provider: "cpu",
@@ -119,6 +121,13 @@ test("train: values out of range and combinations that make no sense are wrong u
   const folder = await temporaryFolder(t);
   const cases: [string, RegExp][] = [
     ["--steps 0", /^2 --steps must be a whole number of at least 1, not "0"$/],
+    [
+      "--latents-cache c --latents-cache-limit 20",
+      /^2 --latents-cache-limit must be a size with its unit, such as 8GB or 6000MB, not/,
+    ],
+    ["--latents-cache-limit 1GB", /^2 --latents-cache-limit needs --latents-cache$/],
+    ["--latents-cache c --crop random", /^2 --latents-cache is of no use with --crop random/],
+    ["--caption-window 0", /^2 --caption-window must be a whole number of at least 1, not "0"$/],
     ["--steps 1.5", /^2 --steps must be a whole number/],
     ["--steps 0x10", /^2 --steps must be a whole number/],
     ["--batch 1", /^2 --batch must be a whole number from 2 to 4096/],

@@ -26,6 +26,7 @@ const layout = ["layers", "tokens", "buckets", "width", "stages"] as const;
 const changeable = [
   ...["resume", "json", "steps", "epochs", "saveEvery", "keepLast", "best", "logEvery", "tensorboard"],
   ...["validateEvery", "sampleEvery", "engine", "provider", "precision", "threads"],
+  ...["captionWindow", "latentsCacheLimit"],
 ];
 
 export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
@@ -67,6 +68,12 @@ export async function resolveTrain(
   }
   if (raw.validateEvery !== undefined && raw.holdOut === 0 && raw.validation === undefined) {
     throw new UsageError("--validate-every needs --hold-out or --validation");
+  }
+  if (raw.latentsCache === undefined && given.has("latentsCacheLimit")) {
+    throw new UsageError("--latents-cache-limit needs --latents-cache");
+  }
+  if (raw.latentsCache !== undefined && raw.crop === "random") {
+    throw new UsageError("--latents-cache is of no use with --crop random, whose parts never come up again");
   }
   const data = await Promise.all(raw.data.map((one) => (typeof one === "string" ? readWeightedPath(one) : one)));
   if (data.length === 0) throw new UsageError("required option '--data <path...>' not specified");

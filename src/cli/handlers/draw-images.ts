@@ -3,6 +3,7 @@
 import { basename, resolve } from "node:path";
 import { a1111Parameters } from "../../data/a1111.js";
 import { savePng } from "../../data/png.js";
+import type { PromptEncoder } from "../../pipelines/conditioning.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../../pipelines/pipeline.js";
 import { requireSize } from "../../pipelines/sizes.js";
 import { generate } from "../../sampling/generate.js";
@@ -16,6 +17,8 @@ export interface DrawRequest {
   /** Null draws with the plain model; `file` is where the tokens lie. */
   readonly tokens: { readonly softTokens: SoftTokens; readonly file: string; readonly strength: number } | null;
   readonly negative: string;
+  /** What embeds prompts; the pipeline's own encoders by default. */
+  readonly prompts?: PromptEncoder | undefined;
   /** The family's default where undefined, also of the guidance scale and the scheduler. */
   readonly steps: number | undefined;
   readonly guidance: number | undefined;
@@ -56,6 +59,7 @@ export async function* drawImages(
   const images = generate(pipeline, {
     jobs,
     negative,
+    prompts: request.prompts,
     steps,
     scheduler,
     guidanceScale: guidance,

@@ -4,7 +4,7 @@
 export interface DiskPlan {
   readonly checkpoints: number;
   readonly samples: number;
-  readonly caches: number;
+  readonly latentsCache: number;
   readonly total: number;
 }
 
@@ -17,6 +17,8 @@ export interface DiskSizes {
   readonly keepLast: number;
   /** Whether one more may stay, as the best. */
   readonly best: boolean;
+  /** Bytes of latents that are kept there, at most. */
+  readonly latentsCache: number;
   readonly samples: { readonly prompts: number; readonly every: number; readonly size: number } | null;
 }
 
@@ -27,18 +29,12 @@ const checkpointText = 20e3;
 const pngBytesAPixel = 3;
 
 /** At its largest: while a checkpoint is written, the one that it drives out is still there. */
-export function planDisk({ steps, parameters, saveEvery, keepLast, best, samples }: DiskSizes): DiskPlan {
+export function planDisk({ steps, parameters, saveEvery, keepLast, best, latentsCache, samples }: DiskSizes): DiskPlan {
   const made = saveEvery === 0 ? 1 : Math.ceil(steps / saveEvery);
   const kept = keepLast === 0 ? made : Math.min(made, keepLast + (best ? 1 : 0) + 1);
   // The final tokens lie beside the checkpoints.
   const checkpoints = kept * (12 * parameters + checkpointText) + 4 * parameters;
   const drawn = samples === null ? 0 : samples.prompts * (1 + Math.ceil(steps / samples.every));
   const pictures = samples === null ? 0 : drawn * samples.size ** 2 * pngBytesAPixel;
-  const caches = cachedEncodings();
-  return { checkpoints, samples: pictures, caches, total: checkpoints + pictures + caches };
-}
-
-/** Encodings that are kept on disk: none, they live in memory. */
-function cachedEncodings(): number {
-  return 0;
+  return { checkpoints, samples: pictures, latentsCache, total: checkpoints + pictures + latentsCache };
 }

@@ -8,6 +8,7 @@ import { InputError, SoftrepaError } from "../../core/errors.js";
 import { removeLeftovers } from "../../core/files.js";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { type Manifest, readManifest } from "./manifest.js";
+import { lockName } from "./run-lock.js";
 
 /** A number that checkpoints are compared by. */
 export interface BestBy {
@@ -56,8 +57,10 @@ export class RunFolder {
     await this.sweep();
   }
 
-  /** Removes what killed processes left behind. */
+  /** Removes what killed processes left behind; the lock must be held. */
   async sweep(): Promise<void> {
+    const locks = (await namesIn(this.path)).filter((name) => name.startsWith(`${lockName}.`) && name.endsWith(".tmp"));
+    for (const name of locks) await rm(join(this.path, name), { force: true });
     for (const folder of [this.path, this.samples, this.checkpoints]) await removeLeftovers(folder);
   }
 

@@ -1,11 +1,11 @@
 /** @file What a run will take, put together from its options, its model and its data. */
 
-import { parseByteSize } from "../../../core/byte-size.js";
 import type { CaptionedImage } from "../../../data/captioned-image.js";
 import type { ImagePool } from "../../../data/mixture.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
 import { describeSoftTokens } from "../../../softtokens/describe.js";
 import { type SoftTokens, sizesOf, stagesOf } from "../../../softtokens/softtokens.js";
+import { latentsCacheBytes } from "../../../training/latents-cache/latents-cache.js";
 import { type DiskPlan, planDisk } from "../../../training/plan/disk.js";
 import type { FittedRun } from "../../../training/plan/fit.js";
 import type { MemoryPlan, RunSizes } from "../../../training/plan/memory.js";
@@ -27,10 +27,6 @@ export interface RunSubject {
   readonly settings: RunSettings;
   readonly pipeline: DiffusionPipeline;
   readonly softTokens: SoftTokens;
-}
-
-export function memoryLimit({ memory }: TrainCommandOptions): number | undefined {
-  return memory === undefined ? undefined : parseByteSize(memory);
 }
 
 /** The settings that a limit of memory decides. */
@@ -71,9 +67,15 @@ export function forecast(
   const { sampleSize, heldOut } = sizes;
   const { saveEvery, keepLast, sampleEvery, samplePrompts } = options;
   const every = sampleEvery ?? (saveEvery || steps);
+  const side = settings.resolution / pipeline.latentScale;
+  const latents = [pipeline.latentChannels, side, side];
   const disk = planDisk({
     ...{ steps, saveEvery, keepLast, best: heldOut > 0 },
     parameters: describeSoftTokens(softTokens).parameters,
+    latentsCache:
+      options.latentsCache === undefined
+        ? 0
+        : Math.min(options.latentsCacheLimit, latentsCacheBytes(sizes.images, latents, options.flip ? 2 : 1)),
     samples: sampleSize === null ? null : { prompts: samplePrompts.length, every, size: sampleSize },
   });
   const time = planTime(pipeline, { ...sizes, chunk: fitted.chunk, cacheBytes: fitted.cacheBytes }, steps, rate);

@@ -35,6 +35,17 @@ describe("softrepa plan", () => {
     );
     assert.deepEqual(await namesIn(at("none")), []);
   });
+  it("counts latents that are kept on disk, up to their limit", async () => {
+    const latentsOf = async (...more: readonly string[]) => {
+      const { disk } = await told("forecast", "plan", ...run, ...more);
+      return (disk as { latentsCache: number }).latentsCache;
+    };
+    const whole = await latentsOf("--latents-cache", at("latents"));
+    assert.equal(await latentsOf(), 0);
+    assert.ok(whole > 2 * 16 * 4 * 4);
+    assert.ok((await latentsOf("--latents-cache", at("latents"), "--flip")) > 1.9 * whole);
+    assert.equal(await latentsOf("--latents-cache", at("latents"), "--latents-cache-limit", "1KB"), 1000);
+  });
   it("reads a configuration file, and times real steps", async () => {
     await writeFile(at("run.yaml"), "batch: 3\nsteps: 7\n");
     const rest = run.slice(0, -2).filter((part, index, all) => part !== "--batch" && all[index - 1] !== "--batch");
@@ -68,6 +79,6 @@ describe("softrepa plan", () => {
     assert.equal(steps, 3);
     assert.ok(ratio.memory > 0.5 && ratio.memory < 1.5, `${took.memory} of ${planned.memory}`);
     const config = parse(await readFile(at("a", "config.yaml"), "utf8"));
-    assert.deepEqual([config.memory, config.chunk], ["8GB", 4]);
+    assert.deepEqual([config.memory, config.chunk], [8e9, 4]);
   });
 });

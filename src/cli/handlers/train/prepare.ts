@@ -19,7 +19,7 @@ import type { TrainCommandOptions } from "../../commands/train.js";
 import type { CommandContext } from "../../context.js";
 import { openTrainingData } from "../data-sets.js";
 import { openTokens, withPipeline } from "../session.js";
-import { chosenOf, type Forecast, forecast, memoryLimit, type RunSubject, runSizes } from "./forecast.js";
+import { chosenOf, type Forecast, forecast, type RunSubject, runSizes } from "./forecast.js";
 import { runSettings } from "./settings.js";
 
 /** A run before its first step. */
@@ -54,7 +54,7 @@ export async function withPreparedRun(
     const softTokens = from?.softTokens ?? (await startingTokens(options, pipeline, reporter));
     requireFit(softTokens, pipeline.softTokenLayout);
     const sizes = runSizes({ options, settings: wanted, pipeline, softTokens }, pools, heldOut);
-    const fitted = fitRun(pipeline, sizes, options.chunk, memoryLimit(options));
+    const fitted = fitRun(pipeline, sizes, options.chunk, options.memory);
     const settings = options.memory === undefined ? wanted : { ...wanted, ...chosenOf(fitted) };
     await body({
       ...{ options, settings, pipeline, softTokens, pools, images, heldOut, folder, fingerprints, from, sizes, fitted },

@@ -1,6 +1,9 @@
 /** @file Pictures of a run in training: the same prompts and seeds every time, drawn as `softrepa generate` draws them. */
 
 import { access } from "node:fs/promises";
+import { stopIfAsked } from "../../../core/errors.js";
+import { encodeForGuidance } from "../../../pipelines/conditioning.js";
+import { KeptPrompts } from "../../../pipelines/kept-prompts.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
 import type { SoftTokens } from "../../../softtokens/softtokens.js";
 import type { RunFolder } from "../../../training/run/run-folder.js";
@@ -9,8 +12,11 @@ import type { CommandContext } from "../../context.js";
 import { drawImages } from "../draw-images.js";
 import { truncationWarner } from "../session.js";
 
+const negative = "";
+
 export class Previews {
   private readonly onTruncated: ReturnType<typeof truncationWarner>;
+  private readonly prompts: KeptPrompts;
 
   constructor(
     private readonly pipeline: DiffusionPipeline,
@@ -19,6 +25,15 @@ export class Previews {
     private readonly context: CommandContext,
   ) {
     this.onTruncated = truncationWarner(context.reporter);
+    this.prompts = new KeptPrompts(pipeline);
+  }
+
+  /** Encodes the prompts, which takes the text encoders; later pictures do without. */
+  async prepare(): Promise<void> {
+    const { samplePrompts, sampleGuidance: guidance = this.pipeline.defaults.guidanceScale } = this.options;
+    if (samplePrompts.length === 0) return;
+    const beforeRun = () => stopIfAsked(this.context.signal);
+    await encodeForGuidance(this.prompts, samplePrompts, guidance > 1 ? negative : null, beforeRun);
   }
 
   /** Draws those of `step`; with `onlyMissing` not those that are there. */
@@ -36,7 +51,8 @@ export class Previews {
         model: options.model,
         // By the name that they have in every checkpoint, and at the end.
         tokens: { softTokens, file: this.run.tokens, strength: 1 },
-        negative: "",
+        negative,
+        prompts: this.prompts,
         steps: options.sampleSteps,
         guidance: options.sampleGuidance,
         scheduler: undefined,
@@ -53,6 +69,8 @@ export class Previews {
       },
     );
     for await (const { file, settings } of images) reporter.event("sample", { step, file, ...settings });
+    // The decoder of large pictures would keep more memory than training takes.
+    await this.pipeline.releaseEncoders();
   }
 }
 

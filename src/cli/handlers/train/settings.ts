@@ -63,6 +63,7 @@ export function resolvedConfig(
 ): ConfigValues<RawTrainOptions> {
   const { model, data, resume, epochs, initTokens, samplePrompts, tokenizer, textEncoders, validation, ...rest } =
     options;
+  const { latentsCache } = options;
   const { layers, count, buckets, width } = sizesOf(softTokens, "soft tokens");
   const { projectedWidth } = pipeline.softTokenLayout;
   const { library, provider, precision } = pipeline.engine;
@@ -74,7 +75,7 @@ export function resolvedConfig(
   return {
     ...rest,
     ...(initTokens === undefined ? layout : unset),
-    ...absolute({ model, textEncoders, validation, initTokens, out: options.out }),
+    ...absolute({ model, textEncoders, validation, initTokens, latentsCache, out: options.out }),
     data: data.map(({ path, weight }) => (weight === undefined ? resolve(path) : { path: resolve(path), weight })),
     tokenizer: tokenizer.map((folder) => resolve(folder)),
     samplePrompt: samplePrompts,
@@ -86,6 +87,7 @@ export function resolvedConfig(
     engine: library,
     provider,
     precision,
+    ...(latentsCache === undefined && { latentsCacheLimit: undefined }),
     ...{ config: undefined, dryRun: undefined, force: undefined, json: undefined },
   };
 }

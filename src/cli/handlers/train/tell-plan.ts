@@ -37,7 +37,7 @@ export function tellPlan({ chunk, steps, memory, disk, time }: Forecast, reporte
     [
       "disk",
       size(disk.total),
-      `checkpoints ${size(disk.checkpoints)}, samples ${size(disk.samples)}, caches ${size(disk.caches)}`,
+      `checkpoints ${size(disk.checkpoints)}, samples ${size(disk.samples)}, latents ${size(disk.latentsCache)}`,
     ],
     [
       "time",

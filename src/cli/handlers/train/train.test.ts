@@ -201,7 +201,7 @@ async function succeedsNot(args: readonly string[], message: RegExp): Promise<vo
   const lines = stderr
     .trimEnd()
     .split("\n")
-    .filter((line) => !/^steps \d+% /.test(line));
+    .filter((line) => !/^(steps|encoding) [\d.]+% /.test(line));
   assert.equal(lines.length, 1, stderr);
   assert.match(lines[0], message);
 }

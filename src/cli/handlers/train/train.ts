@@ -7,7 +7,9 @@ import { defaultChunk } from "../../../objectives/chunk.js";
 import { softRepa } from "../../../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
 import type { SoftTokens } from "../../../softtokens/softtokens.js";
+import { LatentsCache } from "../../../training/latents-cache/latents-cache.js";
 import type { RunFolder } from "../../../training/run/run-folder.js";
+import { RunLock } from "../../../training/run/run-lock.js";
 import { train } from "../../../training/train.js";
 import { Validation } from "../../../training/validation.js";
 import type { TrainCommandOptions } from "../../commands/train.js";
@@ -15,6 +17,7 @@ import { commandOnly, type RawTrainOptions, trainFields } from "../../commands/t
 import { configSchema } from "../../config/config-schema.js";
 import { type ConfigValues, configText } from "../../config/write-config.js";
 import type { CommandContext } from "../../context.js";
+import { requireRunFolder } from "../../outputs.js";
 import { packageVersion } from "../../version.js";
 import { truncationWarner } from "../session.js";
 import { tellDryRun } from "./dry-run.js";
@@ -24,6 +27,18 @@ import { tellChoice, tellPlan, tellTaken } from "./tell-plan.js";
 import { bestBy, TrainingRun } from "./training-run.js";
 
 export async function runTrain(options: TrainCommandOptions, context: CommandContext): Promise<void> {
+  if (options.dryRun) return runLocked(options, context);
+  const lock = await RunLock.acquire(options.out);
+  try {
+    // Another process may have finished a run here since the options were read.
+    if (!options.resume) await requireRunFolder(options.out, options.force);
+    await runLocked(options, context);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function runLocked(options: TrainCommandOptions, context: CommandContext): Promise<void> {
   const { reporter, signal } = context;
   await withPreparedRun(options, context, async (prepared) => {
     const { pipeline, settings, softTokens, from, heldOut, pools, fingerprints, folder, fitted } = prepared;
@@ -40,8 +55,11 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
         `${options.out} has ${from.state.step} steps already, which is more than --steps ${settings.steps}`,
       );
     }
+    const latentsCache = await openLatentsCache(options, settings, pipeline, reporter);
     const validation =
-      heldOut.length === 0 ? null : await openValidation(settings, pipeline, heldOut, softTokens, context);
+      heldOut.length === 0
+        ? null
+        : await openValidation(settings, pipeline, heldOut, softTokens, latentsCache, context);
     const run = new TrainingRun({
       ...{ options, settings, pipeline, softTokens, folder, fingerprints, config, validation, from, context },
     });
@@ -53,10 +71,14 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
         signal,
         onTruncated: truncationWarner(reporter),
         onStart: () => run.begin(),
+        onEncoded: (encoded: number, total: number) => reporter.progress("encoding", encoded, total),
         onStep: run.afterStep.bind(run),
       };
+      // While the text encoders are there: the first window of training frees them.
+      if ((from?.state.step ?? 0) < settings.steps) await run.prepare();
       const objective = objectiveOf(options, settings);
-      const done = await train(pipeline, pools, softTokens, objective, settings, hooks, from?.state);
+      const training = { ...settings, captionWindow: options.captionWindow, latentsCache };
+      const done = await train(pipeline, pools, softTokens, objective, training, hooks, from?.state);
       if (done === 0) throw new InterruptedError("interrupted before the first step; nothing is saved");
       await run.begin();
       await run.finish();
@@ -77,6 +99,7 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
     } finally {
       await run.close();
       await validation?.release();
+      await latentsCache?.close();
     }
   });
 }
@@ -86,17 +109,36 @@ function openValidation(
   pipeline: DiffusionPipeline,
   heldOut: readonly CaptionedImage[],
   softTokens: SoftTokens,
+  latentsCache: LatentsCache | undefined,
   { reporter }: CommandContext,
 ): Promise<Validation> {
   const { batch, resolution } = settings;
-  const side = resolution / pipeline.latentScale;
-  const tokensAPair = pipeline.tokensAPair([pipeline.latentChannels, side, side]);
+  const tokensAPair = pipeline.tokensAPair(latentShapeOf(pipeline, resolution));
   return Validation.open(pipeline, heldOut, softTokens, {
     batch,
     resolution,
     chunk: settings.chunk ?? defaultChunk(batch, tokensAPair),
     objective: softRepa(settings),
     onTruncated: truncationWarner(reporter),
+    latentsCache,
+  });
+}
+
+function latentShapeOf({ latentChannels, latentScale }: DiffusionPipeline, resolution: number): readonly number[] {
+  return [latentChannels, resolution / latentScale, resolution / latentScale];
+}
+
+async function openLatentsCache(
+  { latentsCache: folder, latentsCacheLimit: limit }: TrainCommandOptions,
+  { resolution }: RunSettings,
+  pipeline: DiffusionPipeline,
+  reporter: CommandContext["reporter"],
+): Promise<LatentsCache | undefined> {
+  if (folder === undefined) return undefined;
+  return LatentsCache.open({
+    ...{ folder, limit, resolution, latentShape: latentShapeOf(pipeline, resolution) },
+    fingerprint: await pipeline.latentsFingerprint(),
+    onNote: (message) => reporter.warn(message),
   });
 }
 

@@ -1,7 +1,7 @@
 /** @file A run folder while it is trained in: what is written when, in an order that a kill at any moment does no harm to. */
 
 import { join } from "node:path";
-import { InterruptedError, messageOf } from "../../../core/errors.js";
+import { InterruptedError, messageOf, stopIfAsked } from "../../../core/errors.js";
 import { writeFileAtomic } from "../../../core/files.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
 import { writeSoftTokens } from "../../../softtokens/formats/index.js";
@@ -65,6 +65,17 @@ export class TrainingRun {
     this.previews = new Previews(pipeline, folder, options, context);
     const others = options.objective === "softrepa" ? settings.batch : 1;
     this.throughput = new Throughput(settings.batch, settings.batch * others);
+  }
+
+  /** Encodes what previews and validation need, all at once; where that is interrupted, they do it when they are due. */
+  async prepare(): Promise<void> {
+    const { validation, context } = this.parts;
+    try {
+      await this.previews.prepare();
+      await validation?.prepare(() => stopIfAsked(context.signal));
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) throw error;
+    }
   }
 
   /** Before the first step, when the data are known to be usable: what cannot be trained on leaves nothing behind. */

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeForGuidance } from "./conditioning.js";
+import { KeptPrompts } from "./kept-prompts.js";
+import { openTiny } from "./testing/support.js";
+
+test("kept prompts are what the pipeline makes of them, and are encoded once", async () => {
+  const pipeline = await openTiny("sd3");
+  const prompts = ["a red circle", "two cats", "a red circle ".repeat(40)];
+  const wanted = await encodeForGuidance(pipeline, prompts, "blurry");
+  assert.ok(wanted.truncated.length > 0);
+  const asked: (readonly string[])[] = [];
+  const kept = new KeptPrompts({
+    zeroEmptyNegative: pipeline.zeroEmptyNegative,
+    conditioningShapes: pipeline.conditioningShapes,
+    encodePrompts: (some) => {
+      asked.push(some);
+      return pipeline.encodePrompts(some);
+    },
+  });
+  for (let time = 0; time < 2; time++) assert.deepEqual(await encodeForGuidance(kept, prompts, "blurry"), wanted);
+  const both = await kept.encodePrompts([prompts[1], prompts[0]]);
+  assert.deepEqual(both.conditioning, (await encodeForGuidance(pipeline, [prompts[1], prompts[0]], null)).conditioning);
+  assert.deepEqual(asked, [[prompts[0]], [prompts[1]], [prompts[2]], ["blurry"]]);
+});

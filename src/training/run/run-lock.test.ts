@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { InputError } from "../../core/errors.js";
+import { lockName, RunLock } from "./run-lock.js";
+
+const scratch = await mkdtemp(join(tmpdir(), "softrepa-lock-"));
+after(() => rm(scratch, { recursive: true, force: true }));
+const module = new URL("./run-lock.js", import.meta.url).href;
+
+/** Runs a script that can use `RunLock` and `folder` in another process; its output, line by line as asked for. */
+function other(folder: string, script: string) {
+  const whole = `import { RunLock } from ${JSON.stringify(module)};
+    const [folder] = process.argv.slice(1);
+    const tell = (text) => process.stdout.write(text + "\\n");
+    ${script}`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", whole, folder]);
+  let text = "";
+  child.stdout.on("data", (chunk) => {
+    text += String(chunk);
+  });
+  const ended = new Promise<string>((resolve) => child.on("close", () => resolve(text)));
+  const told = new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
+  return { child, ended, told };
+}
+
+const hold = `await RunLock.acquire(folder); tell("held"); setInterval(() => {}, 1000);`;
+const refusedBy = (folder: string, who: RegExp) =>
+  assert.rejects(
+    () => RunLock.acquire(folder),
+    (error) => {
+      assert.ok(error instanceof InputError);
+      assert.match(error.message, who);
+      assert.match(
+        error.message,
+        /trains in .* already: wait for it or take another --out \(if .* remove .*run\.lock\)$/,
+      );
+      return true;
+    },
+  );
+
+describe("RunLock", () => {
+  it("keeps a second one out until it is released, and leaves nothing behind", async () => {
+    const folder = join(scratch, "a", "run");
+    const lock = await RunLock.acquire(folder);
+    await refusedBy(folder, new RegExp(`^process ${process.pid} on `));
+    assert.match(
+      await other(folder, `await RunLock.acquire(folder).catch((e) => tell(e.message));`).ended,
+      /trains in/,
+    );
+    await lock.release();
+    assert.equal(existsSync(folder), false);
+    await mkdir(folder);
+    const again = await RunLock.acquire(folder);
+    await writeFile(join(folder, "log.jsonl"), "");
+    await again.release();
+    await again.release();
+    assert.deepEqual(await readdir(folder), ["log.jsonl"]);
+  });
+
+  it("recognises what a killed process left behind, and takes it over", async () => {
+    const folder = join(scratch, "killed");
+    const { child, ended, told } = other(folder, hold);
+    await told;
+    await refusedBy(folder, new RegExp(`^process ${child.pid} on `));
+    child.kill("SIGKILL");
+    await ended;
+    assert.deepEqual(await readdir(folder), [lockName]);
+    const lock = await RunLock.acquire(folder);
+    assert.equal(JSON.parse(await readFile(join(folder, lockName), "utf8")).pid, process.pid);
+    await lock.release();
+  });
+
+  it("is freed by a process that ends without releasing it", async () => {
+    const folder = join(scratch, "ended");
+    await other(folder, `await RunLock.acquire(folder); process.exit(1);`).ended;
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  it("is one process's of many that ask at once, also where a stale one lies", async () => {
+    for (const stale of [false, true]) {
+      const folder = join(scratch, `many-${stale}`);
+      if (stale) {
+        const { child, ended, told } = other(folder, hold);
+        await told;
+        child.kill("SIGKILL");
+        await ended;
+      }
+      const ask = `await RunLock.acquire(folder).then(() => tell("held"), () => tell("refused"));
+        process.stdin.once("data", () => process.exit(0));`;
+      const all = Array.from({ length: 4 }, () => other(folder, ask));
+      await Promise.all(all.map(({ told }) => told));
+      for (const { child } of all) child.stdin.write("end\n");
+      const answers = (await Promise.all(all.map(({ ended }) => ended))).map((text) => text.trim()).sort();
+      assert.deepEqual(answers, ["held", "refused", "refused", "refused"], `stale: ${stale}`);
+    }
+  });
+
+  it("takes processes of other machines for alive, and a number that was given out again for gone", async () => {
+    const folder = join(scratch, "foreign");
+    await mkdir(folder);
+    const write = (holder: object) => writeFile(join(folder, lockName), JSON.stringify({ mark: "x", ...holder }));
+    await write({ pid: 1, host: `not-${hostname()}`, began: "1" });
+    await refusedBy(folder, /^process 1 on not-/);
+    await writeFile(join(folder, lockName), "no lock at all");
+    await refusedBy(folder, /^another process trains/);
+    // This process did not write it, so the one that did had its number before.
+    await write({ pid: process.pid, host: hostname(), began: "1" });
+    await (await RunLock.acquire(folder)).release();
+    if (process.platform !== "linux") return;
+    await write({ pid: process.ppid, host: hostname(), began: "1" });
+    await (await RunLock.acquire(folder)).release();
+    await write({ pid: process.ppid, host: hostname(), began: null });
+    await refusedBy(folder, new RegExp(`^process ${process.ppid} on `));
+  });
+
+  it("says where it cannot be written", async () => {
+    const file = join(scratch, "file");
+    await writeFile(file, "");
+    await assert.rejects(() => RunLock.acquire(file), InputError);
+    await assert.rejects(() => RunLock.acquire(join(file, "run")), InputError);
+  });
+});

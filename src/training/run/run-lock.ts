@@ -1,0 +1,173 @@
+/**
+ * @file The lock of a run folder: `run.lock` says which process trains in it, so that no second one does. What a killed process
+ * left behind is recognised and taken over.
+ */
+
+import { randomBytes } from "node:crypto";
+import { readFileSync, unlinkSync } from "node:fs";
+import { link, mkdir, readFile, rename, rm, rmdir, unlink, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { InputError, messageOf } from "../../core/errors.js";
+
+export const lockName = "run.lock";
+
+const holderSchema = z.object({
+  pid: z.int().positive(),
+  host: z.string(),
+  /** When the process began, in the system's own words: a number may be given out again. Null where the system does not say. */
+  began: z.string().nullable(),
+  /** Tells locks of one process apart. */
+  mark: z.string(),
+});
+type Holder = z.infer<typeof holderSchema>;
+
+/** Attempts before a lock that comes and goes is taken for held. */
+const attempts = 20;
+/** Locks that this process holds, by their marks. */
+const held = new Map<string, string>();
+
+export class RunLock {
+  private constructor(
+    private readonly file: string,
+    private readonly holder: Holder,
+    /** Whether the folder was made for the lock. */
+    private readonly made: boolean,
+  ) {}
+
+  /**
+   * Locks `folder`, which is made where it is not there.
+   *
+   * @throws InputError where another process, or this one, trains in it
+   */
+  static async acquire(folder: string): Promise<RunLock> {
+    const file = join(folder, lockName);
+    const holder = {
+      pid: process.pid,
+      host: hostname(),
+      began: beginOf(process.pid),
+      mark: randomBytes(8).toString("hex"),
+    };
+    try {
+      const made = (await mkdir(folder, { recursive: true })) !== undefined;
+      for (let attempt = 0; attempt < attempts; attempt++) {
+        if (await create(file, JSON.stringify(holder))) {
+          if (held.size === 0) process.once("exit", releaseAll);
+          held.set(holder.mark, file);
+          return new RunLock(file, holder, made);
+        }
+        const text = await readFile(file, "utf8").catch(() => undefined);
+        // It has just been freed.
+        if (text === undefined) continue;
+        const other = parse(text);
+        if (other === undefined || isAtWork(other)) throw refusal(folder, file, other);
+        await removeStale(file, text);
+      }
+    } catch (error) {
+      if (error instanceof InputError) throw error;
+      throw new InputError(`cannot write into ${folder}: ${messageOf(error)}`, { cause: error });
+    }
+    throw refusal(folder, file, undefined);
+  }
+
+  /** Frees the folder, and removes it where it was made for the lock and nothing came of it. */
+  async release(): Promise<void> {
+    held.delete(this.holder.mark);
+    if (held.size === 0) process.off("exit", releaseAll);
+    const text = await readFile(this.file, "utf8").catch(() => "");
+    if (parse(text)?.mark === this.holder.mark) await unlink(this.file).catch(() => undefined);
+    if (this.made) await rmdir(join(this.file, "..")).catch(() => undefined);
+  }
+}
+
+/** Writes `file` with all of its text at once, unless it is there. */
+async function create(file: string, text: string): Promise<boolean> {
+  const aside = `${file}.${randomBytes(4).toString("hex")}.tmp`;
+  try {
+    await writeFile(aside, text, { flag: "wx" });
+    await link(aside, file);
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") return false;
+    // File systems without links.
+    if (code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP") return createPlainly(file, text);
+    throw error;
+  } finally {
+    await rm(aside, { force: true }).catch(() => undefined);
+  }
+}
+
+async function createPlainly(file: string, text: string): Promise<boolean> {
+  return writeFile(file, text, { flag: "wx" }).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "EEXIST") return false;
+      throw error;
+    },
+  );
+}
+
+/** Removes the lock if it is still the one that was read: another process may have taken it over in between. */
+async function removeStale(file: string, text: string): Promise<void> {
+  const aside = `${file}.${randomBytes(4).toString("hex")}.tmp`;
+  try {
+    await rename(file, aside);
+  } catch {
+    return;
+  }
+  if ((await readFile(aside, "utf8")) !== text) await link(aside, file).catch(() => undefined);
+  await rm(aside, { force: true });
+}
+
+function parse(text: string): Holder | undefined {
+  try {
+    return holderSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the process is there; one of another machine is taken to be. */
+function isAtWork({ pid, host, began, mark }: Holder): boolean {
+  if (host !== hostname()) return true;
+  if (pid === process.pid) return held.has(mark);
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process may not be signalled, but it is there.
+    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
+  }
+  const now = beginOf(pid);
+  return began === null || now === null || began === now;
+}
+
+/** When a process began, in ticks since the machine did; null where there is no such file. */
+function beginOf(pid: number): string | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name in parentheses may hold spaces; the 20th field behind it is the time.
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function refusal(folder: string, file: string, holder: Holder | undefined): InputError {
+  const who = holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`;
+  return new InputError(
+    `${who} trains in ${folder} already: wait for it or take another --out (if there is no such process any more, remove ${file})`,
+  );
+}
+
+/** What ends by itself, but not in order. */
+function releaseAll(): void {
+  for (const [mark, file] of held) {
+    try {
+      if (parse(readFileSync(file, "utf8"))?.mark === mark) unlinkSync(file);
+    } catch {
+      // It is gone, or another process finds it stale.
+    }
+  }
+}

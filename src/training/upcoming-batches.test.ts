@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { InputError } from "../core/errors.js";
+import { imageFile } from "../data/captioned-image.js";
+import { BatchSampler } from "./batches.js";
+import { UpcomingBatches } from "./upcoming-batches.js";
+
+const items = Array.from({ length: 11 }, (_, index) => ({
+  ...imageFile(`${index}.png`),
+  captions: [`caption ${index % 9}`, `other ${index}`] as const,
+}));
+const settings = { size: 3, seed: 7, augmentation: { crop: "random", flip: true } } as const;
+const sampler = (batches = 0) => new BatchSampler([{ items, share: 1 }], settings, { seed: 7, batches });
+
+describe("UpcomingBatches", () => {
+  it("gives the sampler's batches and states, however far one looks ahead", () => {
+    fc.assert(
+      fc.property(fc.nat(5), fc.array(fc.nat(6), { minLength: 1, maxLength: 12 }), (begun, looks) => {
+        const plain = sampler(begun);
+        const upcoming = new UpcomingBatches(sampler(begun));
+        const wanted = Array.from({ length: looks.length + 6 }, () => plain.next());
+        for (const [index, most] of looks.entries()) {
+          assert.deepEqual([...upcoming.ahead(most)], wanted.slice(index, index + most));
+          assert.deepEqual(upcoming.state(), { seed: 7, batches: begun + index });
+          assert.deepEqual(upcoming.next(), wanted[index]);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("says that data give no more batches when it gets there, and not before", () => {
+    // Which captions are drawn decides whether two images make a batch.
+    const few = items.slice(0, 2).map((item, index) => ({ ...item, captions: ["same", `own ${index}`] as const }));
+    const small = (seed: number) => new BatchSampler([{ items: few, share: 1 }], { size: 2, seed });
+    const batchesOf = (next: () => unknown) => {
+      for (let count = 0; ; count++) {
+        try {
+          next();
+        } catch (error) {
+          assert.ok(error instanceof InputError);
+          return count;
+        }
+      }
+    };
+    const counts = Array.from({ length: 20 }, (_, seed) => {
+      const plain = small(seed);
+      const upcoming = new UpcomingBatches(small(seed));
+      const count = batchesOf(() => plain.next());
+      assert.equal([...upcoming.ahead(count + 5)].length, count);
+      assert.equal(
+        batchesOf(() => upcoming.next()),
+        count,
+      );
+      return count;
+    });
+    assert.ok(Math.max(...counts) > 0);
+  });
+});
