@@ -1,8 +1,15 @@
 /** @file Weights of a model for OpenVINO: it takes files only from beside a model's own file, but memory from anywhere. */
 
 import { join } from "node:path";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { ModelProtoSchema, type StringStringEntryProto, type TensorProto } from "onnx-buf";
+import { clone, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type GraphProto,
+  ModelProtoSchema,
+  type NodeProto,
+  type StringStringEntryProto,
+  type TensorProto,
+  TensorProtoSchema,
+} from "onnx-buf";
 import { messageOf } from "../../core/errors.js";
 import type { OnnxModel } from "../model.js";
 import { type MappedFile, mapFile } from "./mapped-file.js";
@@ -21,18 +28,52 @@ export function placeWeights({ bytes, weightFolder }: OnnxModel): PlacedModel {
   if (weightFolder === null) return { bytes, close: () => undefined };
   const model = fromBinary(ModelProtoSchema, bytes);
   const files = new Map<string, MappedFile>();
+  const others = new Map<string, MappedFile>();
   const close = () => {
-    for (const file of files.values()) file.close();
+    for (const file of [...files.values(), ...others.values()]) file.close();
   };
   try {
+    const twins = model.graph ? separateSquares(model.graph) : [];
     for (const tensor of model.graph?.initializer ?? []) {
       if (tensor.externalData.length > 0) place(tensor, weightFolder, files);
     }
+    for (const twin of twins) place(twin, weightFolder, others);
+    model.graph?.initializer.push(...twins);
     return { bytes: toBinary(ModelProtoSchema, model), close };
   } catch (error) {
     close();
     throw error;
   }
+}
+
+/**
+ * Gives square matrices that are read both as they are and transposed a twin for the former, and returns the twins. OpenVINO
+ * keeps packed weights by their address and packed shape and leaves out which way they were read (seen in 2026.4), so that
+ * the second reader of a square matrix would get the other's. A second mapping of the file has another address.
+ */
+function separateSquares(graph: GraphProto): TensorProto[] {
+  const readers = new Map<string, NodeProto[]>();
+  for (const node of graph.node) {
+    for (const name of new Set(node.input)) readers.set(name, [...(readers.get(name) ?? []), node]);
+  }
+  const readersOf = (name: string) => readers.get(name) ?? [];
+  return graph.initializer.flatMap((tensor) => {
+    const [rows, columns, ...rest] = tensor.dims;
+    if (tensor.externalData.length === 0 || rows !== columns || rest.length > 0) return [];
+    const transposes = (node: NodeProto): boolean =>
+      node.opType === "Cast" ? readersOf(node.output[0]).every(transposes) : turnsAround(node);
+    const straight = readersOf(tensor.name).filter((node) => !transposes(node));
+    if (straight.length === 0 || straight.length === readersOf(tensor.name).length) return [];
+    const twin = clone(TensorProtoSchema, tensor);
+    twin.name = `${tensor.name}:straight`;
+    for (const node of straight) node.input = node.input.map((name) => (name === tensor.name ? twin.name : name));
+    return [twin];
+  });
+}
+
+/** Whether a node reads a matrix with its axes exchanged. */
+function turnsAround({ opType, attribute }: NodeProto): boolean {
+  return opType === "Transpose" || (opType === "Gemm" && attribute.some(({ name, i }) => name === "transB" && i === 1n));
 }
 
 function place(tensor: TensorProto, folder: string, files: Map<string, MappedFile>): void {
