@@ -47,9 +47,9 @@ export function placeWeights({ bytes, weightFolder }: OnnxModel): PlacedModel {
 }
 
 /**
- * Gives square matrices that are read both as they are and transposed a twin for the former, and returns the twins. OpenVINO
- * keeps packed weights by their address and packed shape and leaves out which way they were read (seen in 2026.4), so that
- * the second reader of a square matrix would get the other's. A second mapping of the file has another address.
+ * Gives matrices and kernels of as many outputs as inputs, where they are read both as they are and transposed, a twin for the
+ * former, and returns the twins. OpenVINO keeps packed weights by their address and packed shape and leaves out which way they
+ * were read (seen in 2026.4), so that the second reader would get the other's. A second mapping of the file has another address.
  */
 function separateSquares(graph: GraphProto): TensorProto[] {
   const readers = new Map<string, NodeProto[]>();
@@ -58,8 +58,8 @@ function separateSquares(graph: GraphProto): TensorProto[] {
   }
   const readersOf = (name: string) => readers.get(name) ?? [];
   return graph.initializer.flatMap((tensor) => {
-    const [rows, columns, ...rest] = tensor.dims;
-    if (tensor.externalData.length === 0 || rows !== columns || rest.length > 0) return [];
+    const [rows, columns] = tensor.dims;
+    if (tensor.externalData.length === 0 || rows !== columns) return [];
     const transposes = (node: NodeProto): boolean =>
       node.opType === "Cast" ? readersOf(node.output[0]).every(transposes) : turnsAround(node);
     const straight = readersOf(tensor.name).filter((node) => !transposes(node));
@@ -71,9 +71,17 @@ function separateSquares(graph: GraphProto): TensorProto[] {
   });
 }
 
-/** Whether a node reads a matrix with its axes exchanged. */
+/** Whether a node reads a matrix or kernel with its first axes exchanged. */
 function turnsAround({ opType, attribute }: NodeProto): boolean {
-  return opType === "Transpose" || (opType === "Gemm" && attribute.some(({ name, i }) => name === "transB" && i === 1n));
+  switch (opType) {
+    case "Transpose":
+    case "ConvTranspose":
+      return true;
+    case "Gemm":
+      return attribute.some(({ name, i }) => name === "transB" && i === 1n);
+    default:
+      return false;
+  }
 }
 
 function place(tensor: TensorProto, folder: string, files: Map<string, MappedFile>): void {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { RuntimeFailure } from "../../core/errors.js";
 import { floatTensor, intTensor, type Tensor, type TensorOf } from "../../core/tensor.js";
+import { gradientsOfSum } from "../../graph/autodiff.js";
 import { Graph, type Value } from "../../graph/graph.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import * as ops from "../../graph/ops.js";
@@ -125,6 +126,38 @@ export function engineContract(open: () => Promise<Engine>): void {
       const expected = [...half.numbers].map((value, index) => value + whole.numbers[index] + x.data[index]);
       for (const [index, value] of expected.entries()) assert.ok(Math.abs(Number(y.data[index]) - value) < 1e-5);
       await session.release();
+    });
+    it("reads weights of as many outputs as inputs both ways in one graph", async () => {
+      const shapes = {
+        matrix: { dtype: "F16", shape: [32, 32] },
+        kernel: { dtype: "F32", shape: [32, 32, 3, 3] },
+      } as const;
+      const { matrix, kernel } = await writeWeightFile(join(folder, "square.bin"), 4, shapes);
+      const image = floatTensor(
+        [1, 32, 8, 8],
+        new Float32Array(2048).map((_, index) => Math.sin(index)),
+      );
+      const gradientOf = async (from: "file" | "input") => {
+        const graph = new Graph();
+        const weight = (stored: typeof matrix | typeof kernel, name: string) =>
+          from === "input" ? ops.input(graph, name, stored.shape) : ops.cast(ops.parameter(graph, stored), "float32");
+        const x = ops.input(graph, "image", image.shape);
+        const sizes = { strides: [2, 2], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
+        const halved = ops.conv2d(x, weight(kernel, "kernel"), sizes);
+        const tokens = ops.transpose(ops.reshape(halved, [32, 16]), [1, 0]);
+        const y = ops.matmul(tokens, weight(matrix, "matrix"), { transposeB: true });
+        const [dx] = gradientsOfSum(ops.mul(y, y), [x]);
+        const session = await engine.compile(writeOnnx(graph, { dx }, engine.target));
+        const given = ({ shape, numbers }: typeof matrix | typeof kernel) =>
+          floatTensor(shape, Float32Array.from(numbers));
+        const feeds = from === "input" ? { kernel: given(kernel), matrix: given(matrix) } : {};
+        const { dx: found } = await session.run({ image, ...feeds });
+        await session.release();
+        return Float32Array.from(found.data, Number);
+      };
+      const [expected, found] = [await gradientOf("input"), await gradientOf("file")];
+      const largest = Math.max(...expected.map(Math.abs));
+      assert.ok(found.every((value, index) => Math.abs(value - expected[index]) < 1e-4 * largest));
     });
     it("waits for others of the same engine", async () => {
       const session = await engine.compile(picking(engine));
