@@ -1,9 +1,10 @@
 /** @file Weights of a model for OpenVINO: it takes files only from beside a model's own file, but memory from anywhere. */
 
 import { join } from "node:path";
-import { clone, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { clone, toBinary } from "@bufbuild/protobuf";
 import {
   type GraphProto,
+  type ModelProto,
   ModelProtoSchema,
   type NodeProto,
   type StringStringEntryProto,
@@ -11,7 +12,6 @@ import {
   TensorProtoSchema,
 } from "onnx-buf";
 import { messageOf } from "../../core/errors.js";
-import type { OnnxModel } from "../model.js";
 import { type MappedFile, mapFile } from "./mapped-file.js";
 
 /** The location by which onnxruntime and OpenVINO know that a tensor's offset is its address in memory. */
@@ -23,10 +23,9 @@ export interface PlacedModel {
   close(): void;
 }
 
-/** The model with the files of its weights mapped and their offsets turned into addresses. */
-export function placeWeights({ bytes, weightFolder }: OnnxModel): PlacedModel {
-  if (weightFolder === null) return { bytes, close: () => undefined };
-  const model = fromBinary(ModelProtoSchema, bytes);
+/** The model with the files of its weights mapped and their offsets turned into addresses; `model` is changed. */
+export function placeWeights(model: ModelProto, weightFolder: string | null): PlacedModel {
+  if (weightFolder === null) return { bytes: toBinary(ModelProtoSchema, model), close: () => undefined };
   const files = new Map<string, MappedFile>();
   const others = new Map<string, MappedFile>();
   const close = () => {

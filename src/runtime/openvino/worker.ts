@@ -1,11 +1,14 @@
 /** @file The worker thread that owns OpenVINO. Its runs block their thread, hence the worker. */
 
 import { workerData } from "node:worker_threads";
+import { fromBinary } from "@bufbuild/protobuf";
+import { ModelProtoSchema } from "onnx-buf";
 import { messageOf } from "../../core/errors.js";
 import { sizeOf, type Tensor } from "../../core/tensor.js";
 import type { NamedTensors, Precision } from "../engine.js";
 import type { OnnxModel, TensorSpec } from "../model.js";
 import { type Native, type NativeSession, serve } from "../worker-host.js";
+import { type HostAngle, takeAnglesOut } from "./host-angles.js";
 import type { Handle, OpenVino } from "./library.js";
 import { placeWeights } from "./weights.js";
 
@@ -33,11 +36,13 @@ async function load(): Promise<Native> {
   };
   return {
     compile: async (model) => {
-      const placed = placeWeights(model);
+      const proto = fromBinary(ModelProtoSchema, model.bytes);
+      const angles = settings.precision === "fp32" || !proto.graph ? [] : takeAnglesOut(proto.graph);
+      const placed = placeWeights(proto, model.weightFolder);
       try {
         const read = openvino.readModel(core, placed.bytes);
         try {
-          return new OpenVinoSession(openvino, openvino.compile(core, read, "CPU", options), model);
+          return new OpenVinoSession(openvino, openvino.compile(core, read, "CPU", options), model, angles);
         } finally {
           openvino.free("model", read);
         }
@@ -52,20 +57,26 @@ async function load(): Promise<Native> {
 class OpenVinoSession implements NativeSession {
   private readonly request: Handle;
   private readonly inputs: ReadonlyMap<string, Uint8Array>;
+  private readonly angleInputs: readonly Uint8Array[];
 
   constructor(
     private readonly openvino: OpenVino,
     private readonly compiled: Handle,
     private readonly model: OnnxModel,
+    private readonly angles: readonly HostAngle[],
   ) {
     const request = openvino.createRequest(compiled);
     this.request = request;
     this.inputs = new Map(model.inputs.map(({ name }, index) => [name, openvino.memory(request, "input", index)]));
+    this.angleInputs = angles.map((_, index) => openvino.memory(request, "input", model.inputs.length + index));
   }
 
   run(feeds: NamedTensors): NamedTensors {
     for (const [name, { data }] of Object.entries(feeds)) {
       this.inputs.get(name)?.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+    for (const [index, { compute }] of this.angles.entries()) {
+      this.angleInputs[index].set(new Uint8Array(compute(feeds).buffer));
     }
     this.openvino.infer(this.request);
     return Object.fromEntries(

@@ -1,0 +1,155 @@
+/**
+ * @file Sines and cosines of what the caller feeds, computed outside of the model in double precision. In bf16 the angle itself,
+ * a timestep of up to 1000 times a frequency of up to 1, would be off by radians.
+ */
+
+import { create } from "@bufbuild/protobuf";
+import {
+  type GraphProto,
+  type NodeProto,
+  TensorProto_DataType,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "onnx-buf";
+import { type Shape, sizeOf } from "../../core/tensor.js";
+import type { NamedTensors } from "../engine.js";
+
+/** An input that the model has instead of the node that computed it. */
+export interface HostAngle {
+  readonly shape: Shape;
+  /** From the caller's feeds. */
+  readonly compute: (feeds: NamedTensors) => Float32Array;
+}
+
+interface Numbers {
+  readonly shape: Shape;
+  readonly data: ArrayLike<number>;
+}
+
+type Expression = (feeds: NamedTensors) => Numbers;
+
+const binary: Readonly<Record<string, (a: number, b: number) => number>> = {
+  Add: (a, b) => a + b,
+  Sub: (a, b) => a - b,
+  Mul: (a, b) => a * b,
+  Div: (a, b) => a / b,
+};
+
+/** Makes every sine and cosine that only inputs and small constants lead to an input, behind the others; in their order. */
+export function takeAnglesOut(graph: GraphProto): HostAngle[] {
+  const producers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  const taken: HostAngle[] = [];
+  const kept: NodeProto[] = [];
+  const inputs: ValueInfoProto[] = [];
+  for (const node of graph.node) {
+    const angle = node.opType === "Sin" || node.opType === "Cos" ? expressionOf(node.input[0], graph, producers) : null;
+    if (angle === null) {
+      kept.push(node);
+      continue;
+    }
+    const [apply, [name]] = [node.opType === "Sin" ? Math.sin : Math.cos, node.output];
+    const { shape } = angle(zerosFor(graph));
+    taken.push({ shape, compute: (feeds) => Float32Array.from(angle(feeds).data, apply) });
+    inputs.push(floatInput(name, shape));
+  }
+  graph.node = kept;
+  graph.input.push(...inputs);
+  return taken;
+}
+
+/** Null where anything but plain arithmetic on inputs and constants of the model is in the way. */
+function expressionOf(name: string, graph: GraphProto, producers: ReadonlyMap<string, NodeProto>): Expression | null {
+  const node = producers.get(name);
+  if (node === undefined) return leafOf(name, graph);
+  const operands = node.input.map((input) => expressionOf(input, graph, producers));
+  const [a, b] = operands;
+  if (!a || !b || operands.length !== 2) return null;
+  const combine = binary[node.opType];
+  if (combine) return (feeds) => broadcast(a(feeds), b(feeds), combine);
+  return node.opType === "Reshape" ? (feeds) => reshaped(a(feeds), b(feeds).data) : null;
+}
+
+function leafOf(name: string, graph: GraphProto): Expression | null {
+  const constant = graph.initializer.find((tensor) => tensor.name === name);
+  if (constant === undefined) {
+    if (!floatInputs(graph).some((input) => input.name === name)) return null;
+    return (feeds) => ({ shape: feeds[name].shape, data: feeds[name].data as Float32Array });
+  }
+  if (constant.externalData.length > 0) return null;
+  const { buffer } = constant.rawData.slice();
+  const shape = constant.dims.map(Number);
+  switch (constant.dataType) {
+    case TensorProto_DataType.FLOAT:
+      return () => ({ shape, data: new Float32Array(buffer) });
+    case TensorProto_DataType.INT64: {
+      const data = Array.from(new BigInt64Array(buffer), Number);
+      return () => ({ shape, data });
+    }
+    default:
+      return null;
+  }
+}
+
+/** Elementwise on operands whose shapes are the same from the back, or 1 (numpy's rule). */
+function broadcast(a: Numbers, b: Numbers, combine: (a: number, b: number) => number): Numbers {
+  const rank = Math.max(a.shape.length, b.shape.length);
+  const sizes = [a, b].map(({ shape }) => [...Array<number>(rank - shape.length).fill(1), ...shape]);
+  const shape = sizes[0].map((size, axis) => Math.max(size, sizes[1][axis]));
+  const data = Float64Array.from({ length: sizeOf(shape) }, (_, index) => {
+    const [x, y] = [a, b].map(({ data }, operand) => data[placeIn(sizes[operand], shape, index)]);
+    return combine(x, y);
+  });
+  return { shape, data };
+}
+
+/** Where an operand of `size` holds what the element at `index` of `shape` is made of. */
+function placeIn(size: Shape, shape: Shape, index: number): number {
+  let [place, stride, rest] = [0, 1, index];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (size[axis] !== 1) place += (rest % shape[axis]) * stride;
+    stride *= size[axis];
+    rest = Math.floor(rest / shape[axis]);
+  }
+  return place;
+}
+
+function reshaped({ data }: Numbers, target: ArrayLike<number>): Numbers {
+  const sizes = Array.from(target);
+  const known = sizes.reduce((product, size) => (size === -1 ? product : product * size), 1);
+  return { shape: sizes.map((size) => (size === -1 ? data.length / known : size)), data };
+}
+
+function zerosFor(graph: GraphProto): NamedTensors {
+  return Object.fromEntries(
+    floatInputs(graph).map(({ name, shape }) => [
+      name,
+      { dtype: "float32" as const, shape, data: new Float32Array(sizeOf(shape)) },
+    ]),
+  );
+}
+
+function floatInputs(graph: GraphProto): { name: string; shape: Shape }[] {
+  return graph.input.flatMap(({ name, type }) => {
+    if (type?.value.case !== "tensorType" || type.value.value.elemType !== TensorProto_DataType.FLOAT) return [];
+    const shape = (type.value.value.shape?.dim ?? []).map(({ value }) => Number(value.value));
+    return [{ name, shape }];
+  });
+}
+
+function floatInput(name: string, shape: Shape): ValueInfoProto {
+  const dim = shape.map((size) =>
+    create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(size) } }),
+  );
+  const value = create(TypeProto_TensorSchema, {
+    elemType: TensorProto_DataType.FLOAT,
+    shape: create(TensorShapeProtoSchema, { dim }),
+  });
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, { value: { case: "tensorType", value } }),
+  });
+}
