@@ -73,7 +73,9 @@ function separateSquares(graph: GraphProto): TensorProto[] {
 
 /** Whether a node reads a matrix with its axes exchanged. */
 function turnsAround({ opType, attribute }: NodeProto): boolean {
-  return opType === "Transpose" || (opType === "Gemm" && attribute.some(({ name, i }) => name === "transB" && i === 1n));
+  return (
+    opType === "Transpose" || (opType === "Gemm" && attribute.some(({ name, i }) => name === "transB" && i === 1n))
+  );
 }
 
 function place(tensor: TensorProto, folder: string, files: Map<string, MappedFile>): void {
