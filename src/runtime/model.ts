@@ -25,7 +25,7 @@ export interface Target {
   readonly layerNormStatistics: boolean;
   /**
    * Shapes of reshapes are to be values that a caller might override. onnxruntime hands a freed buffer on to the next tensor of
-   * the same known shape and keeps it until that one is gone: known shapes cost a training graph two to three times the memory.
+   * the same known shape and keeps it until that one is gone: known shapes cost a training graph up to twice the memory.
    */
   readonly hiddenShapes: boolean;
 }

@@ -46,8 +46,11 @@ export function writeOnnx(graph: Graph, outputs: Readonly<Record<string, Value>>
       name: "softrepa",
       node: emitter.nodeProtos,
       initializer: [...emitter.initializers, ...emitter.externals.map(({ proto }) => proto)],
-      input: [...inputSpecs, ...emitter.overridable.map(specOf)].map(valueInfo),
-      output: outputSpecs.map(valueInfo),
+      input: [
+        ...inputSpecs.map((spec) => valueInfo(spec)),
+        ...emitter.overridable.map((proto) => valueInfo(specOf(proto), true)),
+      ],
+      output: outputSpecs.map((spec) => valueInfo(spec)),
     }),
   });
   return { bytes: toBinary(ModelProtoSchema, model), inputs: inputSpecs, outputs: outputSpecs, weightFolder };
@@ -126,9 +129,13 @@ function specOf({ name, dims }: TensorProto): TensorSpec {
   return { name, dtype: "int64", shape: dims.map(Number) };
 }
 
-function valueInfo({ name, dtype, shape }: TensorSpec) {
+/**
+ * Sizes are left open with `hidden`. Of hidden shapes, not even the number of axes is to be known: onnxruntime compares each tensor
+ * of known rank with every freed one, which took four seconds of the preparation of 7000 nodes.
+ */
+function valueInfo({ name, dtype, shape }: TensorSpec, hidden = false) {
   const dim = shape.map((size) =>
-    create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(size) } }),
+    create(TensorShapeProto_DimensionSchema, hidden ? {} : { value: { case: "dimValue", value: BigInt(size) } }),
   );
   const tensor = create(TypeProto_TensorSchema, {
     elemType: onnxDataType[dtype],

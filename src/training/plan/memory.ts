@@ -45,7 +45,7 @@ export interface MemoryPlan {
 
 /**
  * What onnxruntime was measured to take of SD3-like and UNet-like graphs, with and without gradients, 35 to 310 MB each (0.9 to 1.2
- * of what this says for ten of twelve, 0.6 and 1.4 for the others): its own notes of a node; a share of the values that lies idle between blocks of memory, which come in
+ * of what this says for nine of eleven, 0.6 and 1.4 for the others): its own notes of a node; a share of the values that lies idle between blocks of memory, which come in
  * sizes of their own; and scratch memory of its kernels, packed operands and attention's rows among them.
  */
 const bytesANode = 6500;
