@@ -95,13 +95,13 @@ export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "./soft
 export { requireFit, type SoftTokens } from "./softtokens/softtokens.js";
 export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "./training/batches.js";
 export { type ContrastiveResult, ContrastiveStep } from "./training/contrastive-step.js";
-export { type Checkpoint, readCheckpoint, writeCheckpoint } from "./training/run/checkpoint.js";
-export { RunFolder } from "./training/run/run-folder.js";
 export {
   LatentsCache,
   type LatentsCacheSettings,
   latentsCacheBytes,
 } from "./training/latents-cache/latents-cache.js";
+export { type Checkpoint, readCheckpoint, writeCheckpoint } from "./training/run/checkpoint.js";
+export { RunFolder } from "./training/run/run-folder.js";
 export { type TrainHooks, type TrainSettings, type TrainStep, train } from "./training/train.js";
 export type { TrainingState } from "./training/training-state.js";
 export {

@@ -113,7 +113,10 @@ describe("the lock of a run folder", () => {
     const { code } = await softrepa(["train", "--resume", at("dead"), "--steps", "1"]);
     assert.notEqual(code, null);
     assert.ok(!(await namesIn(at("dead"))).includes("run.lock"));
-    assert.match((await softrepa(run("none", "--batch", "13", "--hold-out", "0"))).stderr, /a batch of 13 needs as many images/);
+    assert.match(
+      (await softrepa(run("none", "--batch", "13", "--hold-out", "0"))).stderr,
+      /a batch of 13 needs as many images/,
+    );
     assert.deepEqual(await namesIn(at("none")), []);
   });
 });
