@@ -139,7 +139,10 @@ export interface DiffusionPipeline extends Denoiser {
   readonly zeroEmptyNegative: boolean;
   /** Which model this is: a hash of the denoiser's numbers, whatever file or precision they are kept in. */
   fingerprint(): Promise<string>;
-  /** What latents depend on beside the image: a hash of the encoder's numbers and configuration, and of what computes it. */
+  /**
+   * What latents depend on beside the image: a hash of the encoder's numbers and configuration, and what computes it. Not the
+   * number of threads, nor the processor: they change no more than last bits.
+   */
   latentsFingerprint(): Promise<string>;
   /** A scheduler other than the default one; "own" is what the pipeline's file names. Unknown names are a UsageError. */
   schedulerNamed(name: string): Scheduler;
