@@ -31,7 +31,7 @@ describe("softrepa plan", () => {
     assert.ok(time.seconds > 0 && Math.abs(time.seconds - 3 * time.secondsAStep) < 1e-9);
     assert.match(
       await succeeds("plan", ...run),
-      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs a run; products at/m,
+      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs a run, activations kept; products at/m,
     );
     assert.deepEqual(await namesIn(at("none")), []);
   });
@@ -79,6 +79,6 @@ describe("softrepa plan", () => {
     assert.equal(steps, 3);
     assert.ok(ratio.memory > 0.5 && ratio.memory < 1.5, `${took.memory} of ${planned.memory}`);
     const config = parse(await readFile(at("a", "config.yaml"), "utf8"));
-    assert.deepEqual([config.memory, config.chunk], [8e9, 4]);
+    assert.deepEqual([config.memory, config.chunk, config.checkpoints], [8e9, 4, "never"]);
   });
 });
