@@ -23,6 +23,8 @@ export interface PairErrorOptions {
   readonly strength?: number;
   /** Also compute d error / d soft tokens of every pair. */
   readonly gradients: boolean;
+  /** Compute blocks a second time for the gradients instead of keeping their activations (default true): less memory, more time. */
+  readonly checkpoints?: boolean | undefined;
   readonly compile?: CompileOptions;
 }
 
@@ -60,7 +62,7 @@ export interface PairErrors {
  */
 export function pairErrorGraph(pipeline: Denoiser, options: PairErrorOptions) {
   const { pairs, latentShape, images, softTokens: form } = options;
-  const graph = new Graph();
+  const graph = new Graph({ checkpoints: options.checkpoints ?? true });
   const sampleShape = [images === "shared" ? 1 : pairs, ...latentShape];
   const sample = input(graph, "sample", sampleShape);
   const target = input(graph, "target", sampleShape);

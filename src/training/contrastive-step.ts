@@ -36,6 +36,7 @@ export class ContrastiveStep implements TrainingStep {
       images: "shared",
       softTokens: embedding.form,
       gradients: true,
+      checkpoints: options.checkpoints,
     });
     return new ContrastiveStep(pipeline, embedding, objective, pairErrors);
   }

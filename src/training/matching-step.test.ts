@@ -34,9 +34,14 @@ describe("a score-matching step", async () => {
   const expected = await byRows.run(batch);
   await byRows.release();
 
-  for (const chunk of [1, 3, size]) {
-    it(`is the mean of the own errors, ${chunk} pairs at a time`, async () => {
-      const step = await MatchingStep.open(pipeline, embedding, { latentShape, chunk });
+  for (const [chunk, checkpoints] of [
+    [1, true],
+    [3, true],
+    [size, true],
+    [3, false],
+  ] as const) {
+    it(`is the mean of the own errors, ${chunk} pairs at a time${checkpoints ? "" : ", activations kept"}`, async () => {
+      const step = await MatchingStep.open(pipeline, embedding, { latentShape, chunk, checkpoints });
       const { loss, rank1, gradients } = await step.run(batch);
       await step.release();
       assert.ok(Math.abs(loss - expected.loss) <= 1e-5 * expected.loss);

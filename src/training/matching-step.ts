@@ -18,7 +18,7 @@ export class MatchingStep implements TrainingStep {
   static async open(
     pipeline: Denoiser,
     embedding: SoftTokenEmbedding,
-    { latentShape, chunk }: StepSizes,
+    { latentShape, chunk, checkpoints }: StepSizes,
   ): Promise<MatchingStep> {
     const options = {
       pairs: chunk,
@@ -26,6 +26,7 @@ export class MatchingStep implements TrainingStep {
       images: "each",
       softTokens: embedding.form,
       gradients: true,
+      checkpoints,
     } as const;
     return new MatchingStep(pipeline, embedding, await compilePairErrors(pipeline, options));
   }

@@ -37,6 +37,8 @@ export interface StepSizes {
   readonly latentShape: Shape;
   /** Pairs a run. */
   readonly chunk: number;
+  /** Compute blocks a second time for the gradients instead of keeping their activations (default true). */
+  readonly checkpoints?: boolean | undefined;
 }
 
 export function openTrainingStep(

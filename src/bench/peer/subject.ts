@@ -3,18 +3,24 @@
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
 import type { FloatTensor } from "../../core/tensor.js";
-import { floatTensor } from "../../core/tensor.js";
+import { concatRows, floatTensor, type Shape } from "../../core/tensor.js";
 import { Graph } from "../../graph/graph.js";
+import { estimateMemory } from "../../graph/memory.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import { input } from "../../graph/ops.js";
 import { autoencoderConfigSchema, vaeDecoder } from "../../models/autoencoder-kl.js";
 import { Weights } from "../../models/weights.js";
-import { compilePairErrors } from "../../objectives/pair-errors.js";
+import { errorRow } from "../../objectives/error-row.js";
+import { compilePairErrors, type PairErrorOptions, pairErrorGraph } from "../../objectives/pair-errors.js";
+import type { Denoiser, SoftTokenForm } from "../../pipelines/pipeline.js";
 import type { Engine } from "../../runtime/engine.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { OpenVinoEngine } from "../../runtime/openvino/engine.js";
 import { findOpenVino } from "../../runtime/openvino/find-library.js";
 import { compileGuidedDenoiser } from "../../sampling/guided-denoiser.js";
+import { machineMemory, memoryToTake } from "../../training/plan/fit.js";
+import { sessionMemory } from "../../training/plan/memory.js";
+import { runShapes } from "../../training/plan/run-shapes.js";
 import { openSafetensors, readTensor, writeSafetensors } from "../../weights/safetensors.js";
 import { peakMemory } from "../measure.js";
 import type { DecodeCase, DenoiserCase, PeerCase } from "./cases.js";
@@ -76,19 +82,41 @@ async function openDenoiser(
   const conditioning = { prompt_embeds, ...(pooled && { pooled }) };
   const softTokens = floatTensor(shape, soft.data);
   if (peerCase.work === "train") {
-    const options = { pairs: texts, latentShape, images: "shared", softTokens: form, gradients: true } as const;
-    const step = await compilePairErrors(denoiser, options);
+    const step = await compilePairErrors(denoiser, fittingOptions(denoiser, texts, latentShape, form));
+    const feeds = { sample, target, timestep: timestep.data[0], conditioning, softTokens };
     return async () => {
-      const { errors, gradients } = await step.run({ sample, target, timestep, conditioning, softTokens });
-      return {
-        errors: floatTensor([texts], errors),
-        gradients: floatTensor([texts, gradients.length / texts], gradients),
-      };
+      const { errors, gradients } = await errorRow(step, feeds, () => {});
+      const of = gradients.map((gradient) => floatTensor([1, gradient.length], gradient));
+      return { errors: floatTensor([texts], Float32Array.from(errors)), gradients: concatRows(of) };
     };
   }
   const step = await compileGuidedDenoiser(denoiser, { images: 1, latentShape, guided: true, softTokens: form });
   const feeds = { sample, timestep: timestep.data[0], conditioning, softTokens, guidanceScale: guidance };
   return async () => ({ prediction: await step.run(feeds) });
+}
+
+/** The training graph that a run would choose by itself on this machine: what `fitRun` does, for a denoiser alone. */
+function fittingOptions(
+  denoiser: Denoiser,
+  texts: number,
+  latentShape: Shape,
+  softTokens: SoftTokenForm,
+): PairErrorOptions {
+  const tokensAPair = denoiser.tokensAPair(latentShape);
+  const shapes = runShapes({ batch: texts, tokensAPair, checkpoints: "auto", limited: false });
+  const all = shapes.map(({ chunk: pairs, checkpoints }): PairErrorOptions => {
+    return { pairs, checkpoints, latentShape, images: "shared", softTokens, gradients: true };
+  });
+  const most = memoryToTake(machineMemory());
+  const fits = (options: PairErrorOptions) => {
+    const { graph, outputs } = pairErrorGraph(denoiser, options);
+    const built = { graph, outputs: Object.values(outputs) };
+    const { activations, session } = sessionMemory(built);
+    return activations + session + estimateMemory(graph, built.outputs).weights <= most;
+  };
+  const found = all.find(fits) ?? all.at(-1);
+  if (found === undefined) throw new InputError("a row without pairs cannot be run");
+  return found;
 }
 
 async function openDecoder(

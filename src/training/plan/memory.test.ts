@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { openTiny } from "../../pipelines/testing/support.js";
 import { fitRun } from "./fit.js";
-import { planMemory, type RunSizes } from "./memory.js";
+import { defaultCacheBytes, planMemory, type RunSizes } from "./memory.js";
 
 const measuredSchema = z.object({ foretold: z.number(), took: z.number() });
 
@@ -37,7 +37,10 @@ const cases = {
 } as const;
 
 /** What one training graph was foretold to take and took, in a process of its own. */
-async function measured(name: keyof typeof cases, options: { gradients: boolean; hiddenShapes: boolean }) {
+async function measured(
+  name: keyof typeof cases,
+  options: { gradients: boolean; hiddenShapes: boolean; checkpoints: boolean },
+) {
   const main = fileURLToPath(new URL("./testing/measure-main.js", import.meta.url));
   const told = JSON.stringify({ folder, ...cases[name], ...options });
   const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", main, told], { timeout: 600_000 });
@@ -46,52 +49,93 @@ async function measured(name: keyof typeof cases, options: { gradients: boolean;
 
 describe("memory of a graph", { skip: process.platform !== "linux" && "measured through /proc" }, () => {
   for (const name of ["transformer", "unet"] as const) {
-    it(`is foretold: ${name}`, async () => {
-      const { foretold, took } = await measured(name, { gradients: true, hiddenShapes: true });
-      assert.ok(took > 0.6 * foretold && took < 1.3 * foretold, `${name}: ${foretold} foretold, ${took} taken`);
-    });
+    for (const checkpoints of [true, false]) {
+      it(`is foretold: ${name}, activations ${checkpoints ? "computed twice" : "kept"}`, async () => {
+        const { foretold, took } = await measured(name, { gradients: true, hiddenShapes: true, checkpoints });
+        assert.ok(took > 0.6 * foretold && took < 1.3 * foretold, `${name}: ${foretold} foretold, ${took} taken`);
+      });
+    }
   }
   it("is much larger where shapes are known", async () => {
-    const hidden = await measured("unet", { gradients: true, hiddenShapes: true });
-    const known = await measured("unet", { gradients: true, hiddenShapes: false });
+    const hidden = await measured("unet", { gradients: true, hiddenShapes: true, checkpoints: true });
+    const known = await measured("unet", { gradients: true, hiddenShapes: false, checkpoints: true });
     assert.ok(known.took > 1.3 * hidden.took, `${known.took} against ${hidden.took}`);
   });
 });
 
 describe("a limit of memory", async () => {
   const pipeline = await openTiny("sd3");
-  const sizes: Omit<RunSizes, "chunk" | "cacheBytes"> = {
+  const sizes: Omit<RunSizes, "chunk" | "checkpoints" | "cacheBytes"> = {
     ...{ objective: "contrastive", batch: 6, resolution: 64, heldOut: 0, sampleSize: null, images: 1e6, captions: 1e6 },
     softTokens: { shape: [2, 2, 32], stages: null },
   };
-  const total = (chunk: number) => planMemory(pipeline, { ...sizes, chunk, cacheBytes: 0 }, 0).total;
+  const machine = { resident: 0, available: 1e12 };
+  const planned = (chunk: number, checkpoints: boolean, cacheBytes = 0) =>
+    planMemory(pipeline, { ...sizes, chunk, checkpoints, cacheBytes }, 0).total;
+  const total = (chunk: number) => planned(chunk, true);
 
   it("lowers the pairs a run until they fit", () => {
     assert.ok(total(1) < total(2) && total(2) < total(3) && total(3) < total(6));
-    assert.equal(fitRun(pipeline, sizes, undefined, undefined, 0).chunk, 6);
     for (const [limit, chunk] of [
       [total(6), 6],
       [total(6) - 1, 3],
       [total(2) + 5, 2],
       [total(1), 1],
     ] as const) {
-      const fitted = fitRun(pipeline, sizes, undefined, limit, 0);
-      assert.equal(fitted.chunk, chunk);
+      const fitted = fitRun(pipeline, sizes, { checkpoints: "always", limit }, machine);
+      assert.deepEqual([fitted.chunk, fitted.checkpoints], [chunk, true]);
       assert.ok(fitted.memory.total <= limit);
       assert.equal(fitted.cacheBytes, limit - total(chunk));
     }
   });
-  it("keeps pairs that were chosen, and says the least that is needed", () => {
-    assert.equal(fitRun(pipeline, sizes, 2, total(6), 0).chunk, 2);
+  it("computes activations twice only where they cannot be kept beside some encodings", () => {
+    const kept = planned(6, false);
+    assert.ok(kept > total(6));
+    const chosen = (limit: number, checkpoints: "auto" | "never" = "auto") => {
+      const { chunk, ...fitted } = fitRun(pipeline, sizes, { checkpoints, limit }, machine);
+      assert.ok(fitted.memory.total <= limit);
+      return [chunk, fitted.checkpoints];
+    };
+    assert.deepEqual(chosen((8 / 7) * kept + 8), [6, false]);
+    assert.deepEqual(chosen(kept + 8), [6, true]);
+    assert.deepEqual(chosen(total(6)), [6, true]);
+    assert.deepEqual(chosen(total(6) - 1), [3, true]);
+    assert.deepEqual(chosen(planned(1, false), "never"), [1, false]);
+  });
+  it("goes by half of what the system has available where no limit is given", () => {
+    const kept = planned(6, false, defaultCacheBytes);
+    const chosen = (available: number, checkpoints: "auto" | "always" | "never" = "auto", resident = 0) => {
+      const fitted = fitRun(pipeline, sizes, { checkpoints }, { resident, available });
+      assert.equal(fitted.cacheBytes, defaultCacheBytes);
+      return [fitted.chunk, fitted.checkpoints];
+    };
+    assert.deepEqual(chosen(2 * kept), [6, false]);
+    // What the process has already is no longer available.
+    assert.deepEqual(chosen(2 * kept, "auto", 1e9), [6, false]);
+    assert.deepEqual(chosen(2 * kept - 2), [6, true]);
+    assert.deepEqual(chosen(0), [6, true]);
+    assert.deepEqual(chosen(1e12, "always"), [6, true]);
+    assert.deepEqual(chosen(2 * kept - 2, "never"), [3, false]);
+    assert.deepEqual(chosen(0, "never"), [1, false]);
+  });
+  it("keeps what was chosen, and says the least that is needed", () => {
+    const fitted = (chunk: number | undefined, limit: number, checkpoints: "auto" | "never" = "auto") =>
+      fitRun(pipeline, sizes, { chunk, checkpoints, limit }, machine);
+    assert.equal(fitted(2, total(6)).chunk, 2);
     assert.throws(
-      () => fitRun(pipeline, sizes, undefined, total(1) - 1, 0),
-      /^InputError: --memory \d+ [MK]B is too little: .* at least \d+ [MK]B, with 1 pair a run/,
+      () => fitted(undefined, total(1) - 1),
+      /^InputError: --memory \d+ [MK]B is too little: .* at least \d+ [MK]B, with 1 pair a run, activations computed twice and/,
     );
-    assert.throws(() => fitRun(pipeline, sizes, 3, total(2), 0), /with 3 pairs a run/);
+    assert.throws(() => fitted(3, total(2)), /with 3 pairs a run/);
+    assert.throws(() => fitted(1, 1e6, "never"), /activations kept and .*or --checkpoints always$/);
   });
   it("counts what validation and samples compile", () => {
-    const more = planMemory(pipeline, { ...sizes, chunk: 1, cacheBytes: 0, heldOut: 6, sampleSize: 64 }, 0);
-    const less = planMemory(pipeline, { ...sizes, chunk: 1, cacheBytes: 0 }, 0);
+    const more = planMemory(
+      pipeline,
+      { ...sizes, chunk: 1, checkpoints: true, cacheBytes: 0, heldOut: 6, sampleSize: 64 },
+      0,
+    );
+    const less = planMemory(pipeline, { ...sizes, chunk: 1, checkpoints: true, cacheBytes: 0 }, 0);
     assert.ok(
       more.sessions > 1.5 * less.sessions && more.activations > less.activations && more.weights > less.weights,
     );

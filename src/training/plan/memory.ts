@@ -14,6 +14,8 @@ export interface RunSizes {
   /** Images a step, and pairs a run of the graph. */
   readonly batch: number;
   readonly chunk: number;
+  /** Whether activations are computed a second time instead of being kept. */
+  readonly checkpoints: boolean;
   /** Pixels a side. */
   readonly resolution: number;
   readonly softTokens: SoftTokenForm;
@@ -118,7 +120,8 @@ function graphsOf(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph[] {
 function pairOptions(pipeline: DiffusionPipeline, sizes: RunSizes, gradients: boolean) {
   const images = gradients && sizes.objective === "score-matching" ? ("each" as const) : ("shared" as const);
   const latentShape = latentShapeOf(pipeline, sizes.resolution);
-  return { pairs: sizes.chunk, latentShape, images, softTokens: sizes.softTokens, gradients };
+  const { chunk: pairs, checkpoints, softTokens } = sizes;
+  return { pairs, latentShape, images, softTokens, gradients, checkpoints };
 }
 
 function built({ graph, outputs }: { graph: BuiltGraph["graph"]; outputs: object }): BuiltGraph {

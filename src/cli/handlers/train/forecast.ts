@@ -9,6 +9,7 @@ import { latentsCacheBytes } from "../../../training/latents-cache/latents-cache
 import { type DiskPlan, planDisk } from "../../../training/plan/disk.js";
 import type { FittedRun } from "../../../training/plan/fit.js";
 import type { MemoryPlan, RunSizes } from "../../../training/plan/memory.js";
+import type { RunShape } from "../../../training/plan/run-shapes.js";
 import { planTime, type TimePlan } from "../../../training/plan/time.js";
 import type { TrainCommandOptions } from "../../commands/train.js";
 import { objectiveOf, type RunSettings } from "./settings.js";
@@ -16,6 +17,8 @@ import { objectiveOf, type RunSettings } from "./settings.js";
 /** What a run was foretold to take. */
 export interface Forecast {
   readonly chunk: number;
+  /** Whether activations are computed a second time instead of being kept. */
+  readonly checkpoints: boolean;
   readonly steps: number;
   readonly memory: MemoryPlan;
   readonly disk: DiskPlan;
@@ -29,16 +32,19 @@ export interface RunSubject {
   readonly softTokens: SoftTokens;
 }
 
-/** The settings that a limit of memory decides. */
-export function chosenOf({ chunk, cacheBytes }: FittedRun): { readonly chunk: number; readonly cacheBytes: number } {
-  return { chunk, cacheBytes };
+/** The settings that memory decides; how much of it encodings take, only where it is limited. */
+export function chosenOf(
+  { chunk, checkpoints, cacheBytes }: FittedRun,
+  { memory }: TrainCommandOptions,
+): Pick<RunSettings, "chunk" | "checkpoints" | "cacheBytes"> {
+  return { chunk, checkpoints, ...(memory !== undefined && { cacheBytes }) };
 }
 
 export function runSizes(
   { options, settings, pipeline, softTokens }: RunSubject,
   pools: readonly ImagePool[],
   heldOut: readonly CaptionedImage[],
-): Omit<RunSizes, "chunk" | "cacheBytes"> {
+): Omit<RunSizes, keyof RunShape | "cacheBytes"> {
   const { layers, count } = sizesOf(softTokens, "soft tokens");
   const items = pools.flatMap((pool) => pool.items);
   return {
@@ -64,6 +70,7 @@ export function forecast(
   rate: number,
 ): Forecast {
   const { steps } = settings;
+  const { chunk, checkpoints, cacheBytes, memory } = fitted;
   const { sampleSize, heldOut } = sizes;
   const { saveEvery, keepLast, sampleEvery, samplePrompts } = options;
   const every = sampleEvery ?? (saveEvery || steps);
@@ -78,6 +85,6 @@ export function forecast(
         : Math.min(options.latentsCacheLimit, latentsCacheBytes(sizes.images, latents, options.flip ? 2 : 1)),
     samples: sampleSize === null ? null : { prompts: samplePrompts.length, every, size: sampleSize },
   });
-  const time = planTime(pipeline, { ...sizes, chunk: fitted.chunk, cacheBytes: fitted.cacheBytes }, steps, rate);
-  return { chunk: fitted.chunk, steps, memory: fitted.memory, disk, time };
+  const time = planTime(pipeline, { ...sizes, chunk, checkpoints, cacheBytes }, steps, rate);
+  return { chunk, checkpoints, steps, memory, disk, time };
 }

@@ -31,7 +31,7 @@ describe("softrepa plan", () => {
     assert.ok(time.seconds > 0 && Math.abs(time.seconds - 3 * time.secondsAStep) < 1e-9);
     assert.match(
       await succeeds("plan", ...run),
-      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs a run; products at/m,
+      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs a run, activations kept; products at/m,
     );
     assert.deepEqual(await namesIn(at("none")), []);
   });
@@ -79,6 +79,30 @@ describe("softrepa plan", () => {
     assert.equal(steps, 3);
     assert.ok(ratio.memory > 0.5 && ratio.memory < 1.5, `${took.memory} of ${planned.memory}`);
     const config = parse(await readFile(at("a", "config.yaml"), "utf8"));
-    assert.deepEqual([config.memory, config.chunk], [8e9, 4]);
+    assert.deepEqual([config.memory, config.chunk, config.checkpoints], [8e9, 4, "never"]);
+  });
+  it("is decided once: a run goes on as it was begun, whatever memory there is then", async () => {
+    const config = async (name: string) => parse(await readFile(at(name, "config.yaml"), "utf8"));
+    const shapeOf = async (name: string) => {
+      const { chunk, checkpoints } = await config(name);
+      return [chunk, checkpoints];
+    };
+    const tokens = (name: string) => readFile(at(name, "tokens.safetensors"));
+    await succeeds("train", ...run, "--out", at("auto"));
+    assert.deepEqual(await shapeOf("auto"), [4, "never"]);
+    // As where memory was short when the run began; now it would choose otherwise.
+    const short = ["--checkpoints", "always", "--chunk", "3"];
+    await succeeds("train", ...run, ...short, "--out", at("parts"));
+    await succeeds("train", "--resume", at("parts"), "--steps", "6");
+    assert.deepEqual(await shapeOf("parts"), [3, "always"]);
+    await succeeds("train", ...run, ...short, "--steps", "6", "--out", at("whole"));
+    assert.deepEqual(await tokens("parts"), await tokens("whole"));
+    await succeeds("train", "--config", at("auto", "config.yaml"), "--out", at("again"));
+    assert.deepEqual(await tokens("again"), await tokens("auto"));
+    // A run from before this choice was written down computed activations twice.
+    const text = await readFile(at("auto", "config.yaml"), "utf8");
+    await writeFile(at("auto", "config.yaml"), text.replace(/^(checkpoints|chunk):.*\n/gm, ""));
+    await succeeds("train", "--resume", at("auto"), "--steps", "5");
+    assert.deepEqual(await shapeOf("auto"), [4, "always"]);
   });
 });

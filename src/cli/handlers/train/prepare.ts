@@ -11,7 +11,7 @@ import { createSoftTokens } from "../../../softtokens/initial.js";
 import { requireFit, type SoftTokens } from "../../../softtokens/softtokens.js";
 import { dataFingerprint } from "../../../training/data-fingerprint.js";
 import { holdOut } from "../../../training/hold-out.js";
-import { type FittedRun, fitRun } from "../../../training/plan/fit.js";
+import { type FittedRun, type FitWishes, fitRun } from "../../../training/plan/fit.js";
 import { productRate } from "../../../training/plan/time.js";
 import type { Checkpoint, Fingerprints } from "../../../training/run/checkpoint.js";
 import { RunFolder } from "../../../training/run/run-folder.js";
@@ -54,8 +54,8 @@ export async function withPreparedRun(
     const softTokens = from?.softTokens ?? (await startingTokens(options, pipeline, reporter));
     requireFit(softTokens, pipeline.softTokenLayout);
     const sizes = runSizes({ options, settings: wanted, pipeline, softTokens }, pools, heldOut);
-    const fitted = fitRun(pipeline, sizes, options.chunk, options.memory);
-    const settings = options.memory === undefined ? wanted : { ...wanted, ...chosenOf(fitted) };
+    const fitted = fitRun(pipeline, sizes, wishesOf(options, from));
+    const settings = { ...wanted, ...chosenOf(fitted, options) };
     await body({
       ...{ options, settings, pipeline, softTokens, pools, images, heldOut, folder, fingerprints, from, sizes, fitted },
     });
@@ -65,6 +65,11 @@ export async function withPreparedRun(
 /** The forecast after a short measurement of this machine's speed. */
 export async function forecastOf(run: PreparedRun): Promise<Forecast> {
   return forecast(run, run.sizes, run.fitted, await productRate(run.pipeline.engine));
+}
+
+/** A run that goes on from before this choice was written down was begun with activations computed twice. */
+function wishesOf({ chunk, checkpoints, memory: limit }: TrainCommandOptions, from: Checkpoint | undefined): FitWishes {
+  return { chunk, checkpoints: from !== undefined && checkpoints === "auto" ? "always" : checkpoints, limit };
 }
 
 /** What is trained on, and what it is measured by. */

@@ -81,8 +81,9 @@ export function resolvedConfig(
     samplePrompt: samplePrompts,
     steps: settings.steps,
     resolution: settings.resolution,
-    // Chosen by what this machine had to give; elsewhere it would change the last bits.
-    chunk: options.memory === undefined ? options.chunk : settings.chunk,
+    // Chosen by what this machine had to give; elsewhere, or at another time, it would change the last bits.
+    chunk: settings.chunk,
+    checkpoints: settings.checkpoints === false ? "never" : "always",
     dweight: settings.dweight,
     engine: library,
     provider,

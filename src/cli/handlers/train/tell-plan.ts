@@ -2,7 +2,7 @@
 
 import { formatByteSize } from "../../../core/byte-size.js";
 import { writeFileAtomic } from "../../../core/files.js";
-import type { FittedRun } from "../../../training/plan/fit.js";
+import { activationsIn, type FittedRun } from "../../../training/plan/fit.js";
 import type { RunFolder } from "../../../training/run/run-folder.js";
 import { formatDuration } from "../../format/number.js";
 import { formatTable } from "../../format/table.js";
@@ -16,15 +16,19 @@ export interface Taken {
 }
 
 /** What `--memory` has decided. */
-export function tellChoice({ chunk, cacheBytes, memory }: FittedRun, reporter: Reporter): void {
-  const fields = { chunk, cacheBytes, memory: memory.total };
+export function tellChoice({ chunk, checkpoints, cacheBytes, memory }: FittedRun, reporter: Reporter): void {
+  const fields = { chunk, checkpoints, cacheBytes, memory: memory.total };
   const kept = `up to ${formatByteSize(cacheBytes)} of encodings kept`;
-  reporter.event("memory", fields, `${pairs(chunk)} a run, ${kept}: about ${formatByteSize(memory.total)}`);
+  reporter.event("memory", fields, `${runOf(chunk, checkpoints)}, ${kept}: about ${formatByteSize(memory.total)}`);
 }
 
 /** `prefix` begins every line, as a comment behind a configuration. */
-export function tellPlan({ chunk, steps, memory, disk, time }: Forecast, reporter: Reporter, prefix = ""): void {
-  reporter.event("forecast", { chunk, steps, memory, disk, time });
+export function tellPlan(
+  { chunk, checkpoints, steps, memory, disk, time }: Forecast,
+  reporter: Reporter,
+  prefix = "",
+): void {
+  reporter.event("forecast", { chunk, checkpoints, steps, memory, disk, time });
   const size = formatByteSize;
   const how = time.rate === null ? "timed on real steps" : `products at ${(time.rate / 1e9).toFixed(0)} GFLOP/s`;
   const lines = formatTable([
@@ -42,7 +46,7 @@ export function tellPlan({ chunk, steps, memory, disk, time }: Forecast, reporte
     [
       "time",
       formatDuration(time.seconds),
-      `${steps} steps of ${formatDuration(time.secondsAStep)}, ${pairs(chunk)} a run; ${how}`,
+      `${steps} steps of ${formatDuration(time.secondsAStep)}, ${runOf(chunk, checkpoints)}; ${how}`,
     ],
   ]);
   for (const line of lines) reporter.print(`${prefix}${line}`);
@@ -67,6 +71,6 @@ export async function tellTaken(
   reporter.event("taken", { steps, planned, took, ratio }, `${memoryLine}; ${timeLine}`);
 }
 
-function pairs(chunk: number): string {
-  return chunk === 1 ? "1 pair" : `${chunk} pairs`;
+function runOf(chunk: number, checkpoints: boolean): string {
+  return `${chunk === 1 ? "1 pair" : `${chunk} pairs`} a run, ${activationsIn(checkpoints)}`;
 }

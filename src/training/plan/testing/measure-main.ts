@@ -21,9 +21,10 @@ const caseSchema = z.object({
   softTokens: z.array(z.number()),
   gradients: z.boolean(),
   hiddenShapes: z.boolean(),
+  checkpoints: z.boolean(),
 });
 
-const { folder, config, pairs, side, softTokens, gradients, hiddenShapes } = caseSchema.parse(
+const { folder, config, pairs, side, softTokens, gradients, hiddenShapes, checkpoints } = caseSchema.parse(
   JSON.parse(process.argv[2] ?? ""),
 );
 const synthetic = syntheticDenoiser(config, { textLength: 77, stages: ["down", "mid", "up"] });
@@ -33,7 +34,7 @@ const denoiser = synthetic.open(engine, await openSafetensors(weights));
 const latentShape = [synthetic.latentChannels, side, side];
 const form = { shape: softTokens, stages: denoiser.softTokenLayout.stages };
 const { graph, outputs } = pairErrorGraph(denoiser, {
-  ...{ pairs, latentShape, images: "shared", softTokens: form, gradients },
+  ...{ pairs, latentShape, images: "shared", softTokens: form, gradients, checkpoints },
 });
 const { activations, session } = sessionMemory({ graph, outputs: Object.values(outputs) });
 const model = writeOnnx(graph, outputs, { ...engine.target, hiddenShapes });

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { countFlops } from "../graph/flops.js";
+import { openTiny } from "../pipelines/testing/support.js";
+import { pairErrorGraph } from "./pair-errors.js";
+
+describe("the graph of pair errors", async () => {
+  for (const family of ["sd3", "sd15"] as const) {
+    const pipeline = await openTiny(family);
+    const { layers, projectedWidth, stages } = pipeline.softTokenLayout;
+    const flops = (checkpoints?: boolean) => {
+      const { graph, outputs } = pairErrorGraph(pipeline, {
+        ...{ pairs: 2, latentShape: [pipeline.latentChannels, 8, 8], images: "shared", gradients: true, checkpoints },
+        softTokens: { shape: [Math.min(2, layers), 2, projectedWidth], stages },
+      });
+      return countFlops(graph, Object.values(outputs));
+    };
+
+    it(`computes nothing twice without checkpoints, and blocks with them, ${family}`, () => {
+      const kept = flops(false);
+      const twice = flops();
+      assert.equal(kept.executed, kept.useful);
+      assert.equal(twice.useful, kept.useful);
+      assert.ok(twice.executed > 1.05 * kept.executed, `${twice.executed} against ${kept.executed}`);
+    });
+  }
+});

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { defaultChunk } from "../../objectives/chunk.js";
+import { checkpointUses, type RunShape, runShapes } from "./run-shapes.js";
+
+/** `4` for four pairs a run with activations kept, `4+` where they are computed twice. */
+const told = (shapes: readonly RunShape[]) =>
+  shapes.map(({ chunk, checkpoints }) => `${chunk}${checkpoints ? "+" : ""}`).join(" ");
+
+const large = { batch: 4, tokensAPair: 1024 + 154 };
+const middle = { batch: 8, tokensAPair: 400 };
+const small = { batch: 8, tokensAPair: 81 };
+
+describe("runShapes", () => {
+  it("keeps activations rather than pairs together, as long as a run has enough to compute", () => {
+    const auto = { checkpoints: "auto", limited: false } as const;
+    assert.equal(told(runShapes({ ...large, ...auto })), "2 1 2+");
+    assert.equal(told(runShapes({ ...middle, ...auto })), "8 4 3 8+");
+    assert.equal(told(runShapes({ ...small, ...auto })), "8 8+");
+    assert.equal(told(runShapes({ batch: 4, tokensAPair: 5000, ...auto })), "1 1+");
+  });
+  it("goes on to fewer pairs with activations computed twice where memory has a limit", () => {
+    const auto = { checkpoints: "auto", limited: true } as const;
+    assert.equal(told(runShapes({ ...large, ...auto })), "2 1 2+ 1+");
+    assert.equal(told(runShapes({ ...small, ...auto })), "8 8+ 4+ 3+ 2+ 1+");
+  });
+  it("does as it is told", () => {
+    assert.equal(told(runShapes({ ...large, checkpoints: "always", limited: false })), "2+");
+    assert.equal(told(runShapes({ ...small, checkpoints: "never", limited: false })), "8 4 3 2 1");
+    assert.equal(told(runShapes({ ...small, chunk: 2, checkpoints: "auto", limited: true })), "2 2+");
+    assert.equal(told(runShapes({ ...small, chunk: 2, checkpoints: "never", limited: false })), "2");
+  });
+  it("always has a way to go, never with more pairs than usual, and the least memory last of each kind", () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          batch: fc.integer({ min: 1, max: 300 }),
+          tokensAPair: fc.integer({ min: 1, max: 9000 }),
+          checkpoints: fc.constantFrom(...checkpointUses),
+          limited: fc.boolean(),
+        }),
+        (wishes) => {
+          const shapes = runShapes(wishes);
+          const usual = defaultChunk(wishes.batch, wishes.tokensAPair);
+          assert.equal(shapes[0].chunk, usual);
+          const [kept, twice] = [false, true].map((kind) => shapes.filter(({ checkpoints }) => checkpoints === kind));
+          assert.deepEqual([...kept, ...twice], shapes);
+          for (const { chunk } of shapes) assert.ok(Number.isInteger(chunk) && chunk >= 1 && chunk <= usual);
+          for (const kind of [kept, twice])
+            assert.ok(kind.every(({ chunk }, i) => i === 0 || chunk < kind[i - 1].chunk));
+          for (const { chunk } of wishes.checkpoints === "auto" ? kept : []) {
+            assert.ok(chunk === usual || chunk * wishes.tokensAPair >= 1024);
+          }
+        },
+      ),
+    );
+  });
+});
