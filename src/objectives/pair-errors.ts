@@ -23,10 +23,7 @@ export interface PairErrorOptions {
   readonly strength?: number;
   /** Also compute d error / d soft tokens of every pair. */
   readonly gradients: boolean;
-  /**
-   * Compute blocks a second time for the gradients instead of keeping their activations (default true): less memory, a third more time
-   * or so.
-   */
+  /** Compute blocks a second time for the gradients instead of keeping their activations (default true): less memory, more time. */
   readonly checkpoints?: boolean | undefined;
   readonly compile?: CompileOptions;
 }
