@@ -5,9 +5,10 @@
 
 import { randomBytes } from "node:crypto";
 import { readFileSync, unlinkSync } from "node:fs";
-import { link, mkdir, readFile, rename, rm, rmdir, unlink, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rm, rmdir, unlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { InputError, messageOf } from "../../core/errors.js";
 
@@ -25,6 +26,8 @@ type Holder = z.infer<typeof holderSchema>;
 
 /** Attempts before a lock that comes and goes is taken for held. */
 const attempts = 20;
+/** Milliseconds until a takeover by another process is looked at again. */
+const pause = 10;
 /** Locks that this process holds, by their marks. */
 const held = new Map<string, string>();
 
@@ -62,7 +65,7 @@ export class RunLock {
         if (text === undefined) continue;
         const other = parse(text);
         if (other === undefined || isAtWork(other)) throw refusal(folder, file, other);
-        await removeStale(file, text);
+        await removeStale(file, text, holder);
       }
     } catch (error) {
       if (error instanceof InputError) throw error;
@@ -109,16 +112,24 @@ async function createPlainly(file: string, text: string): Promise<boolean> {
   );
 }
 
-/** Removes the lock if it is still the one that was read: another process may have taken it over in between. */
-async function removeStale(file: string, text: string): Promise<void> {
-  const aside = `${file}.${randomBytes(4).toString("hex")}.tmp`;
-  try {
-    await rename(file, aside);
-  } catch {
+/**
+ * Removes the lock if it is still the one that was read. Only one process at a time may, the one that holds the gate: else two
+ * that found the same stale lock could each remove it, the second one the lock that a third has made meanwhile.
+ */
+async function removeStale(file: string, text: string, holder: Holder): Promise<void> {
+  const gate = `${file}.takeover`;
+  if (!(await create(gate, JSON.stringify(holder)))) {
+    const other = parse(await readFile(gate, "utf8").catch(() => ""));
+    // Killed inside the gate.
+    if (other !== undefined && other.pid !== process.pid && !isAtWork(other)) await rm(gate, { force: true });
+    else await setTimeout(pause);
     return;
   }
-  if ((await readFile(aside, "utf8")) !== text) await link(aside, file).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    if ((await readFile(file, "utf8").catch(() => undefined)) === text) await rm(file, { force: true });
+  } finally {
+    await rm(gate, { force: true });
+  }
 }
 
 function parse(text: string): Holder | undefined {
