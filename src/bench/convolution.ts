@@ -1,15 +1,20 @@
 /** @file How the gradient of 3x3 convolutions towards their image compares with the convolutions, at the sizes of SD 1.5. */
 
 import { existsSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { Generator } from "../core/random.js";
+import type { Shape } from "../core/tensor.js";
 import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { conv2d, input, parameter, slice } from "../graph/ops.js";
+import type { Engine } from "../runtime/engine.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { OpenVinoEngine } from "../runtime/openvino/engine.js";
+import { findOpenVino } from "../runtime/openvino/find-library.js";
 import { openSafetensors } from "../weights/safetensors.js";
-import { time } from "./measure.js";
+import { timeInTurns } from "./measure.js";
 import { cacheFolder } from "./subject.js";
 import { writeSyntheticWeights } from "./synthetic.js";
 
@@ -26,6 +31,7 @@ const batches = [1, 4] as const;
 
 /** Milliseconds of one convolution and of its gradient. */
 export interface ConvolutionTiming {
+  readonly engine: string;
   readonly batch: number;
   readonly channels: number;
   readonly side: number;
@@ -33,30 +39,55 @@ export interface ConvolutionTiming {
   readonly vjp: number;
 }
 
+/** With every engine of this machine. */
 export async function convolutions(): Promise<ConvolutionTiming[]> {
-  const engine = new OnnxRuntimeEngine("cpu");
-  const timings: ConvolutionTiming[] = [];
-  const sizes = batches.flatMap((batch) => levels.map(([channels, side]) => ({ batch, channels, side })));
-  for (const { batch, channels, side } of sizes) {
-    const file = join(cacheFolder, `bench-kernel-${channels}.safetensors`);
-    if (!existsSync(file)) await writeSyntheticWeights(file, new Map([["kernel", [channels, channels, 3, 3]]]));
-    const stored = (await openSafetensors(file)).tensors.get("kernel");
-    if (stored === undefined) throw new Error(`${file} has no kernel`);
-    const shape = [batch, channels, side, side];
-    const measure = async (towardsImage: boolean) => {
-      const graph = new Graph();
-      const [x, y] = [input(graph, "x", shape), input(graph, "y", shape)];
-      const attributes = { strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
-      const forward = conv2d(x, parameter(graph, stored), attributes);
-      const value = towardsImage ? gradients([{ value: forward, cotangent: y }], [x])[0] : forward;
-      const session = await engine.compile(writeOnnx(graph, { value: slice(value, 1, 0, 1) }, engine.target));
-      const feeds = { [towardsImage ? "y" : "x"]: new Generator(0).normal(shape) };
-      const { median } = await time(() => session.run(feeds), 9);
-      await session.release();
-      return 1000 * median;
-    };
-    timings.push({ batch, channels, side, forward: await measure(false), vjp: await measure(true) });
+  const engines: [string, Engine][] = [["onnxruntime", new OnnxRuntimeEngine("cpu")]];
+  const library = findOpenVino();
+  if (library !== null) {
+    engines.push(["openvino fp32", await OpenVinoEngine.open(library, "fp32", cpus().length)]);
+    const fastest = await OpenVinoEngine.open(library, "auto", cpus().length);
+    engines.push([`openvino ${fastest.precision}`, fastest]);
   }
-  await engine.close();
+  const timings: ConvolutionTiming[] = [];
+  for (const [name, engine] of engines) {
+    for (const batch of batches) {
+      for (const [channels, side] of levels) {
+        const [forward, vjp] = await timeBoth(engine, [batch, channels, side, side]);
+        timings.push({ engine: name, batch, channels, side, forward, vjp });
+      }
+    }
+    await engine.close();
+  }
   return timings;
+}
+
+/** The convolution and its gradient in turns, so that what else the machine does meets both. */
+async function timeBoth(engine: Engine, shape: Shape): Promise<[forward: number, vjp: number]> {
+  const channels = shape[1];
+  const file = join(cacheFolder, `bench-kernel-${channels}.safetensors`);
+  if (!existsSync(file)) await writeSyntheticWeights(file, new Map([["kernel", [channels, channels, 3, 3]]]));
+  const stored = (await openSafetensors(file)).tensors.get("kernel");
+  if (stored === undefined) throw new Error(`${file} has no kernel`);
+  const attributes = { strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
+  const image = new Generator(0).normal(shape);
+  const compile = async (towardsImage: boolean) => {
+    const graph = new Graph();
+    const [x, y] = [input(graph, "x", shape), input(graph, "y", shape)];
+    const forward = conv2d(x, parameter(graph, stored), attributes);
+    const value = towardsImage ? gradients([{ value: forward, cotangent: y }], [x])[0] : forward;
+    const session = await engine.compile(writeOnnx(graph, { value: slice(value, 1, 0, 1) }, engine.target));
+    return { session, feeds: { [towardsImage ? "y" : "x"]: image } };
+  };
+  const [forward, vjp] = [await compile(false), await compile(true)];
+  const medians = await timeInTurns(
+    [forward, vjp].map(
+      ({ session, feeds }) =>
+        () =>
+          session.run(feeds),
+    ),
+    9,
+  );
+  await forward.session.release();
+  await vjp.session.release();
+  return [1000 * medians[0], 1000 * medians[1]];
 }

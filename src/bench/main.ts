@@ -18,7 +18,14 @@ const measurementSchema = z.object({
 });
 
 const convolutionSchema = z.array(
-  z.object({ batch: z.number(), channels: z.number(), side: z.number(), forward: z.number(), vjp: z.number() }),
+  z.object({
+    engine: z.string(),
+    batch: z.number(),
+    channels: z.number(),
+    side: z.number(),
+    forward: z.number(),
+    vjp: z.number(),
+  }),
 );
 
 /** Runs one case in a child process. */
@@ -65,9 +72,9 @@ function report(): void {
 
 function reportConvolutions(): void {
   console.log("gradient of 3x3 convolutions towards the image, against the convolution");
-  for (const { batch, channels, side, forward, vjp } of measure("convolutions", convolutionSchema)) {
+  for (const { engine, batch, channels, side, forward, vjp } of measure("convolutions", convolutionSchema)) {
     const times = `${vjp.toFixed(1)} ms against ${forward.toFixed(1)} ms: ${(vjp / forward).toFixed(2)}`;
-    console.log(`  ${`${batch} x ${channels} channels, ${side} x ${side}`.padEnd(28)} ${times}`);
+    console.log(`  ${engine.padEnd(13)} ${`${batch} x ${channels} channels, ${side} x ${side}`.padEnd(28)} ${times}`);
   }
 }
 

@@ -27,6 +27,20 @@ export async function time(run: () => Promise<unknown>, runs: number): Promise<T
   return { best: seconds[0], median: seconds[Math.floor(seconds.length / 2)], runs };
 }
 
+/** Medians in seconds of several things, each timed `runs` times, in turns. */
+export async function timeInTurns(all: readonly (() => Promise<unknown>)[], runs: number): Promise<number[]> {
+  const seconds: number[][] = all.map(() => []);
+  for (let index = 0; index <= runs; index++) {
+    for (const [place, run] of all.entries()) {
+      const start = performance.now();
+      await run();
+      // The first run's page faults would count.
+      if (index > 0) seconds[place].push((performance.now() - start) / 1000);
+    }
+  }
+  return seconds.map((each) => each.sort((a, b) => a - b)[Math.floor(runs / 2)]);
+}
+
 /** A chain of products of one shape, [rows, width] x [width, width]. */
 const peakShapes = [
   { rows: 2048, width: 1536 },

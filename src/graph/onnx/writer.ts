@@ -15,10 +15,11 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import type { OnnxModel, Target, TensorSpec } from "../../runtime/model.js";
-import type { Graph, GraphNode, OperatorNode, Value } from "../graph.js";
+import { Graph, type GraphNode, type OperatorNode, type Value } from "../graph.js";
 import { checkGraph } from "../legality.js";
 import type { OperatorName } from "../operators/attributes.js";
 import { operators } from "../operators/index.js";
+import { input } from "../ops.js";
 import { GraphError } from "../types.js";
 import { Emitter, type ExternalInitializer, externalEntry, onnxDataType } from "./emitter.js";
 
@@ -113,9 +114,28 @@ function emitNodes(
 function emitOne(emitter: Emitter, node: GraphNode, inputs: readonly string[]): readonly string[] {
   // The table maps each name to the rule of that very name; the compiler cannot follow the pair through a union.
   const rule = operators[node.op] as {
+    lower?(i: readonly Value[], a: typeof node.attributes, t: Target): Value | null;
     onnx(e: Emitter, n: OperatorNode<OperatorName>, i: readonly string[]): readonly string[];
   };
+  if (rule.lower) {
+    const graph = new Graph();
+    const places = node.inputs.map(({ dtype, shape }, index) => input(graph, `${index}`, shape, dtype));
+    const value = rule.lower(places, node.attributes, emitter.target);
+    if (value) return [emitLowered(emitter, graph, value, new Map(places.map((place, i) => [place, inputs[i]])))];
+  }
   return rule.onnx(emitter, node, inputs);
+}
+
+/** Emits what `value` depends on; `names` knows the graph's inputs. */
+function emitLowered(emitter: Emitter, graph: Graph, value: Value, names: Map<Value, string>): string {
+  for (const node of reachable(graph, [value]).nodes) {
+    if (node.op === "input") continue;
+    const read = node.inputs.map((each) => nameOf(names, each));
+    emitOne(emitter, node, read).forEach((name, port) => {
+      names.set(node.outputs[port], name);
+    });
+  }
+  return nameOf(names, value);
 }
 
 function nameOf(names: ReadonlyMap<Value, string>, value: Value): string {

@@ -6,6 +6,7 @@ import * as ops from "../ops.js";
 import { float32, requireFloat, requireRank } from "../shapes.js";
 import { GraphError, type TensorType } from "../types.js";
 import type { ConvolutionAttributes } from "./attributes.js";
+import { convolutionAdjoint } from "./convolution-adjoint.js";
 import type { OperatorRules } from "./rule.js";
 
 /** Positions of a kernel of `size` on an axis. */
@@ -43,66 +44,10 @@ function leftOver(input: Shape, output: Shape, kernel: Shape, attributes: Convol
   return [over(0), over(1)];
 }
 
-/**
- * Output pixels of all images from which on it pays to put the kernel's channels in the other order: that costs the same for any
- * number of pixels, while summing up patches costs more the more there are.
- */
-const pixelsWorthTransposing = 512;
-
-/**
- * Gradient of conv2d towards its input: convTranspose2d, whose kernels in onnxruntime take 1.5 to 2 times as long as the
- * convolution. At stride 1 it is also the convolution of the image half a turn around with the kernel whose channels changed
- * places, turned back; kernels can be larger than images, so those are not turned. For few pixels not even the channels are.
- */
+/** Gradient of conv2d towards its input. */
 function inputGradient(x: Value, kernel: Value, dy: Value, attributes: ConvolutionAttributes): Value {
-  const { strides, pads, dilations } = attributes;
-  const pixels = dy.dim(0) * dy.dim(2) * dy.dim(3);
-  if (strides.some((stride) => stride !== 1)) {
-    const outputPadding = leftOver(x.shape, dy.shape, kernel.shape, attributes);
-    return ops.convTranspose2d(dy, kernel, { ...attributes, outputPadding });
-  }
-  if (pixels < pixelsWorthTransposing) return inputGradientByPatches(x.shape, kernel, dy, attributes);
-  const [height, width] = [dilations[0] * (kernel.dim(2) - 1), dilations[1] * (kernel.dim(3) - 1)];
-  const [top, left, bottom, right] = [height - pads[0], width - pads[1], height - pads[2], width - pads[3]];
-  if (Math.min(top, left, bottom, right) < 0) throw new GraphError("conv2d: a VJP needs pads smaller than the kernel");
-  const swapped = ops.transpose(kernel, [1, 0, 2, 3]);
-  // Turned around, what was before the image is behind it.
-  const around = { strides, dilations, pads: [bottom, right, top, left] } as const;
-  // A kernel of one pixel looks the same from both sides.
-  return kernel.dim(2) * kernel.dim(3) === 1
-    ? ops.conv2d(dy, swapped, around)
-    : turnAround(ops.conv2d(turnAround(dy), swapped, around));
-}
-
-/** The kernel as it lies in memory, times dy: what each output pixel gives to its patch of the input, summed where patches overlap. */
-function inputGradientByPatches(shape: Shape, kernel: Value, dy: Value, attributes: ConvolutionAttributes): Value {
-  const { pads, dilations } = attributes;
-  const [outputs, inputs, kernelHeight, kernelWidth] = kernel.shape;
-  const [batch, , height, width] = dy.shape;
-  const matrix = ops.reshape(kernel, [outputs, inputs * kernelHeight * kernelWidth]);
-  const pixels = ops.reshape(ops.transpose(dy, [1, 0, 2, 3]), [outputs, batch * height * width]);
-  const given = ops.gemm(matrix, pixels, null, { transposeA: true });
-  const patches = ops.reshape(given, [inputs, kernelHeight * kernelWidth, batch, height, width]);
-  const [reachDown, reachRight] = [dilations[0] * (kernelHeight - 1), dilations[1] * (kernelWidth - 1)];
-  let sum: Value | null = null;
-  for (let row = 0; row < kernelHeight; row++) {
-    for (let column = 0; column < kernelWidth; column++) {
-      const index = row * kernelWidth + column;
-      const part = ops.reshape(ops.slice(patches, 1, index, index + 1), [inputs, batch, height, width]);
-      const [down, right] = [row * dilations[0], column * dilations[1]];
-      const placed = ops.pad(ops.pad(part, 2, down, reachDown - down), 3, right, reachRight - right);
-      sum = sum === null ? placed : ops.add(sum, placed);
-    }
-  }
-  if (sum === null) throw new GraphError("conv2d: a kernel without pixels");
-  const cut = ops.slice(ops.slice(sum, 2, pads[0], pads[0] + shape[2]), 3, pads[1], pads[1] + shape[3]);
-  return ops.transpose(cut, [1, 0, 2, 3]);
-}
-
-/** Rows and columns backward, which is all pixels backward. */
-function turnAround(image: Value): Value {
-  const [batch, channels, height, width] = image.shape;
-  return ops.reshape(ops.reverse(ops.reshape(image, [batch, channels, height * width]), 2), image.shape);
+  const outputPadding = leftOver(x.shape, dy.shape, kernel.shape, attributes);
+  return ops.convTranspose2d(dy, kernel, { ...attributes, outputPadding });
 }
 
 /**
@@ -188,6 +133,7 @@ export const convolutionRules: OperatorRules<"conv2d" | "convTranspose2d" | "ups
       needed[0] ? ops.conv2d(dy, kernel, { strides, pads, dilations }) : null,
       needed[1] ? kernelGradient(dy, kernel.shape, x, { strides, pads, dilations }) : null,
     ],
+    lower: ([x, kernel], attributes, target) => convolutionAdjoint(x, kernel, attributes, target),
     onnx: (emitter, { attributes }, inputs) => [
       emitter.node("ConvTranspose", inputs, {
         ...onnxAttributes(attributes),

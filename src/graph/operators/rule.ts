@@ -1,5 +1,6 @@
 /** @file What each operator must say about itself: types, gradient, ONNX nodes. */
 
+import type { Target } from "../../runtime/model.js";
 import type { OperatorNode, Value } from "../graph.js";
 import type { Emitter } from "../onnx/emitter.js";
 import type { TensorType } from "../types.js";
@@ -27,6 +28,8 @@ export interface OperatorRule<K extends OperatorName> {
   readonly infer: (inputs: readonly TensorType[], attributes: OperatorAttributes[K]) => readonly TensorType[];
   /** The gradient; "leaf" has no inputs, "not differentiable" passes none on. */
   readonly vjp: Vjp<K> | "leaf" | "not differentiable";
+  /** The same in other operators, where that suits the target better than `onnx`; null where it does not. */
+  readonly lower?: (inputs: readonly Value[], attributes: OperatorAttributes[K], target: Target) => Value | null;
   /** Emits ONNX nodes and returns the names of the outputs. */
   readonly onnx: (emitter: Emitter, node: OperatorNode<K>, inputs: readonly string[]) => readonly string[];
 }

@@ -13,7 +13,7 @@ import { measure } from "./child.js";
 
 type Options = ort.InferenceSession.SessionOptions;
 
-const target: Target = { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true };
+const target: Target = { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true, turnsKernels: false };
 
 /** A model and the size of its only input, x. */
 interface Prepared {

@@ -10,12 +10,12 @@ import type { WorkerSettings } from "./session-options.js";
 function targetOf(provider: Provider): Target {
   switch (provider) {
     case "cpu":
-      return { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true };
+      return { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true, turnsKernels: false };
     case "webgpu":
     case "cuda":
     case "dml":
     case "coreml":
-      return { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false };
+      return { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, turnsKernels: false };
     default:
       return unreachable(provider);
   }

@@ -11,7 +11,8 @@ export class OpenVinoEngine extends WorkerEngine {
     readonly version: string,
     settings: WorkerSettings,
   ) {
-    const target = { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false };
+    const turnsKernels = settings.precision === "bf16";
+    const target = { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, turnsKernels };
     const description = { library: "openvino", provider: "cpu", precision: settings.precision, target } as const;
     super(description, new URL("./worker.js", import.meta.url), settings);
   }
