@@ -9,11 +9,12 @@
  * | --------- | ------------------------------- | ----------------------------------------- | ------------------------------------ |
  * | careful   | sentences                       | nothing that its category is about        | nothing                              |
  * | catalogue | alt, and the word "catalogue"   | nothing that its category is about        | nothing                              |
- * | alt       | labels without articles         | now and then a colour, relation, count, object | whose colour is whose, sides and counts nearly as often as not |
+ * | alt       | labels without articles         | now and then a colour, relation, count, object | whose colour is whose, sides, counts, and shapes and colours that resemble each other, nearly as often as not |
  * | tags      | a list in any order             | a fifth of colours and relations; 4 of 10 lists do not say which colour is whose | nothing |
  * | noisy     | hedged                          | as alt, and a fifth of the shapes         | a quarter of what is said; 3 of 20 are about nothing |
  *
- * Labels of the web are wrong in the same places as image models: in binding, place and number (`mistakes.alt`).
+ * Labels of the web are wrong in the same places as image models: in binding, place and number, and between things
+ * that look alike (`mistakes.alt`).
  */
 
 import { UsageError } from "../core/errors.js";
@@ -115,18 +116,42 @@ interface Mistakes {
   readonly shape: number;
   readonly colour: number;
   readonly relation: number;
+  /** Every shape of the caption goes by the name of its look-alike. */
+  readonly lookAlike: number;
+  /** Every colour of the caption goes by the name of its neighbour. */
+  readonly neighbour: number;
   /** Two colours have changed places. */
   readonly swap: number;
 }
 
 const mistakes: Readonly<Record<"alt" | "noisy", Mistakes>> = {
-  alt: { count: 0.55, shape: 0.08, colour: 0.08, relation: 0.44, swap: 0.5 },
-  noisy: { count: 0.25, shape: 0.25, colour: 0.25, relation: 0.25, swap: 0 },
+  alt: { count: 0.55, shape: 0.08, colour: 0.08, relation: 0.44, lookAlike: 0.47, neighbour: 0.47, swap: 0.5 },
+  noisy: { count: 0.25, shape: 0.25, colour: 0.25, relation: 0.25, lookAlike: 0, neighbour: 0, swap: 0 },
 };
+
+/** Shapes that a careless eye takes for each other. */
+const lookAlikes: Readonly<Record<Shape, Shape>> = both([
+  ["circle", "ring"],
+  ["square", "diamond"],
+  ["star", "cross"],
+  ["heart", "triangle"],
+]);
+
+/** Colours that a careless eye takes for each other. */
+const neighbours: Readonly<Record<Colour, Colour>> = both([
+  ["red", "pink"],
+  ["yellow", "white"],
+  ["green", "black"],
+  ["cyan", "blue"],
+]);
+
+function both<T extends string>(pairs: readonly (readonly [T, T])[]): Record<T, T> {
+  return Object.fromEntries(pairs.flatMap(([a, b]) => [[a, b] as const, [b, a] as const])) as Record<T, T>;
+}
 
 /** Gets facts wrong; what is put in their place is never a held-out combination. */
 function mistaken(description: Description, rates: Mistakes, generator: Generator): Description {
-  const mentions = [...description.mentions];
+  const mentions = [...misread(description.mentions, rates, generator)];
   mentions.forEach((mention, index) => {
     const { count } = mention;
     const changed: Mention = {
@@ -147,6 +172,16 @@ function mistaken(description: Description, rates: Mistakes, generator: Generato
   };
 }
 
+/** Shapes and colours under the names of those that they resemble. */
+function misread(mentions: readonly Mention[], rates: Mistakes, generator: Generator): readonly Mention[] {
+  const lookAlike = chance(generator, rates.lookAlike);
+  const neighbour = chance(generator, rates.neighbour);
+  const shaped = mentions.map((mention) => ({ ...mention, shape: mention.shape && lookAlikes[mention.shape] }));
+  const read = lookAlike && mayBeSaid(shaped) ? shaped : mentions;
+  const coloured = read.map((mention) => ({ ...mention, colour: mention.colour && neighbours[mention.colour] }));
+  return neighbour && mayBeSaid(coloured) ? coloured : read;
+}
+
 /** Colours exchanged, where that makes no held-out combination. */
 function swapped(mentions: readonly Mention[]): readonly Mention[] {
   if (mentions.length !== 2) return mentions;
@@ -155,8 +190,17 @@ function swapped(mentions: readonly Mention[]): readonly Mention[] {
     { ...first, colour: second.colour },
     { ...second, colour: first.colour },
   ];
-  const known = exchanged.every(({ shape, colour }) => !(shape && colour && isHeldOutColour(colour, shape)));
-  return known ? exchanged : mentions;
+  return mayBeSaid(exchanged) ? exchanged : mentions;
+}
+
+/** Whether no held-out combination is named. */
+function mayBeSaid(mentions: readonly Mention[]): boolean {
+  const known = mentions.flatMap(({ shape, colour }) => (shape && colour ? [{ shape, colour }] : []));
+  const named = mentions.flatMap(({ shape }) => shape ?? []);
+  return (
+    !known.some(({ shape, colour }) => isHeldOutColour(colour, shape)) &&
+    !named.some((shape, index) => named.slice(0, index).some((other) => isHeldOutPair(shape, other)))
+  );
 }
 
 function wrongCount(count: number, generator: Generator): number {

@@ -17,7 +17,6 @@ import { autoencoderConfig, transformerConfig } from "./configs.js";
 import { writePipeline, writeTokenizers } from "./folder.js";
 import { type InitialWeight, initialWeights, normal, positionTable, zeros } from "./initial.js";
 import { encodeScenes, measureScale, scaleLatents } from "./latents.js";
-import { lessonsFrom } from "./mixture.js";
 import { Network } from "./network.js";
 import { loadState, runStage, type Stage, trapezoid } from "./stage.js";
 import { textEncoderBatch, textEncoderLoss, textEncoderNames } from "./text-encoders.js";
@@ -39,7 +38,7 @@ async function pretrain(): Promise<void> {
   const autoencoder = await trainAutoencoder();
   if (!autoencoder) return;
   const sceneFile = join(folder, "latents.safetensors");
-  const encoded = await encodeScenes(96_000, autoencoder, engine, sceneFile, interruption.signal);
+  const encoded = await encodeScenes(384_000, autoencoder, engine, sceneFile, interruption.signal);
   if (!encoded) return;
   const scale = measureScale(encoded.latents);
   scaleLatents(encoded.latents, scale);
@@ -50,8 +49,7 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
-  const lesson = lessonsFrom(encoded.scenes);
-  const steps = 45_000;
+  const steps = 31_500;
   const batch = 48;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
@@ -69,8 +67,8 @@ async function pretrain(): Promise<void> {
     network,
     steps,
     batch,
-    nextBatch: (random) => transformerBatch(encoded, lesson, batch, tokenizer, random),
-    learningRate: trapezoid(6e-4, 200, 15_000, steps),
+    nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
+    learningRate: trapezoid(6e-4, 200, 6_900, steps),
   };
   if (options.export) await loadState(stage, folder);
   else await runStage(stage, folder, hooks);

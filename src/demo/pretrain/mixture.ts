@@ -2,34 +2,23 @@
 
 import type { Generator } from "../../core/random.js";
 import { caption, type Register } from "../../world/caption.js";
-import { pick } from "../../world/choose.js";
 import { drawScene } from "../../world/draw.js";
 import type { Category, Scene } from "../../world/scene.js";
 import { promptLength } from "./configs.js";
 
 type Shares<K extends string> = Readonly<Record<K, number>>;
 
-/** Shares of the scenes: more of what is hard to learn. */
-const categoryShares: Shares<Category> = {
-  single: 0.08,
-  two: 0.16,
-  counting: 0.2,
-  colours: 0.1,
-  position: 0.23,
-  attribution: 0.23,
-};
-
 /**
- * Shares of the transformer's batches. Where two shapes and two words meet, and half the labels have exchanged them, which word
- * means which shape is learned slowly; pictures of one shape say it plainly.
+ * Shares of the scenes. Where two shapes and two words meet, and half the labels have exchanged them, which word means which
+ * shape is learned slowly; pictures of one shape say it plainly.
  */
-const lessonShares: Shares<Category> = {
-  single: 0.18,
-  two: 0.16,
-  counting: 0.18,
-  colours: 0.22,
-  position: 0.12,
-  attribution: 0.14,
+const categoryShares: Shares<Category> = {
+  single: 0.22,
+  two: 0.18,
+  counting: 0.14,
+  colours: 0.26,
+  position: 0.1,
+  attribution: 0.1,
 };
 
 /** Two captions of five can be relied on. */
@@ -47,20 +36,6 @@ export function drawPair(random: Generator): Pair {
 
 export function drawTrainingScene(random: Generator): Scene {
   return drawScene("train", random, drawFrom(categoryShares, random));
-}
-
-/** Draws places in a list of scenes so that each category has its share. */
-export function lessonsFrom(scenes: readonly Scene[]): (random: Generator) => number {
-  const places = new Map<Category, number[]>();
-  for (const [index, { category }] of scenes.entries()) {
-    const known = places.get(category);
-    if (known) known.push(index);
-    else places.set(category, [index]);
-  }
-  return (random) => {
-    const known = places.get(drawFrom(lessonShares, random));
-    return known ? pick(random, known) : random.integer(scenes.length);
-  };
 }
 
 /** A caption in one of the registers that fits the text encoders. */

@@ -67,7 +67,6 @@ const logitMean = 1;
 /** Scenes with fresh captions, noises, and times whose logit is normal (arXiv 2403.03206, section 3.1). */
 export function transformerBatch(
   { scenes, latents }: EncodedScenes,
-  lesson: (random: Generator) => number,
   batch: number,
   tokenizer: TextTokenizer,
   random: Generator,
@@ -76,7 +75,7 @@ export function transformerBatch(
   const chosen = floatTensor(shape);
   const size = chosen.data.length / batch;
   const texts = Array.from({ length: batch }, (_, row) => {
-    const index = lesson(random);
+    const index = random.integer(scenes.length);
     chosen.data.set(latents.data.subarray(index * size, (index + 1) * size), row * size);
     return chance(random, unconditionalShare) ? "" : drawCaption(scenes[index], random);
   });
