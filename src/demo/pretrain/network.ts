@@ -160,7 +160,7 @@ function gradientName(name: string): string {
 
 function squares(values: Float32Array): number {
   let sum = 0;
-  for (const value of values) sum += value * value;
+  for (let i = 0; i < values.length; i++) sum += values[i] * values[i];
   return sum;
 }
 

@@ -56,7 +56,7 @@ function conditioning(w: Weights, batch: number) {
 }
 
 export interface EncodedScenes {
-  readonly scenes: readonly Scene[];
+  readonly sceneAt: (index: number) => Scene;
   /** Latents as the transformer sees them, [N, channels, side, side]. */
   readonly latents: FloatTensor;
 }
@@ -66,7 +66,7 @@ const logitMean = 1;
 
 /** Scenes with fresh captions, noises, and times whose logit is normal (arXiv 2403.03206, section 3.1). */
 export function transformerBatch(
-  { scenes, latents }: EncodedScenes,
+  { sceneAt, latents }: EncodedScenes,
   batch: number,
   tokenizer: TextTokenizer,
   random: Generator,
@@ -75,9 +75,9 @@ export function transformerBatch(
   const chosen = floatTensor(shape);
   const size = chosen.data.length / batch;
   const texts = Array.from({ length: batch }, (_, row) => {
-    const index = random.integer(scenes.length);
+    const index = random.integer(latents.shape[0]);
     chosen.data.set(latents.data.subarray(index * size, (index + 1) * size), row * size);
-    return chance(random, unconditionalShare) ? "" : drawCaption(scenes[index], random);
+    return chance(random, unconditionalShare) ? "" : drawCaption(sceneAt(index), random);
   });
   const kept = () => Float32Array.from({ length: batch }, () => (chance(random, droppedEncoderShare) ? 0 : 1));
   return {
