@@ -85,7 +85,7 @@ function ofMmdit(config: MmditConfig, { textLength }: SyntheticDenoiserOptions):
   return {
     weights: weightShapes((w, graph) =>
       mmdit(w, config, {
-        sample: input(graph, "sample", [1, config.in_channels, 32, 32]),
+        sample: input(graph, "sample", [1, config.in_channels, config.patch_size, config.patch_size]),
         timestep: input(graph, "timestep", [1]),
         promptEmbeds: input(graph, "prompt_embeds", [1, 1, textWidth]),
         pooled: input(graph, "pooled", [1, pooledWidth]),

@@ -81,11 +81,14 @@ const sdxlBlocks = {
 export async function peerCases(root: string): Promise<readonly PeerCase[]> {
   const folder = join(root, "test", "fixtures", "parity", "full");
   const [sd15, sd3] = await Promise.all(["sd15", "sd3"].map((name) => readConfig(join(folder, `${name}.json`))));
+  const demoFile = join(root, "demo", "pipeline", "transformer", "config.json");
+  const demo = denoiserConfigSchema.parse(JSON.parse(await readFile(demoFile, "utf8")));
   const fourBlocks: DenoiserConfig = { ...sd3, num_layers: 4 };
   const sdxl = denoiserConfigSchema.parse(sdxlBlocks);
   const ofSd3 = { config: fourBlocks, latentShape: [16, 64, 64], textLength: 154, softTokens: [4, 4, 1536] };
   const ofSd15 = { config: sd15, textLength: 77, softTokens: [1, 4, 768] };
   const ofSdxl = { config: sdxl, latentShape: [4, 32, 32], textLength: 77, softTokens: [1, 4, 2048] };
+  const ofDemo = { config: demo, latentShape: [4, 16, 16], textLength: 17, softTokens: [5, 4, 192] };
   const train = { work: "train", texts: 4 } as const;
   const sample = { work: "sample", texts: 2 } as const;
   return [
@@ -101,6 +104,8 @@ export async function peerCases(root: string): Promise<readonly PeerCase[]> {
     },
     { name: "sdxl-train", title: "SDXL UNet of fewer blocks, 32 x 32: row of 4 pairs", ...ofSdxl, ...train },
     { name: "sdxl-sample", title: "SDXL UNet of fewer blocks, 32 x 32: guided sampling step", ...ofSdxl, ...sample },
+    { name: "demo-train", title: "The demo's transformer: row of 8 pairs", ...ofDemo, work: "train", texts: 8 },
+    { name: "demo-sample", title: "The demo's transformer: guided sampling step", ...ofDemo, ...sample },
     {
       name: "decode",
       title: "Autoencoder: 512 x 512 image",

@@ -33,7 +33,7 @@ function cells(variant: VariantResult, { variants: [eager, compiled] }: CaseResu
   const [least, most] = [Math.min(...variant.seconds), Math.max(...variant.seconds)];
   return [
     variant.name,
-    `${time.toFixed(2)} s (${least.toFixed(2)}-${most.toFixed(2)})`,
+    inUnits(time, least, most),
     (time / median(eager.seconds)).toFixed(2),
     (time / median(compiled.seconds)).toFixed(2),
     `${variant.peakMemory.toFixed(0)} MB`,
@@ -66,4 +66,11 @@ export async function writeDocument(file: string, results: readonly CaseResult[]
   });
   const machine = `${cpus()[0]?.model.trim() ?? "unknown processor"}, ${threads} threads, Node ${process.version}, ${day}`;
   await writeFileAtomic(file, `${before}${begin}\n\n${machine}\n\n${tables.join("\n")}\n${end}${after}`);
+}
+
+/** Seconds, or milliseconds where a second is long: median (shortest-longest). */
+function inUnits(time: number, least: number, most: number): string {
+  if (time >= 1) return `${time.toFixed(2)} s (${least.toFixed(2)}-${most.toFixed(2)})`;
+  const [middle, from, to] = [time, least, most].map((seconds) => (1000 * seconds).toFixed(1));
+  return `${middle} ms (${from}-${to})`;
 }
