@@ -9,7 +9,7 @@ import { phrase, type Register } from "../world/caption.js";
 import { describe } from "../world/describe.js";
 import { drawScene } from "../world/draw.js";
 import { render } from "../world/render.js";
-import { categories } from "../world/scene.js";
+import { type Category, categories } from "../world/scene.js";
 import type { Split } from "../world/splits.js";
 
 /**
@@ -18,19 +18,20 @@ import type { Split } from "../world/splits.js";
  */
 export const promptRegister: Register = "alt";
 
-/** Writes `count` scenes, the categories in turn, as an image folder with metadata.jsonl. */
+/** Writes `count` scenes, the categories `among` in turn, as an image folder with metadata.jsonl. */
 export async function writeScenes(
   folder: string,
   count: number,
   split: Split,
   seed: number,
+  among: readonly Category[] = categories,
 ): Promise<CaptionedImage[]> {
   await mkdir(folder, { recursive: true });
   const random = new Generator(seed);
   const items: CaptionedImage[] = [];
   const lines: string[] = [];
   for (let index = 0; index < count; index++) {
-    const scene = drawScene(split, random, categories[index % categories.length]);
+    const scene = drawScene(split, random, among[index % among.length]);
     const text = phrase(describe(scene, random), promptRegister, random);
     const name = `scene-${String(index + 1).padStart(5, "0")}.png`;
     const file = join(folder, name);

@@ -18,6 +18,7 @@ import type { SoftTokens } from "../softtokens/softtokens.js";
 import { train } from "../training/train.js";
 import { registers } from "../world/caption.js";
 import { heldOutPrompts } from "../world/prompts.js";
+import { categories } from "../world/scene.js";
 import { accuracies, judge } from "./judge.js";
 import { promptRegister, writeScenes } from "./scenes.js";
 
@@ -31,6 +32,11 @@ const trainingSchema = z.strictObject({
   dweight: z.number().nonnegative().default(0),
   batch: z.int().min(2).default(8),
   lr: z.number().positive().default(1e-3),
+  /** Of the scenes to train on. */
+  among: z
+    .array(z.enum(categories))
+    .min(1)
+    .default([...categories]),
   seed: z.int().nonnegative().default(0),
   /** Training steps after which to judge; the last ends the run. */
   judgeAt: z.array(z.int().positive()).min(1),
@@ -69,7 +75,6 @@ const { engine } = await openEngine({ threads: plan.threads }, engineSelfTest);
 console.log(`${engine.library}, ${engine.precision}`);
 const pipeline = await openPipeline(plan.pipeline, engine);
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const items = await writeScenes(join(root, "out", "sweep", "data"), plan.images, "train", 5);
 
 type Run = (typeof plan.runs)[number];
 
@@ -96,9 +101,10 @@ for (const run of plan.runs) {
     await measure(run, null, 0, {});
     continue;
   }
-  const { judgeAt, layers, tokens: count, buckets, seed, batch, lr, objective, ...loss } = run.train;
+  const { judgeAt, layers, tokens: count, buckets, seed, batch, lr, objective, among, ...loss } = run.train;
   const last = Math.max(...judgeAt);
   if (run.guidance.every((scale) => finished.has(`${run.name}@${last}/${scale}`))) continue;
+  const items = await writeScenes(join(root, "out", "sweep", "data"), plan.images, "train", 5, among);
   const sizes = { layers, count, buckets, width: "projected" } as const;
   const softTokens = initialSoftTokens(pipeline.softTokenLayout, sizes, new Generator(seed));
   const settings = {
