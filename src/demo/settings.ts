@@ -11,14 +11,14 @@ export const demoSettings = {
   dweight: 0,
   /** Images a training step, and steps. */
   batch: 8,
-  steps: 400,
-  learningRate: 1e-3,
+  steps: 300,
+  learningRate: 3e-4,
   seed: 0,
   /** Training scenes. */
   images: 1024,
   /** Sampling, for base and tuned alike; this guidance scale is the best for the base. */
   samplingSteps: 16,
-  guidanceScale: 3,
+  guidanceScale: 7,
   samplingBatch: 20,
   /** Held-out prompts, a multiple of the six categories. */
   prompts: 612,
