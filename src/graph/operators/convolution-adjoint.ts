@@ -8,7 +8,7 @@ import type { Target } from "../../runtime/model.js";
 import type { Value } from "../graph.js";
 import * as ops from "../ops.js";
 import { GraphError } from "../types.js";
-import type { ConvolutionAttributes } from "./attributes.js";
+import type { ConvolutionAttributes, OperatorAttributes } from "./attributes.js";
 
 /**
  * Output pixels of all images from which on it pays to put the kernel's channels in the other order: that costs the same for any
@@ -16,15 +16,15 @@ import type { ConvolutionAttributes } from "./attributes.js";
  */
 const pixelsWorthTransposing = 512;
 
-/** The same as convTranspose2d without output padding, `dy` [N, O, h, w] and `kernel` [O, I, kh, kw]; null for what it is not made for. */
+/** What convTranspose2d gives for `dy` [N, O, h, w] and `kernel` [O, I, kh, kw]; null for strides, output padding and pads wider than the kernel. */
 export function convolutionAdjoint(
   dy: Value,
   kernel: Value,
-  attributes: ConvolutionAttributes,
+  attributes: OperatorAttributes["convTranspose2d"],
   target: Target,
 ): Value | null {
-  const { strides, pads, dilations } = attributes;
-  if (strides.some((stride) => stride !== 1)) return null;
+  const { strides, pads, dilations, outputPadding } = attributes;
+  if (strides.some((stride) => stride !== 1) || outputPadding.some((padding) => padding !== 0)) return null;
   const [height, width] = [dilations[0] * (kernel.dim(2) - 1), dilations[1] * (kernel.dim(3) - 1)];
   const [top, left, bottom, right] = [height - pads[0], width - pads[1], height - pads[2], width - pads[3]];
   if (Math.min(top, left, bottom, right) < 0) return null;
