@@ -59,7 +59,7 @@ export async function runFullCase({ model, batch, runs: most, cache, threads }: 
     timeTable: null,
     metadata: {},
   });
-  const chunk = defaultChunk(batch, denoiser.tokensAPair(latentShape));
+  const chunk = defaultChunk(batch, denoiser.tokensAPair(latentShape), denoiser.engine.precision);
   const objective = softRepa({ temperature: 0.07, scale: 4, dweight: 0 });
   const step = await ContrastiveStep.open(denoiser, embedding, objective, { latentShape, chunk });
   const shapes = Object.entries(denoiser.conditioningShapes);

@@ -94,7 +94,7 @@ export async function train(
   const data = new EncodedData(pipeline, { resolution, onTruncated, window, latentsCache, limit });
   const side = resolution / pipeline.latentScale;
   const latentShape = [pipeline.latentChannels, side, side];
-  const chunk = settings.chunk ?? defaultChunk(batch, pipeline.tokensAPair(latentShape));
+  const chunk = settings.chunk ?? defaultChunk(batch, pipeline.tokensAPair(latentShape), pipeline.engine.precision);
 
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
   const trainingStep = await openTrainingStep(pipeline, embedding, objective, { latentShape, chunk, checkpoints });

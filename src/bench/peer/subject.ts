@@ -13,7 +13,7 @@ import { Weights } from "../../models/weights.js";
 import { errorRow } from "../../objectives/error-row.js";
 import { compilePairErrors, type PairErrorOptions, pairErrorGraph } from "../../objectives/pair-errors.js";
 import type { Denoiser, SoftTokenForm } from "../../pipelines/pipeline.js";
-import type { Engine } from "../../runtime/engine.js";
+import type { Engine, Precision } from "../../runtime/engine.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { OpenVinoEngine } from "../../runtime/openvino/engine.js";
 import { findOpenVino } from "../../runtime/openvino/find-library.js";
@@ -82,7 +82,10 @@ async function openDenoiser(
   const conditioning = { prompt_embeds, ...(pooled && { pooled }) };
   const softTokens = floatTensor(shape, soft.data);
   if (peerCase.work === "train") {
-    const step = await compilePairErrors(denoiser, fittingOptions(denoiser, texts, latentShape, form));
+    const step = await compilePairErrors(
+      denoiser,
+      fittingOptions(denoiser, engine.precision, texts, latentShape, form),
+    );
     const feeds = { sample, target, timestep: timestep.data[0], conditioning, softTokens };
     return async () => {
       const { errors, gradients } = await errorRow(step, feeds, () => {});
@@ -98,12 +101,13 @@ async function openDenoiser(
 /** The training graph that a run would choose by itself on this machine: what `fitRun` does, for a denoiser alone. */
 function fittingOptions(
   denoiser: Denoiser,
+  precision: Precision,
   texts: number,
   latentShape: Shape,
   softTokens: SoftTokenForm,
 ): PairErrorOptions {
   const tokensAPair = denoiser.tokensAPair(latentShape);
-  const shapes = runShapes({ batch: texts, tokensAPair, checkpoints: "auto", limited: false });
+  const shapes = runShapes({ batch: texts, tokensAPair, precision, checkpoints: "auto", limited: false });
   const all = shapes.map(({ chunk: pairs, checkpoints }): PairErrorOptions => {
     return { pairs, checkpoints, latentShape, images: "shared", softTokens, gradients: true };
   });

@@ -38,7 +38,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
       timesteps: options.timesteps,
       noises: options.noises,
       seed: options.seed,
-      chunk: options.chunk ?? defaultChunk(captions.length, tokensAPair),
+      chunk: options.chunk ?? defaultChunk(captions.length, tokensAPair, pipeline.engine.precision),
       withoutCaption: true,
       signal,
       onProgress: (done, total) => reporter.progress("images", done, total),

@@ -66,6 +66,7 @@ export function fitRun(
   const shapes = runShapes({
     ...{ batch: sizes.batch, chunk: wishes.chunk, limited: limit !== undefined },
     tokensAPair: pipeline.tokensAPair([pipeline.latentChannels, side, side]),
+    precision: pipeline.engine.precision,
     checkpoints: wishes.checkpoints === "auto" && unknownMemory ? "always" : wishes.checkpoints,
   });
   if (limit !== undefined) return fitLimit(shapes, plan, sizes.resolution, limit);

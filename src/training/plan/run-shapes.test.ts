@@ -2,15 +2,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { defaultChunk } from "../../objectives/chunk.js";
+import { precisions } from "../../runtime/engine.js";
 import { checkpointUses, type RunShape, runShapes } from "./run-shapes.js";
 
 /** `4` for four pairs a run with activations kept, `4+` where they are computed twice. */
 const told = (shapes: readonly RunShape[]) =>
   shapes.map(({ chunk, checkpoints }) => `${chunk}${checkpoints ? "+" : ""}`).join(" ");
 
-const large = { batch: 4, tokensAPair: 1024 + 154 };
-const middle = { batch: 8, tokensAPair: 400 };
-const small = { batch: 8, tokensAPair: 81 };
+const large = { batch: 4, tokensAPair: 1024 + 154, precision: "fp32" } as const;
+const middle = { ...large, batch: 8, tokensAPair: 400 };
+const small = { ...large, batch: 8, tokensAPair: 81 };
 
 describe("runShapes", () => {
   it("keeps activations rather than pairs together, as long as a run has enough to compute", () => {
@@ -18,7 +19,8 @@ describe("runShapes", () => {
     assert.equal(told(runShapes({ ...large, ...auto })), "2 1 2+");
     assert.equal(told(runShapes({ ...middle, ...auto })), "8 4 3 8+");
     assert.equal(told(runShapes({ ...small, ...auto })), "8 8+");
-    assert.equal(told(runShapes({ batch: 4, tokensAPair: 5000, ...auto })), "1 1+");
+    assert.equal(told(runShapes({ ...large, tokensAPair: 5000, ...auto })), "1 1+");
+    assert.equal(told(runShapes({ ...large, ...auto, precision: "bf16" })), "4 2 1 4+");
   });
   it("goes on to fewer pairs with activations computed twice where memory has a limit", () => {
     const auto = { checkpoints: "auto", limited: true } as const;
@@ -39,10 +41,11 @@ describe("runShapes", () => {
           tokensAPair: fc.integer({ min: 1, max: 9000 }),
           checkpoints: fc.constantFrom(...checkpointUses),
           limited: fc.boolean(),
+          precision: fc.constantFrom(...precisions),
         }),
         (wishes) => {
           const shapes = runShapes(wishes);
-          const usual = defaultChunk(wishes.batch, wishes.tokensAPair);
+          const usual = defaultChunk(wishes.batch, wishes.tokensAPair, wishes.precision);
           assert.equal(shapes[0].chunk, usual);
           const [kept, twice] = [false, true].map((kind) => shapes.filter(({ checkpoints }) => checkpoints === kind));
           assert.deepEqual([...kept, ...twice], shapes);

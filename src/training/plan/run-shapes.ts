@@ -1,6 +1,7 @@
 /** @file The ways to run a training graph, from the fastest on: how many pairs together, and whether activations are kept. */
 
 import { defaultChunk } from "../../objectives/chunk.js";
+import type { Precision } from "../../runtime/engine.js";
 
 /** Whether activations are computed a second time for the gradients: where memory is short, in any case, or not at all. */
 export const checkpointUses = ["auto", "always", "never"] as const;
@@ -17,6 +18,8 @@ export interface ShapeWishes {
   /** Pairs of a row. */
   readonly batch: number;
   readonly tokensAPair: number;
+  /** That the engine computes in. */
+  readonly precision: Precision;
   /** Pairs a run where they are given. */
   readonly chunk?: number | undefined;
   readonly checkpoints: CheckpointUse;
@@ -31,8 +34,9 @@ const fewestTokensARun = 1024;
  * The shapes to try in turn, the last of them where none fits. Without checkpoints an MM-DiT's pair takes four fifths of the
  * operations, so that they come first, down to one pair a run where a pair is large enough to keep the processor busy.
  */
-export function runShapes({ batch, tokensAPair, chunk, checkpoints, limited }: ShapeWishes): readonly RunShape[] {
-  const usual = defaultChunk(batch, tokensAPair);
+export function runShapes(wishes: ShapeWishes): readonly RunShape[] {
+  const { batch, tokensAPair, precision, chunk, checkpoints, limited } = wishes;
+  const usual = defaultChunk(batch, tokensAPair, precision);
   const chunks = chunk === undefined ? evenChunks(batch).filter((each) => each <= usual) : [chunk];
   const busy = chunks.filter((each, index) => index === 0 || each * tokensAPair >= fewestTokensARun);
   const kept = (checkpoints === "never" ? chunks : busy).map((each) => ({ chunk: each, checkpoints: false }));

@@ -117,7 +117,7 @@ function openValidation(
   return Validation.open(pipeline, heldOut, softTokens, {
     batch,
     resolution,
-    chunk: settings.chunk ?? defaultChunk(batch, tokensAPair),
+    chunk: settings.chunk ?? defaultChunk(batch, tokensAPair, pipeline.engine.precision),
     objective: softRepa(settings),
     onTruncated: truncationWarner(reporter),
     latentsCache,
