@@ -110,6 +110,12 @@ export const small = ["--max-sequence-length", "24", "--threads", "1"] as const;
 /** Options that name one of the small pipelines. */
 export const model = ["--model", pipelineFolder("sd3"), ...small] as const;
 
+/** A small training run on the pictures of a folder, for a test to say the rest. */
+export function trainOn(data: string): string[] {
+  const sizes = ["--resolution", "32", "--batch", "3", "--layers", "2", "--tokens", "2", "--buckets", "10"];
+  return ["train", ...model, "--data", data, "--temperature", "1", ...sizes];
+}
+
 /** Twelve captioned pictures. */
 export { drawPictures };
 

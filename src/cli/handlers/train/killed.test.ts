@@ -8,31 +8,18 @@ import { Generator } from "../../../core/random.js";
 import {
   drawPictures,
   eventsOf,
-  model,
   namesIn,
   outcomeOf,
   scratchFolder,
   start,
   succeeds,
+  trainOn,
 } from "../../testing/support.js";
 
 const at = await scratchFolder();
 const settings = [
-  ...[
-    "train",
-    ...model,
-    "--data",
-    at("data"),
-    "--temperature",
-    "1",
-    "--resolution",
-    "32",
-    "--batch",
-    "3",
-    "--lr",
-    "0.01",
-  ],
-  ...["--layers", "2", "--tokens", "2", "--buckets", "10", "--steps", "240", "--save-every", "4", "--keep-last", "3"],
+  ...trainOn(at("data")),
+  ...["--lr", "0.01", "--steps", "240", "--save-every", "4", "--keep-last", "3"],
   ...["--hold-out", "3", "--validate-every", "24", "--crop", "random", "--flip"],
   ...["--sample-prompt", "a red circle", "--sample-every", "80", "--sample-steps", "2", "--log-every", "1", "--json"],
 ];

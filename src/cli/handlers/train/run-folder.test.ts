@@ -19,27 +19,12 @@ import {
   softrepa,
   start,
   succeeds,
+  trainOn,
 } from "../../testing/support.js";
 
 const at = await scratchFolder();
 const prompts = ["a red circle", "two cats, é"] as const;
-const settings = [
-  ...[
-    "train",
-    ...model,
-    "--data",
-    at("data"),
-    "--temperature",
-    "1",
-    "--resolution",
-    "32",
-    "--batch",
-    "3",
-    "--lr",
-    "0.05",
-  ],
-  ...["--layers", "2", "--tokens", "2", "--buckets", "10", "--save-every", "2", "--hold-out", "4"],
-];
+const settings = [...trainOn(at("data")), ...["--lr", "0.05", "--save-every", "2", "--hold-out", "4"]];
 const sampling = [
   ...prompts.flatMap((prompt) => ["--sample-prompt", prompt]),
   ...["--sample-seed", "7", "--sample-steps", "3", "--sample-guidance", "3", "--sample-size", "48"],
