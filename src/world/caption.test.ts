@@ -80,14 +80,14 @@ describe("captions", () => {
     }
     assert.deepEqual([complete.careful, complete.catalogue], [2000, 2000]);
     assert.ok(complete.tags > 1500 && complete.tags < 1700, `${complete.tags}`);
-    assert.ok(complete.alt > 450 && complete.alt < 700, `${complete.alt}`);
+    assert.ok(complete.alt > 650 && complete.alt < 900, `${complete.alt}`);
     assert.ok(complete.noisy < 700, `${complete.noisy}`);
     assert.deepEqual({ ...wrong, alt: 0, noisy: 0 }, none);
     assert.ok(wrong.alt > wrong.noisy, `${wrong.alt}`);
     assert.ok(wrong.noisy > 500, `${wrong.noisy}`);
   });
 
-  it("of labels take shapes and colours for those that resemble them as often as not; the catalogue's do not", () => {
+  it("of labels take shapes and colours for those that resemble them nearly as often as not; the catalogue's do not", () => {
     const generator = new Generator(19);
     const said = { star: 0, cross: 0, red: 0, pink: 0 };
     for (let index = 0; index < 12_000; index++) {
@@ -112,7 +112,7 @@ describe("captions", () => {
     assert.ok(share(said.pink, said.red) > 0.3 && share(said.pink, said.red) < 0.5, JSON.stringify(said));
   });
 
-  it("of labels are wrong in binding, place and number as often as not; the catalogue's are right", () => {
+  it("of labels are wrong in binding, place and number nearly as often as not; the catalogue's are right", () => {
     const generator = new Generator(18);
     const said = { swapped: 0, bound: 0, miscounted: 0, counted: 0 };
     for (let index = 0; index < 3000; index++) {
@@ -140,7 +140,7 @@ describe("captions", () => {
     }
     const share = (part: number, rest: number): number => part / (part + rest);
     // Held-out combinations may not be written down, so fewer colours than one half change places.
-    assert.ok(share(said.swapped, said.bound) > 0.32 && share(said.swapped, said.bound) < 0.45, JSON.stringify(said));
+    assert.ok(share(said.swapped, said.bound) > 0.18 && share(said.swapped, said.bound) < 0.3, JSON.stringify(said));
     assert.ok(
       share(said.miscounted, said.counted) > 0.38 && share(said.miscounted, said.counted) < 0.58,
       JSON.stringify(said),

@@ -1,33 +1,37 @@
 /**
- * @file What training never shows: 7 of the 64 pairs of colour and shape, and 4 of the 28 pairs of shapes.
+ * @file What training never shows: a quarter of the pairs of colour and shape, and 8 of the 28 pairs of shapes.
  *
- * Every colour and every shape occurs in training, each shape in at least seven of the eight colours and beside six of the
- * seven other shapes, so that held-out prompts ask for new combinations of known things and not for new words. The rule
- * covers pictures and captions, also captions that are wrong on purpose.
+ * Every colour and every shape occurs in training, each shape in six of the eight colours and beside five of the seven other
+ * shapes, so that held-out prompts ask for new combinations of known things and not for new words. The rule covers pictures
+ * and captions, also captions that are wrong on purpose.
  */
 
 import type { Colour, Scene, SceneObject, Shape } from "./scene.js";
 
 export type Split = "train" | "held-out";
 
-/** Shapes that never occur in a colour. Each shape but the square stands here once. */
+/** Shapes that never occur in a colour. Each shape stands here twice, each colour twice. */
 export const heldOutShapesOf: Readonly<Record<Colour, readonly Shape[]>> = {
-  red: ["ring"],
-  yellow: ["heart"],
-  green: ["diamond"],
-  cyan: ["triangle"],
-  blue: ["star"],
-  pink: ["circle"],
-  white: [],
-  black: ["cross"],
+  red: ["star", "ring"],
+  yellow: ["square", "heart"],
+  green: ["circle", "diamond"],
+  cyan: ["triangle", "cross"],
+  blue: ["star", "square"],
+  pink: ["circle", "diamond"],
+  white: ["triangle", "ring"],
+  black: ["cross", "heart"],
 };
 
-/** Shapes that never occur in one picture or caption. Each shape stands here once. */
+/** Shapes that never occur in one picture or caption. Each shape stands here twice, in one cycle of eight. */
 export const heldOutShapePairs: readonly (readonly [Shape, Shape])[] = [
   ["circle", "square"],
+  ["square", "heart"],
   ["heart", "star"],
+  ["star", "ring"],
   ["ring", "triangle"],
+  ["triangle", "cross"],
   ["cross", "diamond"],
+  ["diamond", "circle"],
 ];
 
 /** Whether training never shows this shape in this colour. */

@@ -49,8 +49,8 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
-  const steps = 41_000;
-  const batch = 96;
+  const steps = 31_500;
+  const batch = 48;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
     [/pos_embed\.pos_embed$/, positionTable(transformerConfig.pos_embed_max_size)],
@@ -68,7 +68,7 @@ async function pretrain(): Promise<void> {
     steps,
     batch,
     nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
-    learningRate: trapezoid(8e-4, 200, 2_500, steps),
+    learningRate: trapezoid(6e-4, 200, 6_900, steps),
   };
   if (options.export) await loadState(stage, folder);
   else await runStage(stage, folder, hooks);

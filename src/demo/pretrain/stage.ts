@@ -49,7 +49,7 @@ export async function runStage(stage: Stage, folder: string, { signal, print }: 
     if (network.step % logEvery === 0 || network.step === steps) {
       const means = Object.fromEntries(Object.entries(sums).map(([key, sum]) => [key, round(sum / counted)]));
       const seconds = (performance.now() - since) / 1000;
-      const line = { step: network.step, batch, ...means, rate: round(rate) };
+      const line = { step: network.step, images: network.step * batch, ...means, rate: round(rate) };
       const speed = Math.round((counted * batch) / seconds);
       await appendFile(logFile, `${JSON.stringify({ ...line, imagesPerSecond: speed })}\n`);
       const shown = Object.entries(means).map(([key, value]) => `${key} ${value}`);
