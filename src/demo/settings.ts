@@ -24,7 +24,7 @@ export const demoSettings = {
   prompts: 612,
   promptSeed: 1,
   /** Held-out scenes with captions, for the similarity matrix and the mutual information. */
-  heldOutPairs: 96,
+  heldOutPairs: 384,
   similarityPairs: 12,
 } as const;
 
