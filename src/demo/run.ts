@@ -6,7 +6,7 @@ import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { rows } from "../core/tensor.js";
 import { savePng } from "../data/png.js";
-import { comparisonLines, headlineOf, writeReport } from "../evaluation/report/index.js";
+import { comparisonLines, headlineOf, similarityLines, writeReport } from "../evaluation/report/index.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { openPipeline } from "../pipelines/open.js";
 import type { Engine } from "../runtime/engine.js";
@@ -147,6 +147,7 @@ export async function runDemo(engine: Engine, options: DemoOptions, hooks: DemoH
   const files = await writeReport(out, report);
   for (const line of comparisonLines(comparison)) print(line);
   print(headlineOf(comparison));
+  if (report.similarity) for (const line of similarityLines(report.similarity)) print(line);
   print(`mutual information of image and caption: ${report.information?.remark ?? ""}`);
   print(`${files.html}`);
 }

@@ -25,7 +25,7 @@ export const demoSettings = {
   promptSeed: 1,
   /** Held-out scenes with captions, for the similarity matrix and the mutual information. */
   heldOutPairs: 384,
-  similarityPairs: 12,
+  similarityPairs: 24,
 } as const;
 
 /** A smaller run for tests of the demo itself. */

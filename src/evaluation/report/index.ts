@@ -5,4 +5,5 @@ export { type ReportFiles, readReport, writeReport } from "./files.js";
 export { headlineOf } from "./headline.js";
 export { renderReport } from "./render.js";
 export { parseReport, type Report, reportSchema } from "./schema.js";
+export { similarityLines } from "./similarity.js";
 export { comparisonLines } from "./text-table.js";

@@ -1,11 +1,11 @@
-/** @file Images x captions before and after, as heat maps of one colour scale with the rank-1 shares beneath. */
+/** @file Images x captions before and after, as heat maps of one colour scale with ranks and leads beneath. */
 
 import { wilson } from "../statistics.js";
 import { exactDomainOf } from "./axis.js";
 import { colourBar, heatMap, mostNames } from "./heat-map.js";
 import { html, type Markup } from "./markup.js";
 import type { Similarity } from "./schema.js";
-import { type RankShare, rank1Shares } from "./similarity.js";
+import { ownCaptions, type RankShare, rank1Shares } from "./similarity.js";
 
 export function similaritySection(similarity: Similarity): Markup {
   const { measure, better, captions, images, own, matrices } = similarity;
@@ -23,9 +23,12 @@ export function similaritySection(similarity: Similarity): Markup {
       dotted: (row, column) => values[row][column] === best[row],
     });
     const shares = rank1Shares(values, similarity);
+    const told = ownCaptions(values, similarity);
+    const lead =
+      told && html`<li>mean under own captions: ${told.own.toFixed(4)}, others worse by ${told.lead.toFixed(4)}</li>`;
     const figures =
       known &&
-      html`<ul class="ranks"><li>own caption first: ${shareText(shares.rows, "image")}</li><li>own image first: ${shareText(shares.columns, "caption")}</li></ul>`;
+      html`<ul class="ranks"><li>own caption first: ${shareText(shares.rows, "image")}</li><li>own image first: ${shareText(shares.columns, "caption")}</li>${lead}</ul>`;
     return html`<figure><figcaption><b><bdi>${name}</bdi></b></figcaption><div class="scroll">${map}</div>${figures}</figure>`;
   });
   const marks = `A dot is the best caption of the image${known ? ", a frame its own caption" : ""}.`;

@@ -1,4 +1,4 @@
-/** @file How often a similarity matrix ranks the right caption, or the right picture, first. */
+/** @file How often a similarity matrix ranks the right caption, or the right picture, first, and by how much it tells them apart. */
 
 import type { Similarity } from "./schema.js";
 
@@ -25,6 +25,40 @@ export function rank1Shares(
   );
   const columns = captions.map((_, caption) => values.map((row) => row[caption]));
   return { rows: shareFirst(values, own, better), columns: shareFirst(columns, columnsOwn, better) };
+}
+
+/** Means over images that have captions of their own and others. */
+export interface OwnCaptions {
+  /** Under an own caption. */
+  readonly own: number;
+  /** How much worse the other captions are: above 0 where the own ones are better. */
+  readonly lead: number;
+}
+
+/** Null where no image has both. */
+export function ownCaptions(
+  values: readonly (readonly number[])[],
+  { own, better }: Pick<Similarity, "own" | "better">,
+): OwnCaptions | null {
+  const mean = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const images = values.flatMap((row, image) => {
+    const of = (wanted: boolean) => row.filter((_, caption) => own[image].includes(caption) === wanted);
+    const [right, wrong] = [of(true), of(false)];
+    if (right.length === 0 || wrong.length === 0) return [];
+    return [{ own: mean(right), lead: (better === "higher" ? 1 : -1) * (mean(right) - mean(wrong)) }];
+  });
+  if (images.length === 0) return null;
+  return { own: mean(images.map((image) => image.own)), lead: mean(images.map((image) => image.lead)) };
+}
+
+/** A line for each matrix. */
+export function similarityLines(similarity: Similarity): string[] {
+  return similarity.matrices.map(({ name, values }) => {
+    const { right, of } = rank1Shares(values, similarity).rows;
+    const told = ownCaptions(values, similarity);
+    const lead = told && `, mean ${told.own.toFixed(4)} under it, others worse by ${told.lead.toFixed(4)}`;
+    return `${name}: own caption first for ${right} of ${of} images${lead ?? ""}`;
+  });
 }
 
 function shareFirst(
