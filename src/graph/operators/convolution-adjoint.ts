@@ -19,6 +19,11 @@ const pixelsWorthTransposing = 512;
 /** Numbers of a kernel that are turned in the time of one number of the images: measured at 320 to 1280 channels in onnxruntime. */
 const kernelNumbersAnImageNumber = 3;
 
+type Adjoint = (dy: Value, kernel: Value, attributes: ConvolutionAttributes) => Value;
+
+/** What convTranspose2d gives at stride 1, in three ways that differ in what they put into another order. */
+export const adjointWays = { turnedKernel, turnedImages, sumOfPatches } as const satisfies Record<string, Adjoint>;
+
 /** What convTranspose2d gives for `dy` [N, O, h, w] and `kernel` [O, I, kh, kw]; null for strides, output padding and pads wider than the kernel. */
 export function convolutionAdjoint(
   dy: Value,
@@ -26,33 +31,49 @@ export function convolutionAdjoint(
   attributes: OperatorAttributes["convTranspose2d"],
   target: Target,
 ): Value | null {
-  const { strides, pads, dilations, outputPadding } = attributes;
+  const { strides, outputPadding } = attributes;
   if (strides.some((stride) => stride !== 1) || outputPadding.some((padding) => padding !== 0)) return null;
-  const [height, width] = [dilations[0] * (kernel.dim(2) - 1), dilations[1] * (kernel.dim(3) - 1)];
-  const [top, left, bottom, right] = [height - pads[0], width - pads[1], height - pads[2], width - pads[3]];
-  if (Math.min(top, left, bottom, right) < 0) return null;
-  const swap = (x: Value) => ops.transpose(x, [1, 0, 2, 3]);
-  // A kernel of one pixel looks the same from both sides.
-  const onePixel = kernel.dim(2) * kernel.dim(3) === 1;
-  if (target.turnsKernels || isSmallBeside(kernel, dy)) {
-    const turned = onePixel ? kernel : turnAround(kernel);
-    return ops.conv2d(dy, swap(turned), { strides, dilations, pads: [top, left, bottom, right] });
-  }
-  if (dy.dim(0) * dy.dim(2) * dy.dim(3) < pixelsWorthTransposing) return sumOfPatches(kernel, dy, attributes);
-  // Turned around, what was before the image is behind it.
-  const around = { strides, dilations, pads: [bottom, right, top, left] } as const;
-  return onePixel ? ops.conv2d(dy, swap(kernel), around) : turnAround(ops.conv2d(turnAround(dy), swap(kernel), around));
+  if (Math.min(...remainingPads(kernel, attributes)) < 0) return null;
+  return adjointWays[fastestWay(dy.shape, kernel.shape, target)](dy, kernel, attributes);
 }
 
-/** Whether the kernel is turned faster than the images before and after: theirs are larger rows, and there are two of them. */
-function isSmallBeside(kernel: Value, dy: Value): boolean {
-  const [outputs, inputs, height, width] = kernel.shape;
-  const pixels = dy.dim(0) * dy.dim(2) * dy.dim(3);
-  return outputs * inputs * height * width < kernelNumbersAnImageNumber * (outputs + inputs) * pixels;
+/** For `dy` [N, O, h, w] and a kernel [O, I, kh, kw]. */
+export function fastestWay(
+  [batch, , rows, columns]: Shape,
+  [outputs, inputs, height, width]: Shape,
+  { turnsKernels }: Pick<Target, "turnsKernels">,
+): keyof typeof adjointWays {
+  const pixels = batch * rows * columns;
+  // The images are two, the one before and the one after.
+  const small = outputs * inputs * height * width < kernelNumbersAnImageNumber * (outputs + inputs) * pixels;
+  if (turnsKernels || small) return "turnedKernel";
+  return pixels < pixelsWorthTransposing ? "sumOfPatches" : "turnedImages";
+}
+
+/** Top, left, bottom, right: what the kernel reaches beyond the image less what was padded. */
+function remainingPads(kernel: Value, { pads, dilations }: ConvolutionAttributes) {
+  const [height, width] = [dilations[0] * (kernel.dim(2) - 1), dilations[1] * (kernel.dim(3) - 1)];
+  return [height - pads[0], width - pads[1], height - pads[2], width - pads[3]] as const;
+}
+
+function turnedKernel(dy: Value, kernel: Value, attributes: ConvolutionAttributes): Value {
+  const { strides, dilations } = attributes;
+  const pads = remainingPads(kernel, attributes);
+  return ops.conv2d(dy, swapChannels(turnAround(kernel)), { strides, dilations, pads });
+}
+
+function turnedImages(dy: Value, kernel: Value, attributes: ConvolutionAttributes): Value {
+  const { strides, dilations } = attributes;
+  const [top, left, bottom, right] = remainingPads(kernel, attributes);
+  // Turned around, what was before the image is behind it.
+  const around = { strides, dilations, pads: [bottom, right, top, left] } as const;
+  // A kernel of one pixel looks the same from both sides.
+  if (kernel.dim(2) * kernel.dim(3) === 1) return ops.conv2d(dy, swapChannels(kernel), around);
+  return turnAround(ops.conv2d(turnAround(dy), swapChannels(kernel), around));
 }
 
 /** The kernel as it lies in memory, times dy: what each output pixel gives to its patch of the input, summed where patches overlap. */
-function sumOfPatches(kernel: Value, dy: Value, { pads, dilations }: ConvolutionAttributes): Value {
+function sumOfPatches(dy: Value, kernel: Value, { pads, dilations }: ConvolutionAttributes): Value {
   const [outputs, inputs, kernelHeight, kernelWidth] = kernel.shape;
   const [batch, , height, width] = dy.shape;
   const matrix = ops.reshape(kernel, [outputs, inputs * kernelHeight * kernelWidth]);
@@ -76,8 +97,14 @@ function sumOfPatches(kernel: Value, dy: Value, { pads, dilations }: Convolution
   return ops.transpose(cut, [1, 0, 2, 3]);
 }
 
+/** [O, I, kh, kw] -> [I, O, kh, kw]. */
+function swapChannels(kernel: Value): Value {
+  return ops.transpose(kernel, [1, 0, 2, 3]);
+}
+
 /** Rows and columns backward, which is all pixels backward. */
 function turnAround(image: Value): Value {
   const [first, second, height, width]: Shape = image.shape;
+  if (height * width === 1) return image;
   return ops.reshape(ops.reverse(ops.reshape(image, [first, second, height * width]), 2), image.shape);
 }
