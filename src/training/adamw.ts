@@ -46,8 +46,7 @@ export class AdamW {
     return { first: this.first, second: this.second, count: this.count };
   }
 
-  /** The gradient counts `scale` times, which is how a clipped one is given. */
-  step(gradient: Float32Array, learningRate: number, scale = 1): void {
+  step(gradient: Float32Array, learningRate: number): void {
     const { parameter, first, second } = this;
     const { weightDecay, beta1, beta2, epsilon } = this.settings;
     this.count++;
@@ -55,7 +54,7 @@ export class AdamW {
     const correction = Math.sqrt(1 - beta2 ** this.count);
     const decay = 1 - learningRate * weightDecay;
     for (let i = 0; i < parameter.length; i++) {
-      const g = gradient[i] * scale;
+      const g = gradient[i];
       first[i] += (g - first[i]) * (1 - beta1);
       second[i] = second[i] * beta2 + g * g * (1 - beta2);
       parameter[i] = parameter[i] * decay - (stepSize * first[i]) / (Math.sqrt(second[i]) / correction + epsilon);

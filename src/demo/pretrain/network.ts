@@ -26,9 +26,6 @@ export interface NetworkSettings {
   readonly averageDecay: number;
 }
 
-/** Steps from one running average to the next, which decays as much as if each step had been counted. */
-const averageEvery = 4;
-
 const prefixes = ["weight", "average", "first", "second"] as const;
 
 /** Weights that change have an optimizer; those that no gradient reaches, or that are held fixed, have none. */
@@ -100,19 +97,15 @@ export class Network {
     if (!Number.isFinite(norm)) throw new RuntimeFailure(`the gradient became ${norm} at step ${this.step + 1}`);
     const shorten = Math.min(1, this.settings.gradientNorm / norm);
     this.step++;
-    for (const { optimizer, gradient } of trained) optimizer.step(gradient, learningRate, shorten);
-    if (this.step % averageEvery === 0) this.average();
-    const scalars = Object.entries(results).filter(([name]) => !name.startsWith(gradientPrefix));
-    return { ...Object.fromEntries(scalars.map(([name, { data }]) => [name, Number(data[0])])), norm };
-  }
-
-  private average(): void {
-    const keep = Math.min(this.settings.averageDecay, this.step / (this.step + 10)) ** averageEvery;
-    for (const { weight, average, optimizer } of this.parameters.values()) {
-      if (!optimizer) continue;
+    const keep = Math.min(this.settings.averageDecay, this.step / (this.step + 10));
+    for (const { weight, average, optimizer, gradient } of trained) {
+      if (shorten < 1) for (let i = 0; i < gradient.length; i++) gradient[i] *= shorten;
+      optimizer.step(gradient, learningRate);
       const { data } = weight;
       for (let i = 0; i < data.length; i++) average[i] += (1 - keep) * (data[i] - average[i]);
     }
+    const scalars = Object.entries(results).filter(([name]) => !name.startsWith(gradientPrefix));
+    return { ...Object.fromEntries(scalars.map(([name, { data }]) => [name, Number(data[0])])), norm };
   }
 
   /** The running averages of the weights, by key. */

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { InputError } from "../../core/errors.js";
-import type { Generator } from "../../core/random.js";
+import { Generator } from "../../core/random.js";
 import { input, mul, reduceMean, sub } from "../../graph/ops.js";
 import { linear } from "../../models/layers.js";
 import type { Weights } from "../../models/weights.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
+import { openSafetensors, readTensor } from "../../weights/safetensors.js";
 import { initialWeights } from "./initial.js";
 import { type Losses, Network } from "./network.js";
 import { runStage, type Stage, trapezoid } from "./stage.js";
@@ -59,6 +60,30 @@ describe("a stage of pre-training", () => {
     assert.ok(losses[2].loss < 0.2 * losses[0].loss, JSON.stringify(losses));
     assert.deepEqual(network.averages().get("fixed.weight")?.data, before);
     assert.ok(network.averages().has("unused.weight"));
+  });
+
+  it("keeps a running average of what it learns, which begins as a plain one", async () => {
+    const network = await compile();
+    const saved = async (step: number) => {
+      await network.train({ x: new Generator(step).normal([8, 3]) }, 0.05);
+      const file = join(folder, `average-${step}.safetensors`);
+      await network.save(file);
+      const { tensors } = await openSafetensors(file);
+      const read = ["weight", "average"].map(async (kind) => {
+        const stored = tensors.get(`${kind}/learned.weight`);
+        assert.ok(stored);
+        return (await readTensor(stored)).data;
+      });
+      const [weight, average] = await Promise.all(read);
+      return { weight, average };
+    };
+    const [first, second] = [await saved(1), await saved(2)];
+    const keep = 2 / 12;
+    for (const [i, average] of second.average.entries()) {
+      const wanted = keep * first.average[i] + (1 - keep) * second.weight[i];
+      assert.ok(Math.abs(average - wanted) < 1e-6, `${average}, not ${wanted}`);
+      assert.ok(Math.abs(second.weight[i] - first.weight[i]) > 1e-3);
+    }
   });
 
   it("stopped and gone on with, comes to the same weights bit for bit", async () => {
