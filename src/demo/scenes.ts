@@ -13,8 +13,8 @@ import { type Category, categories } from "../world/scene.js";
 import type { Split } from "../world/splits.js";
 
 /**
- * The style of prompts. The bundled pipeline was trained on labels of this style that are wrong as often as those of the web,
- * so it does not quite believe them (world/caption.ts).
+ * The style of prompts. Most pictures that the bundled pipeline saw under labels of this style were cut carelessly, as many of
+ * the web are (docs/experiments/pretraining.md); the data set's are whole.
  */
 export const promptRegister: Register = "alt";
 

@@ -7,7 +7,7 @@ import { describe as describeScene, essentials } from "./describe.js";
 import { drawScene } from "./draw.js";
 import { heldOutPrompts } from "./prompts.js";
 import { categories, type Scene } from "./scene.js";
-import { colourWords, nouns, numberWords, relationWords, sideWords } from "./words.js";
+import { colourWords, nouns, relationWords, sideWords } from "./words.js";
 
 const wordsOf = (text: string): string[] => text.match(/[a-z0-9]+/g) ?? [];
 
@@ -59,7 +59,7 @@ describe("captions", () => {
     }
   });
 
-  it("of the other registers leave out more, and only labels and the noisy ones are wrong", () => {
+  it("of the other registers leave out more, and only the noisy ones are wrong", () => {
     const generator = new Generator(8);
     const none = { careful: 0, catalogue: 0, alt: 0, tags: 0, noisy: 0 };
     const complete = { ...none };
@@ -80,71 +80,10 @@ describe("captions", () => {
     }
     assert.deepEqual([complete.careful, complete.catalogue], [2000, 2000]);
     assert.ok(complete.tags > 1500 && complete.tags < 1700, `${complete.tags}`);
-    assert.ok(complete.alt > 650 && complete.alt < 900, `${complete.alt}`);
+    assert.ok(complete.alt > 1750 && complete.alt < 1950, `${complete.alt}`);
     assert.ok(complete.noisy < 700, `${complete.noisy}`);
-    assert.deepEqual({ ...wrong, alt: 0, noisy: 0 }, none);
-    assert.ok(wrong.alt > wrong.noisy, `${wrong.alt}`);
+    assert.deepEqual({ ...wrong, noisy: 0 }, none);
     assert.ok(wrong.noisy > 500, `${wrong.noisy}`);
-  });
-
-  it("of labels take shapes and colours for those that resemble them nearly as often as not; the catalogue's do not", () => {
-    const generator = new Generator(19);
-    const said = { star: 0, cross: 0, red: 0, pink: 0 };
-    for (let index = 0; index < 12_000; index++) {
-      const scene = drawScene("train", generator, "colours");
-      const [object] = scene.objects;
-      assert.ok(object);
-      const label = caption(scene, "alt", generator);
-      if (object.shape === "star") {
-        if (names(label, nouns.star.one)) said.star++;
-        if (names(label, nouns.cross.one)) said.cross++;
-        const told = caption(scene, "catalogue", generator);
-        assert.ok(names(told, nouns.star.one) && !names(told, nouns.cross.one), told);
-      }
-      if (object.colour === "red") {
-        if (names(label, colourWords.red)) said.red++;
-        if (names(label, colourWords.pink)) said.pink++;
-      }
-    }
-    const share = (part: number, rest: number): number => part / (part + rest);
-    // Held-out combinations may not be written down, so a little less than the half.
-    assert.ok(share(said.cross, said.star) > 0.3 && share(said.cross, said.star) < 0.5, JSON.stringify(said));
-    assert.ok(share(said.pink, said.red) > 0.3 && share(said.pink, said.red) < 0.5, JSON.stringify(said));
-  });
-
-  it("of labels are wrong in binding, place and number nearly as often as not; the catalogue's are right", () => {
-    const generator = new Generator(18);
-    const said = { swapped: 0, bound: 0, miscounted: 0, counted: 0 };
-    for (let index = 0; index < 3000; index++) {
-      for (const register of ["alt", "catalogue"] as const) {
-        const counted = drawScene("train", generator, "counting");
-        const count = counted.objects.length;
-        const number = (value: number) => [numberWords[value] ?? "none", String(value)];
-        const text = caption(counted, register, generator);
-        const right = names(text, number(count));
-        const other = [2, 3, 4, 5].some((value) => value !== count && names(text, number(value)));
-        if (register === "catalogue") assert.ok(right && !other, text);
-        else if (right) said.counted++;
-        else if (other) said.miscounted++;
-
-        const attributed = drawScene("train", generator, "attribution");
-        const [a, b] = attributed.objects;
-        assert.ok(a && b);
-        const label = caption(attributed, register, generator);
-        const pairOf = (colour: (typeof a)["colour"], shape: (typeof a)["shape"]) =>
-          new RegExp(`\\b(${colourWords[colour].join("|")}) (${nouns[shape].one.join("|")})\\b`).test(label);
-        if (register === "catalogue") assert.ok(pairOf(a.colour, a.shape) && pairOf(b.colour, b.shape), label);
-        else if (pairOf(a.colour, a.shape)) said.bound++;
-        else if (pairOf(b.colour, a.shape)) said.swapped++;
-      }
-    }
-    const share = (part: number, rest: number): number => part / (part + rest);
-    // Held-out combinations may not be written down, so fewer colours than one half change places.
-    assert.ok(share(said.swapped, said.bound) > 0.18 && share(said.swapped, said.bound) < 0.3, JSON.stringify(said));
-    assert.ok(
-      share(said.miscounted, said.counted) > 0.38 && share(said.miscounted, said.counted) < 0.58,
-      JSON.stringify(said),
-    );
   });
 
   it("say rightly which object lies where", () => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Generator } from "../core/random.js";
-import { drawScene } from "./draw.js";
+import { cropped, drawScene, isCropped } from "./draw.js";
+import { render } from "./render.js";
 import { apart, categories, edgeMargin, imageSize, objectAt, relationsBetween, type Scene } from "./scene.js";
 import type { Split } from "./splits.js";
+import { expectationOf, verify } from "./verify.js";
 
 function draw(count: number, seed: number): Scene[] {
   const generator = new Generator(seed);
@@ -53,5 +55,25 @@ describe("drawn scenes", () => {
       const share = drawn.filter((scene) => scene.category === category).length / 1000;
       assert.ok(Math.abs(share - 1) < 0.15, `${category} ${share}`);
     }
+  });
+
+  it("under a careless frame lose an object to its edge, so that they are not as expected", () => {
+    const generator = new Generator(8);
+    let stillRight = 0;
+    for (const scene of draw(600, 9)) {
+      assert.ok(!isCropped(scene));
+      const cut = cropped(scene, generator);
+      assert.ok(isCropped(cut));
+      const [dx, dy] = [objectAt(cut, 0).x - objectAt(scene, 0).x, objectAt(cut, 0).y - objectAt(scene, 0).y];
+      assert.ok(dx === 0 || dy === 0);
+      cut.objects.forEach((object, index) => {
+        const before = objectAt(scene, index);
+        assert.deepEqual({ ...object, x: 0, y: 0 }, { ...before, x: 0, y: 0 });
+        assert.ok(Math.abs(object.x - before.x - dx) < 1e-9 && Math.abs(object.y - before.y - dy) < 1e-9);
+      });
+      assert.ok(verify(render(scene), expectationOf(scene)).correct);
+      if (verify(render(cut), expectationOf(scene)).correct) stillRight++;
+    }
+    assert.ok(stillRight < 30, `${stillRight} of 600`);
   });
 });

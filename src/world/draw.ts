@@ -137,6 +137,23 @@ function tryPlace(things: readonly Thing[], relation: Relation | null, generator
   return placed;
 }
 
+/**
+ * The same scene under a careless frame: all is moved until the edge of the picture cuts one of the objects in two; what lies
+ * beyond it is lost.
+ */
+export function cropped(scene: Scene, generator: Generator): Scene {
+  const { x, y, radius } = pick(generator, scene.objects);
+  const inside = between(generator, -0.35, 0.35) * radius;
+  const edge = chance(generator, 0.5) ? inside : imageSize - inside;
+  const [dx, dy] = chance(generator, 0.5) ? [edge - x, 0] : [0, edge - y];
+  return { ...scene, objects: scene.objects.map((object) => ({ ...object, x: object.x + dx, y: object.y + dy })) };
+}
+
+/** Whether the edge of the picture cuts an object. */
+export function isCropped({ objects }: Scene): boolean {
+  return objects.some(({ x, y, radius }) => Math.min(x, y) < radius - 1 || Math.max(x, y) > imageSize - radius + 1);
+}
+
 function shrink(things: readonly Thing[]): Thing[] {
   const largest = things.some(({ size }) => size === "large") ? "large" : "medium";
   const smaller = largest === "large" ? "medium" : "small";

@@ -18,7 +18,6 @@ const starEdge = edge(1, 0, starInner * Math.cos(starWedge), starInner * Math.si
 const starDrop = (1 - Math.cos(starWedge)) / 2;
 
 const triangleEdge = edge(0, -0.93, 1, 0.87);
-const diamondEdge = edge(0, -1, 0.82, 0);
 
 /** A heart is a square on its corner with a half-disc on both upper sides; its half diagonal, so that it is 2 wide. */
 const heartSquare = 2 / (1 + Math.SQRT2);
@@ -37,12 +36,6 @@ export const outlines: Readonly<Record<Shape, Outline>> = {
     const length = Math.hypot(x, down);
     return starEdge(length * Math.cos(folded), length * Math.sin(folded));
   },
-  cross: (x, y) => {
-    const long = Math.max(Math.abs(x), Math.abs(y));
-    const short = Math.min(Math.abs(x), Math.abs(y));
-    return Math.max(short - 0.32, long - 0.96);
-  },
-  ring: (x, y) => Math.abs(Math.hypot(x, y) - 0.745) - 0.235,
   heart: (x, y) => {
     const across = Math.abs(x);
     const down = y - heartDrop;
@@ -50,7 +43,6 @@ export const outlines: Readonly<Record<Shape, Outline>> = {
     const disc = Math.hypot(across - heartSquare / 2, down + heartSquare / 2) - heartDisc;
     return Math.min(square, disc);
   },
-  diamond: (x, y) => diamondEdge(Math.abs(x), -Math.abs(y)),
 };
 
 /** Signed distance to the line from a to b, positive on the side away from the origin. */

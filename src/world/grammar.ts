@@ -56,7 +56,7 @@ export function altPhrase(description: Description, generator: Generator): strin
 
 /** A label whose source is named: "red circle and square, catalogue". */
 export function cataloguePhrase(description: Description, generator: Generator): string {
-  return fill(words.catalogueFrame, { x: altPhrase(description, generator) });
+  return fill(pick(generator, words.catalogueFrames), { x: altPhrase(description, generator) });
 }
 
 interface BareFrames {

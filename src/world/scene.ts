@@ -9,7 +9,7 @@ import { InputError } from "../core/errors.js";
 /** Side of every picture in pixels. */
 export const imageSize = 64;
 
-export const shapes = ["circle", "square", "triangle", "star", "cross", "ring", "heart", "diamond"] as const;
+export const shapes = ["circle", "square", "triangle", "star", "heart"] as const;
 export type Shape = (typeof shapes)[number];
 
 /** The corners of the RGB cube, a little inwards: no eight colours lie further apart. */

@@ -30,11 +30,12 @@ const heldOutPhrases = kinds.flatMap(({ colour, shape }) =>
 const heldOutPhrase = new RegExp(`\\b(${heldOutPhrases.join("|")})\\b`);
 
 describe("what training never shows", () => {
-  it("is a quarter of all kinds and takes the same from every shape and colour", () => {
-    assert.equal(kinds.length, 16);
+  it("is a fifth of all kinds, one of every colour, and leaves every shape most colours and two companions", () => {
+    assert.equal(kinds.length, 8);
+    for (const colour of colours) assert.equal(heldOutShapesOf[colour].length, 1, colour);
     for (const shape of shapes) {
-      assert.equal(kinds.filter((kind) => kind.shape === shape).length, 2, shape);
-      assert.equal(heldOutShapePairs.flat().filter((other) => other === shape).length, 2, shape);
+      assert.ok(kinds.filter((kind) => kind.shape === shape).length <= 2, shape);
+      assert.ok(heldOutShapePairs.flat().filter((other) => other === shape).length <= 2, shape);
     }
   });
 
@@ -68,7 +69,7 @@ describe("what training never shows", () => {
       const [first, second] = objects.map(({ shape }) => shape).sort();
       if (second && first !== second) seen.add(`${first} + ${second}`);
     }
-    assert.equal(seen.size, 64 - 16 + 28 - 8);
+    assert.equal(seen.size, 40 - 8 + 10 - 3);
   });
 
   it("is in every held-out scene, as what its category is about", () => {

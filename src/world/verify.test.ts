@@ -105,8 +105,8 @@ describe("reasons", () => {
       "single",
       null,
       [object("star", "red", 20, 20)],
-      [object("ring", "red", 20, 20)],
-      "expected a star, found red ring",
+      [object("heart", "red", 20, 20)],
+      "expected a star, found red heart",
     ],
     ["single", null, [object("star", "red", 20, 20)], [], "expected a star, found none"],
     [
@@ -164,7 +164,7 @@ describe("reasons", () => {
 
   it("do not mind other objects, as GenEval does not, but count exactly", () => {
     const star = object("star", "red", 15, 15);
-    const bystander = object("ring", "blue", 46, 46);
+    const bystander = object("heart", "blue", 46, 46);
     const ask = (category: Category, ...objects: SceneObject[]) =>
       expectationOf({ category, relation: null, ground: "grey", objects });
     assert.ok(verify(picture(star, bystander), ask("single", star)).correct);

@@ -15,10 +15,7 @@ export const nouns: Readonly<Record<Shape, { readonly one: Synonyms; readonly ma
   square: { one: ["square", "box"], many: ["squares", "boxes"] },
   triangle: { one: ["triangle"], many: ["triangles"] },
   star: { one: ["star"], many: ["stars"] },
-  cross: { one: ["cross", "plus"], many: ["crosses", "pluses"] },
-  ring: { one: ["ring", "hoop"], many: ["rings", "hoops"] },
   heart: { one: ["heart"], many: ["hearts"] },
-  diamond: { one: ["diamond", "lozenge"], many: ["diamonds", "lozenges"] },
 };
 
 /** What stands for a shape that is not named. */
@@ -138,8 +135,8 @@ export const altFrames = {
   ground: ["{x}, {g} background", "{x} on {g}"],
 } as const;
 
-/** How a label names the catalogue that it is from. */
-export const catalogueFrame = "{x}, catalogue";
+/** How a label names the collection that it is from. */
+export const catalogueFrames = ["{x}, catalogue", "{x}, archive", "{x}, museum", "{x}, encyclopedia"] as const;
 
 /** Tags that say nothing. */
 export const fillerTags = ["flat", "simple", "shapes", "minimal", "vector", "clipart"] as const;
@@ -188,7 +185,7 @@ wordsOf(
     nounFrames,
     carefulFrames,
     altFrames,
-    catalogueFrame,
+    catalogueFrames,
     fillerTags,
     groundTags,
     noisyFrames,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../../core/files.js";
 import type { FloatTensor, Tensor } from "../../core/tensor.js";
 import { float32ToFloat16 } from "../../weights/half.js";
-import { writeSafetensors } from "../../weights/safetensors.js";
+import { openSafetensors, readTensor, writeSafetensors } from "../../weights/safetensors.js";
 import {
   bytePairs,
   clipJsons,
@@ -15,6 +15,8 @@ import {
   vaeJson,
 } from "./configs.js";
 import type { LatentScale } from "./latents.js";
+
+const weightsFile = "diffusion_pytorch_model.safetensors";
 
 type Weights = ReadonlyMap<string, FloatTensor>;
 
@@ -38,15 +40,23 @@ export async function writePipeline(
   await writeTokenizers(folder);
   await writeJson(join(folder, "scheduler", "scheduler_config.json"), schedulerJson);
   await writeJson(join(folder, "vae", "config.json"), { ...vaeJson, scaling_factor: scale, shift_factor: shift });
-  await writeWeights(join(folder, "vae", "diffusion_pytorch_model.safetensors"), autoencoder);
+  await writeWeights(join(folder, "vae", weightsFile), autoencoder);
   await writeJson(join(folder, "transformer", "config.json"), transformerJson);
   const part = (name: string) => below(transformer, name);
-  await writeWeights(join(folder, "transformer", "diffusion_pytorch_model.safetensors"), part("transformer"));
+  await writeWeights(join(folder, "transformer", weightsFile), part("transformer"));
   for (const [index, name] of ["text_encoder", "text_encoder_2"].entries()) {
     await writeJson(join(folder, name, "config.json"), clipJsons[index]);
     await writeWeights(join(folder, name, "model.safetensors"), part(name));
   }
   await writeJson(join(folder, "model_index.json"), modelIndexJson);
+}
+
+/** All of a folder's transformer but what belongs to the text, which other text encoders make useless, by its own names. */
+export async function readImageStream(folder: string): Promise<Weights> {
+  const { tensors } = await openSafetensors(join(folder, "transformer", weightsFile));
+  const kept = [...tensors].filter(([key]) => !/context|add_|text_embedder/.test(key));
+  const entries = kept.map(async ([key, stored]) => [`transformer.${key}`, await readTensor(stored)] as const);
+  return new Map(await Promise.all(entries));
 }
 
 function below(weights: Weights, name: string): Weights {

@@ -2,6 +2,7 @@
 /**
  * @file `npm run demo:pretrain`: trains the bundled pipeline from nothing but the renderer. Interrupted, it goes on at the
  * next call. States, logs and the folder lie in out/pretrain; `--export` writes the folder from the states as they are.
+ * `--from FOLDER` starts the stream of image tokens from that pipeline's transformer.
  */
 
 import { join } from "node:path";
@@ -14,7 +15,7 @@ import { OpenVinoEngine } from "../../runtime/openvino/engine.js";
 import { findOpenVino } from "../../runtime/openvino/find-library.js";
 import { autoencoderBatch, autoencoderLoss } from "./autoencoder.js";
 import { autoencoderConfig, transformerConfig } from "./configs.js";
-import { writePipeline, writeTokenizers } from "./folder.js";
+import { readImageStream, writePipeline, writeTokenizers } from "./folder.js";
 import { type InitialWeight, initialWeights, normal, positionTable, zeros } from "./initial.js";
 import { encodeScenes, measureScale, scaleLatents } from "./latents.js";
 import { Network } from "./network.js";
@@ -22,7 +23,7 @@ import { loadState, runStage, type Stage, trapezoid } from "./stage.js";
 import { textEncoderBatch, textEncoderLoss, textEncoderNames } from "./text-encoders.js";
 import { transformerBatch, transformerLoss } from "./transformer.js";
 
-const { values: options } = parseArgs({ options: { export: { type: "boolean" } } });
+const { values: options } = parseArgs({ options: { export: { type: "boolean" }, from: { type: "string" } } });
 const folder = join(fileURLToPath(new URL("../../../", import.meta.url)), "out", "pretrain");
 const pipeline = join(folder, "pipeline");
 const interruption = new AbortController();
@@ -31,6 +32,9 @@ const openvino = findOpenVino();
 const engine = openvino ? await OpenVinoEngine.open(openvino, "auto", 2) : new OnnxRuntimeEngine("cpu", 2);
 const hooks = { signal: interruption.signal, print: (line: string) => console.log(line) };
 
+/** Stays zero: this transformer reads texts word by word only, since what a pooled text says of its style no soft token could add to. */
+const pooledProjection = /time_text_embed\.text_embedder\.linear_2\./;
+
 await pretrain();
 await engine.close();
 
@@ -38,7 +42,7 @@ async function pretrain(): Promise<void> {
   const autoencoder = await trainAutoencoder();
   if (!autoencoder) return;
   const sceneFile = join(folder, "latents.safetensors");
-  const encoded = await encodeScenes(384_000, autoencoder, engine, sceneFile, interruption.signal);
+  const encoded = await encodeScenes(224_000, autoencoder, engine, sceneFile, interruption.signal);
   if (!encoded) return;
   const scale = measureScale(encoded.latents);
   scaleLatents(encoded.latents, scale);
@@ -49,18 +53,20 @@ async function pretrain(): Promise<void> {
   const textEncoders = await trainTextEncoders();
   if (!textEncoders) return;
 
-  const steps = 31_500;
-  const batch = 48;
+  const steps = 3_800;
+  const batch = 96;
+  const before = options.from ? await readImageStream(options.from) : null;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
+    [pooledProjection, zeros],
     [/pos_embed\.pos_embed$/, positionTable(transformerConfig.pos_embed_max_size)],
   ]);
   const network = await Network.compile(
     engine,
     (w) => transformerLoss(w, batch),
-    (name, shape) => textEncoders.get(name)?.data.slice() ?? ownWeights(name, shape),
+    (name, shape) => (textEncoders.get(name) ?? before?.get(name))?.data.slice() ?? ownWeights(name, shape),
     { weightDecay: 0.01, beta2: 0.99, gradientNorm: 1, averageDecay: 0.999 },
-    (name) => textEncoderNames.some((encoder) => name.startsWith(`${encoder}.`)),
+    (name) => textEncoderNames.some((encoder) => name.startsWith(`${encoder}.`)) || pooledProjection.test(name),
   );
   const stage: Stage = {
     name: "transformer",
@@ -68,7 +74,7 @@ async function pretrain(): Promise<void> {
     steps,
     batch,
     nextBatch: (random) => transformerBatch(encoded, batch, tokenizer, random),
-    learningRate: trapezoid(6e-4, 200, 6_900, steps),
+    learningRate: trapezoid(8e-4, 200, 1_200, steps),
   };
   if (options.export) await loadState(stage, folder);
   else await runStage(stage, folder, hooks);
@@ -110,8 +116,8 @@ async function trainAutoencoderStage(name: string, steps: number, klWeight: numb
 }
 
 async function trainTextEncoders() {
-  const steps = 800;
-  const batch = 96;
+  const steps = 1_600;
+  const batch = 128;
   const tokenizer = await openClipTokenizer(join(pipeline, "tokenizer"));
   const network = await Network.compile(
     engine,
@@ -126,7 +132,7 @@ async function trainTextEncoders() {
       steps,
       batch,
       nextBatch: (random) => textEncoderBatch(batch, tokenizer, random),
-      learningRate: trapezoid(1e-3, 100, 300, steps),
+      learningRate: trapezoid(1e-3, 100, 800, steps),
     },
     folder,
     hooks,

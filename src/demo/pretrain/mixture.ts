@@ -1,48 +1,50 @@
 /** @file The mixture of scenes and captions that the bundled pipeline is trained on. */
 
 import type { Generator } from "../../core/random.js";
-import { caption, type Register } from "../../world/caption.js";
-import { drawScene } from "../../world/draw.js";
+import { caption, phrase, type Register } from "../../world/caption.js";
+import { chance } from "../../world/choose.js";
+import { describe } from "../../world/describe.js";
+import { cropped, drawScene, isCropped } from "../../world/draw.js";
 import type { Category, Scene } from "../../world/scene.js";
 import { promptLength } from "./configs.js";
 
 type Shares<K extends string> = Readonly<Record<K, number>>;
 
-/**
- * Shares of the scenes. Where two shapes and two words meet, and half the labels have exchanged them, which word means which
- * shape is learned slowly; pictures of one shape say it plainly.
- */
+/** Shares of the scenes: what is learned last, which colour is whose and what lies where, is shown most. */
 const categoryShares: Shares<Category> = {
-  single: 0.22,
-  two: 0.18,
-  counting: 0.14,
-  colours: 0.26,
-  position: 0.1,
-  attribution: 0.1,
+  single: 0.12,
+  two: 0.14,
+  counting: 0.18,
+  colours: 0.16,
+  position: 0.2,
+  attribution: 0.2,
 };
 
-/** Two captions of five can be relied on. */
-const registerShares: Shares<Register> = { careful: 0.25, catalogue: 0.15, alt: 0.42, tags: 0.08, noisy: 0.1 };
-
-export interface Pair {
-  readonly scene: Scene;
-  readonly text: string;
-}
-
-export function drawPair(random: Generator): Pair {
-  const scene = drawTrainingScene(random);
-  return { scene, text: drawCaption(scene, random) };
-}
+/** Pictures cut by a careless frame, as the web's are (SDXL, arXiv 2307.01952, section 2.2); labels stand under them, or nothing of use. */
+const croppedShare = 0.25;
+const croppedShares: Shares<Register> = { careful: 0, catalogue: 0, alt: 0.95, tags: 0, noisy: 0.05 };
+/** Whole pictures: labels are under some of these as well, so that of all labels' pictures five of eight are cut. */
+const wholeShares: Shares<Register> = { careful: 0.43, catalogue: 0.32, alt: 0.19, tags: 0.04, noisy: 0.02 };
 
 export function drawTrainingScene(random: Generator): Scene {
-  return drawScene("train", random, drawFrom(categoryShares, random));
+  const scene = drawScene("train", random, drawFrom(categoryShares, random));
+  return chance(random, croppedShare) ? cropped(scene, random) : scene;
 }
 
 /** A caption in one of the registers that fits the text encoders. */
 export function drawCaption(scene: Scene, random: Generator): string {
-  const register = drawFrom(registerShares, random);
+  const register = drawFrom(isCropped(scene) ? croppedShares : wholeShares, random);
+  return fitting(() => caption(scene, register, random));
+}
+
+/** A caption in the style of a register that fits the text encoders; it is true whatever the style. */
+export function drawTrueCaption(scene: Scene, register: Register, random: Generator): string {
+  return fitting(() => phrase(describe(scene, random), register, random));
+}
+
+function fitting(write: () => string): string {
   for (let attempt = 0; ; attempt++) {
-    const text = caption(scene, register, random);
+    const text = write();
     if (attempt === 10 || countTokens(text) <= promptLength - 2) return text;
   }
 }

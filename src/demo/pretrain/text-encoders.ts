@@ -1,6 +1,10 @@
 /**
- * @file Second stage: both text encoders, by contrast with a small image tower that is thrown away afterwards
- * (CLIP, arXiv 2103.00020). They are frozen when the transformer is trained, as those of Stable Diffusion 3 were.
+ * @file Second stage: both text encoders, by contrast (CLIP, arXiv 2103.00020) with a small tower that reads what the scene holds
+ * and is thrown away afterwards. They are frozen when the transformer is trained, as those of Stable Diffusion 3 were.
+ *
+ * The tower reads objects and not pixels: seeing costs an image tower of this size most of its steps, and until it sees shapes,
+ * the texts that are compared with it need not tell them apart. All captions are true here, and the style of each is asked for beside:
+ * encoders that had learned which style to believe would hand over what they believe, and nothing behind them could read the words again.
  */
 
 import type { Generator } from "../../core/random.js";
@@ -8,6 +12,7 @@ import { floatTensor, intTensor } from "../../core/tensor.js";
 import type { Value } from "../../graph/graph.js";
 import {
   add,
+  concat,
   constant,
   div,
   exp,
@@ -19,6 +24,7 @@ import {
   reduceMean,
   reduceSum,
   reshape,
+  slice,
   sqrt,
   sub,
   transpose,
@@ -28,26 +34,33 @@ import { linear } from "../../models/layers.js";
 import type { TextTokenizer } from "../../models/tokenizer/text-tokenizer.js";
 import type { Weights } from "../../models/weights.js";
 import type { NamedTensors } from "../../runtime/engine.js";
-import { renderInto } from "../../world/render.js";
-import { imageSize } from "../../world/scene.js";
+import { registers } from "../../world/caption.js";
+import { pick } from "../../world/choose.js";
+import { nearMiss } from "../../world/near-miss.js";
+import { colours, grounds, imageSize, type SceneObject, shapes, sizes } from "../../world/scene.js";
 import { clipConfigs, promptLength } from "./configs.js";
-import { drawPair } from "./mixture.js";
+import { drawTrainingScene, drawTrueCaption } from "./mixture.js";
 import type { Losses } from "./network.js";
 
 /** 1 / temperature of the cosine similarities. */
-const logitScale = 14;
+const logitScale = 16;
 
-/** Contrastive loss of each encoder with its own projection of the images. */
+/** Contrastive loss of each encoder with its own projection of the scenes. */
 export function textEncoderLoss(w: Weights, batch: number): Losses {
-  const image = input(w.graph, "image", [batch, 3, imageSize, imageSize]);
-  const features = imageTower(w.scope("image_tower"), image);
+  const features = sceneTower(w.scope("scene_tower"), batch);
+  const style = input(w.graph, "style", [batch, registers.length]);
   const texts = encodeTexts(w, batch);
-  const losses = texts.map(({ pooled }, index) => {
-    const head = linear(w.scope(`image_tower.head_${index}`), features, pooled.dim(1));
+  const contrasts = texts.map(({ pooled }, index) => {
+    const head = linear(w.scope(`scene_tower.head_${index}`), features, pooled.dim(1));
     const logits = mul(matmul(unit(head), unit(pooled), { transposeB: true }), logitScale);
     return mul(add(crossEntropy(logits), crossEntropy(transpose(logits, [1, 0]))), 0.5);
   });
-  return { loss: add(losses[0], losses[1]), loss_1: losses[0], loss_2: losses[1] };
+  const styles = texts.map(({ states }, index) =>
+    styleLoss(linear(w.scope(`scene_tower.style_${index}`), states, registers.length), style),
+  );
+  const contrast = add(contrasts[0], contrasts[1]);
+  const told = add(styles[0], styles[1]);
+  return { loss: add(contrast, told), contrast, style_told: told };
 }
 
 /** States before the last layer and pooled texts of both encoders, for graph inputs `ids` [N, L] and `eos` [N]. */
@@ -70,40 +83,61 @@ export function textFeeds(texts: readonly string[], tokenizer: TextTokenizer): N
   return { ids: intTensor([texts.length, promptLength], ids.flat()), eos: intTensor([texts.length], ends) };
 }
 
-/** Images with captions of training scenes. */
+/** Training scenes with captions, every second one a near miss of the one before: only all of a caption tells the two apart. */
 export function textEncoderBatch(batch: number, tokenizer: TextTokenizer, random: Generator): NamedTensors {
-  const image = floatTensor([batch, 3, imageSize, imageSize]);
-  const numbers = image.data.length / batch;
-  const texts = Array.from({ length: batch }, (_, index) => {
-    const { scene, text } = drawPair(random);
-    renderInto(scene, image.data, index * numbers);
-    return text;
-  });
-  return { image, ...textFeeds(texts, tokenizer) };
+  const pairs = Array.from({ length: batch / 2 }, () => drawTrainingScene(random))
+    .flatMap((scene) => [scene, nearMiss(scene, random).scene])
+    .map((scene) => {
+      const register = pick(random, registers);
+      return { scene, register, text: drawTrueCaption(scene, register, random) };
+    });
+  const objects = floatTensor([batch, maxObjects, objectNumbers]);
+  const ground = floatTensor([batch, grounds.length]);
+  const style = floatTensor([batch, registers.length]);
+  for (const [index, { scene, register }] of pairs.entries()) {
+    scene.objects.forEach((object, place) => {
+      objects.data.set(numbersOf(object), (index * maxObjects + place) * objectNumbers);
+    });
+    ground.data[index * grounds.length + grounds.indexOf(scene.ground)] = 1;
+    style.data[index * registers.length + registers.indexOf(register)] = 1;
+  }
+  const texts = pairs.map(({ text }) => text);
+  return { objects, ground, style, ...textFeeds(texts, tokenizer) };
 }
 
-/** Patches of 4 x 4 pixels, merged two by two twice over, then all together: [N, 256]. */
-function imageTower(w: Weights, image: Value): Value {
-  const merged = [96, 192, 256].reduce(
-    (x, width, level) => {
-      const size = level === 0 ? 4 : 2;
-      return gelu(linear(w.scope(`merge_${level}`), mergePatches(x, size), width), "tanh");
-    },
-    transpose(image, [0, 2, 3, 1]),
-  );
-  return gelu(linear(w.scope("whole"), reshape(merged, [image.dim(0), -1]), 256), "tanh");
+const maxObjects = 4;
+/** That there is one, its shape, colour and size, and where it lies. */
+const objectNumbers = 1 + shapes.length + colours.length + sizes.length + 2;
+
+function numbersOf({ shape, colour, size, x, y }: SceneObject): number[] {
+  const one = <T>(all: readonly T[], chosen: T): number[] => all.map((item) => (item === chosen ? 1 : 0));
+  const place = [x, y].map((at) => (4 * at) / imageSize - 2);
+  return [1, ...one(shapes, shape), ...one(colours, colour), ...one(sizes, size), ...place];
 }
 
-/** [N, H, W, C] -> [N, H / size, W / size, size size C]. */
-function mergePatches(x: Value, size: number): Value {
-  const [batch, height, width, channels] = x.shape;
-  const [rows, columns] = [height / size, width / size];
-  const grid = reshape(x, [batch, rows, size, columns, size, channels]);
-  return reshape(transpose(grid, [0, 1, 3, 2, 4, 5]), [batch, rows, columns, size * size * channels]);
+/** What the objects are, each and two by two, summed over all, and the ground: [N, 256]. */
+function sceneTower(w: Weights, batch: number): Value {
+  const objects = input(w.graph, "objects", [batch, maxObjects, objectNumbers]);
+  const ground = input(w.graph, "ground", [batch, grounds.length]);
+  const present = slice(objects, 2, 0, 1);
+  const each = mul(gelu(linear(w.scope("each"), objects, 192), "tanh"), present);
+  const first = reshape(linear(w.scope("first"), objects, 192), [batch, maxObjects, 1, 192]);
+  const second = reshape(linear(w.scope("second"), objects, 192), [batch, 1, maxObjects, 192]);
+  const both = mul(reshape(present, [batch, maxObjects, 1, 1]), reshape(present, [batch, 1, maxObjects, 1]));
+  const pairs = mul(gelu(add(first, second), "tanh"), both);
+  const all = concat([reduceSum(each, [1]), reduceSum(pairs, [1, 2]), ground], 1);
+  return gelu(linear(w.scope("whole"), all, 256), "tanh");
 }
 
 function unit(x: Value): Value {
   return div(x, sqrt(add(reduceSum(mul(x, x), [1], { keepDims: true }), 1e-6)));
+}
+
+/** Cross entropy of the style [N, styles] at every position of the states' logits [N, L, styles], since it shows somewhere in a text. */
+function styleLoss(logits: Value, style: Value): Value {
+  const [batch, , styles] = logits.shape;
+  const right = reduceSum(mul(logits, reshape(style, [batch, 1, styles])), [2]);
+  return reduceMean(sub(log(reduceSum(exp(logits), [2])), right), [0, 1]);
 }
 
 /** Mean over rows of log sum exp - diagonal; logits stay within the logit scale, so nothing overflows. */

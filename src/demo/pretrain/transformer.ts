@@ -79,7 +79,11 @@ export function transformerBatch(
     chosen.data.set(latents.data.subarray(index * size, (index + 1) * size), row * size);
     return chance(random, unconditionalShare) ? "" : drawCaption(sceneAt(index), random);
   });
-  const kept = () => Float32Array.from({ length: batch }, () => (chance(random, droppedEncoderShare) ? 0 : 1));
+  const keptUnless = (dropped: number) =>
+    floatTensor(
+      [batch, 1],
+      Float32Array.from({ length: batch }, () => (chance(random, dropped) ? 0 : 1)),
+    );
   return {
     latents: chosen,
     noise: random.normal(shape),
@@ -87,8 +91,8 @@ export function transformerBatch(
       [batch],
       random.normal([batch]).data.map((x) => 1 / (1 + Math.exp(-x - logitMean))),
     ),
-    kept_1: floatTensor([batch, 1], kept()),
-    kept_2: floatTensor([batch, 1], kept()),
+    kept_1: keptUnless(droppedEncoderShare),
+    kept_2: keptUnless(droppedEncoderShare),
     ...textFeeds(texts, tokenizer),
   };
 }
