@@ -114,7 +114,7 @@ export async function demoReport(found: Findings): Promise<Report> {
       ),
     },
     notes: [
-      "The pipeline was trained on procedurally drawn scenes whose captions are wrong as often as those of the web: docs/experiments/pretraining.md tells how, and sweep.md beside it what else was tried.",
+      "The pipeline was trained on procedurally drawn scenes; most pictures that it saw under labels, the style of the prompts, were cut off at an edge: docs/experiments/pretraining.md tells how and why, and sweep.md beside it what else was tried.",
       "No prompt's combination (colour and shape, or pair of shapes) occurs in any training picture or caption, of the pipeline or of the tokens.",
     ],
   };

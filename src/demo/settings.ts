@@ -8,17 +8,18 @@ export const demoSettings = {
   width: "projected",
   temperature: 0.07,
   scale: 4,
-  dweight: 0,
+  /** The own error's share in the loss, as the authors weight it for Stable Diffusion 1.5. */
+  dweight: 10,
   /** Images a training step, and steps. */
   batch: 8,
   steps: 300,
-  learningRate: 3e-4,
+  learningRate: 1e-2,
   seed: 0,
   /** Training scenes. */
   images: 1024,
   /** Sampling, for base and tuned alike; this guidance scale is the best for the base. */
   samplingSteps: 16,
-  guidanceScale: 7,
+  guidanceScale: 6,
   samplingBatch: 20,
   /** Held-out prompts, a multiple of the six categories. */
   prompts: 612,
