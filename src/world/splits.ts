@@ -10,7 +10,7 @@ import type { Colour, Scene, SceneObject, Shape } from "./scene.js";
 
 export type Split = "train" | "held-out";
 
-/** Shapes that never occur in a colour; colours that labels exchange (caption.ts) lack the same shape. */
+/** Shapes that never occur in a colour: one of each colour, each shape but the square in two colours. */
 export const heldOutShapesOf: Readonly<Record<Colour, readonly Shape[]>> = {
   red: ["star"],
   blue: ["star"],

@@ -8,6 +8,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { SoftrepaError } from "../../core/errors.js";
 import type { FloatTensor } from "../../core/tensor.js";
 import { openClipTokenizer } from "../../models/tokenizer/clip.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
@@ -35,10 +36,19 @@ const hooks = { signal: interruption.signal, print: (line: string) => console.lo
 /** Stays zero: this transformer reads texts word by word only, since what a pooled text says of its style no soft token could add to. */
 const pooledProjection = /time_text_embed\.text_embedder\.linear_2\./;
 
-await pretrain();
-await engine.close();
+try {
+  await pretrain();
+} catch (error) {
+  if (!(error instanceof SoftrepaError)) throw error;
+  console.error(`demo:pretrain: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  await engine.close();
+}
 
 async function pretrain(): Promise<void> {
+  // First of all, since what comes before it is used takes minutes.
+  const before = options.from ? await readImageStream(options.from) : null;
   const autoencoder = await trainAutoencoder();
   if (!autoencoder) return;
   const sceneFile = join(folder, "latents.safetensors");
@@ -55,7 +65,6 @@ async function pretrain(): Promise<void> {
 
   const steps = 3_800;
   const batch = 96;
-  const before = options.from ? await readImageStream(options.from) : null;
   const ownWeights = initialWeights(3, [
     [/norm1(_context)?\.linear\.|norm_out\.linear\.|^transformer\.proj_out\./, zeros],
     [pooledProjection, zeros],
