@@ -9,7 +9,8 @@ import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { conv2d, input, parameter, slice } from "../graph/ops.js";
-import type { Engine } from "../runtime/engine.js";
+import type { Engine, WeightUse } from "../runtime/engine.js";
+import type { Target } from "../runtime/model.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { OpenVinoEngine } from "../runtime/openvino/engine.js";
 import { findOpenVino } from "../runtime/openvino/find-library.js";
@@ -32,6 +33,7 @@ const batches = [1, 4] as const;
 /** Milliseconds of one convolution and of its gradient. */
 export interface ConvolutionTiming {
   readonly engine: string;
+  readonly weights: WeightUse;
   readonly batch: number;
   readonly channels: number;
   readonly side: number;
@@ -50,10 +52,13 @@ export async function convolutions(): Promise<ConvolutionTiming[]> {
   }
   const timings: ConvolutionTiming[] = [];
   for (const [name, engine] of engines) {
-    for (const batch of batches) {
-      for (const [channels, side] of levels) {
-        const [forward, vjp] = await timeBoth(engine, [batch, channels, side, side]);
-        timings.push({ engine: name, batch, channels, side, forward, vjp });
+    for (const target of [engine.target, ...(engine.repackingTarget === null ? [] : [engine.repackingTarget])]) {
+      const weights = target.repacksWeights ? "repacked" : "mapped";
+      for (const batch of batches) {
+        for (const [channels, side] of levels) {
+          const [forward, vjp] = await timeBoth(engine, target, [batch, channels, side, side]);
+          timings.push({ engine: name, weights, batch, channels, side, forward, vjp });
+        }
       }
     }
     await engine.close();
@@ -62,7 +67,7 @@ export async function convolutions(): Promise<ConvolutionTiming[]> {
 }
 
 /** The convolution and its gradient in turns, so that what else the machine does meets both. */
-async function timeBoth(engine: Engine, shape: Shape): Promise<[forward: number, vjp: number]> {
+async function timeBoth(engine: Engine, target: Target, shape: Shape): Promise<[forward: number, vjp: number]> {
   const channels = shape[1];
   const file = join(cacheFolder, `bench-kernel-${channels}.safetensors`);
   if (!existsSync(file)) await writeSyntheticWeights(file, new Map([["kernel", [channels, channels, 3, 3]]]));
@@ -75,7 +80,7 @@ async function timeBoth(engine: Engine, shape: Shape): Promise<[forward: number,
     const [x, y] = [input(graph, "x", shape), input(graph, "y", shape)];
     const forward = conv2d(x, parameter(graph, stored), attributes);
     const value = towardsImage ? gradients([{ value: forward, cotangent: y }], [x])[0] : forward;
-    const session = await engine.compile(writeOnnx(graph, { value: slice(value, 1, 0, 1) }, engine.target));
+    const session = await engine.compile(writeOnnx(graph, { value: slice(value, 1, 0, 1) }, target));
     return { session, feeds: { [towardsImage ? "y" : "x"]: image } };
   };
   const [forward, vjp] = [await compile(false), await compile(true)];

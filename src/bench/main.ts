@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { weightUses } from "../runtime/engine.js";
 import { cases } from "./cases.js";
 
 const measurementSchema = z.object({
@@ -20,6 +21,7 @@ const measurementSchema = z.object({
 const convolutionSchema = z.array(
   z.object({
     engine: z.string(),
+    weights: z.enum(weightUses),
     batch: z.number(),
     channels: z.number(),
     side: z.number(),
@@ -72,9 +74,11 @@ function report(): void {
 
 function reportConvolutions(): void {
   console.log("gradient of 3x3 convolutions towards the image, against the convolution");
-  for (const { engine, batch, channels, side, forward, vjp } of measure("convolutions", convolutionSchema)) {
+  for (const { engine, weights, batch, channels, side, forward, vjp } of measure("convolutions", convolutionSchema)) {
     const times = `${vjp.toFixed(1)} ms against ${forward.toFixed(1)} ms: ${(vjp / forward).toFixed(2)}`;
-    console.log(`  ${engine.padEnd(13)} ${`${batch} x ${channels} channels, ${side} x ${side}`.padEnd(28)} ${times}`);
+    console.log(
+      `  ${`${engine}, ${weights}`.padEnd(23)} ${`${batch} x ${channels} channels, ${side} x ${side}`.padEnd(28)} ${times}`,
+    );
   }
 }
 

@@ -41,7 +41,8 @@ describe("axes and positions", () => {
     assert.deepEqual(counted(ops.slice(x, -1, -2)), [1, 2, 4, 5]);
     assert.deepEqual(counted(ops.slice(x, 1, 0, -1)), [0, 1, 3, 4]);
     assert.deepEqual(counted(ops.reduceSum(x, [-1, -2])), [15]);
-    assert.deepEqual(counted(ops.reverse(x, -1)), [2, 1, 0, 5, 4, 3]);
+    assert.deepEqual(counted(ops.reverse(x, [-1])), [2, 1, 0, 5, 4, 3]);
+    assert.deepEqual(counted(ops.reverse(x, [-1, -2])), [5, 4, 3, 2, 1, 0]);
     assert.deepEqual(counted(ops.concat([x, x], -2)), [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5]);
     assert.deepEqual(ops.softmax(x, -2).graph.nodes.at(-1)?.attributes, { axis: 0 });
     assert.equal(x.dim(-1), 3);
@@ -53,7 +54,7 @@ describe("axes and positions", () => {
         () => ops.softmax(x, axis),
         () => ops.reduceSum(x, [axis]),
         () => ops.slice(x, axis, 0, 1),
-        () => ops.reverse(x, axis),
+        () => ops.reverse(x, [axis]),
         () => ops.concat([x, x], axis),
         () => ops.pad(x, axis, 1, 1),
       ]) {

@@ -197,9 +197,9 @@ export function chunk(x: Value, count: number, axis = -1): Value[] {
   );
 }
 
-/** One axis backwards. */
-export function reverse(x: Value, axis: number): Value {
-  return x.graph.one("reverse", [x], { axis: resolveAxis(axis, x.shape.length) });
+/** `axes` backwards. */
+export function reverse(x: Value, axes: readonly number[]): Value {
+  return x.graph.one("reverse", [x], { axes: resolveAxes(x, axes) });
 }
 
 export function concat(parts: readonly Value[], axis: number): Value {

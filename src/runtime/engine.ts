@@ -19,11 +19,6 @@ export interface Session {
 export interface CompileOptions {
   /** Write an onnxruntime profile (JSON) to files that start so; read it after `release`. */
   readonly profilePrefix?: string;
-  /**
-   * Let the engine keep weights in its own layout: a little faster, at the price of a second copy in memory.
-   * Default false: weights stay in the mapped checkpoint files.
-   */
-  readonly repackWeights?: boolean;
 }
 
 /** Executes models; runs of one engine never overlap. */
@@ -35,9 +30,20 @@ export interface Engine {
   readonly precision: Precision;
   /** What graphs for this engine may contain. */
   readonly target: Target;
+  /** The same for graphs whose weights may be copied into faster layouts; null where that makes no difference. */
+  readonly repackingTarget: Target | null;
   compile(model: OnnxModel, options?: CompileOptions): Promise<Session>;
   /** Waits for the run under way, then frees everything. */
   close(): Promise<void>;
+}
+
+/** Whether weights are read where they are, in mapped files, or copied into the layouts that the engine is fastest with. */
+export const weightUses = ["mapped", "repacked"] as const;
+export type WeightUse = (typeof weightUses)[number];
+
+/** What a graph is to be written for. */
+export function targetFor({ target, repackingTarget }: Engine, weights: WeightUse = "mapped"): Target {
+  return weights === "repacked" ? (repackingTarget ?? target) : target;
 }
 
 /** The libraries that execute ONNX. */

@@ -7,7 +7,7 @@ import type { CompileOptions, Engine, Library, NamedTensors, Precision, Provider
 import type { OnnxModel, Target, TensorSpec } from "./model.js";
 import type { Answer, Numbered, Request } from "./worker-protocol.js";
 
-type Description = Pick<Engine, "library" | "provider" | "precision" | "target">;
+type Description = Pick<Engine, "library" | "provider" | "precision" | "target" | "repackingTarget">;
 
 /** The worker thread does not keep the process alive while it is idle. */
 export abstract class WorkerEngine implements Engine {
@@ -15,6 +15,7 @@ export abstract class WorkerEngine implements Engine {
   readonly provider: Provider;
   readonly precision: Precision;
   readonly target: Target;
+  readonly repackingTarget: Target | null;
   private readonly worker: Worker;
   private readonly waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   private requestCount = 0;
@@ -26,6 +27,7 @@ export abstract class WorkerEngine implements Engine {
     this.provider = description.provider;
     this.precision = description.precision;
     this.target = description.target;
+    this.repackingTarget = description.repackingTarget;
     // Flags of the process, such as those of `node --eval`, are not for the worker.
     this.worker = new Worker(script, { workerData: settings, execArgv: [] });
     this.worker.on("message", ({ id, body }: Numbered<Answer>) => {

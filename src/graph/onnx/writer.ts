@@ -54,7 +54,9 @@ export function writeOnnx(graph: Graph, outputs: Readonly<Record<string, Value>>
       output: outputSpecs.map((spec) => valueInfo(spec)),
     }),
   });
-  return { bytes: toBinary(ModelProtoSchema, model), inputs: inputSpecs, outputs: outputSpecs, weightFolder };
+  const { repacksWeights } = target;
+  const bytes = toBinary(ModelProtoSchema, model);
+  return { bytes, inputs: inputSpecs, outputs: outputSpecs, weightFolder, repacksWeights };
 }
 
 /** The nodes that `outputs` depend on, in order, and every value that one of them reads. */
@@ -70,8 +72,8 @@ function reachable(graph: Graph, outputs: readonly Value[]): { nodes: GraphNode[
 }
 
 /**
- * Emits every node in order, then the outputs under their names. Casts of weights are emitted once for each reader and
- * in front of everything else: shared or late casts would make onnxruntime keep float32 copies of all weights alive.
+ * Emits every node in order, then the outputs under their names. Casts of weights that stay where they are come once for each
+ * reader and in front of everything else: shared or late casts would make onnxruntime keep float32 copies of all weights alive.
  */
 function emitNodes(
   graph: Graph,
@@ -81,6 +83,7 @@ function emitNodes(
 ): void {
   const names = new Map<Value, string>();
   const weightCasts = new Map<Value, { source: string; to: number }>();
+  const { repacksWeights } = emitter.target;
   const castsInFront: (typeof emitter.nodeProtos)[number][] = [];
   const read = (value: Value): string => {
     const weight = weightCasts.get(value);
@@ -90,7 +93,7 @@ function emitNodes(
     return name;
   };
   for (const node of nodes) {
-    if (node.op === "cast" && graph.producerOf(node.inputs[0]).op === "parameter") {
+    if (!repacksWeights && node.op === "cast" && graph.producerOf(node.inputs[0]).op === "parameter") {
       const source = nameOf(names, node.inputs[0]);
       weightCasts.set(node.outputs[0], { source, to: onnxDataType[node.attributes.to] });
       continue;

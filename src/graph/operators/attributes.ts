@@ -58,7 +58,7 @@ export interface OperatorAttributes {
   transpose: { readonly permutation: readonly number[] };
   expand: { readonly shape: Shape };
   slice: { readonly axis: number; readonly start: number; readonly end: number };
-  reverse: { readonly axis: number };
+  reverse: { readonly axes: readonly number[] };
   concat: { readonly axis: number };
   pad: { readonly axis: number; readonly before: number; readonly after: number };
   // indexing

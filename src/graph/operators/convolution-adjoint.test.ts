@@ -34,8 +34,8 @@ describe("the gradient of a convolution towards its image", () => {
   }
 
   it("puts into another order what is smallest", () => {
-    const way = (batch: number, channels: number, side: number, turnsKernels = false) =>
-      fastestWay([batch, channels, side, side], [channels, channels, 3, 3], { turnsKernels });
+    const way = (batch: number, channels: number, side: number, repacksWeights = false) =>
+      fastestWay([batch, channels, side, side], [channels, channels, 3, 3], { repacksWeights });
     assert.equal(way(1, 320, 64), "turnedKernel");
     assert.equal(way(1, 640, 32), "turnedKernel");
     assert.equal(way(4, 1280, 16), "turnedImages");

@@ -41,12 +41,12 @@ export function convolutionAdjoint(
 export function fastestWay(
   [batch, , rows, columns]: Shape,
   [outputs, inputs, height, width]: Shape,
-  { turnsKernels }: Pick<Target, "turnsKernels">,
+  { repacksWeights }: Pick<Target, "repacksWeights">,
 ): keyof typeof adjointWays {
   const pixels = batch * rows * columns;
   // The images are two, the one before and the one after.
   const small = outputs * inputs * height * width < kernelNumbersAnImageNumber * (outputs + inputs) * pixels;
-  if (turnsKernels || small) return "turnedKernel";
+  if (repacksWeights || small) return "turnedKernel";
   return pixels < pixelsWorthTransposing ? "sumOfPatches" : "turnedImages";
 }
 
@@ -59,7 +59,7 @@ function remainingPads(kernel: Value, { pads, dilations }: ConvolutionAttributes
 function turnedKernel(dy: Value, kernel: Value, attributes: ConvolutionAttributes): Value {
   const { strides, dilations } = attributes;
   const pads = remainingPads(kernel, attributes);
-  return ops.conv2d(dy, swapChannels(turnAround(kernel)), { strides, dilations, pads });
+  return ops.conv2d(dy, swapChannels(ops.reverse(kernel, [2, 3])), { strides, dilations, pads });
 }
 
 function turnedImages(dy: Value, kernel: Value, attributes: ConvolutionAttributes): Value {
@@ -106,5 +106,5 @@ function swapChannels(kernel: Value): Value {
 function turnAround(image: Value): Value {
   const [first, second, height, width]: Shape = image.shape;
   if (height * width === 1) return image;
-  return ops.reshape(ops.reverse(ops.reshape(image, [first, second, height * width]), 2), image.shape);
+  return ops.reshape(ops.reverse(ops.reshape(image, [first, second, height * width]), [2]), image.shape);
 }

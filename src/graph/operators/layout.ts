@@ -56,11 +56,11 @@ export const layoutRules: OperatorRules<LayoutName> = {
   },
   reverse: {
     infer: ([{ dtype, shape }]) => [{ dtype, shape }],
-    vjp: ({ attributes: { axis }, dy }) => [ops.reverse(dy, axis)],
-    onnx: (emitter, { attributes: { axis }, inputs: [x] }, [name]) => {
-      const before = -x.dim(axis) - 1;
-      const [start, end, axes, step] = [[-1], [before], [axis], [-1]].map((values) => emitter.integers(values));
-      return [emitter.node("Slice", [name, start, end, axes, step])];
+    vjp: ({ attributes: { axes }, dy }) => [ops.reverse(dy, axes)],
+    onnx: (emitter, { attributes: { axes }, inputs: [x] }, [name]) => {
+      const last = axes.map(() => -1);
+      const before = axes.map((axis) => -x.dim(axis) - 1);
+      return [emitter.node("Slice", [name, ...[last, before, axes, last].map((values) => emitter.integers(values))])];
     },
   },
   concat: {

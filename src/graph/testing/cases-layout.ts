@@ -46,9 +46,10 @@ export const layoutCases: Cases<Names> = {
     { inputs: [given("int64", [3], [5, 6, 7])], attributes: { axis: 0, start: 1, end: 3 } },
   ],
   reverse: [
-    { inputs: [any(5)], attributes: { axis: 0 } },
-    { inputs: [any(2, 3, 5)], attributes: { axis: 1 } },
-    { inputs: [any(3, 1)], attributes: { axis: 1 } },
+    { inputs: [any(5)], attributes: { axes: [0] } },
+    { inputs: [any(2, 3, 5)], attributes: { axes: [1] } },
+    { inputs: [any(2, 3, 5)], attributes: { axes: [0, 2] } },
+    { inputs: [any(3, 1)], attributes: { axes: [0, 1] } },
   ],
   concat: [
     { inputs: [any(2, 3), any(2, 1)], attributes: { axis: 1 } },

@@ -1,7 +1,9 @@
 /** @file The process that `measureInChild` starts: does one experiment and sends what it measured. */
 
 import * as ort from "onnxruntime-node";
+import { z } from "zod";
 import { floatTensor } from "../../core/tensor.js";
+import { targetFor, weightUses } from "../../runtime/engine.js";
 import type { OnnxModel, Target } from "../../runtime/model.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { sessionOptions } from "../../runtime/onnxruntime/session-options.js";
@@ -13,7 +15,8 @@ import { measure } from "./child.js";
 
 type Options = ort.InferenceSession.SessionOptions;
 
-const target: Target = { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true, turnsKernels: false };
+const engine = new OnnxRuntimeEngine("cpu", 1);
+const { target } = engine;
 
 /** A model and the size of its only input, x. */
 interface Prepared {
@@ -49,7 +52,7 @@ function activations(rows: number, layersPerRegion: number): Prepared {
 }
 
 /** Forward and backward pass through 8 weights [width, width] that lie one after another at the start of `file`. */
-function weights(dtype: "F16" | "F32", file: string, width: number): Prepared {
+function weights(dtype: "F16" | "F32", target: Target, file: string, width: number): Prepared {
   const graph = new Graph();
   const length = width * width * (dtype === "F16" ? 2 : 4);
   const rows = 8;
@@ -64,17 +67,20 @@ function weights(dtype: "F16" | "F32", file: string, width: number): Prepared {
   return { model: writeOnnx(graph, { gradient }, target), rows, width };
 }
 
-/** Two convolutions with the kernel [channels, channels, 3, 3] that lies at the start of `file`. */
-function kernels(file: string, channels: number): Prepared {
+/** Forward and backward pass through two convolutions with the kernel [channels, channels, 3, 3] that lies at the start of `file`. */
+function kernels(target: Target, file: string, channels: number): Prepared {
   const graph = new Graph();
   const [rows, width] = [channels, 64];
   const shape = [channels, channels, 3, 3];
   const stored = { name: "w", dtype: "F32", shape, file, offset: 0, length: channels ** 2 * 9 * 4 } as const;
   const kernel = ops.parameter(graph, stored);
   const attributes = { strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
-  const image = ops.reshape(ops.input(graph, "x", [rows, width]), [1, channels, 8, 8]);
-  const twice = ops.conv2d(ops.tanh(ops.conv2d(image, kernel, attributes)), kernel, attributes);
-  return { model: writeOnnx(graph, { gradient: ops.reshape(twice, [rows, width]) }, target), rows, width };
+  const x = ops.input(graph, "x", [rows, width]);
+  const image = ops.reshape(x, [1, channels, 8, 8]);
+  const [gradient] = gradientsOfSum(ops.conv2d(ops.tanh(ops.conv2d(image, kernel, attributes)), kernel, attributes), [
+    x,
+  ]);
+  return { model: writeOnnx(graph, { gradient }, target), rows, width };
 }
 
 /** What makes sessions work differently from the project's options. */
@@ -99,7 +105,7 @@ function ones({ rows, width }: Prepared): Float32Array {
 /** Two runs in a session made here, with the project's options but for one change. */
 async function runDirectly(prepared: Prepared, change: string): Promise<readonly number[]> {
   const settings = { provider: "cpu", threads: 1 } as const;
-  const options = changes[change](sessionOptions(settings, prepared.model.weightFolder, {}));
+  const options = changes[change](sessionOptions(settings, prepared.model, {}));
   const session = await ort.InferenceSession.create(prepared.model.bytes, options);
   const feeds = { x: new ort.Tensor("float32", ones(prepared), [prepared.rows, prepared.width]) };
   await session.run(feeds);
@@ -108,8 +114,8 @@ async function runDirectly(prepared: Prepared, change: string): Promise<readonly
 }
 
 /** Two runs in the project's engine. */
-async function runInEngine(prepared: Prepared, repackWeights = false): Promise<readonly number[]> {
-  const session = await engine.compile(prepared.model, { repackWeights });
+async function runInEngine(prepared: Prepared): Promise<readonly number[]> {
+  const session = await engine.compile(prepared.model);
   const feeds = { x: floatTensor([prepared.rows, prepared.width], ones(prepared)) };
   await session.run(feeds);
   const { gradient } = await session.run(feeds);
@@ -124,16 +130,20 @@ async function warmUp(): Promise<void> {
   await runDirectly({ model, rows: 2, width: 2 }, "none");
 }
 
+function targetOf(weights: string): Target {
+  return targetFor(engine, z.enum(weightUses).parse(weights));
+}
+
 const experiments: Readonly<Record<string, (...options: string[]) => Promise<readonly number[]>>> = {
   checkpoint: (layersPerRegion) => runInEngine(activations(16384, Number(layersPerRegion))),
   "activations, session options": (change) => runDirectly(activations(8192, 0), change),
-  "half weights, session options": (change, file, width) => runDirectly(weights("F16", file, Number(width)), change),
-  "half weights": (file, width) => runInEngine(weights("F16", file, Number(width))),
-  "float weights": (repack, file, width) => runInEngine(weights("F32", file, Number(width)), repack === "repack"),
-  "float kernels": (repack, file, channels) => runInEngine(kernels(file, Number(channels)), repack === "repack"),
+  "half weights, session options": (change, file, width) =>
+    runDirectly(weights("F16", target, file, Number(width)), change),
+  "half weights": (use, file, width) => runInEngine(weights("F16", targetOf(use), file, Number(width))),
+  "float weights": (use, file, width) => runInEngine(weights("F32", targetOf(use), file, Number(width))),
+  "float kernels": (use, file, channels) => runInEngine(kernels(targetOf(use), file, Number(channels))),
 };
 
-const engine = new OnnxRuntimeEngine("cpu", 1);
 const [name, ...options] = process.argv.slice(2);
 const experiment = experiments[name];
 if (experiment === undefined) throw new Error(`there is no experiment ${name}`);

@@ -49,7 +49,12 @@ export const layout: Evaluators<Names> = {
   slice: ([x], { axis, start, end }) => [
     tabulate(at(x.shape, axis, end - start), (index) => read(x, at(index, axis, index[axis] + start))),
   ],
-  reverse: ([x], { axis }) => [tabulate(x.shape, (index) => read(x, at(index, axis, x.shape[axis] - 1 - index[axis])))],
+  reverse: ([x], { axes }) => [
+    tabulate(x.shape, (index) => {
+      const source = index.map((i, axis) => (axes.includes(axis) ? x.shape[axis] - 1 - i : i));
+      return read(x, source);
+    }),
+  ],
   concat: (parts, { axis }) => {
     const size = sum(parts.length, (i) => parts[i].shape[axis]);
     return [

@@ -10,12 +10,12 @@ import type { WorkerSettings } from "./session-options.js";
 function targetOf(provider: Provider): Target {
   switch (provider) {
     case "cpu":
-      return { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true, turnsKernels: false };
+      return { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true, repacksWeights: false };
     case "webgpu":
     case "cuda":
     case "dml":
     case "coreml":
-      return { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, turnsKernels: false };
+      return { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, repacksWeights: false };
     default:
       return unreachable(provider);
   }
@@ -25,7 +25,10 @@ function targetOf(provider: Provider): Target {
 export class OnnxRuntimeEngine extends WorkerEngine {
   constructor(provider: Provider, threads = 0) {
     const settings: WorkerSettings = { provider, threads };
-    const description = { library: "onnxruntime", provider, precision: "fp32", target: targetOf(provider) } as const;
+    const target = targetOf(provider);
+    // Other providers take weights into their own memory whatever they are told.
+    const repackingTarget = provider === "cpu" ? { ...target, repacksWeights: true } : null;
+    const description = { library: "onnxruntime", provider, precision: "fp32", target, repackingTarget } as const;
     super(description, new URL("./worker.js", import.meta.url), settings);
   }
 }

@@ -56,12 +56,12 @@ describe("session options", { skip: process.platform !== "linux" && "measured th
   });
   // Finding the weights at all, in a folder that is not the current one, takes the option that names it.
   it("keep memory as low through the engine", async () => {
-    const kept = await measureInChild("half weights", files.half, width);
+    const kept = await measureInChild("half weights", "mapped", files.half, width);
     assert.ok(kept.anonymous < megabytes / 2, shown(kept));
   });
   it("keep float32 weights in the mapped file unless they are to be repacked", async () => {
     const kept = await measureInChild("float weights", "mapped", files.float, width);
-    const copied = await measureInChild("float weights", "repack", files.float, width);
+    const copied = await measureInChild("float weights", "repacked", files.float, width);
     assert.ok(kept.anonymous < megabytes / 2, shown(kept));
     assert.ok(copied.anonymous > megabytes * 0.9, shown(kept, copied));
     assertSame(copied, kept);
@@ -69,7 +69,7 @@ describe("session options", { skip: process.platform !== "linux" && "measured th
   it("keep the kernels of convolutions there too", async () => {
     // 960 x 960 x 9 numbers of the file.
     const kept = await measureInChild("float kernels", "mapped", files.float, "960");
-    const copied = await measureInChild("float kernels", "repack", files.float, "960");
+    const copied = await measureInChild("float kernels", "repacked", files.float, "960");
     assert.ok(kept.anonymous < megabytes / 2, shown(kept));
     assert.ok(copied.anonymous > megabytes * 0.9, shown(kept, copied));
     assertSame(copied, kept);

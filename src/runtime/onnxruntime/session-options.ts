@@ -2,6 +2,7 @@
 
 import type { InferenceSession } from "onnxruntime-node";
 import type { CompileOptions, Provider } from "../engine.js";
+import type { OnnxModel } from "../model.js";
 
 export interface WorkerSettings {
   readonly provider: Provider;
@@ -11,20 +12,21 @@ export interface WorkerSettings {
 
 /**
  * Options as measured on onnxruntime 1.30: memory patterns off lowers the peak of forward+backward graphs by 40%;
- * constant folding, common subexpressions and level "all" would make float32 copies of half-precision weights;
- * prepacking, and blocked channels for convolutions, would copy weights that otherwise stay mapped. Values under `extra` must be strings; keys that
+ * constant folding, common subexpressions and level "all" make float32 copies of half-precision weights; prepacking, and
+ * blocked channels for convolutions, copy weights that otherwise stay mapped: both only where they are to be repacked. Values under `extra` must be strings; keys that
  * onnxruntime does not know are ignored without a word.
  */
 export function sessionOptions(
   { provider, threads }: WorkerSettings,
-  weightFolder: string | null,
+  { weightFolder, repacksWeights }: Pick<OnnxModel, "weightFolder" | "repacksWeights">,
   options: CompileOptions,
 ): InferenceSession.SessionOptions {
   const session: Record<string, string> = {};
   if (weightFolder !== null) session.model_external_initializers_file_folder_path = weightFolder;
-  if (!options.repackWeights) session.disable_prepacking = "1";
-  const optimizers = ["ConstantFolding", "CommonSubexpressionElimination"];
-  if (!options.repackWeights) optimizers.push("NchwcTransformer");
+  if (!repacksWeights) session.disable_prepacking = "1";
+  // Common subexpressions are what checkpoints compute a second time on purpose.
+  const optimizers = ["CommonSubexpressionElimination"];
+  if (!repacksWeights) optimizers.push("ConstantFolding", "NchwcTransformer");
   return {
     executionProviders: [provider],
     intraOpNumThreads: threads,

@@ -19,7 +19,7 @@ async function load(): Promise<Native> {
   ort.env.logLevel = "fatal";
   return {
     compile: async (model, options) => {
-      const chosen = sessionOptions(settings, model.weightFolder, options);
+      const chosen = sessionOptions(settings, model, options);
       const session = await ort.InferenceSession.create(model.bytes, chosen);
       return {
         run: async (feeds) => {

@@ -9,7 +9,7 @@ import * as ops from "../../graph/ops.js";
 import { timestepEmbedding } from "../../models/layers.js";
 import { takeAnglesOut } from "./host-angles.js";
 
-const target = { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, turnsKernels: true };
+const target = { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, repacksWeights: true };
 
 function taken(build: (graph: Graph) => Value) {
   const graph = new Graph();
