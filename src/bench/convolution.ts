@@ -9,7 +9,7 @@ import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { conv2d, input, parameter, slice } from "../graph/ops.js";
-import type { Engine, WeightUse } from "../runtime/engine.js";
+import type { Engine } from "../runtime/engine.js";
 import type { Target } from "../runtime/model.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { OpenVinoEngine } from "../runtime/openvino/engine.js";
@@ -33,7 +33,7 @@ const batches = [1, 4] as const;
 /** Milliseconds of one convolution and of its gradient. */
 export interface ConvolutionTiming {
   readonly engine: string;
-  readonly weights: WeightUse;
+  readonly weights: "mapped" | "repacked";
   readonly batch: number;
   readonly channels: number;
   readonly side: number;

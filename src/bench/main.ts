@@ -5,7 +5,6 @@ import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { weightUses } from "../runtime/engine.js";
 import { cases } from "./cases.js";
 
 const measurementSchema = z.object({
@@ -21,7 +20,7 @@ const measurementSchema = z.object({
 const convolutionSchema = z.array(
   z.object({
     engine: z.string(),
-    weights: z.enum(weightUses),
+    weights: z.enum(["mapped", "repacked"]),
     batch: z.number(),
     channels: z.number(),
     side: z.number(),

@@ -8,7 +8,7 @@ import { input, mul, reduceMean, reshape, sub } from "../graph/ops.js";
 import { conditioningInputs, softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
 import type { Conditioning, Denoiser, SoftTokenForm } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
-import type { CompileOptions } from "../runtime/engine.js";
+import { targetFor } from "../runtime/engine.js";
 
 export interface PairErrorOptions {
   /** Pairs a run. */
@@ -25,7 +25,8 @@ export interface PairErrorOptions {
   readonly gradients: boolean;
   /** Compute blocks a second time for the gradients instead of keeping their activations (default true): less memory, more time. */
   readonly checkpoints?: boolean | undefined;
-  readonly compile?: CompileOptions;
+  /** Copy weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
+  readonly repackWeights?: boolean | undefined;
 }
 
 export interface PairErrorFeeds {
@@ -85,7 +86,7 @@ export function pairErrorGraph(pipeline: Denoiser, options: PairErrorOptions) {
 export async function compilePairErrors(pipeline: Denoiser, options: PairErrorOptions): Promise<PairErrors> {
   const { graph, outputs } = pairErrorGraph(pipeline, options);
   const { engine } = pipeline;
-  const session = await engine.compile(writeOnnx(graph, outputs, engine.target), options.compile);
+  const session = await engine.compile(writeOnnx(graph, outputs, targetFor(engine, options.repackWeights)));
   return {
     pairs: options.pairs,
     async run({ sample, target, timestep, conditioning, softTokens }) {

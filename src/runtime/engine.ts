@@ -37,13 +37,9 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Whether weights are read where they are, in mapped files, or copied into the layouts that the engine is fastest with. */
-export const weightUses = ["mapped", "repacked"] as const;
-export type WeightUse = (typeof weightUses)[number];
-
-/** What a graph is to be written for. */
-export function targetFor({ target, repackingTarget }: Engine, weights: WeightUse = "mapped"): Target {
-  return weights === "repacked" ? (repackingTarget ?? target) : target;
+/** What a graph is to be written for; weights stay in their mapped files unless they may be repacked. */
+export function targetFor({ target, repackingTarget }: Engine, repackWeights = false): Target {
+  return repackWeights ? (repackingTarget ?? target) : target;
 }
 
 /** The libraries that execute ONNX. */

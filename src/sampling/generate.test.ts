@@ -40,6 +40,21 @@ describe("sampling", async () => {
   };
   const [plain] = await images({});
 
+  it("repacks the denoiser's weights where it is told to, and only these", async (t) => {
+    const compile = t.mock.method(pipeline.engine, "compile");
+    const [repacked] = await images({ repackWeights: true });
+    assert.ok(largestDifference(repacked, plain) <= 1e-4);
+    const models = compile.mock.calls.map(({ arguments: [model] }) => model);
+    assert.deepEqual(
+      models.filter(({ repacksWeights }) => repacksWeights).map(({ outputs }) => outputs.map(({ name }) => name)),
+      [["prediction"]],
+    );
+    compile.mock.resetCalls();
+    await images({});
+    assert.ok(compile.mock.calls.every(({ arguments: [model] }) => !model.repacksWeights));
+    assert.ok(compile.mock.callCount() > 0);
+  });
+
   describe("the guided denoiser", () => {
     const sample = new Generator(9).normal([2, 16, 8, 8]);
     const latentShape = [16, 8, 8];

@@ -36,6 +36,8 @@ export interface GenerateRequest<Job extends ImageJob> {
   readonly strength: number;
   /** Images sampled together. */
   readonly batch: number;
+  /** As `SamplerOptions` has it. */
+  readonly repackWeights?: boolean | undefined;
   readonly signal?: AbortSignal;
   /** Denoising steps done, of all images together. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -81,6 +83,7 @@ export async function* generate<Job extends ImageJob>(
         latentShape,
         guided: negative !== null,
         softTokens: embedding && { embedding, strength },
+        repackWeights: request.repackWeights,
       });
       // Every image has a generator of its own, so that it does not depend on its neighbours.
       const generators = batch.map(({ seed }) => new Generator(seed));

@@ -7,6 +7,7 @@ import { add, concat, input, mul, slice, sub } from "../graph/ops.js";
 import { conditioningInputs, softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
 import type { Conditioning, Denoiser, SoftTokenForm } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
+import { targetFor } from "../runtime/engine.js";
 
 export interface GuidedDenoiserOptions {
   /** Images a run. */
@@ -19,6 +20,8 @@ export interface GuidedDenoiserOptions {
   readonly softTokens: SoftTokenForm | null;
   /** 0..1, how much of the soft tokens' effect counts (default 1). */
   readonly strength?: number;
+  /** Copy weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
+  readonly repackWeights?: boolean | undefined;
 }
 
 export interface GuidedDenoiserFeeds {
@@ -65,7 +68,8 @@ export async function compileGuidedDenoiser(
   options: GuidedDenoiserOptions,
 ): Promise<GuidedDenoiser> {
   const { graph, outputs } = guidedDenoiserGraph(pipeline, options);
-  const session = await pipeline.engine.compile(writeOnnx(graph, outputs, pipeline.engine.target));
+  const { engine } = pipeline;
+  const session = await engine.compile(writeOnnx(graph, outputs, targetFor(engine, options.repackWeights)));
   return {
     async run({ sample, timestep, conditioning, softTokens, guidanceScale }) {
       const { prediction } = await session.run({

@@ -18,6 +18,8 @@ export interface SamplerOptions {
   readonly guided: boolean;
   /** Soft tokens for both branches, and how strongly they count; null for the plain model. */
   readonly softTokens: { readonly embedding: SoftTokenEmbedding; readonly strength: number } | null;
+  /** Copy the denoiser's weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
+  readonly repackWeights?: boolean | undefined;
 }
 
 export interface SampleFeeds {

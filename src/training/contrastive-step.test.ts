@@ -84,15 +84,20 @@ for (const { family, width, chunks } of [
       });
     }
 
-    it("agree when activations are kept", async () => {
-      const sizes = { latentShape, chunk: size, checkpoints: false };
-      const contrast = await ContrastiveStep.open(pipeline, embedding, objective, sizes);
-      const result = await contrast.run(batch);
-      await contrast.release();
-      assert.ok(relativeError(result.gradients.tokens, expected.gradients.tokens) <= limit);
-      assert.ok(relativeError(table(result), table(expected)) <= limit);
-      assert.ok(Math.abs(result.loss - expected.loss) <= limit * expected.loss);
-    });
+    for (const [how, options] of [
+      ["activations are kept", { checkpoints: false }],
+      ["weights are repacked", { repackWeights: true }],
+    ] as const) {
+      it(`agree when ${how}`, async () => {
+        const sizes = { latentShape, chunk: size, ...options };
+        const contrast = await ContrastiveStep.open(pipeline, embedding, objective, sizes);
+        const result = await contrast.run(batch);
+        await contrast.release();
+        assert.ok(relativeError(result.gradients.tokens, expected.gradients.tokens) <= limit);
+        assert.ok(relativeError(table(result), table(expected)) <= limit);
+        assert.ok(Math.abs(result.loss - expected.loss) <= limit * expected.loss);
+      });
+    }
 
     it("agree with one run of all pairs, each with its own image", async () => {
       const pairs = await compilePairErrors(pipeline, {

@@ -37,6 +37,7 @@ export class ContrastiveStep implements TrainingStep {
       softTokens: embedding.form,
       gradients: true,
       checkpoints: options.checkpoints,
+      repackWeights: options.repackWeights,
     });
     return new ContrastiveStep(pipeline, embedding, objective, pairErrors);
   }

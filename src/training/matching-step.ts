@@ -18,7 +18,7 @@ export class MatchingStep implements TrainingStep {
   static async open(
     pipeline: Denoiser,
     embedding: SoftTokenEmbedding,
-    { latentShape, chunk, checkpoints }: StepSizes,
+    { latentShape, chunk, checkpoints, repackWeights }: StepSizes,
   ): Promise<MatchingStep> {
     const options = {
       pairs: chunk,
@@ -27,6 +27,7 @@ export class MatchingStep implements TrainingStep {
       softTokens: embedding.form,
       gradients: true,
       checkpoints,
+      repackWeights,
     } as const;
     return new MatchingStep(pipeline, embedding, await compilePairErrors(pipeline, options));
   }

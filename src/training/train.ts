@@ -37,6 +37,8 @@ export interface TrainSettings {
   readonly chunk: number | undefined;
   /** Compute blocks a second time for the gradients instead of keeping their activations (default true). */
   readonly checkpoints?: boolean | undefined;
+  /** Copy the denoiser's weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
+  readonly repackWeights?: boolean | undefined;
   /** Most bytes of encodings that are kept in memory (default: that of `EncodedData`). */
   readonly cacheBytes?: number | undefined;
   /** Batches whose captions and images are encoded ahead of training; as many as 2 GiB hold, up to 256, where undefined. */
@@ -72,7 +74,7 @@ export interface TrainHooks {
  * Only the tokens change.
  *
  * With the state of an earlier call, and the tokens as they were then, it goes on exactly where that one stood: data,
- * settings, pairs a run, checkpoints and threads being the same, the tokens come out the same bit for bit on the CPU.
+ * settings, pairs a run, checkpoints, repacked weights and threads being the same, the tokens come out the same bit for bit on the CPU.
  *
  * @throws RuntimeFailure where a loss or gradient is no number any more; the tokens are then those of the step before
  */
@@ -85,7 +87,7 @@ export async function train(
   hooks: TrainHooks = {},
   from?: TrainingState,
 ): Promise<number> {
-  const { batch, resolution, learningRate, weightDecay, seed, augmentation, checkpoints } = settings;
+  const { batch, resolution, learningRate, weightDecay, seed, augmentation, checkpoints, repackWeights } = settings;
   const random = from === undefined ? new Generator(seed) : Generator.fromState(from.random);
   const sampled = new BatchSampler(pools, { size: batch, seed, ...(augmentation && { augmentation }) }, from?.sampler);
   const sampler = new UpcomingBatches(sampled);
@@ -97,7 +99,12 @@ export async function train(
   const chunk = settings.chunk ?? defaultChunk(batch, pipeline.tokensAPair(latentShape), pipeline.engine.precision);
 
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
-  const trainingStep = await openTrainingStep(pipeline, embedding, objective, { latentShape, chunk, checkpoints });
+  const trainingStep = await openTrainingStep(pipeline, embedding, objective, {
+    latentShape,
+    chunk,
+    checkpoints,
+    repackWeights,
+  });
   const adamw = { weightDecay, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
   const tokenOptimizer = new AdamW(softTokens.tokens.data, adamw, from?.tokens);
   const tableOptimizer = softTokens.timeTable && new AdamW(softTokens.timeTable.data, adamw, from?.timeTable);

@@ -39,6 +39,8 @@ export interface StepSizes {
   readonly chunk: number;
   /** Compute blocks a second time for the gradients instead of keeping their activations (default true). */
   readonly checkpoints?: boolean | undefined;
+  /** Copy the denoiser's weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
+  readonly repackWeights?: boolean | undefined;
 }
 
 export function openTrainingStep(

@@ -77,7 +77,7 @@ async function main(): Promise<void> {
 
 async function measureCase(peerCase: PeerCase, python: string): Promise<CaseResult> {
   const files = await prepare(peerCase, folder, runs, threads);
-  const mine = subjects.filter((subject) => subject === "onnxruntime" || findOpenVino() !== null);
+  const mine = subjects.filter((subject) => subject.startsWith("onnxruntime") || findOpenVino() !== null);
   const variants = [
     { name: "PyTorch eager fp32", start: (out: string) => peer(python, files, "eager", out) },
     { name: "PyTorch compiled bf16", start: (out: string) => peer(python, files, "compiled", out) },

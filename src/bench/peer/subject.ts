@@ -13,7 +13,7 @@ import { Weights } from "../../models/weights.js";
 import { errorRow } from "../../objectives/error-row.js";
 import { compilePairErrors, type PairErrorOptions, pairErrorGraph } from "../../objectives/pair-errors.js";
 import type { Denoiser, SoftTokenForm } from "../../pipelines/pipeline.js";
-import type { Engine, Precision } from "../../runtime/engine.js";
+import type { Engine } from "../../runtime/engine.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { OpenVinoEngine } from "../../runtime/openvino/engine.js";
 import { findOpenVino } from "../../runtime/openvino/find-library.js";
@@ -26,7 +26,7 @@ import { peakMemory } from "../measure.js";
 import type { DecodeCase, DenoiserCase, PeerCase } from "./cases.js";
 import { denoiserOf, guidance, type PreparedCase } from "./prepare.js";
 
-export const subjects = ["onnxruntime", "openvino fp32", "openvino bf16"] as const;
+export const subjects = ["onnxruntime", "onnxruntime repacked", "openvino fp32", "openvino bf16"] as const;
 export type Subject = (typeof subjects)[number];
 
 export const timingSchema = z.object({ seconds: z.array(z.number()), peakMemory: z.number() });
@@ -45,9 +45,10 @@ export async function runSubject(
 ): Promise<Timing> {
   const engine = await openSubject(subject, threads);
   const inputs = await readAll(files.inputs);
+  const repackWeights = subject === "onnxruntime repacked";
   const run = await (peerCase.work === "decode"
     ? openDecoder(engine, peerCase, files.weights, inputs)
-    : openDenoiser(engine, peerCase, files.weights, inputs));
+    : openDenoiser(engine, peerCase, files.weights, repackWeights, inputs));
   let found: Tensors = {};
   for (let warmUp = 0; warmUp < 2; warmUp++) found = await run();
   const seconds: number[] = [];
@@ -64,7 +65,7 @@ export async function runSubject(
 }
 
 async function openSubject(subject: Subject, threads: number): Promise<Engine> {
-  if (subject === "onnxruntime") return new OnnxRuntimeEngine("cpu", threads);
+  if (subject.startsWith("onnxruntime")) return new OnnxRuntimeEngine("cpu", threads);
   const library = findOpenVino();
   if (library === null) throw new InputError("OpenVINO is not installed");
   return OpenVinoEngine.open(library, subject === "openvino fp32" ? "fp32" : "bf16", threads);
@@ -74,6 +75,7 @@ async function openDenoiser(
   engine: Engine,
   peerCase: DenoiserCase,
   weights: string,
+  repackWeights: boolean,
   { sample, target, timestep, prompt_embeds, pooled, soft }: Tensors,
 ): Promise<() => Promise<Tensors>> {
   const { texts, latentShape, softTokens: shape } = peerCase;
@@ -82,10 +84,7 @@ async function openDenoiser(
   const conditioning = { prompt_embeds, ...(pooled && { pooled }) };
   const softTokens = floatTensor(shape, soft.data);
   if (peerCase.work === "train") {
-    const step = await compilePairErrors(
-      denoiser,
-      fittingOptions(denoiser, engine.precision, texts, latentShape, form),
-    );
+    const step = await compilePairErrors(denoiser, fittingOptions(denoiser, repackWeights, texts, latentShape, form));
     const feeds = { sample, target, timestep: timestep.data[0], conditioning, softTokens };
     return async () => {
       const { errors, gradients } = await errorRow(step, feeds, () => {});
@@ -93,7 +92,13 @@ async function openDenoiser(
       return { errors: floatTensor([texts], Float32Array.from(errors)), gradients: concatRows(of) };
     };
   }
-  const step = await compileGuidedDenoiser(denoiser, { images: 1, latentShape, guided: true, softTokens: form });
+  const step = await compileGuidedDenoiser(denoiser, {
+    images: 1,
+    latentShape,
+    guided: true,
+    softTokens: form,
+    repackWeights,
+  });
   const feeds = { sample, timestep: timestep.data[0], conditioning, softTokens, guidanceScale: guidance };
   return async () => ({ prediction: await step.run(feeds) });
 }
@@ -101,15 +106,23 @@ async function openDenoiser(
 /** The training graph that a run would choose by itself on this machine: what `fitRun` does, for a denoiser alone. */
 function fittingOptions(
   denoiser: Denoiser,
-  precision: Precision,
+  repackWeights: boolean,
   texts: number,
   latentShape: Shape,
   softTokens: SoftTokenForm,
 ): PairErrorOptions {
   const tokensAPair = denoiser.tokensAPair(latentShape);
-  const shapes = runShapes({ batch: texts, tokensAPair, precision, checkpoints: "auto", limited: false });
+  const { precision } = denoiser.engine;
+  const shapes = runShapes({
+    batch: texts,
+    tokensAPair,
+    precision,
+    checkpoints: "auto",
+    repack: "never",
+    limited: false,
+  });
   const all = shapes.map(({ chunk: pairs, checkpoints }): PairErrorOptions => {
-    return { pairs, checkpoints, latentShape, images: "shared", softTokens, gradients: true };
+    return { pairs, checkpoints, repackWeights, latentShape, images: "shared", softTokens, gradients: true };
   });
   const most = memoryToTake(machineMemory());
   const fits = (options: PairErrorOptions) => {

@@ -35,7 +35,15 @@ test("generate: defaults, and a random seed", async (t) => {
   assert.deepEqual(options, {
     ...{ model: "m", negative: "", maxSequenceLength: undefined, tokens: undefined, strength: 1, steps: undefined },
     force: false,
-    ...{ scheduler: undefined, guidance: undefined, width: undefined, height: undefined, batch: 1, ...machine },
+    ...{
+      scheduler: undefined,
+      guidance: undefined,
+      width: undefined,
+      height: undefined,
+      batch: 1,
+      repack: false,
+      ...machine,
+    },
   });
   const seed = jobs[0]?.seed ?? -1;
   assert.ok(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31);

@@ -53,6 +53,7 @@ export interface DrawingOptions extends ModelFileOptions, TokenUseOptions {
   readonly steps: number | undefined;
   readonly guidance: number | undefined;
   readonly batch: number;
+  readonly repack: boolean;
   readonly seed: number;
   /** Pictures a prompt. */
   readonly seeds: number;
@@ -85,6 +86,7 @@ interface RawOptions extends SharedOptions, ModelFileOptions, TokenUseOptions {
   readonly steps: number | undefined;
   readonly guidance: number | undefined;
   readonly batch: number;
+  readonly repack: boolean;
   readonly maxSequenceLength: number | undefined;
 }
 
@@ -116,6 +118,7 @@ function fields(): FieldsOf<RawOptions> {
       guidance: optional("--guidance <x>", "guidance scale (default: the model's)", real(0)),
       negative: defaulted("--negative <text>", "what not to show", text, "", "empty"),
       batch: defaulted("--batch <n>", "pictures denoised together", whole(1, 1024), 1),
+      repack: flag("--repack", "copy weights into faster layouts, for many"),
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
     }),
     ...under("Prompts", {
@@ -180,12 +183,13 @@ async function resolveSubject(
   const { model } = raw;
   if (model === undefined) throw new UsageError("what to judge is missing: give --images, or --model with --prompts");
   checkTokenUse(raw, given);
-  const { force, scenes, tokens, strength, negative, steps, guidance, batch, seed, seeds, maxSequenceLength } = raw;
+  const { force, scenes, tokens, strength, negative, steps, guidance, batch, repack, seed, seeds, maxSequenceLength } =
+    raw;
   if (prompts !== null && scenes !== undefined) throw new UsageError("--prompts and --scenes exclude each other");
   if (prompts === null && scenes === undefined) throw new UsageError("prompts are missing: give --prompts or --scenes");
   return {
     kind: "pipeline",
-    ...{ model, force, tokens, strength, negative, steps, guidance, batch, seed, seeds, maxSequenceLength },
+    ...{ model, force, tokens, strength, negative, steps, guidance, batch, repack, seed, seeds, maxSequenceLength },
     ...{ variant: raw.variant, tokenizer: raw.tokenizer, textEncoders: raw.textEncoders },
     source: prompts === null ? { kind: "scenes", count: scenes ?? 0 } : { kind: "prompts", prompts },
   };

@@ -59,6 +59,8 @@ interface SamplingOptions extends ModelFileOptions, MachineOptions, TokenUseOpti
   readonly height: number | undefined;
   /** Images denoised together. */
   readonly batch: number;
+  /** Copy the denoiser's weights into faster layouts. */
+  readonly repack: boolean;
   /** Length of T5 text; the family's default where undefined. */
   readonly maxSequenceLength: number | undefined;
 }
@@ -104,6 +106,7 @@ function fields(): FieldsOf<RawOptions> {
       width: optional("--width <n>", "width in pixels (default: the model's)", pixels),
       height: optional("--height <n>", "height in pixels (default: the model's)", pixels),
       batch: defaulted("--batch <n>", "images denoised together", whole(1, 4096), 1),
+      repack: flag("--repack", "copy weights into faster layouts, for many images"),
     }),
     ...under("Model files", modelFileFields()),
     ...under("Machine", machineFields()),

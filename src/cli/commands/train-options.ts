@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { Augmentation } from "../../data/augmentation.js";
 import type { Family, UnetStage } from "../../pipelines/pipeline.js";
-import { type CheckpointUse, checkpointUses } from "../../training/plan/run-shapes.js";
+import { type TradeOff, tradeOffs } from "../../training/plan/run-shapes.js";
 import {
   type MachineOptions,
   type ModelFileOptions,
@@ -90,7 +90,9 @@ export interface RawTrainOptions extends ModelFileOptions, MachineOptions {
   /** Image-caption pairs a run of the denoiser; by its size, or by `memory`, where undefined. */
   readonly chunk: number | undefined;
   /** Whether activations are computed twice instead of being kept; `auto` where memory is short. */
-  readonly checkpoints: CheckpointUse;
+  readonly checkpoints: TradeOff;
+  /** Whether the denoiser's weights are copied into faster layouts; `auto` where memory allows. */
+  readonly repack: TradeOff;
   /** Most bytes of memory the run may take; it then chooses its chunk and its caches by itself. */
   readonly memory: number | undefined;
   /** Batches whose captions and images are encoded ahead; as many as fit where undefined. */
@@ -196,7 +198,8 @@ export function trainFields(): FieldsOf<RawTrainOptions> {
       resolution: optional("--resolution <n>", "image size (default: the model's)", pixels),
       maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
       chunk: optional("--chunk <n>", "pairs a run (default: by size, memory)", whole(1)),
-      checkpoints: defaulted("--checkpoints <when>", "compute activations twice", choice(checkpointUses), "auto"),
+      checkpoints: defaulted("--checkpoints <when>", "compute activations twice", choice(tradeOffs), "auto"),
+      repack: defaulted("--repack <when>", "copy weights into faster layouts", choice(tradeOffs), "auto"),
       memory: optional("--memory <size>", "stay below, such as 8GB; chooses --chunk", byteSize),
       captionWindow: optional("--caption-window <n>", "batches encoded ahead (default: by memory)", whole(1)),
       latentsCache: optional("--latents-cache <dir>", "keep latents there, fp16, for all runs", path),

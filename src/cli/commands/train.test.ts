@@ -41,7 +41,7 @@ test("train: defaults", async (t) => {
     resolution: undefined,
     maxSequenceLength: undefined,
     chunk: undefined,
-    ...{ checkpoints: "auto", memory: undefined },
+    ...{ checkpoints: "auto", repack: "auto", memory: undefined },
     ...{ captionWindow: undefined, latentsCache: undefined, latentsCacheLimit: 20e9 },
     saveEvery: 500,
     logEvery: 10,
@@ -53,7 +53,7 @@ test("train: every option is read", async (t) => {
   const out = join(await temporaryFolder(t), "run");
   const typed = `--model m --data d --data e=.5 f --crop center --flip --caption-window 9 --latents-cache kept --latents-cache-limit 1.5GiB --skip-unusable --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
     --batch 8 --lr 2e-3 --weight-decay 0 --restart-period 3 --scheduler-every 4 --min-lr .5e-5 --seed 9
-    --objective score-matching --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --checkpoints never --memory 8GB --save-every 0
+    --objective score-matching --temperature 0.1 --scale 2 --dweight 10 --resolution 512 --max-sequence-length 77 --chunk 6 --checkpoints never --repack always --memory 8GB --save-every 0
     --hold-out 8 --validate-every 3 --sample-prompt a_cat --sample-prompt a_dog --sample-every 5 --sample-seed 6
     --sample-steps 3 --sample-guidance 2 --sample-size 64 --keep-last 0 --best rank1 --tensorboard
     --log-every 1 --engine onnxruntime --precision fp32 --provider cpu --threads 2 --variant fp16 --tokenizer a
@@ -88,7 +88,7 @@ test("train: every option is read", async (t) => {
       resolution: 512,
       maxSequenceLength: 77,
       chunk: 6,
-      checkpoints: "never",
+      ...{ checkpoints: "never", repack: "always" },
       memory: 8e9,
       saveEvery: 0,
       logEvery: 1,

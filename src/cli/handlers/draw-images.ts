@@ -28,6 +28,8 @@ export interface DrawRequest {
   readonly height: number | undefined;
   /** Images denoised together. */
   readonly batch: number;
+  /** Copy the denoiser's weights into faster layouts. */
+  readonly repack?: boolean | undefined;
   readonly maxSequenceLength: number | undefined;
   readonly variant: string | undefined;
 }
@@ -68,6 +70,7 @@ export async function* drawImages(
     softTokens: tokens?.softTokens ?? null,
     strength: tokens?.strength ?? 1,
     batch: request.batch,
+    repackWeights: request.repack,
     ...hooks,
   });
   for await (const { job, image } of images) {

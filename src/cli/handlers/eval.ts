@@ -79,6 +79,7 @@ async function draw(
     steps,
     guidanceScale: guidance,
     batch,
+    repackWeights: options.repack,
     signal,
     onProgress: (variant, done, total) => reporter.progress(`${variant}: steps`, done, total),
     onTruncated: truncationWarner(reporter),

@@ -56,11 +56,11 @@ describe("softrepa generate", () => {
     }
   });
 
-  it("makes several images of several prompts, nearly the same pixels one by one and three at a time", async () => {
+  it("makes several images of several prompts, nearly the same pixels one by one, three at a time, and by repacked weights", async () => {
     await writeFile(at("prompts.txt"), `# two\n${captions[0]}\n${captions[1]}\n`);
     const many = ["--prompts", at("prompts.txt"), "--images", "2"];
     const told = await events(...quick, ...many, "--out", at("one"));
-    await succeeds(...quick, ...many, "--out", at("three"), "--batch", "3");
+    await succeeds(...quick, ...many, "--out", at("three"), "--batch", "3", "--repack");
     const names = ["image-0001.png", "image-0002.png", "image-0003.png", "image-0004.png"];
     assert.deepEqual([await namesIn(at("one")), await namesIn(at("three"))], [names, names]);
     assert.deepEqual(

@@ -3,7 +3,7 @@
 import * as ort from "onnxruntime-node";
 import { z } from "zod";
 import { floatTensor } from "../../core/tensor.js";
-import { targetFor, weightUses } from "../../runtime/engine.js";
+import { targetFor } from "../../runtime/engine.js";
 import type { OnnxModel, Target } from "../../runtime/model.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { sessionOptions } from "../../runtime/onnxruntime/session-options.js";
@@ -131,7 +131,7 @@ async function warmUp(): Promise<void> {
 }
 
 function targetOf(weights: string): Target {
-  return targetFor(engine, z.enum(weightUses).parse(weights));
+  return targetFor(engine, z.enum(["mapped", "repacked"]).parse(weights) === "repacked");
 }
 
 const experiments: Readonly<Record<string, (...options: string[]) => Promise<readonly number[]>>> = {

@@ -8,8 +8,9 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { openTiny } from "../../pipelines/testing/support.js";
-import { fitRun } from "./fit.js";
+import { type FitWishes, fitRun } from "./fit.js";
 import { defaultCacheBytes, planMemory, type RunSizes } from "./memory.js";
+import type { RunShape } from "./run-shapes.js";
 
 const measuredSchema = z.object({ foretold: z.number(), took: z.number() });
 
@@ -31,18 +32,21 @@ const unet = {
   ...{ norm_num_groups: 32, norm_eps: 1e-5, flip_sin_to_cos: true, freq_shift: 0 },
 };
 
+const wide = { ...unet, block_out_channels: [256, 512] };
+
 const cases = {
   transformer: { config: transformer, pairs: 4, side: 32, softTokens: [4, 4, 256] },
   unet: { config: unet, pairs: 4, side: 32, softTokens: [1, 4, 64] },
+  "wide unet": { config: wide, pairs: 1, side: 8, softTokens: [1, 4, 64] },
 } as const;
 
 /** What one training graph was foretold to take and took, in a process of its own. */
 async function measured(
   name: keyof typeof cases,
-  options: { gradients: boolean; hiddenShapes: boolean; checkpoints: boolean },
+  options: { gradients: boolean; hiddenShapes: boolean; checkpoints: boolean; repackWeights?: boolean },
 ) {
   const main = fileURLToPath(new URL("./testing/measure-main.js", import.meta.url));
-  const told = JSON.stringify({ folder, ...cases[name], ...options });
+  const told = JSON.stringify({ folder, ...cases[name], repackWeights: false, ...options });
   const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", main, told], { timeout: 600_000 });
   return measuredSchema.parse(JSON.parse(stdout));
 }
@@ -56,6 +60,13 @@ describe("memory of a graph", { skip: process.platform !== "linux" && "measured 
       });
     }
   }
+  it("is foretold: copies of weights", async () => {
+    const options = { gradients: true, hiddenShapes: true, checkpoints: false } as const;
+    const { foretold, took } = await measured("wide unet", { ...options, repackWeights: true });
+    assert.ok(took > 0.6 * foretold && took < 1.3 * foretold, `${foretold} foretold, ${took} taken`);
+    const { took: without } = await measured("wide unet", options);
+    assert.ok(took > 2 * without, `${took} with copies, ${without} without`);
+  });
   it("is much larger where shapes are known", async () => {
     const hidden = await measured("unet", { gradients: true, hiddenShapes: true, checkpoints: true });
     const known = await measured("unet", { gradients: true, hiddenShapes: false, checkpoints: true });
@@ -65,13 +76,14 @@ describe("memory of a graph", { skip: process.platform !== "linux" && "measured 
 
 describe("a limit of memory", async () => {
   const pipeline = await openTiny("sd3");
-  const sizes: Omit<RunSizes, "chunk" | "checkpoints" | "cacheBytes"> = {
+  const sizes: Omit<RunSizes, keyof RunShape | "cacheBytes"> = {
     ...{ objective: "contrastive", batch: 6, resolution: 64, heldOut: 0, sampleSize: null, images: 1e6, captions: 1e6 },
     softTokens: { shape: [2, 2, 32], stages: null },
   };
   const machine = { resident: 0, available: 1e12 };
+  const mapped = { repack: "never" } as const satisfies Partial<FitWishes>;
   const planned = (chunk: number, checkpoints: boolean, cacheBytes = 0) =>
-    planMemory(pipeline, { ...sizes, chunk, checkpoints, cacheBytes }, 0).total;
+    planMemory(pipeline, { ...sizes, chunk, checkpoints, repackWeights: false, cacheBytes }, 0).total;
   const total = (chunk: number) => planned(chunk, true);
 
   it("lowers the pairs a run until they fit", () => {
@@ -82,7 +94,7 @@ describe("a limit of memory", async () => {
       [total(2) + 5, 2],
       [total(1), 1],
     ] as const) {
-      const fitted = fitRun(pipeline, sizes, { checkpoints: "always", limit }, machine);
+      const fitted = fitRun(pipeline, sizes, { ...mapped, checkpoints: "always", limit }, machine);
       assert.deepEqual([fitted.chunk, fitted.checkpoints], [chunk, true]);
       assert.ok(fitted.memory.total <= limit);
       assert.equal(fitted.cacheBytes, limit - total(chunk));
@@ -92,7 +104,7 @@ describe("a limit of memory", async () => {
     const kept = planned(6, false);
     assert.ok(kept > total(6));
     const chosen = (limit: number, checkpoints: "auto" | "never" = "auto") => {
-      const { chunk, ...fitted } = fitRun(pipeline, sizes, { checkpoints, limit }, machine);
+      const { chunk, ...fitted } = fitRun(pipeline, sizes, { ...mapped, checkpoints, limit }, machine);
       assert.ok(fitted.memory.total <= limit);
       return [chunk, fitted.checkpoints];
     };
@@ -105,7 +117,7 @@ describe("a limit of memory", async () => {
   it("goes by half of what the system has available where no limit is given", () => {
     const kept = planned(6, false, defaultCacheBytes);
     const chosen = (available: number, checkpoints: "auto" | "always" | "never" = "auto", resident = 0) => {
-      const fitted = fitRun(pipeline, sizes, { checkpoints }, { resident, available });
+      const fitted = fitRun(pipeline, sizes, { ...mapped, checkpoints }, { resident, available });
       assert.equal(fitted.cacheBytes, defaultCacheBytes);
       return [fitted.chunk, fitted.checkpoints];
     };
@@ -120,7 +132,7 @@ describe("a limit of memory", async () => {
   });
   it("keeps what was chosen, and says the least that is needed", () => {
     const fitted = (chunk: number | undefined, limit: number, checkpoints: "auto" | "never" = "auto") =>
-      fitRun(pipeline, sizes, { chunk, checkpoints, limit }, machine);
+      fitRun(pipeline, sizes, { ...mapped, chunk, checkpoints, limit }, machine);
     assert.equal(fitted(2, total(6)).chunk, 2);
     assert.throws(
       () => fitted(undefined, total(1) - 1),
@@ -129,13 +141,32 @@ describe("a limit of memory", async () => {
     assert.throws(() => fitted(3, total(2)), /with 3 pairs a run/);
     assert.throws(() => fitted(1, 1e6, "never"), /activations kept and .*or --checkpoints always$/);
   });
+  it("copies weights where they fit beside the rest", () => {
+    const all = { ...sizes, chunk: 6, checkpoints: false, cacheBytes: defaultCacheBytes };
+    const repacked = planMemory(pipeline, { ...all, repackWeights: true }, 0);
+    const plain = planMemory(pipeline, { ...all, repackWeights: false }, 0);
+    assert.ok(repacked.copies > 0 && plain.copies === 0 && repacked.weights < plain.weights);
+    assert.ok(repacked.total > plain.total);
+    const chosen = (available: number, repack: FitWishes["repack"] = "auto") =>
+      fitRun(pipeline, sizes, { checkpoints: "never", repack }, { resident: 0, available }).repackWeights;
+    assert.equal(chosen(2 * repacked.total), true);
+    assert.equal(chosen(2 * repacked.total - 2), false);
+    assert.equal(chosen(0, "always"), true);
+    assert.equal(chosen(1e12, "never"), false);
+    const tooLittle = { checkpoints: "always", repack: "always", limit: 1e6 } as const;
+    assert.throws(() => fitRun(pipeline, sizes, tooLittle, machine), /weights repacked and .*, or --repack never$/);
+  });
   it("counts what validation and samples compile", () => {
     const more = planMemory(
       pipeline,
-      { ...sizes, chunk: 1, checkpoints: true, cacheBytes: 0, heldOut: 6, sampleSize: 64 },
+      { ...sizes, chunk: 1, checkpoints: true, repackWeights: false, cacheBytes: 0, heldOut: 6, sampleSize: 64 },
       0,
     );
-    const less = planMemory(pipeline, { ...sizes, chunk: 1, checkpoints: true, cacheBytes: 0 }, 0);
+    const less = planMemory(
+      pipeline,
+      { ...sizes, chunk: 1, checkpoints: true, repackWeights: false, cacheBytes: 0 },
+      0,
+    );
     assert.ok(
       more.sessions > 1.5 * less.sessions && more.activations > less.activations && more.weights > less.weights,
     );

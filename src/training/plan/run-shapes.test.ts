@@ -3,13 +3,15 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { defaultChunk } from "../../objectives/chunk.js";
 import { precisions } from "../../runtime/engine.js";
-import { checkpointUses, type RunShape, runShapes } from "./run-shapes.js";
+import { type RunShape, runShapes, tradeOffs } from "./run-shapes.js";
 
-/** `4` for four pairs a run with activations kept, `4+` where they are computed twice. */
+/** `4` for four pairs a run with activations kept, `4+` where they are computed twice, `4r` with repacked weights. */
 const told = (shapes: readonly RunShape[]) =>
-  shapes.map(({ chunk, checkpoints }) => `${chunk}${checkpoints ? "+" : ""}`).join(" ");
+  shapes
+    .map(({ chunk, checkpoints, repackWeights }) => `${chunk}${checkpoints ? "+" : ""}${repackWeights ? "r" : ""}`)
+    .join(" ");
 
-const large = { batch: 4, tokensAPair: 1024 + 154, precision: "fp32" } as const;
+const large = { batch: 4, tokensAPair: 1024 + 154, precision: "fp32", repack: "never" } as const;
 const middle = { ...large, batch: 8, tokensAPair: 400 };
 const small = { ...large, batch: 8, tokensAPair: 81 };
 
@@ -27,6 +29,12 @@ describe("runShapes", () => {
     assert.equal(told(runShapes({ ...large, ...auto })), "2 1 2+ 1+");
     assert.equal(told(runShapes({ ...small, ...auto })), "8 8+ 4+ 3+ 2+ 1+");
   });
+  it("tries each with repacked weights first", () => {
+    const auto = { checkpoints: "auto", repack: "auto", limited: false } as const;
+    assert.equal(told(runShapes({ ...large, ...auto })), "2r 2 1r 1 2+r 2+");
+    assert.equal(told(runShapes({ ...large, ...auto, checkpoints: "never" })), "2r 2 1r 1");
+    assert.equal(told(runShapes({ ...large, ...auto, repack: "always" })), "2r 1r 2+r");
+  });
   it("does as it is told", () => {
     assert.equal(told(runShapes({ ...large, checkpoints: "always", limited: false })), "2+");
     assert.equal(told(runShapes({ ...small, checkpoints: "never", limited: false })), "8 4 3 2 1");
@@ -39,12 +47,15 @@ describe("runShapes", () => {
         fc.record({
           batch: fc.integer({ min: 1, max: 300 }),
           tokensAPair: fc.integer({ min: 1, max: 9000 }),
-          checkpoints: fc.constantFrom(...checkpointUses),
+          checkpoints: fc.constantFrom(...tradeOffs),
           limited: fc.boolean(),
           precision: fc.constantFrom(...precisions),
+          repack: fc.constantFrom(...tradeOffs),
         }),
         (wishes) => {
-          const shapes = runShapes(wishes);
+          const tried = runShapes(wishes);
+          const shapes = tried.filter(({ repackWeights }) => repackWeights === (wishes.repack === "always"));
+          assert.equal(tried.length, wishes.repack === "auto" ? 2 * shapes.length : shapes.length);
           const usual = defaultChunk(wishes.batch, wishes.tokensAPair, wishes.precision);
           assert.equal(shapes[0].chunk, usual);
           const [kept, twice] = [false, true].map((kind) => shapes.filter(({ checkpoints }) => checkpoints === kind));

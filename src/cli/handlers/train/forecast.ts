@@ -16,9 +16,7 @@ import { objectiveOf, type RunSettings } from "./settings.js";
 
 /** What a run was foretold to take. */
 export interface Forecast {
-  readonly chunk: number;
-  /** Whether activations are computed a second time instead of being kept. */
-  readonly checkpoints: boolean;
+  readonly shape: RunShape;
   readonly steps: number;
   readonly memory: MemoryPlan;
   readonly disk: DiskPlan;
@@ -34,10 +32,10 @@ export interface RunSubject {
 
 /** The settings that memory decides; how much of it encodings take, only where it is limited. */
 export function chosenOf(
-  { chunk, checkpoints, cacheBytes }: FittedRun,
+  { chunk, checkpoints, repackWeights, cacheBytes }: FittedRun,
   { memory }: TrainCommandOptions,
-): Pick<RunSettings, "chunk" | "checkpoints" | "cacheBytes"> {
-  return { chunk, checkpoints, ...(memory !== undefined && { cacheBytes }) };
+): Pick<RunSettings, keyof RunShape | "cacheBytes"> {
+  return { chunk, checkpoints, repackWeights, ...(memory !== undefined && { cacheBytes }) };
 }
 
 export function runSizes(
@@ -70,7 +68,8 @@ export function forecast(
   rate: number,
 ): Forecast {
   const { steps } = settings;
-  const { chunk, checkpoints, cacheBytes, memory } = fitted;
+  const { chunk, checkpoints, repackWeights, cacheBytes, memory } = fitted;
+  const shape = { chunk, checkpoints, repackWeights };
   const { sampleSize, heldOut } = sizes;
   const { saveEvery, keepLast, sampleEvery, samplePrompts } = options;
   const every = sampleEvery ?? (saveEvery || steps);
@@ -85,6 +84,6 @@ export function forecast(
         : Math.min(options.latentsCacheLimit, latentsCacheBytes(sizes.images, latents, options.flip ? 2 : 1)),
     samples: sampleSize === null ? null : { prompts: samplePrompts.length, every, size: sampleSize },
   });
-  const time = planTime(pipeline, { ...sizes, chunk, checkpoints, cacheBytes }, steps, rate);
-  return { chunk, checkpoints, steps, memory, disk, time };
+  const time = planTime(pipeline, { ...sizes, ...shape, cacheBytes }, steps, rate);
+  return { shape, steps, memory, disk, time };
 }

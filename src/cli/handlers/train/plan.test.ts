@@ -20,9 +20,12 @@ describe("softrepa plan", () => {
   it("tells memory, disk and time, and writes nothing", async () => {
     const { chunk, steps, memory, ...rest } = await told("forecast", "plan", ...run, "--out", at("none"));
     assert.deepEqual([chunk, steps], [4, 3]);
-    const { process, weights, sessions, activations, caches, total } = memory as unknown as Record<string, number>;
-    assert.ok([process, weights, sessions, activations, caches].every((part) => part > 0));
-    assert.equal(process + weights + sessions + activations + caches, total);
+    const { process, weights, copies, sessions, activations, caches, total } = memory as unknown as Record<
+      string,
+      number
+    >;
+    assert.ok([process, weights, copies, sessions, activations, caches].every((part) => part > 0));
+    assert.equal(process + weights + copies + sessions + activations + caches, total);
     const { disk, time } = rest as unknown as {
       disk: { total: number };
       time: { secondsAStep: number; seconds: number };
@@ -31,7 +34,7 @@ describe("softrepa plan", () => {
     assert.ok(time.seconds > 0 && Math.abs(time.seconds - 3 * time.secondsAStep) < 1e-9);
     assert.match(
       await succeeds("plan", ...run),
-      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs a run, activations kept; products at/m,
+      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs a run, activations kept, weights repacked; products at/m,
     );
     assert.deepEqual(await namesIn(at("none")), []);
   });
@@ -79,30 +82,31 @@ describe("softrepa plan", () => {
     assert.equal(steps, 3);
     assert.ok(ratio.memory > 0.5 && ratio.memory < 1.5, `${took.memory} of ${planned.memory}`);
     const config = parse(await readFile(at("a", "config.yaml"), "utf8"));
-    assert.deepEqual([config.memory, config.chunk, config.checkpoints], [8e9, 4, "never"]);
+    assert.deepEqual([config.memory, config.chunk], [8e9, 4]);
+    assert.deepEqual([config.checkpoints, config.repack], ["never", "always"]);
   });
   it("is decided once: a run goes on as it was begun, whatever memory there is then", async () => {
     const config = async (name: string) => parse(await readFile(at(name, "config.yaml"), "utf8"));
     const shapeOf = async (name: string) => {
-      const { chunk, checkpoints } = await config(name);
-      return [chunk, checkpoints];
+      const { chunk, checkpoints, repack } = await config(name);
+      return [chunk, checkpoints, repack];
     };
     const tokens = (name: string) => readFile(at(name, "tokens.safetensors"));
     await succeeds("train", ...run, "--out", at("auto"));
-    assert.deepEqual(await shapeOf("auto"), [4, "never"]);
+    assert.deepEqual(await shapeOf("auto"), [4, "never", "always"]);
     // As where memory was short when the run began; now it would choose otherwise.
-    const short = ["--checkpoints", "always", "--chunk", "3"];
+    const short = ["--checkpoints", "always", "--repack", "never", "--chunk", "3"];
     await succeeds("train", ...run, ...short, "--out", at("parts"));
     await succeeds("train", "--resume", at("parts"), "--steps", "6");
-    assert.deepEqual(await shapeOf("parts"), [3, "always"]);
+    assert.deepEqual(await shapeOf("parts"), [3, "always", "never"]);
     await succeeds("train", ...run, ...short, "--steps", "6", "--out", at("whole"));
     assert.deepEqual(await tokens("parts"), await tokens("whole"));
     await succeeds("train", "--config", at("auto", "config.yaml"), "--out", at("again"));
     assert.deepEqual(await tokens("again"), await tokens("auto"));
-    // A run from before this choice was written down computed activations twice.
+    // A run from before these choices were written down computed activations twice, with weights as they were.
     const text = await readFile(at("auto", "config.yaml"), "utf8");
-    await writeFile(at("auto", "config.yaml"), text.replace(/^(checkpoints|chunk):.*\n/gm, ""));
+    await writeFile(at("auto", "config.yaml"), text.replace(/^(checkpoints|repack|chunk):.*\n/gm, ""));
     await succeeds("train", "--resume", at("auto"), "--steps", "5");
-    assert.deepEqual(await shapeOf("auto"), [4, "always"]);
+    assert.deepEqual(await shapeOf("auto"), [4, "always", "never"]);
   });
 });

@@ -67,9 +67,17 @@ export async function forecastOf(run: PreparedRun): Promise<Forecast> {
   return forecast(run, run.sizes, run.fitted, await productRate(run.pipeline.engine));
 }
 
-/** A run that goes on from before this choice was written down was begun with activations computed twice. */
-function wishesOf({ chunk, checkpoints, memory: limit }: TrainCommandOptions, from: Checkpoint | undefined): FitWishes {
-  return { chunk, checkpoints: from !== undefined && checkpoints === "auto" ? "always" : checkpoints, limit };
+/** A run that goes on from before these choices were written down was begun with activations computed twice and weights as they were. */
+function wishesOf(
+  { chunk, checkpoints, repack, memory: limit }: TrainCommandOptions,
+  from: Checkpoint | undefined,
+): FitWishes {
+  if (from === undefined) return { chunk, checkpoints, repack, limit };
+  return {
+    ...{ chunk, limit },
+    checkpoints: checkpoints === "auto" ? "always" : checkpoints,
+    repack: repack === "auto" ? "never" : repack,
+  };
 }
 
 /** What is trained on, and what it is measured by. */

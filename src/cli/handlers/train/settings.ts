@@ -84,6 +84,7 @@ export function resolvedConfig(
     // Chosen by what this machine had to give; elsewhere, or at another time, it would change the last bits.
     chunk: settings.chunk,
     checkpoints: settings.checkpoints === false ? "never" : "always",
+    repack: settings.repackWeights === true ? "always" : "never",
     dweight: settings.dweight,
     engine: library,
     provider,

@@ -2,7 +2,7 @@
 
 import { formatByteSize } from "../../../core/byte-size.js";
 import { writeFileAtomic } from "../../../core/files.js";
-import { activationsIn, type FittedRun } from "../../../training/plan/fit.js";
+import { type FittedRun, inWords } from "../../../training/plan/fit.js";
 import type { RunFolder } from "../../../training/run/run-folder.js";
 import { formatDuration } from "../../format/number.js";
 import { formatTable } from "../../format/table.js";
@@ -16,19 +16,16 @@ export interface Taken {
 }
 
 /** What `--memory` has decided. */
-export function tellChoice({ chunk, checkpoints, cacheBytes, memory }: FittedRun, reporter: Reporter): void {
-  const fields = { chunk, checkpoints, cacheBytes, memory: memory.total };
+export function tellChoice(fitted: FittedRun, reporter: Reporter): void {
+  const { chunk, checkpoints, repackWeights, cacheBytes, memory } = fitted;
+  const fields = { chunk, checkpoints, repackWeights, cacheBytes, memory: memory.total };
   const kept = `up to ${formatByteSize(cacheBytes)} of encodings kept`;
-  reporter.event("memory", fields, `${runOf(chunk, checkpoints)}, ${kept}: about ${formatByteSize(memory.total)}`);
+  reporter.event("memory", fields, `${inWords(fitted)}, ${kept}: about ${formatByteSize(memory.total)}`);
 }
 
 /** `prefix` begins every line, as a comment behind a configuration. */
-export function tellPlan(
-  { chunk, checkpoints, steps, memory, disk, time }: Forecast,
-  reporter: Reporter,
-  prefix = "",
-): void {
-  reporter.event("forecast", { chunk, checkpoints, steps, memory, disk, time });
+export function tellPlan({ shape, steps, memory, disk, time }: Forecast, reporter: Reporter, prefix = ""): void {
+  reporter.event("forecast", { ...shape, steps, memory, disk, time });
   const size = formatByteSize;
   const how = time.rate === null ? "timed on real steps" : `products at ${(time.rate / 1e9).toFixed(0)} GFLOP/s`;
   const lines = formatTable([
@@ -36,7 +33,7 @@ export function tellPlan(
     [
       "memory",
       size(memory.total),
-      `weights ${size(memory.weights)}, activations ${size(memory.activations)}, caches ${size(memory.caches)}, program ${size(memory.process + memory.sessions)}`,
+      `weights ${size(memory.weights)}, copies ${size(memory.copies)}, activations ${size(memory.activations)}, caches ${size(memory.caches)}, program ${size(memory.process + memory.sessions)}`,
     ],
     [
       "disk",
@@ -46,7 +43,7 @@ export function tellPlan(
     [
       "time",
       formatDuration(time.seconds),
-      `${steps} steps of ${formatDuration(time.secondsAStep)}, ${runOf(chunk, checkpoints)}; ${how}`,
+      `${steps} steps of ${formatDuration(time.secondsAStep)}, ${inWords(shape)}; ${how}`,
     ],
   ]);
   for (const line of lines) reporter.print(`${prefix}${line}`);
@@ -69,8 +66,4 @@ export async function tellTaken(
   const memoryLine = `planned ${formatByteSize(memory.total)}, took ${formatByteSize(peak)} (${ratio.memory.toFixed(2)})`;
   const timeLine = `planned ${formatDuration(plannedSeconds)}, took ${formatDuration(seconds)} (${ratio.seconds.toFixed(2)})`;
   reporter.event("taken", { steps, planned, took, ratio }, `${memoryLine}; ${timeLine}`);
-}
-
-function runOf(chunk: number, checkpoints: boolean): string {
-  return `${chunk === 1 ? "1 pair" : `${chunk} pairs`} a run, ${activationsIn(checkpoints)}`;
 }

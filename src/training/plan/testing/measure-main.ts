@@ -9,9 +9,10 @@ import { Generator } from "../../../core/random.js";
 import { floatTensor } from "../../../core/tensor.js";
 import { writeOnnx } from "../../../graph/onnx/writer.js";
 import { pairErrorGraph } from "../../../objectives/pair-errors.js";
+import { targetFor } from "../../../runtime/engine.js";
 import { OnnxRuntimeEngine } from "../../../runtime/onnxruntime/engine.js";
 import { openSafetensors } from "../../../weights/safetensors.js";
-import { sessionMemory } from "../memory.js";
+import { copiedBytes, sessionMemory } from "../memory.js";
 
 const caseSchema = z.object({
   folder: z.string(),
@@ -22,29 +23,32 @@ const caseSchema = z.object({
   gradients: z.boolean(),
   hiddenShapes: z.boolean(),
   checkpoints: z.boolean(),
+  repackWeights: z.boolean(),
 });
 
-const { folder, config, pairs, side, softTokens, gradients, hiddenShapes, checkpoints } = caseSchema.parse(
-  JSON.parse(process.argv[2] ?? ""),
-);
+const { folder, config, pairs, side, softTokens, gradients, hiddenShapes, checkpoints, repackWeights } =
+  caseSchema.parse(JSON.parse(process.argv[2] ?? ""));
 const synthetic = syntheticDenoiser(config, { textLength: 77, stages: ["down", "mid", "up"] });
-const weights = await cachedWeights(join(folder, config._class_name), synthetic.weights, synthetic.buffers);
+const file = await cachedWeights(join(folder, config._class_name), synthetic.weights, synthetic.buffers);
 const engine = new OnnxRuntimeEngine("cpu", 1);
-const denoiser = synthetic.open(engine, await openSafetensors(weights));
+const denoiser = synthetic.open(engine, await openSafetensors(file));
 const latentShape = [synthetic.latentChannels, side, side];
 const form = { shape: softTokens, stages: denoiser.softTokenLayout.stages };
 const { graph, outputs } = pairErrorGraph(denoiser, {
   ...{ pairs, latentShape, images: "shared", softTokens: form, gradients, checkpoints },
 });
-const { activations, session } = sessionMemory({ graph, outputs: Object.values(outputs) });
-const model = writeOnnx(graph, outputs, { ...engine.target, hiddenShapes });
+const built = { graph, outputs: Object.values(outputs) };
+const { activations, session } = sessionMemory(built);
+const copies = repackWeights ? copiedBytes(built, activations) : 0;
+const model = writeOnnx(graph, outputs, { ...targetFor(engine, repackWeights), hiddenShapes });
 
-/** Bytes of anonymous memory: without the files that are mapped. */
-const anonymous = () => 1024 * Number(/RssAnon:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+/** Of this process, in bytes. */
+const status = (field: "RssAnon" | "RssFile" | "VmHWM") =>
+  1024 * Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
 // The library itself is loaded before anything is measured.
 await (await engine.compile(writeOnnx(...trivial()))).release();
 globalThis.gc?.();
-const before = anonymous();
+const before = status("RssAnon");
 const compiled = await engine.compile(model);
 const random = new Generator(1);
 const feeds = Object.fromEntries(
@@ -53,10 +57,11 @@ const feeds = Object.fromEntries(
     name === "timestep" ? floatTensor([1], Float32Array.of(500)) : random.normal(shape),
   ]),
 );
-// The arena keeps what it has fetched, so that what it holds behind a run is the most that the run needed at once.
 await compiled.run(feeds);
-const took = anonymous() - before;
-process.stdout.write(JSON.stringify({ foretold: activations + session, took }));
+// The arena keeps what it has fetched, so that what it holds behind a run is the most that the run needed at once. Copies are at
+// their most before: then the peak counts, which mapped files are a part of, but these are read and not mapped.
+const most = repackWeights ? status("VmHWM") - status("RssFile") : status("RssAnon");
+process.stdout.write(JSON.stringify({ foretold: activations + session + copies, took: most - before }));
 await engine.close();
 
 function trivial(): Parameters<typeof writeOnnx> {
