@@ -31,8 +31,10 @@ export interface Target {
    */
   readonly hiddenShapes: boolean;
   /**
-   * Weights are copied into other types and layouts when the model is compiled, rather than read where they are at every run:
-   * casts are shared, gradients of convolutions read kernels that are turned around, and onnxruntime packs them as it likes.
+   * Weights are copied into other layouts when the model is compiled, rather than read where they are at every run: gradients of
+   * convolutions read kernels that are turned around, and onnxruntime folds casts and packs weights as it likes.
    */
   readonly repacksWeights: boolean;
+  /** A weight is cast once for all its readers, which is less to copy. Otherwise each has a cast of its own: see `onnx/writer`, `openvino/weights`. */
+  readonly sharesCasts: boolean;
 }

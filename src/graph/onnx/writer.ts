@@ -72,8 +72,9 @@ function reachable(graph: Graph, outputs: readonly Value[]): { nodes: GraphNode[
 }
 
 /**
- * Emits every node in order, then the outputs under their names. Casts of weights that stay where they are come once for each
- * reader and in front of everything else: shared or late casts would make onnxruntime keep float32 copies of all weights alive.
+ * Emits every node in order, then the outputs under their names. Casts of weights that are not shared come once for each reader
+ * and in front of everything else: where they run each time, shared or late casts would make onnxruntime keep float32 copies of
+ * all weights alive.
  */
 function emitNodes(
   graph: Graph,
@@ -83,7 +84,7 @@ function emitNodes(
 ): void {
   const names = new Map<Value, string>();
   const weightCasts = new Map<Value, { source: string; to: number }>();
-  const { repacksWeights } = emitter.target;
+  const { sharesCasts } = emitter.target;
   const castsInFront: (typeof emitter.nodeProtos)[number][] = [];
   const read = (value: Value): string => {
     const weight = weightCasts.get(value);
@@ -93,7 +94,7 @@ function emitNodes(
     return name;
   };
   for (const node of nodes) {
-    if (!repacksWeights && node.op === "cast" && graph.producerOf(node.inputs[0]).op === "parameter") {
+    if (!sharesCasts && node.op === "cast" && graph.producerOf(node.inputs[0]).op === "parameter") {
       const source = nameOf(names, node.inputs[0]);
       weightCasts.set(node.outputs[0], { source, to: onnxDataType[node.attributes.to] });
       continue;

@@ -15,8 +15,20 @@ import { numbersOf, tensorOf, uniforms } from "./numbers.js";
 
 /** Graphs are written in two ways for what providers can do. */
 export const targets: Readonly<Record<string, Target>> = {
-  "fused operators": { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true, repacksWeights: false },
-  "plain operators": { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, repacksWeights: true },
+  "fused operators": {
+    fusedAttention: true,
+    layerNormStatistics: true,
+    hiddenShapes: true,
+    repacksWeights: false,
+    sharesCasts: false,
+  },
+  "plain operators": {
+    fusedAttention: false,
+    layerNormStatistics: false,
+    hiddenShapes: false,
+    repacksWeights: true,
+    sharesCasts: true,
+  },
 };
 
 /** A graph that applies one operator to inputs named x0, x1, ... */

@@ -10,12 +10,24 @@ import type { WorkerSettings } from "./session-options.js";
 function targetOf(provider: Provider): Target {
   switch (provider) {
     case "cpu":
-      return { fusedAttention: true, layerNormStatistics: true, hiddenShapes: true, repacksWeights: false };
+      return {
+        fusedAttention: true,
+        layerNormStatistics: true,
+        hiddenShapes: true,
+        repacksWeights: false,
+        sharesCasts: false,
+      };
     case "webgpu":
     case "cuda":
     case "dml":
     case "coreml":
-      return { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, repacksWeights: false };
+      return {
+        fusedAttention: false,
+        layerNormStatistics: false,
+        hiddenShapes: false,
+        repacksWeights: false,
+        sharesCasts: false,
+      };
     default:
       return unreachable(provider);
   }
@@ -27,7 +39,7 @@ export class OnnxRuntimeEngine extends WorkerEngine {
     const settings: WorkerSettings = { provider, threads };
     const target = targetOf(provider);
     // Other providers take weights into their own memory whatever they are told.
-    const repackingTarget = provider === "cpu" ? { ...target, repacksWeights: true } : null;
+    const repackingTarget = provider === "cpu" ? { ...target, repacksWeights: true, sharesCasts: true } : null;
     const description = { library: "onnxruntime", provider, precision: "fp32", target, repackingTarget } as const;
     super(description, new URL("./worker.js", import.meta.url), settings);
   }

@@ -14,7 +14,13 @@ export class OpenVinoEngine extends WorkerEngine {
     const { precision } = settings;
     // In bf16 turned kernels take a quarter off a training row of Stable Diffusion 1.5 and are always worth their memory; in fp32, 3%.
     const repacksWeights = precision === "bf16";
-    const target = { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, repacksWeights };
+    const target = {
+      fusedAttention: false,
+      layerNormStatistics: false,
+      hiddenShapes: false,
+      repacksWeights,
+      sharesCasts: false,
+    };
     const repackingTarget = repacksWeights ? null : { ...target, repacksWeights: true };
     const description = { library: "openvino", provider: "cpu", precision, target, repackingTarget } as const;
     super(description, new URL("./worker.js", import.meta.url), settings);

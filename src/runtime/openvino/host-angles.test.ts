@@ -9,7 +9,13 @@ import * as ops from "../../graph/ops.js";
 import { timestepEmbedding } from "../../models/layers.js";
 import { takeAnglesOut } from "./host-angles.js";
 
-const target = { fusedAttention: false, layerNormStatistics: false, hiddenShapes: false, repacksWeights: true };
+const target = {
+  fusedAttention: false,
+  layerNormStatistics: false,
+  hiddenShapes: false,
+  repacksWeights: true,
+  sharesCasts: true,
+};
 
 function taken(build: (graph: Graph) => Value) {
   const graph = new Graph();

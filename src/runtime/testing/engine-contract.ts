@@ -12,8 +12,8 @@ import { Graph, type Value } from "../../graph/graph.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import * as ops from "../../graph/ops.js";
 import { writeWeightFile } from "../../graph/testing/weight-file.js";
-import type { Engine, Session } from "../engine.js";
-import type { OnnxModel } from "../model.js";
+import { type Engine, type Session, targetFor } from "../engine.js";
+import type { OnnxModel, Target } from "../model.js";
 
 /** x [2, 3] and row numbers [2] -> those rows of x. */
 export function picking(engine: Engine): OnnxModel {
@@ -127,7 +127,12 @@ export function engineContract(open: () => Promise<Engine>): void {
       for (const [index, value] of expected.entries()) assert.ok(Math.abs(Number(y.data[index]) - value) < 1e-5);
       await session.release();
     });
-    it("reads weights of as many outputs as inputs both ways in one graph", async () => {
+    for (const repacked of [false, true]) {
+      it(`reads weights of as many outputs as inputs both ways in one graph${repacked ? ", repacked" : ""}`, () =>
+        readsBothWays(targetFor(engine, repacked)));
+    }
+    /** Kernel and matrix from a file, read straight and transposed, against the same numbers as inputs. */
+    async function readsBothWays(target: Target): Promise<void> {
       const shapes = {
         matrix: { dtype: "F16", shape: [32, 32] },
         kernel: { dtype: "F32", shape: [32, 32, 3, 3] },
@@ -143,11 +148,12 @@ export function engineContract(open: () => Promise<Engine>): void {
           from === "input" ? ops.input(graph, name, stored.shape) : ops.cast(ops.parameter(graph, stored), "float32");
         const x = ops.input(graph, "image", image.shape);
         const sizes = { strides: [2, 2], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
-        const halved = ops.conv2d(x, weight(kernel, "kernel"), sizes);
+        const read = weight(kernel, "kernel");
+        const halved = ops.conv2d(ops.conv2d(x, read, { ...sizes, strides: [1, 1] }), read, sizes);
         const tokens = ops.transpose(ops.reshape(halved, [32, 16]), [1, 0]);
         const y = ops.matmul(tokens, weight(matrix, "matrix"), { transposeB: true });
         const [dx] = gradientsOfSum(ops.mul(y, y), [x]);
-        const session = await engine.compile(writeOnnx(graph, { dx }, engine.target));
+        const session = await engine.compile(writeOnnx(graph, { dx }, target));
         const given = ({ shape, numbers }: typeof matrix | typeof kernel) =>
           floatTensor(shape, Float32Array.from(numbers));
         const feeds = from === "input" ? { kernel: given(kernel), matrix: given(matrix) } : {};
@@ -158,7 +164,7 @@ export function engineContract(open: () => Promise<Engine>): void {
       const [expected, found] = [await gradientOf("input"), await gradientOf("file")];
       const largest = Math.max(...expected.map(Math.abs));
       assert.ok(found.every((value, index) => Math.abs(value - expected[index]) < 1e-4 * largest));
-    });
+    }
     it("waits for others of the same engine", async () => {
       const session = await engine.compile(picking(engine));
       const doubled = await engine.compile(picking(engine));
