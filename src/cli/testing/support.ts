@@ -12,6 +12,7 @@ import sharp from "sharp";
 import { Generator } from "../../core/random.js";
 import { drawPictures } from "../../data/testing/pictures.js";
 import { pipelineFolder } from "../../pipelines/testing/support.js";
+import { libraryVariable } from "../../runtime/openvino/find-library.js";
 import { initialSoftTokens } from "../../softtokens/initial.js";
 import type { SoftTokens } from "../../softtokens/softtokens.js";
 
@@ -37,9 +38,13 @@ export function outcomeOf(child: ChildProcess): Promise<Outcome> {
   return new Promise((done) => child.on("close", (code, signal) => done({ code, signal, ...text })));
 }
 
+/** Whatever is installed, tests see onnxruntime alone: with OpenVINO, `auto` would say more and choose otherwise. */
+const withoutOpenVino = { [libraryVariable]: join(tmpdir(), "softrepa-no-openvino") };
+
 /** Starts the built command. */
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn(process.execPath, [main, ...args], { env: { ...process.env, SOFTREPA_DEBUG: "", ...env } });
+  const environment = { ...process.env, ...withoutOpenVino, SOFTREPA_DEBUG: "", ...env };
+  return spawn(process.execPath, [main, ...args], { env: environment });
 }
 
 /** Runs the built command. */
