@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { openClipTokenizer } from "../models/tokenizer/index.js";
-import { pipelineFolder } from "../pipelines/testing/support.js";
+import { pipelineFolder } from "../testing/pipelines/support.js";
 import { leastClipTokens } from "./clip-pieces.js";
 
 test("CLIP's tokenizer makes as many tokens or more", async () => {

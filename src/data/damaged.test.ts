@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Generator } from "../core/random.js";
+import { bases, damagedSets, writeDamaged } from "../testing/data/damage.js";
+import { pixels } from "../testing/data/data-folders.js";
 import { checkDataSet } from "./check.js";
 import { openDataSet } from "./data-set.js";
-import { bases, damagedSets, writeDamaged } from "./testing/damage.js";
-import { pixels } from "./testing/data-folders.js";
 
 /** Everything that is opened or listed through node:fs/promises, by its real path. */
 const opened: string[] = [];

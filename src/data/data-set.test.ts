@@ -4,10 +4,10 @@ import { join, resolve, sep } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../core/errors.js";
+import { contents, folderOf, refusal } from "../testing/data/data-folders.js";
 import { openDataSet } from "./data-set.js";
 import { listImages } from "./folder-files.js";
 import { parseLine } from "./formats/metadata-jsonl.js";
-import { contents, folderOf, refusal } from "./testing/data-folders.js";
 
 const line = (file_name: string, text: string) => `${JSON.stringify({ file_name, text, width: 2 })}\n`;
 

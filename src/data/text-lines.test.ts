@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { folderOf, refusal } from "./testing/data-folders.js";
+import { folderOf, refusal } from "../testing/data/data-folders.js";
 import { readLines } from "./text-lines.js";
 
 async function linesOf(file: string, limit: number): Promise<(string | null)[]> {

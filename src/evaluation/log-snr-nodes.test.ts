@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { UsageError } from "../core/errors.js";
-import { openTiny } from "../pipelines/testing/support.js";
+import { openTiny } from "../testing/pipelines/support.js";
 import { logSnrNodes } from "./log-snr-nodes.js";
 
 describe("logSnrNodes", async () => {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
+import { gaussianWorld, type KnownPairs, type KnownWorld, mixtureWorld } from "../testing/evaluation/known-world.js";
 import { logSnrNodes } from "./log-snr-nodes.js";
 import { information, informationGain } from "./mutual-information.js";
 import { type NoiseErrors, noiseErrors } from "./noise-errors.js";
-import { gaussianWorld, type KnownPairs, type KnownWorld, mixtureWorld } from "./testing/known-world.js";
 
 const parameterisations = ["flow", "noise", "v"] as const;
 

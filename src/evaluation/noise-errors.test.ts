@@ -5,9 +5,9 @@ import { Generator } from "../core/random.js";
 import { floatTensor, rows } from "../core/tensor.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import { pickTexts } from "../pipelines/conditioning.js";
-import { captions, openTiny } from "../pipelines/testing/support.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
+import { captions, openTiny } from "../testing/pipelines/support.js";
 import {
   information,
   informationGain,

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { assertGradients, assertNear, operatorsFor, randomFeeds } from "../testing/graph/harness.js";
+import { interpret } from "../testing/graph/interpreter.js";
 import type { StoredTensor } from "../weights/source.js";
 import { gradients, gradientsOfSum } from "./autodiff.js";
 import { Graph, type Value } from "./graph.js";
 import * as ops from "./ops.js";
-import { assertGradients, assertNear, operatorsFor, randomFeeds } from "./testing/harness.js";
-import { interpret } from "./testing/interpreter.js";
 
 /** Operators of the nodes that `body` adds, without leaves. */
 function added(graph: Graph, body: () => unknown): string[] {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { interpret } from "../testing/graph/interpreter.js";
 import { Graph, type Value } from "./graph.js";
 import * as ops from "./ops.js";
-import { interpret } from "./testing/interpreter.js";
 
 function given(...shape: number[]): Value {
   return ops.input(new Graph(), "x", shape);

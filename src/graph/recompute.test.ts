@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { floatTensor } from "../core/tensor.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { measureInChild } from "../testing/graph/child.js";
+import { assertNear, execute, operatorsFor, randomFeeds } from "../testing/graph/harness.js";
+import { interpret } from "../testing/graph/interpreter.js";
 import { gradients, gradientsOfSum } from "./autodiff.js";
 import { Graph, type Value } from "./graph.js";
 import * as ops from "./ops.js";
-import { measureInChild } from "./testing/child.js";
-import { assertNear, execute, operatorsFor, randomFeeds } from "./testing/harness.js";
-import { interpret } from "./testing/interpreter.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());

@@ -4,6 +4,17 @@ import { floatTensor } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import { input } from "../graph/ops.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import {
+  alterSource,
+  assertClose,
+  families,
+  faultOf,
+  readComponent,
+  readGoldens,
+  refuses,
+  reshaped,
+  runModel,
+} from "../testing/models/support.js";
 import type { WeightSource } from "../weights/source.js";
 import {
   autoencoderConfigSchema,
@@ -16,17 +27,6 @@ import {
 } from "./autoencoder-kl.js";
 import { translateKeys } from "./dialect.js";
 import { clamp } from "./layers.js";
-import {
-  alterSource,
-  assertClose,
-  families,
-  faultOf,
-  readComponent,
-  readGoldens,
-  refuses,
-  reshaped,
-  runModel,
-} from "./testing/support.js";
 import { Weights } from "./weights.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);

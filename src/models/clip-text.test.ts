@@ -5,15 +5,6 @@ import { intTensor } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import { input } from "../graph/ops.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
-import { openSafetensors } from "../weights/safetensors.js";
-import type { WeightSource } from "../weights/source.js";
-import {
-  type ClipTextConfig,
-  clipTextConfigSchema,
-  clipTextEncoder,
-  clipTextIgnoredKeys,
-  eosPosition,
-} from "./clip-text.js";
 import {
   alterSource,
   assertClose,
@@ -28,7 +19,16 @@ import {
   reshaped,
   runModel,
   sliceOf,
-} from "./testing/support.js";
+} from "../testing/models/support.js";
+import { openSafetensors } from "../weights/safetensors.js";
+import type { WeightSource } from "../weights/source.js";
+import {
+  type ClipTextConfig,
+  clipTextConfigSchema,
+  clipTextEncoder,
+  clipTextIgnoredKeys,
+  eosPosition,
+} from "./clip-text.js";
 import { Weights } from "./weights.js";
 
 const ids = z.array(z.array(z.int()));

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { floatTensor, type Tensor } from "../core/tensor.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { namesOf, shapesOnly } from "../testing/models/original.js";
+import { refuses, runModel } from "../testing/models/support.js";
+import { temporaryFolder } from "../testing/weights/support.js";
 import { float32ToFloat16 } from "../weights/half.js";
 import { openSafetensors, writeSafetensors } from "../weights/safetensors.js";
 import type { WeightSource } from "../weights/source.js";
-import { temporaryFolder } from "../weights/testing/support.js";
 import { type Dialect, matrix, split, swap, translateKeys, transposed } from "./dialect.js";
-import { namesOf, shapesOnly } from "./testing/original.js";
-import { refuses, runModel } from "./testing/support.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());

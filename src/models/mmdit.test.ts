@@ -4,10 +4,10 @@ import { sizeOf } from "../core/tensor.js";
 import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { concat, expand, input, mul } from "../graph/ops.js";
-import { execute, targets } from "../graph/testing/harness.js";
-import { interpret } from "../graph/testing/interpreter.js";
-import { uniforms } from "../graph/testing/numbers.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { execute, targets } from "../testing/graph/harness.js";
+import { interpret } from "../testing/graph/interpreter.js";
+import { uniforms } from "../testing/graph/numbers.js";
 import { mmdit, mmditConfigSchema } from "./mmdit.js";
 import { Weights } from "./weights.js";
 

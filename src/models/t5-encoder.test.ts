@@ -4,9 +4,6 @@ import { z } from "zod";
 import { Graph } from "../graph/graph.js";
 import { input } from "../graph/ops.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
-import type { WeightSource } from "../weights/source.js";
-import { translateKeys } from "./dialect.js";
-import { positionBucket, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } from "./t5-encoder.js";
 import {
   alterSource,
   assertClose,
@@ -19,7 +16,10 @@ import {
   reshaped,
   runModel,
   sliceOf,
-} from "./testing/support.js";
+} from "../testing/models/support.js";
+import type { WeightSource } from "../weights/source.js";
+import { translateKeys } from "./dialect.js";
+import { positionBucket, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } from "./t5-encoder.js";
 import { Weights } from "./weights.js";
 
 const textGolden = z.object({ input_ids_3: z.array(z.array(z.int())) });

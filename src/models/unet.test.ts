@@ -14,7 +14,7 @@ import {
   refuses,
   reshaped,
   runModel,
-} from "./testing/support.js";
+} from "../testing/models/support.js";
 import { unet } from "./unet.js";
 import { type UnetConfig, unetConfigSchema } from "./unet-config.js";
 import { Weights } from "./weights.js";

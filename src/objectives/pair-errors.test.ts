@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { countFlops } from "../graph/flops.js";
-import { openTiny } from "../pipelines/testing/support.js";
+import { openTiny } from "../testing/pipelines/support.js";
 import { pairErrorGraph } from "./pair-errors.js";
 
 describe("the graph of pair errors", async () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openTiny } from "../testing/pipelines/support.js";
 import { encodeForGuidance } from "./conditioning.js";
 import { KeptPrompts } from "./kept-prompts.js";
-import { openTiny } from "./testing/support.js";
 
 test("kept prompts are what the pipeline makes of them, and are encoded once", async () => {
   const pipeline = await openTiny("sd3");

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
+import { openTiny } from "../testing/pipelines/support.js";
 import { noiseLevel } from "./noise-level.js";
 import type { Denoiser } from "./pipeline.js";
-import { openTiny } from "./testing/support.js";
 
 /** A path sqrt(c) x_0 + sqrt(1-c) noise whose target is `towards` (x_0, noise). */
 function path(c: number, [towardsClean, towardsNoise]: readonly [number, number]): Pick<Denoiser, "noising"> {

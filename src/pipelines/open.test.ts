@@ -6,9 +6,16 @@ import { after, before, describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
-import { refuses, survives } from "../weights/testing/support.js";
+import {
+  changeJson,
+  changeTensors,
+  copyPipeline,
+  pipelineFolder,
+  shortText,
+  weightFile,
+} from "../testing/pipelines/support.js";
+import { refuses, survives } from "../testing/weights/support.js";
 import { isSupportedClass, openPipeline } from "./open.js";
-import { changeJson, changeTensors, copyPipeline, pipelineFolder, shortText, weightFile } from "./testing/support.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
-import { readManifest, shapesOnly } from "../models/testing/original.js";
+import { readManifest, shapesOnly } from "../testing/models/original.js";
 import { recognise } from "./recognise.js";
 
 describe("files that are no whole checkpoint", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Generator } from "../core/random.js";
 import { compileGuidedDenoiser } from "../sampling/guided-denoiser.js";
-import { openTiny } from "./testing/support.js";
+import { openTiny } from "../testing/pipelines/support.js";
 
 describe("soft tokens at a strength", async () => {
   const pipeline = await openTiny("sd35");

@@ -4,10 +4,10 @@ import { InterruptedError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, floatTensor, rows } from "../core/tensor.js";
 import type { Session } from "../runtime/engine.js";
+import { captions, largestDifference, openTiny } from "../testing/pipelines/support.js";
 import { fixedBatches } from "./batches.js";
 import { joinConditioning, pickTexts, textOf } from "./conditioning.js";
 import { SessionCache } from "./session-cache.js";
-import { captions, largestDifference, openTiny } from "./testing/support.js";
 
 describe("texts of a conditioning", () => {
   const two = {

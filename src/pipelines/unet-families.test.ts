@@ -9,9 +9,6 @@ import { unetConfigSchema } from "../models/unet-config.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser } from "../sampling/guided-denoiser.js";
 import { noiseSchedule, parseDiffusionConfig } from "../schedulers/index.js";
-import { refuses, survives } from "../weights/testing/support.js";
-import { encodeForGuidance } from "./conditioning.js";
-import { openPipeline } from "./open.js";
 import {
   captions,
   changeJson,
@@ -20,7 +17,10 @@ import {
   largestDifference,
   openTiny,
   weightFile,
-} from "./testing/support.js";
+} from "../testing/pipelines/support.js";
+import { refuses, survives } from "../testing/weights/support.js";
+import { encodeForGuidance } from "./conditioning.js";
+import { openPipeline } from "./open.js";
 import { UnetDenoiser } from "./unet-denoiser.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);

@@ -5,10 +5,10 @@ import { describe, it } from "node:test";
 import { z } from "zod";
 import { InputError, UsageError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
+import { assertClose, checkScheduler, noNoise, parity } from "../testing/schedulers/contract.js";
 import { diffusionSchedulers, ownScheduler } from "./by-name.js";
 import { type DiffusionConfig, parseDiffusionConfig } from "./diffusion-config.js";
 import { noiseSchedule } from "./noise-schedule.js";
-import { assertClose, checkScheduler, noNoise, parity } from "./testing/contract.js";
 
 const open = async (family: string): Promise<DiffusionConfig> => {
   const file = join(parity, family, "pipeline/scheduler/scheduler_config.json");

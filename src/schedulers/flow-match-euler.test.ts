@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
+import { assertClose, checkScheduler, noNoise, parity, readTensors } from "../testing/schedulers/contract.js";
 import { type FlowMatchEuler, flowMatchEuler } from "./flow-match-euler.js";
-import { assertClose, checkScheduler, noNoise, parity, readTensors } from "./testing/contract.js";
 
 async function open(family: string): Promise<FlowMatchEuler> {
   const file = join(parity, family, "pipeline/scheduler/scheduler_config.json");

@@ -10,7 +10,7 @@ import {
   pipelineFolder,
   relativeError,
   weightFile,
-} from "../pipelines/testing/support.js";
+} from "../testing/pipelines/support.js";
 import { openSafetensors, readTensor } from "../weights/safetensors.js";
 import { bucketOf, SoftTokenEmbedding } from "./embedding.js";
 import { initialSoftTokens } from "./initial.js";

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { SoftTokenLayout } from "../pipelines/pipeline.js";
-import { openTiny } from "../pipelines/testing/support.js";
+import { openTiny } from "../testing/pipelines/support.js";
 import { createSoftTokens, initialSoftTokens } from "./initial.js";
 import { requireFit, stagesOf } from "./softtokens.js";
 

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { weightShapes, writeSyntheticWeights } from "../bench/synthetic.js";
 import { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { input } from "../graph/ops.js";
 import { unet } from "../models/unet.js";
 import { unetConfigSchema } from "../models/unet-config.js";
 import type { UnetStage } from "../pipelines/pipeline.js";
-import { largestDifference } from "../pipelines/testing/support.js";
 import { UnetDenoiser } from "../pipelines/unet-denoiser.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser } from "../sampling/guided-denoiser.js";
 import { diffusionSchedulers, noiseSchedule, parseDiffusionConfig } from "../schedulers/index.js";
+import { largestDifference } from "../testing/pipelines/support.js";
+import { weightShapes, writeSyntheticWeights } from "../testing/synthetic/weights.js";
+import { refuses, shared, temporaryFolder } from "../testing/weights/support.js";
 import { openSafetensors } from "../weights/safetensors.js";
-import { refuses, shared, temporaryFolder } from "../weights/testing/support.js";
 import { SoftTokenEmbedding } from "./embedding.js";
 import { readSoftTokens } from "./formats/index.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { torchOptimizers } from "../testing/training/support.js";
 import { AdamW } from "./adamw.js";
-import { torchOptimizers } from "./testing/support.js";
 
 describe("AdamW, as PyTorch", () => {
   for (const { name, start, gradients, rates, parameters, ...settings } of torchOptimizers.adamw) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { torchOptimizers } from "../testing/training/support.js";
 import { cosineRestarts } from "./learning-rate.js";
-import { torchOptimizers } from "./testing/support.js";
 
 for (const { rates, ...schedule } of torchOptimizers.cosine) {
   test(`cosine restarts every ${schedule.period} from ${schedule.learningRate} to ${schedule.minimum}, as PyTorch`, () => {

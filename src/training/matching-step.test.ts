@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Generator } from "../core/random.js";
 import type { Objective } from "../objectives/objective.js";
-import { captions, openTiny, relativeError } from "../pipelines/testing/support.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
+import { captions, openTiny, relativeError } from "../testing/pipelines/support.js";
 import { ContrastiveStep } from "./contrastive-step.js";
 import { MatchingStep } from "./matching-step.js";
 

@@ -6,11 +6,11 @@ import { after, describe, it } from "node:test";
 import { InputError, RuntimeFailure } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { openDataSet } from "../data/data-set.js";
-import { drawPictures } from "../data/testing/pictures.js";
 import { softRepa } from "../objectives/softrepa.js";
-import { largestDifference, openTiny } from "../pipelines/testing/support.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
+import { drawPictures } from "../testing/data/pictures.js";
+import { largestDifference, openTiny } from "../testing/pipelines/support.js";
 import { type TrainStep, train } from "./train.js";
 import type { TrainingState } from "./training-state.js";
 

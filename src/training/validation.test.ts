@@ -9,11 +9,11 @@ import { concatRows } from "../core/tensor.js";
 import { type CaptionedImage, imageFile } from "../data/captioned-image.js";
 import { openDataSet } from "../data/data-set.js";
 import { loadImage } from "../data/load-image.js";
-import { drawPictures } from "../data/testing/pictures.js";
 import { score } from "../evaluation/score.js";
 import { softRepa } from "../objectives/softrepa.js";
-import { openTiny } from "../pipelines/testing/support.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
+import { drawPictures } from "../testing/data/pictures.js";
+import { openTiny } from "../testing/pipelines/support.js";
 import { Validation, validationBatches, validationTimesteps } from "./validation.js";
 
 const folder = await mkdtemp(join(tmpdir(), "softrepa-validation-"));

@@ -4,9 +4,9 @@ import { cp, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/pro
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Tensor } from "../core/tensor.js";
+import { fixture, refuses, shared, temporaryFolder } from "../testing/weights/support.js";
 import { type CheckpointStem, checkpointVariants, openCheckpoint } from "./checkpoint.js";
 import { openSafetensors, readTensor, writeSafetensors } from "./safetensors.js";
-import { fixture, refuses, shared, temporaryFolder } from "./testing/support.js";
 
 const at = temporaryFolder();
 const stem = "diffusion_pytorch_model";

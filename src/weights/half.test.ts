@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { bitsOf } from "../testing/weights/support.js";
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "./half.js";
-import { bitsOf } from "./testing/support.js";
 
 const all = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
 const fromBits = (bits: number) => new Float32Array(Uint32Array.of(bits).buffer);

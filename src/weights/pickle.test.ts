@@ -4,9 +4,9 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { unzipSync } from "fflate";
 import { InputError } from "../core/errors.js";
+import { fixture } from "../testing/weights/support.js";
 import { unpickle } from "./pickle.js";
 import { PickleDict, PickleList, PickleTuple, type PickleValue } from "./pickle-values.js";
-import { fixture } from "./testing/support.js";
 import { namedTensors, storageOf, torchGlobals } from "./torch-objects.js";
 
 const support = { globals: torchGlobals, persistentLoad: storageOf };

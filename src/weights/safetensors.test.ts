@@ -3,9 +3,9 @@ import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Tensor } from "../core/tensor.js";
+import { awkward, bitsOf, refuses, survives, temporaryFolder } from "../testing/weights/support.js";
 import { openSafetensors, readTensor, writeSafetensors } from "./safetensors.js";
 import type { StoredTensor } from "./source.js";
-import { awkward, bitsOf, refuses, survives, temporaryFolder } from "./testing/support.js";
 
 const at = temporaryFolder();
 

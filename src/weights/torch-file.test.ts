@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { strToU8, zipSync } from "fflate";
+import { awkward, bitsOf, fixture, refuses, temporaryFolder, tensorPickle } from "../testing/weights/support.js";
 import { readTensor } from "./safetensors.js";
-import { awkward, bitsOf, fixture, refuses, temporaryFolder, tensorPickle } from "./testing/support.js";
 import { openTorchFile, readTorchFile } from "./torch-file.js";
 import { writeTorchEmbedding, writeTorchParameter, writeTorchStateDict, writeTorchTensor } from "./torch-write.js";
 

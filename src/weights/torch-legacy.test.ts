@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { fixture, refuses, survives, temporaryFolder } from "../testing/weights/support.js";
 import { readTensor } from "./safetensors.js";
-import { fixture, refuses, survives, temporaryFolder } from "./testing/support.js";
 import { openTorchFile, readTorchFile } from "./torch-file.js";
 
 const at = temporaryFolder();

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { strToU8, unzipSync, zipSync } from "fflate";
-import { fixture, refuses, survives, temporaryFolder, tensorPickle } from "./testing/support.js";
+import { fixture, refuses, survives, temporaryFolder, tensorPickle } from "../testing/weights/support.js";
 import { openTorchFile, readTorchFile } from "./torch-file.js";
 
 const at = temporaryFolder();

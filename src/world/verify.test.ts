@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
+import { disturbances } from "../testing/world/disturb.js";
 import { essentials } from "./describe.js";
 import { detect } from "./detect.js";
 import { drawScene } from "./draw.js";
@@ -11,7 +12,6 @@ import { heldOutPrompts } from "./prompts.js";
 import { render } from "./render.js";
 import { type Category, categories, type Scene, type SceneObject } from "./scene.js";
 import { splitOf } from "./splits.js";
-import { disturbances } from "./testing/disturb.js";
 import { expectationFrom, expectationOf, verify } from "./verify.js";
 
 const kinds = Object.entries(disturbances);

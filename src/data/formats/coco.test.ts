@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../../core/errors.js";
+import { contents, folderOf, leniently, refusal } from "../../testing/data/data-folders.js";
 import { openDataSet } from "../data-set.js";
-import { contents, folderOf, leniently, refusal } from "../testing/data-folders.js";
 
 interface Entry {
   readonly id?: unknown;

@@ -3,8 +3,8 @@ import { copyFile, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
+import { contents, folderOf, leniently, reds, refusal, shard } from "../../testing/data/data-folders.js";
 import { openDataSet } from "../data-set.js";
-import { contents, folderOf, leniently, reds, refusal, shard } from "../testing/data-folders.js";
 
 const rows = [0, 1, 2, 3, 4, 5, 6];
 const caption = (i: number) => (i % 2 ? `caption ${i}: ein Bär` : `caption ${i}`);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { truncate } from "node:fs/promises";
 import { test } from "node:test";
+import { contents, folderOf, leniently, pixels, reds, refusal, shard } from "../../testing/data/data-folders.js";
+import { tarOf } from "../../testing/data/tar.js";
 import { openDataSet } from "../data-set.js";
-import { contents, folderOf, leniently, pixels, reds, refusal, shard } from "../testing/data-folders.js";
-import { tarOf } from "../testing/tar.js";
 import { splitName } from "./webdataset.js";
 
 const rows = [0, 1, 2, 3, 4, 5, 6];

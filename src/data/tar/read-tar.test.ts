@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../../core/errors.js";
+import { tarOf } from "../../testing/data/tar.js";
 import type { ByteSource } from "../byte-source.js";
-import { tarOf } from "../testing/tar.js";
 import { readTar, type TarMember } from "./read-tar.js";
 
 function sourceOf(bytes: Uint8Array): ByteSource {

@@ -3,12 +3,12 @@ import { readFile, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { SoftrepaError } from "../../core/errors.js";
-import { refuses, temporaryFolder } from "../../weights/testing/support.js";
+import { inventedReport } from "../../testing/report/invented.js";
+import { refuses, temporaryFolder } from "../../testing/weights/support.js";
 import { readReport, writeReport } from "./files.js";
 import { pngSize } from "./png-size.js";
 import { renderReport } from "./render.js";
 import { parseReport, type Report, reportSchema } from "./schema.js";
-import { inventedReport } from "./testing/invented.js";
 
 const report = await inventedReport({ prompts: 12, seedsEach: 1, effect: 1, pictures: 6 });
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { parseStrictly } from "../../testing/report/strict-html.js";
 import { escapeHtml, html } from "./markup.js";
-import { parseStrictly } from "./testing/strict-html.js";
 
 describe("templates", () => {
   it("escape text and numbers, join lists, leave out nothing and false", () => {

@@ -4,10 +4,10 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { floatTensor } from "../../core/tensor.js";
 import { encodePng } from "../../data/png.js";
+import { inventedReport } from "../../testing/report/invented.js";
+import { type HtmlElement, parseStrictly } from "../../testing/report/strict-html.js";
 import { renderReport } from "./render.js";
 import { type Report, reportSchema } from "./schema.js";
-import { inventedReport } from "./testing/invented.js";
-import { type HtmlElement, parseStrictly } from "./testing/strict-html.js";
 
 const report = await inventedReport({ prompts: 18, seedsEach: 2, effect: 1, pictures: 12 });
 const page = renderReport(report);

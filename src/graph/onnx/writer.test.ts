@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { floatTensor, intTensor } from "../../core/tensor.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
+import { decoded, typesOf } from "../../testing/graph/decoded.js";
+import { targets } from "../../testing/graph/harness.js";
 import type { StoredTensor } from "../../weights/source.js";
 import { gradientsOfSum } from "../autodiff.js";
 import { Graph } from "../graph.js";
 import * as ops from "../ops.js";
-import { decoded, typesOf } from "../testing/decoded.js";
-import { targets } from "../testing/harness.js";
 import { writeOnnx } from "./writer.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { assertGradients, assertNear, randomFeeds } from "../../testing/graph/harness.js";
+import { interpret } from "../../testing/graph/interpreter.js";
 import { gradientsOfSum } from "../autodiff.js";
 import { Graph, type Value } from "../graph.js";
 import * as ops from "../ops.js";
-import { assertGradients, assertNear, randomFeeds } from "../testing/harness.js";
-import { interpret } from "../testing/interpreter.js";
 import { attentionVjp } from "./attention.js";
 
 const [batch, queries, keys, heads, width] = [2, 3, 5, 6, 12];

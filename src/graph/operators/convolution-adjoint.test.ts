@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { sizeOf } from "../../core/tensor.js";
+import { assertNear, eighths } from "../../testing/graph/harness.js";
+import { interpret } from "../../testing/graph/interpreter.js";
 import { Graph } from "../graph.js";
 import * as ops from "../ops.js";
-import { assertNear, eighths } from "../testing/harness.js";
-import { interpret } from "../testing/interpreter.js";
 import type { ConvolutionAttributes } from "./attributes.js";
 import { adjointWays, fastestWay } from "./convolution-adjoint.js";
 

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { sizeOf } from "../../core/tensor.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
+import { type Case, titleOf } from "../../testing/graph/case.js";
+import { operatorCases } from "../../testing/graph/cases.js";
+import { applied, assertNear, eighths, execute, finiteDifferences, targets } from "../../testing/graph/harness.js";
+import { interpret, type NumberFeeds, reachable } from "../../testing/graph/interpreter.js";
 import type { StoredTensor } from "../../weights/source.js";
 import { gradients } from "../autodiff.js";
 import * as ops from "../ops.js";
-import { type Case, titleOf } from "../testing/case.js";
-import { operatorCases } from "../testing/cases.js";
-import { applied, assertNear, eighths, execute, finiteDifferences, targets } from "../testing/harness.js";
-import { interpret, type NumberFeeds, reachable } from "../testing/interpreter.js";
 import type { OperatorName } from "./attributes.js";
 import { operators } from "./index.js";
 

@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { z } from "zod";
-import { openSafetensors, writeSafetensors } from "../../weights/safetensors.js";
-import { shapeOf, type WeightSource } from "../../weights/source.js";
-import { temporaryFolder } from "../../weights/testing/support.js";
-import { autoencoderConfigSchema } from "../autoencoder-kl.js";
-import { clipTextConfigSchema } from "../clip-text.js";
-import { mmditConfigSchema } from "../mmdit.js";
-import { t5ConfigSchema } from "../t5-encoder.js";
 import {
   digestOf,
   namesOf,
@@ -17,8 +10,15 @@ import {
   readManifest,
   shapesOnly,
   valuesOf,
-} from "../testing/original.js";
-import { refuses } from "../testing/support.js";
+} from "../../testing/models/original.js";
+import { refuses } from "../../testing/models/support.js";
+import { temporaryFolder } from "../../testing/weights/support.js";
+import { openSafetensors, writeSafetensors } from "../../weights/safetensors.js";
+import { shapeOf, type WeightSource } from "../../weights/source.js";
+import { autoencoderConfigSchema } from "../autoencoder-kl.js";
+import { clipTextConfigSchema } from "../clip-text.js";
+import { mmditConfigSchema } from "../mmdit.js";
+import { t5ConfigSchema } from "../t5-encoder.js";
 import { unetConfigSchema } from "../unet-config.js";
 import { originalAutoencoder } from "./autoencoder-kl.js";
 import { originalMmdit } from "./mmdit.js";

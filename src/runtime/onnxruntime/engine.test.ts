@@ -9,8 +9,8 @@ import { intTensor } from "../../core/tensor.js";
 import { Graph } from "../../graph/graph.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import * as ops from "../../graph/ops.js";
+import { engineContract, fails, picking, rows, x } from "../../testing/runtime/engine-contract.js";
 import { providers } from "../engine.js";
-import { engineContract, fails, picking, rows, x } from "../testing/engine-contract.js";
 import { OnnxRuntimeEngine } from "./engine.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);

@@ -3,9 +3,9 @@ import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { type Measurement, measureInChild } from "../../graph/testing/child.js";
-import { assertNear } from "../../graph/testing/harness.js";
-import { uniforms } from "../../graph/testing/numbers.js";
+import { type Measurement, measureInChild } from "../../testing/graph/child.js";
+import { assertNear } from "../../testing/graph/harness.js";
+import { uniforms } from "../../testing/graph/numbers.js";
 
 // onnxruntime ignores options that it does not know, so each one is shown to do something: with it changed, memory or
 // threads differ by far. Every measurement is a process of its own.

@@ -8,13 +8,13 @@ import { gradients } from "../../graph/autodiff.js";
 import type { Value } from "../../graph/graph.js";
 import type { OperatorName } from "../../graph/operators/attributes.js";
 import * as ops from "../../graph/ops.js";
-import { type Case, titleOf } from "../../graph/testing/case.js";
-import { operatorCases } from "../../graph/testing/cases.js";
-import { applied, assertNear, eighths, execute } from "../../graph/testing/harness.js";
-import { interpret, type NumberFeeds } from "../../graph/testing/interpreter.js";
+import { type Case, titleOf } from "../../testing/graph/case.js";
+import { operatorCases } from "../../testing/graph/cases.js";
+import { applied, assertNear, eighths, execute } from "../../testing/graph/harness.js";
+import { interpret, type NumberFeeds } from "../../testing/graph/interpreter.js";
+import { engineContract } from "../../testing/runtime/engine-contract.js";
 import type { StoredTensor } from "../../weights/source.js";
 import type { Precision } from "../engine.js";
-import { engineContract } from "../testing/engine-contract.js";
 import { OpenVinoEngine } from "./engine.js";
 import { findOpenVino } from "./find-library.js";
 

@@ -7,7 +7,7 @@ import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { openTiny } from "../../pipelines/testing/support.js";
+import { openTiny } from "../../testing/pipelines/support.js";
 import { type FitWishes, fitRun } from "./fit.js";
 import { defaultCacheBytes, planMemory, type RunSizes } from "./memory.js";
 import type { RunShape } from "./run-shapes.js";
@@ -45,7 +45,7 @@ async function measured(
   name: keyof typeof cases,
   options: { gradients: boolean; hiddenShapes: boolean; checkpoints: boolean; repackWeights?: boolean },
 ) {
-  const main = fileURLToPath(new URL("./testing/measure-main.js", import.meta.url));
+  const main = fileURLToPath(new URL("../../testing/training/measure-main.js", import.meta.url));
   const told = JSON.stringify({ folder, ...cases[name], repackWeights: false, ...options });
   const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", main, told], { timeout: 600_000 });
   return measuredSchema.parse(JSON.parse(stdout));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import fc from "fast-check";
 import { InputError, SoftrepaError } from "../../core/errors.js";
-import { inventedCheckpoint } from "../testing/invented.js";
+import { inventedCheckpoint } from "../../testing/training/invented.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { RunFolder } from "./run-folder.js";
 

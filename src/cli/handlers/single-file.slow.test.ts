@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { before, describe, it } from "node:test";
+import { readPngText } from "../../data/png.js";
+import { events, refusesTo, scratchFolder } from "../../testing/cli/support.js";
+import { tokenizersOf, writeOriginal, writeTwin } from "../../testing/pipelines/single-file.js";
+
+const at = await scratchFolder();
+const size = ["--width", "16", "--height", "16", "--steps", "1", "--max-sequence-length", "8", "--provider", "cpu"];
+
+describe("a model in a single file", () => {
+  const file = at("models", "small-sd3.safetensors");
+  const bare = at("models", "bare.safetensors");
+  before(async () => {
+    await writeOriginal("sd3", file, "float16");
+    await writeOriginal("sd3", bare, "float16", (name) => !name.startsWith("text_encoders."));
+    await writeTwin("sd3", file, at("folder"), "float16");
+  });
+
+  it("makes the images that its folder makes, and is named in them without its ending", async () => {
+    const make = async (out: string, ...model: readonly string[]) => {
+      const made = await events("generate", ...model, ...size, "--prompt", "a cat", "--seed", "3", "--out", at(out));
+      assert.equal(made.at(-1)?.event, "image");
+      return readFile(at(out));
+    };
+    const one = await make("one.png", "--model", file, "--tokenizer", tokenizersOf("sd3"));
+    const other = await make("other.png", "--model", at("folder"));
+    const two = await make("two.png", "--model", bare, "--text-encoders", at("folder"));
+    const { parameters } = await readPngText(at("one.png"));
+    assert.match(parameters, /Model: small-sd3(,|$)/m);
+    // The pixels' chunks are the same; what the text chunks say differs.
+    const pixels = (png: Buffer) => png.subarray(png.indexOf("IDAT")).toString("hex");
+    assert.equal(pixels(one), pixels(other));
+    assert.equal(pixels(two), pixels(other));
+  });
+
+  it("is refused in one line where something is missing or makes no sense", async () => {
+    const out = ["--prompt", "x", "--out", at("none.png"), ...size];
+    await refusesTo(["generate", "--model", file, ...out], 1, /CLIP-L .*\(vocab\.json and merges\.txt\).*--tokenizer/);
+    await refusesTo(
+      ["generate", "--model", bare, ...out],
+      1,
+      /has no text encoder CLIP-L and CLIP-G .*--text-encoders/,
+    );
+    await refusesTo(["generate", "--model", file, "--variant", "fp16", ...out], 2, /is one file.*leave out --variant/);
+    await refusesTo(
+      ["generate", "--model", at("folder"), "--tokenizer", at("folder"), ...out],
+      2,
+      /--tokenizer and --text-encoders are for single files/,
+    );
+  });
+});

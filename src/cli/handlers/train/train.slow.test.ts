@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { before, describe, it } from "node:test";
+import { parse } from "yaml";
+import { readSoftTokens, writeSoftTokens } from "../../../softtokens/formats/index.js";
+import {
+  drawPictures,
+  eventFrom,
+  events,
+  eventsOf,
+  model,
+  namesIn,
+  outcomeOf,
+  scratchFolder,
+  smallTokens,
+  softrepa,
+  start,
+  succeeds,
+} from "../../../testing/cli/support.js";
+
+const at = await scratchFolder();
+const quick = [
+  ...["train", ...model, "--data", at("data"), "--temperature", "1", "--resolution", "32", "--batch", "3"],
+  ...["--lr", "0.01", "--seed", "3"],
+];
+const layout = ["--layers", "2", "--tokens", "2", "--buckets", "10"];
+const run = (name: string, ...more: readonly string[]) => [...quick, ...layout, "--out", at(name), ...more];
+const tokensOf = (name: string) => readSoftTokens(at(name, "tokens.safetensors"));
+const logOf = async (name: string) => eventsOf(await readFile(at(name, "log.jsonl"), "utf8"));
+
+describe("softrepa train", () => {
+  before(() => drawPictures(at("data")));
+
+  it("writes its settings, a line a step, checkpoints and the tokens", async () => {
+    const told = await events(...run("a", "--steps", "4", "--save-every", "2", "--log-every", "2"));
+    const checkpointFiles = ["manifest.json", "optimizer.safetensors", "state.json", "tokens.safetensors"];
+    assert.deepEqual(await namesIn(at("a")), [
+      "checkpoints",
+      ...["checkpoints/step-000002", ...checkpointFiles.map((name) => `checkpoints/step-000002/${name}`)],
+      ...["checkpoints/step-000004", ...checkpointFiles.map((name) => `checkpoints/step-000004/${name}`)],
+      "config.schema.json",
+      "config.yaml",
+      "log.jsonl",
+      "plan.json",
+      "tokens.safetensors",
+    ]);
+    const config = parse(await readFile(at("a", "config.yaml"), "utf8"));
+    const wanted = {
+      steps: 4,
+      batch: 3,
+      layers: 2,
+      tokens: 2,
+      buckets: 10,
+      width: "projected",
+      temperature: 1,
+      scale: 4,
+    };
+    for (const [key, value] of Object.entries({
+      ...wanted,
+      ...{ lr: 0.01, seed: 3, resolution: 32, dweight: 0, "max-sequence-length": 24, "restart-period": 10 },
+    })) {
+      assert.deepEqual(config[key], value, key);
+    }
+    const log = await logOf("a");
+    assert.deepEqual(
+      log.map(({ step }) => step),
+      [1, 2, 3, 4],
+    );
+    for (const { loss, rank1, learningRate, timestep } of log) {
+      assert.ok([loss, rank1, learningRate, timestep].every(Number.isFinite));
+    }
+    assert.deepEqual(
+      told.filter(({ event }) => event === "step").map(({ event, ...step }) => step),
+      [log[1], log[3]],
+    );
+    const saved = { event: "saved", file: at("a", "tokens.safetensors"), steps: 4 };
+    assert.deepEqual(told.at(-1), saved);
+
+    const tokens = await tokensOf("a");
+    assert.deepEqual(
+      [tokens.placement, tokens.tokens.shape, tokens.timeTable?.shape],
+      ["prefix", [2, 2, 32], [10, 64]],
+    );
+    const { metadata } = tokens;
+    assert.deepEqual(
+      [metadata["softrepa.family"], metadata["softrepa.steps"], metadata["softrepa.seed"], metadata["softrepa.base"]],
+      ["sd3", "4", "3", "pipeline"],
+    );
+    const checkpoint = await readSoftTokens(at("a", "checkpoints", "step-000002", "tokens.safetensors"));
+    assert.equal(checkpoint.metadata["softrepa.steps"], "2");
+    assert.notDeepEqual(checkpoint.tokens, tokens.tokens);
+    const last = await readFile(at("a", "checkpoints", "step-000004", "tokens.safetensors"));
+    assert.deepEqual(last, await readFile(at("a", "tokens.safetensors")));
+  });
+
+  it("gives the same bytes for the same seed, whatever is logged and saved on the way", async () => {
+    await succeeds(...run("b", "--steps", "4", "--save-every", "0", "--log-every", "1"));
+    const saved = (await namesIn(at("b"))).filter((name) => /step-\d+$/.test(name));
+    assert.deepEqual(saved, ["checkpoints/step-000004"]);
+    assert.deepEqual(await readFile(at("b", "tokens.safetensors")), await readFile(at("a", "tokens.safetensors")));
+    assert.deepEqual(await readFile(at("b", "log.jsonl")), await readFile(at("a", "log.jsonl")));
+    await succeeds(...run("c", "--steps", "1", "--seed", "4"));
+    assert.notDeepEqual((await logOf("c"))[0], (await logOf("a"))[0]);
+  });
+
+  it("goes on from tokens, with their layout", async () => {
+    const small = smallTokens();
+    await writeSoftTokens(
+      at("small.safetensors"),
+      { ...small, metadata: { ...small.metadata, note: "mine" } },
+      "softrepa",
+    );
+    const from = ["--init-tokens", at("small.safetensors")];
+    const refused = await softrepa(run("d", "--steps", "1", ...from));
+    assert.deepEqual([refused.code, refused.stderr.split("\n").length], [2, 2]);
+    await succeeds(...quick, "--out", at("d"), "--steps", "1", ...from);
+    const tokens = await tokensOf("d");
+    assert.deepEqual(
+      [tokens.tokens.shape, tokens.timeTable?.shape],
+      [
+        [2, 3, 32],
+        [5, 64],
+      ],
+    );
+    assert.equal(tokens.metadata.note, "mine");
+    // One step of AdamW moves by the learning rate at most, and some decay.
+    for (const [i, x] of tokens.tokens.data.entries()) assert.ok(Math.abs(x - small.tokens.data[i]) <= 0.0101);
+    assert.notDeepEqual(tokens.tokens, small.tokens);
+  });
+
+  it("trains raw tokens, and replaces a run that it is told to", async () => {
+    const old = await readFile(at("c", "tokens.safetensors"));
+    const told = await softrepa(run("c", "--steps", "1", "--width", "raw"));
+    assert.deepEqual([told.code, told.stdout], [1, ""]);
+    assert.match(told.stderr, /^softrepa: run folder .* is not empty; [^\n]*--force\n$/);
+    assert.deepEqual(await readFile(at("c", "tokens.safetensors")), old);
+    // A checkpoint of the old run would look like one of the new; a file of the user's stays.
+    await mkdir(at("c", "checkpoints"), { recursive: true });
+    await mkdir(at("c", "checkpoints", "step-000900"));
+    for (const name of ["step-000900/state.json", "notes.txt"]) await writeFile(at("c", "checkpoints", name), "old");
+    await succeeds(...run("c", "--steps", "1", "--width", "raw", "--force"));
+    assert.deepEqual((await tokensOf("c")).tokens.shape, [2, 2, 48]);
+    const left = (await namesIn(at("c"))).filter((name) => /^checkpoints\/[^/]+$/.test(name));
+    assert.deepEqual(left, ["checkpoints/notes.txt", "checkpoints/step-000001"]);
+  });
+
+  it("saves what is done when it is interrupted, and exits with 130", async () => {
+    const child = start(run("e", "--steps", "100000", "--log-every", "1", "--save-every", "0", "--json"));
+    const ended = outcomeOf(child);
+    await eventFrom(child, "step");
+    child.kill("SIGINT");
+    const { code, signal, stdout, stderr } = await ended;
+    assert.deepEqual([code, signal], [130, null], stderr);
+    const told = eventsOf(stdout);
+    assert.deepEqual(
+      told.slice(-2).map(({ event, kind }) => [event, kind]),
+      [
+        ["saved", undefined],
+        ["error", "interrupted"],
+      ],
+    );
+    const done = told.at(-2)?.steps;
+    assert.ok(typeof done === "number" && done >= 1 && done < 100000);
+    const goesOn = `softrepa train --resume ${at("e")} goes on`;
+    assert.equal(stderr, `softrepa: interrupted after ${done} of 100000 steps; ${goesOn}\n`);
+    assert.equal((await logOf("e")).length, done);
+    // They are those of a run that was asked for as many steps.
+    assert.equal((await tokensOf("e")).metadata["softrepa.steps"], String(done));
+    await succeeds(...run("f", "--steps", String(done)));
+    assert.deepEqual(await readFile(at("e", "tokens.safetensors")), await readFile(at("f", "tokens.safetensors")));
+    // Both can go on, to the same end.
+    for (const name of ["e", "f"]) await succeeds("train", "--resume", at(name), "--steps", String(done + 3));
+    assert.deepEqual(await readFile(at("e", "tokens.safetensors")), await readFile(at("f", "tokens.safetensors")));
+    assert.deepEqual(await logOf("e"), await logOf("f"));
+  });
+
+  it("leaves nothing behind when the data cannot be trained on", async () => {
+    await drawPictures(at("broken"));
+    await succeedsNot(run("h", "--batch", "13"), /a batch of 13 needs as many images/);
+    await rm(at("broken", "metadata.jsonl"));
+    await succeedsNot(
+      run("h", "--data", at("broken")),
+      /image .* has no caption \(a \.txt caption file\); 11 more faults/,
+    );
+    await rm(at("broken"), { recursive: true });
+    await drawPictures(at("broken"));
+    // Whole enough to be taken for images, until they are decoded.
+    for (const name of await namesIn(at("broken"))) {
+      if (!name.endsWith(".png")) continue;
+      const bytes = await readFile(at("broken", name));
+      await writeFile(at("broken", name), bytes.subarray(0, bytes.length - 60));
+    }
+    await succeedsNot(run("h", "--data", at("broken")), /cannot decode image .*\.png: /);
+    assert.deepEqual(await namesIn(at("h")), []);
+  });
+});
+
+async function succeedsNot(args: readonly string[], message: RegExp): Promise<void> {
+  const { code, stdout, stderr } = await softrepa(args);
+  assert.deepEqual([code, stdout], [1, ""]);
+  const lines = stderr
+    .trimEnd()
+    .split("\n")
+    .filter((line) => !/^(steps|encoding) [\d.]+% /.test(line));
+  assert.equal(lines.length, 1, stderr);
+  assert.match(lines[0], message);
+}

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { main, outcomeOf, softrepa } from "../testing/cli/support.js";
+
+/** Runs a program of one command `x`, whose body is the given source; it sees `context`, `failures` and `sleep`. */
+function program(body: string, args: readonly string[] = [], options: SpawnOptions = {}): ChildProcess {
+  const modules = ["program", "context"].map((name) => new URL(`${name}.js`, import.meta.url).href);
+  const source = `
+    import { Command } from "commander";
+    import { setTimeout as sleep } from "node:timers/promises";
+    import { createProgram, runProgram } from ${JSON.stringify(modules[0])};
+    import { inContext } from ${JSON.stringify(modules[1])};
+    import * as failures from ${JSON.stringify(new URL("../core/errors.js", import.meta.url).href)};
+    const json = process.argv.includes("--json");
+    const command = new Command("x").option("--json").action(() => inContext(json, async (context) => { ${body} }));
+    process.exitCode = await runProgram(createProgram([command]), ["x", ...process.argv.slice(1)]);`;
+  return spawn(process.execPath, ["--input-type=module", "-e", source, "--", ...args], {
+    cwd: fileURLToPath(new URL("../..", import.meta.url)),
+    ...options,
+  });
+}
+
+test("the built command can be executed", () => {
+  assert.match(readFileSync(main, "utf8"), /^#!\/usr\/bin\/env node\n/);
+  assert.ok(statSync(main).mode & 0o111, "dist/cli/main.js is not executable");
+});
+
+test("--version and --help end with 0 and speak on stdout", async () => {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  assert.deepEqual(await softrepa(["--version"]), { code: 0, signal: null, stdout: `${version}\n`, stderr: "" });
+  for (const args of [["--help"], ["help"], ["train", "--help"], ["help", "generate"], ["score", "-h"]]) {
+    const { code, stdout, stderr } = await softrepa(args);
+    assert.deepEqual([code, stderr], [0, ""], args.join(" "));
+    assert.match(stdout, /^Usage: softrepa/);
+    for (const line of stdout.split("\n")) {
+      assert.ok(line.startsWith("  $ ") || line.length <= 80, `too long: ${line}`);
+      assert.doesNotMatch(line, /^ {12}/, "an option takes two lines");
+    }
+  }
+});
+
+const wrongUsage: [string[], string][] = [
+  [["--foo"], "unknown option '--foo'"],
+  [["trian"], "unknown command 'trian' (Did you mean train?)"],
+  [["train", "--modle", "x"], "unknown option '--modle' (Did you mean --model?)"],
+  [["generate", "--model", "m"], "required option '--out <path>' not specified"],
+  ...["int8", "fp16"].map((name): [string[], string] => [
+    ["generate", "--model", "m", "--prompt", "x", "--out", "o", "--precision", name],
+    `--precision must be auto, fp32 (onnxruntime, OpenVINO) or bf16 (OpenVINO alone, on processors that have it), not "${name}"`,
+  ]),
+  [["score", "--model", "m", "--noises", "x"], '--noises must be a whole number from 1 to 10000, not "x"'],
+];
+
+for (const [args, message] of wrongUsage) {
+  test(`wrong usage: softrepa ${args.join(" ")}`, async () => {
+    const expected = { code: 2, signal: null, stdout: "", stderr: `softrepa: ${message}\n` };
+    assert.deepEqual(await softrepa(args), expected);
+    const json = await softrepa([...args, "--json"]);
+    assert.deepEqual([json.code, json.stderr.split("\n").length], [2, 2]);
+    assert.deepEqual(Object.keys(JSON.parse(json.stdout)), ["event", "kind", "message", "exitCode"]);
+    assert.equal(json.stdout.split("\n").length, 2);
+  });
+}
+
+test("wrong usage: no command shows the help, on stderr", async () => {
+  const { code, stdout, stderr } = await softrepa([]);
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /^Usage: softrepa[\s\S]*\n\s+help \[command\][^\n]*\n$/);
+});
+
+test("failures are one line without a stack, 1 for what was handed in and what the machine refuses", async () => {
+  const { code, stdout, stderr } = await softrepa(["score", "--model", "m", "--data", "/nowhere"]);
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, /^softrepa: cannot open data set \/nowhere: ENOENT[^\n]*\n$/);
+  const json = await softrepa(["score", "--model", "m", "--data", "/nowhere", "--json"]);
+  assert.equal(json.code, 1);
+  assert.equal(JSON.parse(json.stdout).kind, "input");
+});
+
+test("SOFTREPA_DEBUG=1 shows where, and what caused it", async () => {
+  const { stderr } = await softrepa(["score", "--model", "m", "--data", "/nowhere"], { SOFTREPA_DEBUG: "1" });
+  assert.match(stderr, /^softrepa: cannot open[^\n]*\nInputError: .*\n {4}at /);
+  assert.match(stderr, /caused by: Error: ENOENT/);
+});
+
+test("faults of the program are one line too, wherever they are thrown", async () => {
+  const inside = await outcomeOf(program("undefined.x"));
+  assert.equal(inside.code, 1);
+  assert.match(inside.stderr, /^softrepa: internal error: TypeError: [^\n]* \(SOFTREPA_DEBUG=1 shows where\)\n$/);
+  const outside = await outcomeOf(program("setTimeout(() => undefined.x); await sleep(5000)", ["--json"]));
+  assert.equal(outside.code, 1);
+  assert.match(outside.stderr, /^softrepa: internal error: TypeError: [^\n]*\n$/);
+  assert.equal(JSON.parse(outside.stdout).kind, "internal");
+});
+
+test("messages cannot carry control characters to the terminal", async () => {
+  const { stderr } = await outcomeOf(program('throw new failures.InputError("a\\u001b[31m\\nb")'));
+  assert.equal(stderr, "softrepa: a [31m b\n");
+});
+
+const untilAborted = `
+  context.reporter.event("ready", {}, "ready");
+  while (!context.signal.aborted) await sleep(5);
+  context.reporter.event("saved", {}, "saved");
+  throw new failures.InterruptedError("interrupted after step 3");`;
+
+async function ready(child: ChildProcess): Promise<void> {
+  await new Promise((done) => child.stdout?.once("data", done));
+}
+
+test("Ctrl+C stops at the next safe point with 130", async () => {
+  const child = program(untilAborted);
+  const outcome = outcomeOf(child);
+  await ready(child);
+  child.kill("SIGINT");
+  const { code, stdout, stderr } = await outcome;
+  assert.deepEqual([code, stdout], [130, "ready\nsaved\n"]);
+  const [first, second, rest] = stderr.split("\n");
+  assert.match(first ?? "", /stopping at the next safe point; press Ctrl\+C again to end at once$/);
+  assert.deepEqual([second, rest], ["softrepa: interrupted after step 3", ""]);
+});
+
+test("Ctrl+C with --json: warning and error are events", async () => {
+  const child = program(untilAborted, ["--json"]);
+  const outcome = outcomeOf(child);
+  await ready(child);
+  child.kill("SIGINT");
+  const events = (await outcome).stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ["ready", "warning", "saved", "error"],
+  );
+  assert.equal(events[3].kind, "interrupted");
+});
+
+test("a second Ctrl+C ends at once, by the signal itself", async () => {
+  const child = program(`context.reporter.event("ready", {}, "ready"); await sleep(60000)`);
+  const outcome = outcomeOf(child);
+  await ready(child);
+  const warned = new Promise((done) => child.stderr?.once("data", done));
+  child.kill("SIGINT");
+  await warned;
+  await new Promise((done) => setTimeout(done, 400));
+  child.kill("SIGINT");
+  const { code, signal } = await outcome;
+  assert.deepEqual([code, signal], [null, "SIGINT"]);
+});
+
+test("an echo of the first Ctrl+C, as npm sends one, does not count as a second", async () => {
+  const body = `process.emit("SIGINT"); process.emit("SIGINT"); context.reporter.print(context.signal.aborted)`;
+  const { code, stdout } = await outcomeOf(program(body));
+  assert.deepEqual([code, stdout], [0, "true\n"]);
+});
+
+test("a reader that goes away is no error", async () => {
+  const child = program(`
+    context.reporter.event("ready", {}, "ready");
+    for (let i = 0; i < 2000; i++) { context.reporter.print("x".repeat(1000)); if (i % 100 === 0) await sleep(1); }`);
+  const outcome = outcomeOf(child);
+  await ready(child);
+  child.stdout?.destroy();
+  const { code, stderr } = await outcome;
+  assert.deepEqual([code, stderr], [0, ""]);
+});
+
+test("long output through a pipe arrives whole", () => {
+  const output = execFileSync("sh", ["-c", `'${process.execPath}' '${main}' train --help | cat`], { encoding: "utf8" });
+  assert.match(output, /Examples:/);
+});

@@ -1,0 +1,91 @@
+/** @file Reference definitions of leaves, of operators that move elements, and of reductions. */
+
+import type { Shape } from "../../core/tensor.js";
+import type { LayoutName } from "../../graph/operators/layout.js";
+import type { Evaluators } from "./evaluator.js";
+import { at, type Numbers, numbersOf, read, readBroadcast, sum, tabulate } from "./numbers.js";
+
+type Names = LayoutName | "input" | "parameter" | "constant" | "reduceSum" | "reduceMean" | "gather" | "scatterAdd";
+
+/** Sum over `axes`; they stay with size 1 where `keepDims`. */
+function reduced(x: Numbers, axes: readonly number[], keepDims: boolean): Numbers {
+  const kept = tabulate(
+    x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)),
+    (index) =>
+      axes.reduce<(position: readonly number[]) => number>(
+        (inner, axis) => (position) => sum(x.shape[axis], (i) => inner(at(position, axis, i))),
+        (position) => read(x, position),
+      )(index),
+  );
+  return keepDims ? kept : { shape: x.shape.filter((_, axis) => !axes.includes(axis)), data: kept.data };
+}
+
+function leaf(shape: Shape, values: ArrayLike<number>): readonly Numbers[] {
+  return [{ shape, data: Float64Array.from(values) }];
+}
+
+export const layout: Evaluators<Names> = {
+  input: (_, { name, shape }, leaves) => leaf(shape, leaves.input(name)),
+  parameter: (_, { stored }, leaves) => leaf(stored.shape, leaves.parameter(stored)),
+  constant: (_, { tensor }) => leaf(tensor.shape, numbersOf(tensor)),
+  reduceSum: ([x], { axes, keepDims }) => [reduced(x, axes, keepDims)],
+  reduceMean: ([x], { axes, keepDims }) => {
+    const { shape, data } = reduced(x, axes, keepDims);
+    const count = x.data.length / data.length;
+    return [{ shape, data: data.map((total) => total / count) }];
+  },
+  reshape: ([{ data }], { shape }) => [{ shape, data }],
+  transpose: ([x], { permutation }) => [
+    tabulate(
+      permutation.map((axis) => x.shape[axis]),
+      (index) => {
+        const source: number[] = [];
+        for (const [position, axis] of permutation.entries()) source[axis] = index[position];
+        return read(x, source);
+      },
+    ),
+  ],
+  expand: ([x], { shape }) => [tabulate(shape, (index) => readBroadcast(x, index))],
+  slice: ([x], { axis, start, end }) => [
+    tabulate(at(x.shape, axis, end - start), (index) => read(x, at(index, axis, index[axis] + start))),
+  ],
+  reverse: ([x], { axes }) => [
+    tabulate(x.shape, (index) => {
+      const source = index.map((i, axis) => (axes.includes(axis) ? x.shape[axis] - 1 - i : i));
+      return read(x, source);
+    }),
+  ],
+  concat: (parts, { axis }) => {
+    const size = sum(parts.length, (i) => parts[i].shape[axis]);
+    return [
+      tabulate(at(parts[0].shape, axis, size), (index) => {
+        let position = index[axis];
+        const part = parts.find(({ shape }) => {
+          if (position < shape[axis]) return true;
+          position -= shape[axis];
+          return false;
+        });
+        return part === undefined ? Number.NaN : read(part, at(index, axis, position));
+      }),
+    ];
+  },
+  // Reading outside an array gives 0.
+  pad: ([x], { axis, before, after }) => [
+    tabulate(at(x.shape, axis, before + x.shape[axis] + after), (index) =>
+      read(x, at(index, axis, index[axis] - before)),
+    ),
+  ],
+  gather: ([table, indices]) => {
+    const rank = indices.shape.length;
+    return [
+      tabulate([...indices.shape, ...table.shape.slice(1)], (index) =>
+        read(table, [read(indices, index.slice(0, rank)), ...index.slice(rank)]),
+      ),
+    ];
+  },
+  scatterAdd: ([indices, updates], { rows }) => [
+    tabulate([rows, updates.shape[1]], ([row, column]) =>
+      sum(indices.data.length, (i) => (indices.data[i] === row ? read(updates, [i, column]) : 0)),
+    ),
+  ],
+};

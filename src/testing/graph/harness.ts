@@ -1,0 +1,159 @@
+/** @file What graph tests share: one-operator graphs, runs in an engine, finite differences, comparisons. */
+
+import assert from "node:assert/strict";
+import { sizeOf, type Tensor } from "../../core/tensor.js";
+import { gradients } from "../../graph/autodiff.js";
+import { Graph, type Value } from "../../graph/graph.js";
+import { writeOnnx } from "../../graph/onnx/writer.js";
+import type { OperatorAttributes, OperatorName } from "../../graph/operators/attributes.js";
+import * as ops from "../../graph/ops.js";
+import type { Engine } from "../../runtime/engine.js";
+import type { Target } from "../../runtime/model.js";
+import { type Case, numbersFor } from "./case.js";
+import { interpret, type NumberFeeds, reachable } from "./interpreter.js";
+import { numbersOf, tensorOf, uniforms } from "./numbers.js";
+
+/** Graphs are written in two ways for what providers can do. */
+export const targets: Readonly<Record<string, Target>> = {
+  "fused operators": {
+    fusedAttention: true,
+    layerNormStatistics: true,
+    hiddenShapes: true,
+    repacksWeights: false,
+    sharesCasts: false,
+  },
+  "plain operators": {
+    fusedAttention: false,
+    layerNormStatistics: false,
+    hiddenShapes: false,
+    repacksWeights: true,
+    sharesCasts: true,
+  },
+};
+
+/** A graph that applies one operator to inputs named x0, x1, ... */
+export interface OneOperator {
+  readonly graph: Graph;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly feeds: Readonly<Record<string, Float64Array>>;
+}
+
+export function applied<K extends OperatorName>(op: K, example: Case<OperatorAttributes[K]>): OneOperator {
+  const graph = new Graph();
+  const inputs = example.inputs.map(({ dtype, shape }, i) => ops.input(graph, `x${i}`, shape, dtype));
+  const outputs = graph.append(op, inputs, example.attributes);
+  const feeds = Object.fromEntries(example.inputs.map((input, i) => [`x${i}`, numbersFor(input, 7 + i)]));
+  return { graph, inputs, outputs, feeds };
+}
+
+/** Multiples of 1/8 between -2 and 2, which every float type holds. */
+export function eighths(count: number, seed = 1): Float64Array {
+  const uniform = uniforms(seed);
+  return Float64Array.from({ length: count }, () => Math.round(32 * uniform() - 16) / 8);
+}
+
+/** The outputs as `engine` computes them from the model written for `target`; inputs that it does not need are left out. */
+export async function execute(
+  engine: Engine,
+  target: Target,
+  graph: Graph,
+  outputs: readonly Value[],
+  feeds: NumberFeeds,
+): Promise<Float64Array[]> {
+  const named = Object.fromEntries(outputs.map((value, i) => [`y${i}`, ops.cast(value, "float32")]));
+  const session = await engine.compile(writeOnnx(graph, named, target));
+  try {
+    const tensors = session.inputs.map(({ name, dtype, shape }): [string, Tensor] => [
+      name,
+      tensorOf(dtype, shape, feeds[name]),
+    ]);
+    const results = await session.run(Object.fromEntries(tensors));
+    return outputs.map(({ shape }, i) => {
+      const result = results[`y${i}`];
+      assert.deepEqual(result.shape, shape);
+      return numbersOf(result);
+    });
+  } finally {
+    await session.release();
+  }
+}
+
+/**
+ * Gradients of sum(weights * value) towards the inputs called `names`: central differences of fourth order in float64,
+ * whose error at this step is far below 1e-9 of the gradient.
+ */
+export function finiteDifferences(
+  value: Value,
+  weights: Float64Array,
+  feeds: Readonly<Record<string, Float64Array>>,
+  names: readonly string[],
+): Float64Array[] {
+  const step = 1e-3;
+  return names.map((name) => {
+    const original = feeds[name];
+    return original.map((_, i) => {
+      const quantity = (offset: number) => {
+        const moved = original.map((x, j) => (i === j ? x + offset * step : x));
+        const [y] = interpret(value.graph, [value], { ...feeds, [name]: moved });
+        return y.reduce((sum, element, j) => sum + weights[j] * element, 0);
+      };
+      return (8 * (quantity(1) - quantity(-1)) - (quantity(2) - quantity(-2))) / (12 * step);
+    });
+  });
+}
+
+/** Largest difference, as a part of the largest expected number (and of `floor` at least). */
+export function assertNear(
+  actual: Float64Array,
+  expected: Float64Array,
+  tolerance: number,
+  what: string,
+  floor = 1e-3,
+): void {
+  assert.equal(actual.length, expected.length, what);
+  const scale = expected.reduce((largest, x) => Math.max(largest, Math.abs(x)), floor);
+  for (const [i, x] of expected.entries()) {
+    const difference = Math.abs(actual[i] - x);
+    assert.ok(difference <= tolerance * scale, `${what}[${i}]: ${actual[i]}, expected ${x} (scale ${scale})`);
+  }
+}
+
+/** The gradient of a random projection of `value`: checks it towards each input against finite differences, and returns it. */
+export function assertGradients(
+  value: Value,
+  inputs: readonly Value[],
+  feeds: Readonly<Record<string, Float64Array>>,
+  tolerance = 1e-6,
+): Value[] {
+  const { graph } = value;
+  const weights = eighths(sizeOf(value.shape));
+  const cotangent = ops.constant(graph, tensorOf("float32", value.shape, weights));
+  const results = gradients([{ value, cotangent }], inputs);
+  const names = inputs.map((input) => {
+    const node = graph.producerOf(input);
+    assert.equal(node.op, "input");
+    return node.attributes.name;
+  });
+  const expected = finiteDifferences(value, weights, feeds, names);
+  for (const [i, numbers] of interpret(graph, results, feeds).entries()) {
+    assertNear(numbers, expected[i], tolerance, `gradient towards ${names[i]}`);
+  }
+  return results;
+}
+
+/** Operators of the nodes that compute `values`, in order. */
+export function operatorsFor(values: readonly Value[]): OperatorName[] {
+  return reachable(values[0].graph, values).map(({ op }) => op);
+}
+
+/** Random numbers for every input of a graph. */
+export function randomFeeds(graph: Graph): Record<string, Float64Array> {
+  const feeds: Record<string, Float64Array> = {};
+  for (const node of graph.nodes) {
+    if (node.op !== "input") continue;
+    const { name, shape, dtype } = node.attributes;
+    feeds[name] = numbersFor({ dtype, shape, values: "any" }, node.index + 1);
+  }
+  return feeds;
+}

@@ -1,0 +1,66 @@
+/**
+ * @file Small checkpoints of the original layout, and the same models as diffusers folders, for tests. The folders hold what
+ * diffusers' own converters give, as the manifests' digests say. It has no tests of its own.
+ */
+
+import assert from "node:assert/strict";
+import { cp, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Tensor } from "../../core/tensor.js";
+import { below } from "../../models/original/network.js";
+import { originalFamilies } from "../../pipelines/original-families.js";
+import { float32ToFloat16 } from "../../weights/half.js";
+import { openSafetensors, writeSafetensors } from "../../weights/safetensors.js";
+import { digestOf, type OriginalName, originalTensors, readManifest, valuesOf } from "../models/original.js";
+import { fixture } from "../weights/support.js";
+import { weightFile } from "./support.js";
+
+type Kept = (name: string) => boolean;
+
+/** Writes the checkpoint of a manifest; `keep` leaves out keys, `shapes` gives some another shape. */
+export async function writeOriginal(
+  family: OriginalName,
+  file: string,
+  dtype: "float32" | "float16",
+  keep: Kept = () => true,
+  shapes: Readonly<Record<string, number[]>> = {},
+): Promise<string> {
+  const manifest = readManifest(family);
+  const changed = { ...manifest, original: { ...manifest.original, ...shapes } };
+  const tensors = [...originalTensors(changed, dtype)].filter(([name]) => keep(name));
+  await writeSafetensors(file, new Map(tensors));
+  return file;
+}
+
+/** The pipeline among the fixtures with the tokenizers and the scheduler of a family's small models. */
+export const tokenizersOf = (family: OriginalName): string => fixture("parity", family, "pipeline");
+
+/** Writes the model of `file` as the folder that diffusers would make of it. */
+export async function writeTwin(
+  family: OriginalName,
+  file: string,
+  folder: string,
+  dtype: "float32" | "float16",
+): Promise<string> {
+  const source = await openSafetensors(file);
+  const { networks, encoders } = originalFamilies[family === "sd35" ? "sd3" : family];
+  await mkdir(folder, { recursive: true });
+  for (const name of ["model_index.json", "scheduler", "tokenizer", "tokenizer_2", "tokenizer_3"]) {
+    await cp(join(tokenizersOf(family), name), join(folder, name), { recursive: true }).catch(() => undefined);
+  }
+  for (const [component, { config, tensors }] of Object.entries(readManifest(family).components)) {
+    const part = [...networks, ...encoders].find((one) => one.component === component);
+    assert.ok(part, component);
+    const { weights } = part.read(below(source, part.prefix, component));
+    const converted = new Map<string, Tensor>();
+    for (const [name, [shape, digest]] of Object.entries(tensors)) {
+      const values = await valuesOf(weights, name);
+      assert.deepEqual([values.shape, digestOf(values)], [shape, digest], `${component} ${name}`);
+      converted.set(name, dtype === "float32" ? values : { dtype, shape, data: float32ToFloat16(values.data) });
+    }
+    await mkdir(join(folder, component));
+    await writeFile(join(folder, component, "config.json"), JSON.stringify(config));
+    await writeSafetensors(weightFile(folder, component), converted);
+  }
+  return folder;
+}

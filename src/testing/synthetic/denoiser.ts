@@ -1,0 +1,100 @@
+/** @file Denoisers of any configuration with synthetic weights. */
+
+import { z } from "zod";
+import type { Shape } from "../../core/tensor.js";
+import { input } from "../../graph/ops.js";
+import { type MmditConfig, mmdit, mmditConfigSchema, mmditWidth } from "../../models/mmdit.js";
+import { unet } from "../../models/unet.js";
+import { type UnetConfig, unetConfigSchema } from "../../models/unet-config.js";
+import { originalFamilies } from "../../pipelines/original-families.js";
+import type { Denoiser, UnetStage } from "../../pipelines/pipeline.js";
+import { Sd3Denoiser } from "../../pipelines/sd3-denoiser.js";
+import { UnetDenoiser } from "../../pipelines/unet-denoiser.js";
+import type { Engine } from "../../runtime/engine.js";
+import { diffusionSchedulers, flowMatchEuler, noiseSchedule, parseDiffusionConfig } from "../../schedulers/index.js";
+import type { WeightSource } from "../../weights/source.js";
+import { positionTable } from "./position-table.js";
+import { weightShapes } from "./weights.js";
+
+/** The config.json of a denoiser, as far as it tells which one it is. */
+export const denoiserConfigSchema = z.discriminatedUnion("_class_name", [
+  z.looseObject({ _class_name: z.literal("UNet2DConditionModel") }),
+  z.looseObject({ _class_name: z.literal("SD3Transformer2DModel") }),
+]);
+export type DenoiserConfig = z.infer<typeof denoiserConfigSchema>;
+
+export interface SyntheticDenoiser {
+  readonly weights: ReadonlyMap<string, Shape>;
+  /** Tensors among them that are tables, not weights. */
+  readonly buffers: ReadonlyMap<string, Float32Array>;
+  readonly latentChannels: number;
+  open(engine: Engine, weights: WeightSource): Denoiser;
+}
+
+export interface SyntheticDenoiserOptions {
+  /** Tokens of a text. */
+  readonly textLength: number;
+  /** Stages of a UNet whose blocks see soft tokens. */
+  readonly stages: readonly UnetStage[];
+}
+
+export function syntheticDenoiser(config: DenoiserConfig, options: SyntheticDenoiserOptions): SyntheticDenoiser {
+  switch (config._class_name) {
+    case "UNet2DConditionModel":
+      return ofUnet(unetConfigSchema.parse(config), options);
+    case "SD3Transformer2DModel":
+      return ofMmdit(mmditConfigSchema.parse(config), options);
+  }
+}
+
+function ofUnet(config: UnetConfig, { textLength, stages }: SyntheticDenoiserOptions): SyntheticDenoiser {
+  const diffusion = parseDiffusionConfig(originalFamilies.sd15.scheduler);
+  return {
+    weights: weightShapes((w, graph) => {
+      const text = { states: input(graph, "prompt_embeds", [1, 1, config.crossWidth]), soft: null };
+      const added = config.pooledWidth && {
+        pooled: input(graph, "pooled", [1, config.pooledWidth]),
+        timeIds: input(graph, "time_ids", [1, 6]),
+      };
+      unet(w, config, {
+        sample: input(graph, "sample", [1, config.in_channels, 16, 16]),
+        timestep: input(graph, "timestep", [1]),
+        added: added || null,
+        texts: { down: text, mid: text, up: text },
+      });
+    }),
+    buffers: new Map(),
+    latentChannels: config.in_channels,
+    open: (engine, weights) =>
+      new UnetDenoiser(engine, {
+        family: config.pooledWidth === null ? "sd15" : "sdxl",
+        stages,
+        config,
+        weights,
+        schedule: noiseSchedule(diffusion),
+        scheduler: diffusionSchedulers.ddim(diffusion),
+        textLength,
+        latentScale: 8,
+      }),
+  };
+}
+
+function ofMmdit(config: MmditConfig, { textLength }: SyntheticDenoiserOptions): SyntheticDenoiser {
+  const { joint_attention_dim: textWidth, pooled_projection_dim: pooledWidth, pos_embed_max_size: side } = config;
+  const base = config.sample_size / config.patch_size;
+  return {
+    weights: weightShapes((w, graph) =>
+      mmdit(w, config, {
+        sample: input(graph, "sample", [1, config.in_channels, config.patch_size, config.patch_size]),
+        timestep: input(graph, "timestep", [1]),
+        promptEmbeds: input(graph, "prompt_embeds", [1, 1, textWidth]),
+        pooled: input(graph, "pooled", [1, pooledWidth]),
+        softTokens: null,
+      }),
+    ),
+    buffers: new Map([["pos_embed.pos_embed", positionTable(side, base, mmditWidth(config))]]),
+    latentChannels: config.in_channels,
+    open: (engine, weights) =>
+      new Sd3Denoiser(engine, config, weights, flowMatchEuler({ num_train_timesteps: 1000, shift: 3 }), textLength),
+  };
+}

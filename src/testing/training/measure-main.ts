@@ -1,0 +1,78 @@
+/** @file A process of its own that runs one training graph of synthetic weights and prints what was foretold and what it took, in bytes. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { Generator } from "../../core/random.js";
+import { floatTensor } from "../../core/tensor.js";
+import { writeOnnx } from "../../graph/onnx/writer.js";
+import { pairErrorGraph } from "../../objectives/pair-errors.js";
+import { targetFor } from "../../runtime/engine.js";
+import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
+import { copiedBytes, sessionMemory } from "../../training/plan/memory.js";
+import { openSafetensors } from "../../weights/safetensors.js";
+import { cachedWeights } from "../synthetic/cached-weights.js";
+import { denoiserConfigSchema, syntheticDenoiser } from "../synthetic/denoiser.js";
+
+const caseSchema = z.object({
+  folder: z.string(),
+  config: denoiserConfigSchema,
+  pairs: z.number(),
+  side: z.number(),
+  softTokens: z.array(z.number()),
+  gradients: z.boolean(),
+  hiddenShapes: z.boolean(),
+  checkpoints: z.boolean(),
+  repackWeights: z.boolean(),
+});
+
+const { folder, config, pairs, side, softTokens, gradients, hiddenShapes, checkpoints, repackWeights } =
+  caseSchema.parse(JSON.parse(process.argv[2] ?? ""));
+const synthetic = syntheticDenoiser(config, { textLength: 77, stages: ["down", "mid", "up"] });
+const file = await cachedWeights(join(folder, config._class_name), synthetic.weights, synthetic.buffers);
+const engine = new OnnxRuntimeEngine("cpu", 1);
+const denoiser = synthetic.open(engine, await openSafetensors(file));
+const latentShape = [synthetic.latentChannels, side, side];
+const form = { shape: softTokens, stages: denoiser.softTokenLayout.stages };
+const { graph, outputs } = pairErrorGraph(denoiser, {
+  ...{ pairs, latentShape, images: "shared", softTokens: form, gradients, checkpoints },
+});
+const built = { graph, outputs: Object.values(outputs) };
+const { activations, session } = sessionMemory(built);
+const copies = repackWeights ? copiedBytes(built, activations) : 0;
+const model = writeOnnx(graph, outputs, { ...targetFor(engine, repackWeights), hiddenShapes });
+
+/** Of this process, in bytes. */
+const status = (field: "RssAnon" | "RssFile" | "VmHWM") =>
+  1024 * Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+// The library itself is loaded before anything is measured.
+await (await engine.compile(writeOnnx(...trivial()))).release();
+globalThis.gc?.();
+const before = status("RssAnon");
+const compiled = await engine.compile(model);
+const random = new Generator(1);
+const feeds = Object.fromEntries(
+  model.inputs.map(({ name, shape }) => [
+    name,
+    name === "timestep" ? floatTensor([1], Float32Array.of(500)) : random.normal(shape),
+  ]),
+);
+await compiled.run(feeds);
+// The arena keeps what it has fetched, so that what it holds behind a run is the most that the run needed at once. Copies are at
+// their most before: then the peak counts, which mapped files are a part of, but these are read and not mapped.
+const most = repackWeights ? status("VmHWM") - status("RssFile") : status("RssAnon");
+process.stdout.write(JSON.stringify({ foretold: activations + session + copies, took: most - before }));
+await engine.close();
+
+function trivial(): Parameters<typeof writeOnnx> {
+  const { graph: small, outputs: few } = pairErrorGraph(denoiser, {
+    ...{
+      pairs: 1,
+      latentShape: [synthetic.latentChannels, 8, 8],
+      images: "shared",
+      softTokens: null,
+      gradients: false,
+    },
+  });
+  return [small, few, engine.target];
+}

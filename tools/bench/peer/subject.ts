@@ -1,0 +1,156 @@
+/** @file softrepa's side of a case: reads the files, runs, writes what came out. */
+
+import { z } from "zod";
+import { InputError } from "#softrepa/core/errors.js";
+import type { FloatTensor } from "#softrepa/core/tensor.js";
+import { concatRows, floatTensor, type Shape } from "#softrepa/core/tensor.js";
+import { Graph } from "#softrepa/graph/graph.js";
+import { estimateMemory } from "#softrepa/graph/memory.js";
+import { writeOnnx } from "#softrepa/graph/onnx/writer.js";
+import { input } from "#softrepa/graph/ops.js";
+import { autoencoderConfigSchema, vaeDecoder } from "#softrepa/models/autoencoder-kl.js";
+import { Weights } from "#softrepa/models/weights.js";
+import { errorRow } from "#softrepa/objectives/error-row.js";
+import { compilePairErrors, type PairErrorOptions, pairErrorGraph } from "#softrepa/objectives/pair-errors.js";
+import type { Denoiser, SoftTokenForm } from "#softrepa/pipelines/pipeline.js";
+import type { Engine } from "#softrepa/runtime/engine.js";
+import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
+import { OpenVinoEngine } from "#softrepa/runtime/openvino/engine.js";
+import { findOpenVino } from "#softrepa/runtime/openvino/find-library.js";
+import { compileGuidedDenoiser } from "#softrepa/sampling/guided-denoiser.js";
+import { machineMemory, memoryToTake } from "#softrepa/training/plan/fit.js";
+import { sessionMemory } from "#softrepa/training/plan/memory.js";
+import { runShapes } from "#softrepa/training/plan/run-shapes.js";
+import { openSafetensors, readTensor, writeSafetensors } from "#softrepa/weights/safetensors.js";
+import { peakMemory } from "../measure.js";
+import type { DecodeCase, DenoiserCase, PeerCase } from "./cases.js";
+import { denoiserOf, guidance, type PreparedCase } from "./prepare.js";
+
+export const subjects = ["onnxruntime", "onnxruntime repacked", "openvino fp32", "openvino bf16"] as const;
+export type Subject = (typeof subjects)[number];
+
+export const timingSchema = z.object({ seconds: z.array(z.number()), peakMemory: z.number() });
+export type Timing = z.infer<typeof timingSchema>;
+
+type Tensors = Readonly<Record<string, FloatTensor>>;
+
+/** Runs the case in this process, whose peak memory is told with its times. */
+export async function runSubject(
+  subject: Subject,
+  peerCase: PeerCase,
+  files: PreparedCase,
+  results: string,
+  runs: number,
+  threads: number,
+): Promise<Timing> {
+  const engine = await openSubject(subject, threads);
+  const inputs = await readAll(files.inputs);
+  const repackWeights = subject === "onnxruntime repacked";
+  const run = await (peerCase.work === "decode"
+    ? openDecoder(engine, peerCase, files.weights, inputs)
+    : openDenoiser(engine, peerCase, files.weights, repackWeights, inputs));
+  let found: Tensors = {};
+  for (let warmUp = 0; warmUp < 2; warmUp++) found = await run();
+  const seconds: number[] = [];
+  for (let index = 0; index < runs; index++) {
+    const start = performance.now();
+    found = await run();
+    seconds.push((performance.now() - start) / 1000);
+  }
+  await writeSafetensors(results, new Map(Object.entries(found)));
+  const memory = peakMemory();
+  if (memory === null) throw new InputError("this system does not tell a process's peak memory");
+  await engine.close();
+  return { seconds, peakMemory: memory };
+}
+
+async function openSubject(subject: Subject, threads: number): Promise<Engine> {
+  if (subject.startsWith("onnxruntime")) return new OnnxRuntimeEngine("cpu", threads);
+  const library = findOpenVino();
+  if (library === null) throw new InputError("OpenVINO is not installed");
+  return OpenVinoEngine.open(library, subject === "openvino fp32" ? "fp32" : "bf16", threads);
+}
+
+async function openDenoiser(
+  engine: Engine,
+  peerCase: DenoiserCase,
+  weights: string,
+  repackWeights: boolean,
+  { sample, target, timestep, prompt_embeds, pooled, soft }: Tensors,
+): Promise<() => Promise<Tensors>> {
+  const { texts, latentShape, softTokens: shape } = peerCase;
+  const denoiser = denoiserOf(peerCase).open(engine, await openSafetensors(weights));
+  const form = { shape, stages: denoiser.softTokenLayout.stages };
+  const conditioning = { prompt_embeds, ...(pooled && { pooled }) };
+  const softTokens = floatTensor(shape, soft.data);
+  if (peerCase.work === "train") {
+    const step = await compilePairErrors(denoiser, fittingOptions(denoiser, repackWeights, texts, latentShape, form));
+    const feeds = { sample, target, timestep: timestep.data[0], conditioning, softTokens };
+    return async () => {
+      const { errors, gradients } = await errorRow(step, feeds, () => {});
+      const of = gradients.map((gradient) => floatTensor([1, gradient.length], gradient));
+      return { errors: floatTensor([texts], Float32Array.from(errors)), gradients: concatRows(of) };
+    };
+  }
+  const step = await compileGuidedDenoiser(denoiser, {
+    images: 1,
+    latentShape,
+    guided: true,
+    softTokens: form,
+    repackWeights,
+  });
+  const feeds = { sample, timestep: timestep.data[0], conditioning, softTokens, guidanceScale: guidance };
+  return async () => ({ prediction: await step.run(feeds) });
+}
+
+/** The training graph that a run would choose by itself on this machine: what `fitRun` does, for a denoiser alone. */
+function fittingOptions(
+  denoiser: Denoiser,
+  repackWeights: boolean,
+  texts: number,
+  latentShape: Shape,
+  softTokens: SoftTokenForm,
+): PairErrorOptions {
+  const tokensAPair = denoiser.tokensAPair(latentShape);
+  const { precision } = denoiser.engine;
+  const shapes = runShapes({
+    batch: texts,
+    tokensAPair,
+    precision,
+    checkpoints: "auto",
+    repack: "never",
+    limited: false,
+  });
+  const all = shapes.map(({ chunk: pairs, checkpoints }): PairErrorOptions => {
+    return { pairs, checkpoints, repackWeights, latentShape, images: "shared", softTokens, gradients: true };
+  });
+  const most = memoryToTake(machineMemory());
+  const fits = (options: PairErrorOptions) => {
+    const { graph, outputs } = pairErrorGraph(denoiser, options);
+    const built = { graph, outputs: Object.values(outputs) };
+    const { activations, session } = sessionMemory(built);
+    return activations + session + estimateMemory(graph, built.outputs).weights <= most;
+  };
+  const found = all.find(fits) ?? all.at(-1);
+  if (found === undefined) throw new InputError("a row without pairs cannot be run");
+  return found;
+}
+
+async function openDecoder(
+  engine: Engine,
+  { config, latentShape }: DecodeCase,
+  weights: string,
+  { latents }: Tensors,
+): Promise<() => Promise<Tensors>> {
+  const graph = new Graph();
+  const w = Weights.of(graph, await openSafetensors(weights));
+  const image = vaeDecoder(w, autoencoderConfigSchema.parse(config), input(graph, "latents", [1, ...latentShape]));
+  const session = await engine.compile(writeOnnx(graph, { image }, engine.target));
+  return async () => ({ image: (await session.run({ latents })).image as FloatTensor });
+}
+
+async function readAll(file: string): Promise<Tensors> {
+  const { tensors } = await openSafetensors(file);
+  const read = [...tensors].map(async ([name, stored]) => [name, await readTensor(stored)] as const);
+  return Object.fromEntries(await Promise.all(read));
+}

@@ -1,0 +1,51 @@
+/** @file Weights that goldens do not ship, made from their names and written where a graph can map them. */
+
+import { mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Shape, sizeOf } from "#softrepa/core/tensor.js";
+import { syntheticWeight } from "#softrepa/testing/synthetic/weights.js";
+import { openSafetensors } from "#softrepa/weights/safetensors.js";
+import type { WeightSource } from "#softrepa/weights/source.js";
+
+/**
+ * Writes the synthetic weights (the goldens' README says how they come about), hands them to `use` and removes them. Those of rank 4 are
+ * multiplied by `convolutionGain`. Tensor by tensor, since a whole network may not fit in memory twice.
+ */
+export async function withSyntheticWeights<T>(
+  shapes: ReadonlyMap<string, Shape>,
+  convolutionGain: number,
+  use: (source: WeightSource) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "softrepa-synthetic-"));
+  try {
+    const file = join(folder, "model.safetensors");
+    const handle = await open(file, "wx");
+    try {
+      let end = 0;
+      const entries = [...shapes].map(([name, shape]) => {
+        const begin = end;
+        end += 4 * sizeOf(shape);
+        return [name, { dtype: "F32", shape, data_offsets: [begin, end] }];
+      });
+      const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+      const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, 0x20);
+      header.writeBigUInt64LE(BigInt(header.length - 8));
+      json.copy(header, 8);
+      await handle.writeFile(header);
+      for (const [name, shape] of shapes) {
+        const values = syntheticWeight(name, shape);
+        if (shape.length === 4 && convolutionGain !== 1) {
+          // One rounding, as in the goldens.
+          for (let i = 0; i < values.length; i++) values[i] *= convolutionGain;
+        }
+        await handle.writeFile(new Uint8Array(values.buffer));
+      }
+    } finally {
+      await handle.close();
+    }
+    return await use(await openSafetensors(file));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
