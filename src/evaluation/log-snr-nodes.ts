@@ -1,11 +1,11 @@
 /** @file Where an integral over the log signal-to-noise ratio is evaluated: timesteps of the model, and their weights. */
 
 import { UsageError } from "../core/errors.js";
-import { type NoiseLevel, noiseLevel } from "../pipelines/noise-level.js";
 import type { Denoiser } from "../pipelines/pipeline.js";
+import { type SignalToNoise, signalToNoise } from "../schedulers/index.js";
 
 /** One point of the quadrature. */
-export interface LogSnrNode extends NoiseLevel {
+export interface LogSnrNode extends SignalToNoise {
   /** A whole timestep that the model was trained on. */
   readonly timestep: number;
   /** Its share of the integral: the integral of f is the sum of weight * f(logSnr). */
@@ -27,14 +27,14 @@ export const defaultLimits = [-10, 8] as const;
  * 13.8 for a flow of 1000 timesteps, -5.4 to 7.1 for Stable Diffusion 1.5's schedule).
  */
 export function logSnrNodes(
-  denoiser: Pick<Denoiser, "noising" | "scheduler">,
+  { scheduler }: Pick<Denoiser, "scheduler">,
   count: number,
   [lowest, highest]: readonly [lowest: number, highest: number] = defaultLimits,
 ): LogSnrNode[] {
   if (!Number.isInteger(count) || count < 2) throw new UsageError(`nodes is a whole number from 2 up, got ${count}`);
-  const levels = Array.from({ length: denoiser.scheduler.trainTimesteps }, (_, timestep) => ({
+  const levels = Array.from({ length: scheduler.trainTimesteps }, (_, timestep) => ({
     timestep,
-    ...noiseLevel(denoiser, timestep),
+    ...signalToNoise(scheduler, timestep),
   }))
     .filter(({ logSnr }) => Number.isFinite(logSnr) && logSnr >= lowest && logSnr <= highest)
     .sort((a, b) => a.logSnr - b.logSnr);
@@ -45,7 +45,7 @@ export function logSnrNodes(
     );
   }
   const step = (last.logSnr - first.logSnr) / (count - 1);
-  const distance = (level: NoiseLevel, wanted: number) => Math.abs(level.logSnr - wanted);
+  const distance = (level: SignalToNoise, wanted: number) => Math.abs(level.logSnr - wanted);
   const nearest = Array.from({ length: count }, (_, k) => {
     const wanted = first.logSnr + k * step;
     return levels.reduce((best, level) => (distance(level, wanted) < distance(best, wanted) ? level : best));

@@ -5,6 +5,7 @@ import { Generator } from "../core/random.js";
 import { floatTensor, rows } from "../core/tensor.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import { pickTexts } from "../pipelines/conditioning.js";
+import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { captions, openTiny } from "../testing/pipelines/support.js";
@@ -68,7 +69,7 @@ describe("information of a pipeline", async () => {
           const noise = random.normal([1, 16, 8, 8]);
           for (const [side, text] of [image, 3].entries()) {
             const { errors } = await pair.run({
-              ...pipeline.noising(rows(latents, image, image + 1), noise, timestep),
+              ...noisySample(pipeline.scheduler, rows(latents, image, image + 1), noise, timestep),
               timestep: floatTensor([1], Float32Array.of(timestep)),
               conditioning: pickTexts(conditioning, [text]),
               softTokens: await embedding.at(timestep),

@@ -7,6 +7,7 @@ import { compilePairErrors, type PairErrorFeeds } from "../objectives/pair-error
 import { fixedBatches } from "../pipelines/batches.js";
 import { pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
+import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { defaultNodes, type LogSnrNode, logSnrNodes } from "./log-snr-nodes.js";
@@ -90,7 +91,7 @@ export async function noiseErrors(denoiser: Denoiser, request: NoiseErrorRequest
           const drawn = Array.from({ length: real }, () => random.normal([1, ...latentShape]));
           const noise = concatRows(batch.map((_, k) => drawn[Math.min(k, real - 1)]));
           const feeds = {
-            ...denoiser.noising(pickRows(latents, batch), noise, timestep),
+            ...noisySample(denoiser.scheduler, pickRows(latents, batch), noise, timestep),
             timestep: floatTensor([1], Float32Array.of(timestep)),
             softTokens: tokens,
           };

@@ -5,6 +5,7 @@ import { Generator } from "../core/random.js";
 import { floatTensor, rows } from "../core/tensor.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import { pickTexts } from "../pipelines/conditioning.js";
+import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { captions, openTiny } from "../testing/pipelines/support.js";
@@ -52,7 +53,7 @@ describe("score", async () => {
         for (const [image, row] of sums.entries()) {
           for (const caption of row.keys()) {
             const { errors } = await pair.run({
-              ...pipeline.noising(rows(latents, image, image + 1), noise, timestep),
+              ...noisySample(pipeline.scheduler, rows(latents, image, image + 1), noise, timestep),
               timestep: floatTensor([1], Float32Array.of(timestep)),
               conditioning: pickTexts(conditioning, [caption]),
               softTokens: await embedding.at(timestep),

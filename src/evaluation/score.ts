@@ -6,6 +6,7 @@ import { type FloatTensor, rows } from "../core/tensor.js";
 import { errorRow } from "../objectives/error-row.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 
@@ -67,7 +68,7 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
       for (let draw = 0; draw < request.noises; draw++) {
         const noise = new Generator(request.seed + draw).normal([1, ...latentShape]);
         for (let image = 0; image < images; image++) {
-          const noisy = pipeline.noising(rows(latents, image, image + 1), noise, timestep);
+          const noisy = noisySample(pipeline.scheduler, rows(latents, image, image + 1), noise, timestep);
           const { errors } = await errorRow(pairErrors, { ...noisy, timestep, conditioning, softTokens }, beforeRun);
           for (const [caption, error] of errors.entries()) sums[image][caption] += error / rounds;
           request.onProgress?.(++done, rounds * images);

@@ -2,10 +2,11 @@
 
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { pickTexts } from "../pipelines/conditioning.js";
-import type { Conditioning, Noising } from "../pipelines/pipeline.js";
+import type { Conditioning } from "../pipelines/pipeline.js";
+import type { NoisySample } from "../schedulers/index.js";
 import type { PairErrors } from "./pair-errors.js";
 
-export interface ErrorRowFeeds extends Noising {
+export interface ErrorRowFeeds extends NoisySample {
   readonly timestep: number;
   /** The texts of the row. */
   readonly conditioning: Conditioning;

@@ -7,8 +7,6 @@ import {
   type DiffusionConfig,
   diffusionSchedulerNames,
   diffusionSchedulers,
-  type NoiseSchedule,
-  noiseSchedule,
   ownScheduler,
   parseDiffusionConfig,
   type Scheduler,
@@ -16,7 +14,6 @@ import {
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 
 export class DiffusionSampling {
-  readonly schedule: NoiseSchedule;
   /** The paper's: DDIM, whatever scheduler the file names. */
   readonly scheduler: Scheduler;
 
@@ -24,7 +21,6 @@ export class DiffusionSampling {
     private readonly config: DiffusionConfig,
     private readonly file: string,
   ) {
-    this.schedule = noiseSchedule(config);
     this.scheduler = this.named("ddim");
   }
 

@@ -110,10 +110,6 @@ export class LatentPipeline implements DiffusionPipeline {
     return this.parts.denoiser.projectSoftTokens(graph, tokens);
   }
 
-  noising(latents: FloatTensor, noise: FloatTensor, timestep: number) {
-    return this.parts.denoiser.noising(latents, noise, timestep);
-  }
-
   encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun) {
     return encodePrompts(this.parts.texts, prompts, this.engine, this.sessions, beforeRun);
   }

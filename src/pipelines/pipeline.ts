@@ -66,16 +66,11 @@ export interface TruncatedPrompt {
   readonly cut: string;
 }
 
-/** How a noisy sample and the denoiser's target follow from latents and noise at a timestep. */
-export interface Noising {
-  readonly sample: FloatTensor;
-  readonly target: FloatTensor;
-}
-
 /** The part of a pipeline that soft tokens are trained through. */
 export interface Denoiser {
   readonly engine: Engine;
   readonly softTokenLayout: SoftTokenLayout;
+  /** What samples by default; it also has the noise that the denoiser was trained on. */
   readonly scheduler: Scheduler;
   /** Shapes of one text's conditioning, without the first axis. */
   readonly conditioningShapes: Readonly<Record<string, Shape>>;
@@ -85,8 +80,6 @@ export interface Denoiser {
   denoise(graph: Graph, inputs: DenoiserInputs): Value;
   /** Adds the projection of raw soft tokens [..., rawWidth] to the width of the text stream. */
   projectSoftTokens(graph: Graph, tokens: Value): Value;
-  /** Training's noisy sample and target at an integer timestep in 0..999; linear, with one factor for all latents and one for all noise. */
-  noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising;
 }
 
 /** What prompts come to. */

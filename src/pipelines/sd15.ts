@@ -41,7 +41,6 @@ export async function openSd15(
     stages: ["down"],
     config,
     weights,
-    schedule: sampling.schedule,
     scheduler: sampling.scheduler,
     textLength: texts.length,
     latentScale: autoencoder.scale,

@@ -1,6 +1,6 @@
 /** @file Stable Diffusion 3's denoiser: MM-DiT and flow matching. */
 
-import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
+import type { Shape } from "../core/tensor.js";
 import type { Graph, Value } from "../graph/graph.js";
 import { embedText, type MmditConfig, mmdit, mmditWidth } from "../models/mmdit.js";
 import { Weights } from "../models/weights.js";
@@ -8,7 +8,7 @@ import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";
 import type { LatentDenoiser } from "./latent-pipeline.js";
-import type { DenoiserInputs, Noising, SoftTokenLayout } from "./pipeline.js";
+import type { DenoiserInputs, SoftTokenLayout } from "./pipeline.js";
 
 export class Sd3Denoiser implements LatentDenoiser {
   readonly component = "transformer";
@@ -66,15 +66,5 @@ export class Sd3Denoiser implements LatentDenoiser {
 
   projectSoftTokens(graph: Graph, tokens: Value): Value {
     return embedText(Weights.of(graph, this.weights), this.config, tokens);
-  }
-
-  /** x_t = (1 - s) x_0 + s noise with s = t / 1000; target noise - x_0 (rectified flow, arXiv 2403.03206). */
-  noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising {
-    const count = noise.data.length;
-    const velocity = latents.data.map((x, i) => noise.data[i % count] - x);
-    return {
-      sample: this.scheduler.addNoise(latents, noise, timestep),
-      target: floatTensor(latents.shape, velocity),
-    };
   }
 }

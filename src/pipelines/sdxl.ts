@@ -41,7 +41,6 @@ export async function openSdxl(
     stages: ["down", "mid"],
     config,
     weights,
-    schedule: sampling.schedule,
     scheduler: sampling.scheduler,
     textLength: texts.length,
     latentScale: autoencoder.scale,

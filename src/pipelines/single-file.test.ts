@@ -11,6 +11,7 @@ import { score } from "../evaluation/score.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { generate } from "../sampling/generate.js";
+import { noisySample } from "../schedulers/index.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { drawPictures } from "../testing/data/pictures.js";
 import { originalTensors, originalValues, readManifest } from "../testing/models/original.js";
@@ -107,7 +108,7 @@ it("the marks of a model that predicts v are heeded", async () => {
   const file = await writeOriginal("sd15", path("v.safetensors"), "float16");
   const options = { tokenizers: [tokenizersOf("sd15")] };
   const [latents, noise] = [new Generator(1).normal([1, 4, 2, 2]), new Generator(2).normal([1, 4, 2, 2])];
-  const target = async () => (await open(file, options)).noising(latents, noise, 500).target;
+  const target = async () => noisySample((await open(file, options)).scheduler, latents, noise, 500).target;
   assert.deepEqual(await target(), noise);
   await changeTensors(file, (tensors) => tensors.set("v_pred", floatTensor([0])).set("ztsnr", floatTensor([0])));
   const folder = await writeTwin("sd15", file, path("v"), "float16");
@@ -115,7 +116,7 @@ it("the marks of a model that predicts v are heeded", async () => {
     prediction_type: "v_prediction",
     rescale_betas_zero_snr: true,
   });
-  const wanted = (await open(folder, {})).noising(latents, noise, 500).target;
+  const wanted = noisySample((await open(folder, {})).scheduler, latents, noise, 500).target;
   assert.notDeepEqual(wanted, noise);
   assert.deepEqual(await target(), wanted);
 });

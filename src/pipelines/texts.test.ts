@@ -4,6 +4,7 @@ import { InterruptedError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, floatTensor, rows } from "../core/tensor.js";
 import type { Session } from "../runtime/engine.js";
+import { noisySample } from "../schedulers/index.js";
 import { captions, largestDifference, openTiny } from "../testing/pipelines/support.js";
 import { fixedBatches } from "./batches.js";
 import { joinConditioning, pickTexts, textOf } from "./conditioning.js";
@@ -137,7 +138,7 @@ describe("a pipeline's encoders", async () => {
   it("make noisy samples and velocities by rectified flow, one noise for all images", () => {
     const latents = floatTensor([2, 1, 1, 2], Float32Array.of(1, 2, 3, 4));
     const noise = floatTensor([1, 1, 1, 2], Float32Array.of(10, 20));
-    const { sample, target } = pipeline.noising(latents, noise, 250);
+    const { sample, target } = noisySample(pipeline.scheduler, latents, noise, 250);
     assert.deepEqual([...sample.data], [0.75 + 2.5, 1.5 + 5, 2.25 + 2.5, 3 + 5]);
     assert.deepEqual([...target.data], [9, 18, 7, 16]);
   });

@@ -1,20 +1,19 @@
 /** @file The denoiser of Stable Diffusion 1, 2 and XL: a UNet that predicts the noise of DDPM's diffusion, or its v. */
 
 import { InputError } from "../core/errors.js";
-import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
+import { floatTensor, type Shape } from "../core/tensor.js";
 import type { Graph, Value } from "../graph/graph.js";
 import { constant, reshape } from "../graph/ops.js";
 import { unet } from "../models/unet.js";
 import type { UnetConfig } from "../models/unet-config.js";
 import { Weights } from "../models/weights.js";
 import type { Engine } from "../runtime/engine.js";
-import type { NoiseSchedule, Scheduler } from "../schedulers/index.js";
+import type { Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";
 import type { LatentDenoiser } from "./latent-pipeline.js";
 import {
   type DenoiserInputs,
   type Family,
-  type Noising,
   type SoftTokenInput,
   type SoftTokenLayout,
   type UnetStage,
@@ -27,7 +26,6 @@ export interface UnetDenoiserOptions {
   readonly stages: readonly UnetStage[];
   readonly config: UnetConfig;
   readonly weights: WeightSource;
-  readonly schedule: NoiseSchedule;
   readonly scheduler: Scheduler;
   /** Tokens of a prompt's embeddings. */
   readonly textLength: number;
@@ -92,14 +90,6 @@ export class UnetDenoiser implements LatentDenoiser {
   /** Soft tokens are as wide as the text states that they join. */
   projectSoftTokens(_graph: Graph, tokens: Value): Value {
     return tokens;
-  }
-
-  noising(latents: FloatTensor, noise: FloatTensor, timestep: number): Noising {
-    const { schedule } = this.options;
-    return {
-      sample: schedule.addNoise(latents, noise, timestep),
-      target: schedule.target(latents, noise, timestep),
-    };
   }
 
   /** SDXL's size conditioning [1, 6] of an image that was never resized or cropped: its size, no crop, its size. */

@@ -8,7 +8,7 @@ import { floatTensor, rows } from "../core/tensor.js";
 import { unetConfigSchema } from "../models/unet-config.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser } from "../sampling/guided-denoiser.js";
-import { noiseSchedule, parseDiffusionConfig } from "../schedulers/index.js";
+import { noisySample } from "../schedulers/index.js";
 import {
   captions,
   changeJson,
@@ -89,12 +89,12 @@ describe("families with a UNet", () => {
     const [signal, share] = [Math.sqrt(1 - 0.00085), Math.sqrt(0.00085)];
     const close = (actual: Float32Array, expected: readonly number[]) =>
       assert.ok(largestDifference({ data: actual }, { data: Float32Array.from(expected) }) < 1e-5, `${actual}`);
-    const { sample, target } = (await openTiny("sd15")).noising(latents, noise, 0);
+    const { sample, target } = noisySample((await openTiny("sd15")).scheduler, latents, noise, 0);
     const noisy = [1, 2, 3, 4].map((x, i) => signal * x + share * (i % 2 === 0 ? 10 : 20));
     close(sample.data, noisy);
     assert.deepEqual([...target.data], [10, 20, 10, 20]);
     const v = await opened("sd15", "scheduler/scheduler_config.json", { prediction_type: "v_prediction" });
-    const velocity = v.noising(latents, noise, 0);
+    const velocity = noisySample(v.scheduler, latents, noise, 0);
     close(velocity.sample.data, noisy);
     close(
       velocity.target.data,
@@ -225,7 +225,6 @@ describe("what is refused of them", () => {
     const pipeline = await openTiny("sd15");
     const denoiser = new UnetDenoiser(engine, {
       ...{ family: "sd15", stages: ["down"], config, weights: { origin: "x", tensors: new Map(), metadata: {} } },
-      ...{ schedule: noiseSchedule(parseDiffusionConfig({ _class_name: "DDIMScheduler" })) },
       ...{ scheduler: pipeline.scheduler, textLength: 77, latentScale: 8 },
     });
     const options = { images: 1, latentShape: [4, 8, 8], guided: false };

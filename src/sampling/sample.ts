@@ -1,12 +1,12 @@
-/** @file From noise to latents: the sampling loop, the same for every family and scheduler. */
+/** @file From noise to latents. */
 
-import { stopIfAsked } from "../core/errors.js";
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { joinConditioning } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
 import type { DrawNoise, Scheduler } from "../schedulers/index.js";
 import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { compileGuidedDenoiser, type GuidedDenoiser } from "./guided-denoiser.js";
+import { type Predict, runSteps } from "./run-steps.js";
 
 /** What a sampler is compiled for. */
 export interface SamplerOptions {
@@ -22,16 +22,20 @@ export interface SamplerOptions {
   readonly repackWeights?: boolean | undefined;
 }
 
-export interface SampleFeeds {
-  /** Unit normal noise [N, channels, h, w]: drawn once to start from, and again by schedulers that add noise on the way. */
-  readonly drawNoise: DrawNoise;
-  /** The pipeline's own by default. */
-  readonly scheduler?: Scheduler | undefined;
+/** What a batch is denoised towards and away from. */
+export interface PredictorTexts {
   /** One text an image. */
   readonly conditioning: Conditioning;
   /** One negative text an image; null for no guidance. */
   readonly negative: Conditioning | null;
   readonly guidanceScale: number;
+}
+
+export interface SampleFeeds extends PredictorTexts {
+  /** Unit normal noise [N, channels, h, w]: drawn once to start from, and again by schedulers that add noise on the way. */
+  readonly drawNoise: DrawNoise;
+  /** The pipeline's own by default. */
+  readonly scheduler?: Scheduler | undefined;
   readonly steps: number;
   readonly signal?: AbortSignal;
   readonly onStep?: (done: number, total: number) => void;
@@ -56,27 +60,37 @@ export class Sampler {
   }
 
   /** Scaled latents [N, channels, h, w] of the finished images. */
-  async sample({ drawNoise, negative, conditioning, ...feeds }: SampleFeeds): Promise<FloatTensor> {
+  async sample(feeds: SampleFeeds): Promise<FloatTensor> {
+    const { drawNoise, signal, onStep } = feeds;
     const run = (feeds.scheduler ?? this.pipeline.scheduler).start(feeds.steps);
-    const texts = negative ? joinConditioning([negative, conditioning]) : conditioning;
-    const noise = drawNoise();
-    let sample = floatTensor(
-      noise.shape,
-      noise.data.map((x) => x * run.initialScale),
+    const { shape, data } = drawNoise();
+    const noise = floatTensor(
+      shape,
+      data.map((x) => x * run.initialScale),
     );
-    for (const [index, timestep] of run.timesteps.entries()) {
-      stopIfAsked(feeds.signal);
-      const prediction = await this.denoiser.run({
-        sample: run.scaleInput(sample, index),
+    const { sample } = await runSteps(run, run.begin(noise), {
+      predict: this.predictor(feeds),
+      drawNoise,
+      signal,
+      afterStep(state) {
+        onStep?.(state.index, run.timesteps.length);
+        return state;
+      },
+    });
+    return sample;
+  }
+
+  /** The guided denoiser for a batch of texts, for loops of one's own. */
+  predictor({ negative, conditioning, guidanceScale }: PredictorTexts): Predict {
+    const texts = negative ? joinConditioning([negative, conditioning]) : conditioning;
+    return async (sample, timestep) =>
+      this.denoiser.run({
+        sample,
         timestep,
         conditioning: texts,
         softTokens: this.softTokens && (await this.softTokens.embedding.at(timestep)),
-        guidanceScale: feeds.guidanceScale,
+        guidanceScale,
       });
-      sample = run.step(index, sample, prediction, drawNoise);
-      feeds.onStep?.(index + 1, run.timesteps.length);
-    }
-    return sample;
   }
 
   release(): Promise<void> {
@@ -93,7 +107,7 @@ export type SampleRequest = SampleFeeds &
 /** One batch by a sampler of its own. */
 export async function sampleLatents(pipeline: DiffusionPipeline, request: SampleRequest): Promise<FloatTensor> {
   const { negative, softTokens } = request;
-  const [images, ...latentShape] = request.shape;
+  const [images = 0, ...latentShape] = request.shape;
   const sampler = await Sampler.open(pipeline, { images, latentShape, guided: negative !== null, softTokens });
   try {
     return await sampler.sample(request);

@@ -9,6 +9,7 @@ import { assertClose, checkScheduler, noNoise, parity } from "../testing/schedul
 import { diffusionSchedulers, ownScheduler } from "./by-name.js";
 import { type DiffusionConfig, parseDiffusionConfig } from "./diffusion-config.js";
 import { noiseSchedule } from "./noise-schedule.js";
+import { noisySample } from "./noisy-sample.js";
 
 const open = async (family: string): Promise<DiffusionConfig> => {
   const file = join(parity, family, "pipeline/scheduler/scheduler_config.json");
@@ -64,6 +65,7 @@ const fixture = z
 
 const names = { dpmpp2m: "dpmpp-2m", "dpmpp2m-karras": "dpmpp-2m-karras" } as const;
 const vector = (values: readonly number[]) => floatTensor([values.length], Float32Array.from(values));
+const at = (lists: readonly (readonly number[])[], index: number) => vector(lists[index] ?? []);
 
 describe("schedulers against diffusers", () => {
   for (const { kind, config, steps, ...expected } of fixture.steps) {
@@ -72,15 +74,17 @@ describe("schedulers against diffusers", () => {
       const name = kind === "dpmpp2m" || kind === "dpmpp2m-karras" ? names[kind] : kind;
       const run = diffusionSchedulers[name](parseDiffusionConfig(config)).start(steps);
       assertClose(vector(run.timesteps), vector(expected.timesteps), 2e-3, 1e-6);
-      if (expected.sigmas) assertClose(vector(run.sigmas ?? []), vector(expected.sigmas), 1e-6, 1e-5);
+      const sigmas = run.levels.map(({ sigma }) => sigma);
+      if (expected.sigmas) assertClose(vector(sigmas), vector(expected.sigmas), 1e-6, 1e-5);
       assertClose(vector([run.initialScale]), vector([expected.initialScale]), 0, 1e-6);
-      let sample = vector(expected.samples[0]);
-      for (const index of run.timesteps.keys()) {
-        assertClose(run.scaleInput(sample, index), vector(expected.scaled[index]), 2e-4, 2e-4);
+      const [first, ...later] = expected.samples.map(vector);
+      assert.ok(first);
+      let state = run.begin(first);
+      for (const [index, sample] of later.entries()) {
+        assertClose(run.modelInput(state), at(expected.scaled, index), 2e-4, 2e-4);
         const { noises } = expected;
-        const draw = noises ? () => vector(noises[index]) : noNoise;
-        sample = run.step(index, sample, vector(expected.outputs[index]), draw);
-        assertClose(sample, vector(expected.samples[index + 1]), 2e-4, 2e-4);
+        state = run.step(state, at(expected.outputs, index), noises ? () => at(noises, index) : noNoise);
+        assertClose(state.sample, sample, 2e-4, 2e-4);
       }
     });
   }
@@ -88,11 +92,54 @@ describe("schedulers against diffusers", () => {
   for (const { config, timestep, alpha, clean, noise, sample, target } of fixture.training) {
     it(`noising at ${timestep}, ${JSON.stringify(config).slice(0, 120)}`, () => {
       const schedule = noiseSchedule(parseDiffusionConfig(config));
-      assertClose(vector([schedule.alphas[timestep]]), vector([alpha]), 1e-7, 1e-6);
-      assertClose(schedule.addNoise(vector(clean), vector(noise), timestep), vector(sample), 1e-6, 1e-5);
-      assertClose(schedule.target(vector(clean), vector(noise), timestep), vector(target), 1e-6, 1e-5);
+      assertClose(vector([schedule.alphas[timestep] ?? Number.NaN]), vector([alpha]), 1e-7, 1e-6);
+      const noisy = noisySample(schedule, vector(clean), vector(noise), timestep);
+      assertClose(noisy.sample, vector(sample), 1e-6, 1e-5);
+      assertClose(noisy.target, vector(target), 1e-6, 1e-5);
     });
   }
+
+  it("image to image begins where diffusers' pipelines do", async () => {
+    const rows = z.object({
+      rows: z.array(
+        z.object({
+          steps: z.number(),
+          steps_run: z.number(),
+          first_timestep: z.number().nullable(),
+        }),
+      ),
+    });
+    const file = join(parity, "../schedulers/strength-unet.json");
+    const scheduler = diffusionSchedulers.ddim(await open("sd15"));
+    for (const { steps, steps_run, first_timestep } of rows.parse(JSON.parse(await readFile(file, "utf8"))).rows) {
+      const { timesteps } = scheduler.start(steps, { from: steps - steps_run });
+      assert.deepEqual([timesteps.length, timesteps[0] ?? null], [steps_run, first_timestep]);
+    }
+  });
+
+  it("noise for image to image is that of training at the same timestep", async () => {
+    const config = await open("sd15");
+    const [clean, noise] = [vector([0.3, -2]), vector([1.5, 0.2])];
+    for (const name of ["ddim", "pndm", "euler", "euler-ancestral", "dpmpp-2m"] as const) {
+      const scheduler = diffusionSchedulers[name](config);
+      const run = scheduler.start(10, { from: 4 });
+      const [timestep = Number.NaN] = run.timesteps;
+      const input = run.modelInput(run.begin(run.addNoise(clean, noise)));
+      assertClose(input, noisySample(scheduler, clean, noise, timestep).sample, 1e-6, 1e-5);
+    }
+  });
+
+  it("an ancestral run has no inverse", async () => {
+    const scheduler = diffusionSchedulers["euler-ancestral"](await open("sd15"));
+    assert.throws(() => scheduler.startInverse(4), { name: "UsageError", message: /^Euler a adds noise .*take euler/ });
+  });
+
+  it("a kept range of clean samples holds on the way back too", () => {
+    const scheduler = diffusionSchedulers.ddim(parseDiffusionConfig({ _class_name: "DDIMScheduler" }));
+    const run = scheduler.startInverse(4);
+    const { sample } = run.step(run.begin(vector([9])), vector([0]), noNoise);
+    assertClose(sample, vector([run.levels[1]?.signal ?? 0]), 1e-6, 0);
+  });
 });
 
 describe("a diffusion's file", () => {
@@ -132,7 +179,7 @@ describe("a diffusion's file", () => {
     const sample = floatTensor([1], Float32Array.of(-9));
     const last = (config: object) => {
       const run = diffusionSchedulers.ddim(parseDiffusionConfig(config)).start(1);
-      return run.step(0, sample, output, noNoise).data[0];
+      return run.step(run.begin(sample), output, noNoise).sample.data[0] ?? Number.NaN;
     };
     // DDIM's own file: ends at no noise at all, with a picture inside -1..1.
     assert.equal(last({ ...plain, _class_name: "DDIMScheduler", timestep_spacing: "trailing" }), -1);

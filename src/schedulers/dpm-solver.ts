@@ -4,87 +4,86 @@
  */
 
 import { UsageError } from "../core/errors.js";
-import type { FloatTensor } from "../core/tensor.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
+import { firstOrder } from "./first-order.js";
+import { levelOfSigma, type NoiseLevel } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
-import type { Scheduler, SchedulerRun } from "./scheduler.js";
+import { estimated } from "./parametrisation.js";
+import { at, createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
+import type { Evaluation, Scheduler } from "./scheduler.js";
 import { karrasSigmas, sigmaAt, timestepAt, trainSigmas } from "./sigmas.js";
 import { linspace, requireSteps, roundHalfToEven, trailing } from "./timestep-spacing.js";
 import { weightedSum } from "./weighted-sum.js";
 
 export function dpmSolverMultistep(config: DiffusionConfig): Scheduler {
-  const schedule = noiseSchedule(config);
-  const { trainTimesteps, prediction, addNoise } = schedule;
-  const levels = trainSigmas(schedule);
+  const { alphas, ...schedule } = noiseSchedule(config);
+  const { trainTimesteps, parametrisation } = schedule;
+  const trained = trainSigmas(alphas);
+  const [lowest, highest] = [at(trained, 0), at(trained, trained.length - 1)];
   const karras = config.use_karras_sigmas ?? false;
 
   /** Timesteps and noise levels of the evaluations. */
-  function path(steps: number): { timesteps: number[]; sigmas: number[] } {
+  function evaluations(steps: number): { timesteps: number[]; sigmas: number[] } {
     if (karras) {
-      const sigmas = karrasSigmas(levels[levels.length - 1], levels[0], steps);
-      return { timesteps: sigmas.map((sigma) => roundHalfToEven(timestepAt(levels, sigma))), sigmas };
+      const sigmas = karrasSigmas(highest, lowest, steps);
+      return { timesteps: sigmas.map((sigma) => roundHalfToEven(timestepAt(trained, sigma))), sigmas };
     }
     const timesteps = spaced(config, steps);
-    return { timesteps, sigmas: timesteps.map((timestep) => sigmaAt(levels, timestep)) };
+    return { timesteps, sigmas: timesteps.map((timestep) => sigmaAt(trained, timestep)) };
   }
 
-  function start(steps: number): SchedulerRun {
+  function path(steps: number): Step[] {
     requireSteps(steps, trainTimesteps);
-    const { timesteps, sigmas } = path(steps);
-    const count = timesteps.length;
-    const all = Float32Array.from([...sigmas, config.final_sigmas_type === "zero" ? 0 : levels[0]]);
-    if (all.some((sigma, i) => i > 0 && i < count && !(sigma < all[i - 1]))) {
+    const { timesteps, sigmas } = evaluations(steps);
+    const all = Float32Array.from([...sigmas, config.final_sigmas_type === "zero" ? 0 : lowest]);
+    const levels = Array.from(all, levelOfSigma);
+    const falls = (sigma: number, i: number) => i === 0 || i === timesteps.length || sigma < at(all, i - 1);
+    if (!all.every(falls)) {
       throw new UsageError(`${steps} steps are too many to differ in noise: take fewer steps`);
     }
-    const points = Array.from(all, pointAt);
-    let previous: FloatTensor | null = null;
-    return {
-      timesteps,
-      sigmas: [...all],
-      initialScale: 1,
-      scaleInput: (sample) => sample,
-      step(index, sample, output) {
-        if (index >= count) throw new RangeError(`step ${index} of ${count}`);
-        const [s, t] = [points[index], points[index + 1]];
-        const clean = predictedClean(prediction, s, sample, output);
-        const h = t.lambda - s.lambda;
-        const kept = t.noise / s.noise;
-        const gain = t.signal * (1 - Math.exp(-h));
-        const before = previous;
-        previous = clean;
-        const isLast = index === count - 1;
-        const low =
-          isLast &&
-          (config.euler_at_final || (config.lower_order_final && count < 15) || config.final_sigmas_type === "zero");
-        if (before === null || low) return weightedSum([kept, sample], [gain, clean]);
-        // Half the slope of the predictions since the evaluation before: (1 / r) (m0 - m1) / 2.
-        const half = h / (s.lambda - points[index - 1].lambda) / 2;
-        return weightedSum([kept, sample], [gain * (1 + half), clean], [-gain * half, before]);
-      },
+    return timesteps.map((timestep, i) => ({ timestep, from: at(levels, i), to: at(levels, i + 1) }));
+  }
+
+  /** Algorithm 2 along `steps`, which end a path of `count`. */
+  function secondOrder(steps: readonly Step[], count: number): Update {
+    const cleanAt = ({ from }: Step, { sample, output }: Evaluation) =>
+      estimated(parametrisation.toClean(from), sample, output);
+    const isLowOrder = (index: number) =>
+      index === steps.length - 1 &&
+      (config.euler_at_final || (config.lower_order_final && count < 15) || config.final_sigmas_type === "zero");
+    return ({ step, index, sample, output, history: [previous] }) => {
+      const { from, to } = step;
+      const clean = cleanAt(step, { sample, output });
+      const h = lambda(to) - lambda(from);
+      const kept = to.noise / from.noise;
+      const gain = to.signal * (1 - Math.exp(-h));
+      const history = [{ sample, output }];
+      if (previous === undefined || isLowOrder(index)) {
+        return { sample: weightedSum([kept, sample], [gain, clean]), history };
+      }
+      const before = at(steps, index - 1);
+      // Half the slope of the estimates since the evaluation before: (1 / r) (m0 - m1) / 2.
+      const half = h / (lambda(from) - lambda(before.from)) / 2;
+      const next = weightedSum([kept, sample], [gain * (1 + half), clean], [-gain * half, cleanAt(before, previous)]);
+      return { sample: next, history };
     };
   }
 
-  return { title: karras ? "DPM++ 2M Karras" : "DPM++ 2M", trainTimesteps, addNoise, start };
+  return {
+    ...schedule,
+    title: karras ? "DPM++ 2M Karras" : "DPM++ 2M",
+    start(steps, options) {
+      const all = path(steps);
+      const left = stepsFrom(all, options);
+      return createRun(left, secondOrder(left, all.length));
+    },
+    startInverse: (steps, options) => createRun(inverted(stepsFrom(path(steps), options)), firstOrder(parametrisation)),
+  };
 }
 
-/** The weights of picture and noise at a level, and half its logarithmic signal-to-noise ratio. */
-function pointAt(sigma: number): { signal: number; noise: number; lambda: number } {
-  const signal = 1 / Math.sqrt(sigma ** 2 + 1);
-  return { signal, noise: sigma * signal, lambda: -Math.log(sigma) };
-}
-
-function predictedClean(
-  prediction: DiffusionConfig["prediction_type"],
-  { signal, noise }: { readonly signal: number; readonly noise: number },
-  sample: FloatTensor,
-  output: FloatTensor,
-): FloatTensor {
-  switch (prediction) {
-    case "epsilon":
-      return weightedSum([1 / signal, sample], [-noise / signal, output]);
-    case "v_prediction":
-      return weightedSum([signal, sample], [-noise, output]);
-  }
+/** Half the logarithmic signal-to-noise ratio. */
+function lambda({ sigma }: NoiseLevel): number {
+  return -Math.log(sigma);
 }
 
 /** This scheduler of diffusers spaces its timesteps in its own way. */

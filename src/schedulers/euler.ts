@@ -3,9 +3,12 @@
  * EulerDiscreteScheduler and EulerAncestralDiscreteScheduler compute them (after k-diffusion).
  */
 
+import { UsageError } from "../core/errors.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
+import { explodingLevel } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
-import type { DrawNoise, Scheduler, SchedulerRun } from "./scheduler.js";
+import { at, createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
+import type { Scheduler } from "./scheduler.js";
 import { karrasSigmas, sigmaAt, timestepAt, trainSigmas } from "./sigmas.js";
 import { spacedTimesteps } from "./timestep-spacing.js";
 import { weightedSum } from "./weighted-sum.js";
@@ -19,44 +22,46 @@ export function eulerAncestral(config: DiffusionConfig): Scheduler {
 }
 
 function eulerScheduler(config: DiffusionConfig, ancestral: boolean): Scheduler {
-  const schedule = noiseSchedule(config);
-  const { trainTimesteps, prediction, addNoise } = schedule;
-  const levels = trainSigmas(schedule);
+  const { alphas, ...schedule } = noiseSchedule(config);
+  const { trainTimesteps, parametrisation } = schedule;
+  const trained = trainSigmas(alphas);
   const spacing = config.timestep_spacing ?? "linspace";
   const karras = !ancestral && (config.use_karras_sigmas ?? false);
+  const title = ancestral ? "Euler a" : karras ? "Euler Karras" : "Euler";
 
-  function start(steps: number): SchedulerRun {
+  function path(steps: number): Step[] {
     const spaced = spacedTimesteps({ spacing, steps, trainTimesteps, offset: config.steps_offset }).map(Math.fround);
-    const plain = spaced.map((timestep) => sigmaAt(levels, timestep));
-    const path = karras
-      ? karrasSigmas(config.sigma_max ?? plain[0], config.sigma_min ?? plain[plain.length - 1], steps)
+    const plain = spaced.map((timestep) => sigmaAt(trained, timestep));
+    const sigmas = karras
+      ? karrasSigmas(config.sigma_max ?? at(plain, 0), config.sigma_min ?? at(plain, plain.length - 1), steps)
       : plain;
-    const timesteps = karras ? path.map((sigma) => Math.fround(timestepAt(levels, sigma))) : spaced;
-    const last = !ancestral && config.final_sigmas_type === "sigma_min" ? levels[0] : 0;
-    const sigmas = Float32Array.from([...path, last]);
-    const highest = Math.max(...sigmas);
-    return {
-      timesteps,
-      sigmas: [...sigmas],
-      initialScale: spacing === "leading" ? Math.sqrt(highest ** 2 + 1) : highest,
-      scaleInput: (sample, index) => weightedSum([1 / Math.sqrt(sigmas[index] ** 2 + 1), sample]),
-      step(index, sample, output, drawNoise: DrawNoise) {
-        if (index >= timesteps.length) throw new RangeError(`step ${index} of ${timesteps.length}`);
-        const [sigma, next] = [sigmas[index], sigmas[index + 1]];
-        const { down, up } = ancestral ? ancestralStep(sigma, next) : { down: next, up: 0 };
-        // x + (down - sigma) d, where the derivative d = (x - x_0) / sigma is the predicted noise.
-        const width = down - sigma;
-        const level = sigma ** 2 + 1;
-        const moved = {
-          epsilon: [[1, sample] as const, [width, output] as const],
-          v_prediction: [[1 + (width * sigma) / level, sample] as const, [width / Math.sqrt(level), output] as const],
-        }[prediction];
-        return ancestral ? weightedSum(...moved, [up, drawNoise()]) : weightedSum(...moved);
-      },
-    };
+    const timesteps = karras ? sigmas.map((sigma) => Math.fround(timestepAt(trained, sigma))) : spaced;
+    const last = !ancestral && config.final_sigmas_type === "sigma_min" ? at(trained, 0) : 0;
+    const levels = Array.from(Float32Array.from([...sigmas, last]), explodingLevel);
+    return timesteps.map((timestep, i) => ({ timestep, from: at(levels, i), to: at(levels, i + 1) }));
   }
 
-  return { title: ancestral ? "Euler a" : karras ? "Euler Karras" : "Euler", trainTimesteps, addNoise, start };
+  const update: Update = ({ step: { from, to }, sample, output, drawNoise }) => {
+    const { down, up } = ancestral ? ancestralStep(from.sigma, to.sigma) : { down: to.sigma, up: 0 };
+    // x + (down - sigma) d, where the derivative d = (x - x_0) / sigma is the estimate of the noise.
+    const moved = parametrisation.toNoise(from, down - from.sigma);
+    const terms = [[1 + moved.sample, sample] as const, [moved.output, output] as const] as const;
+    return { sample: ancestral ? weightedSum(...terms, [up, drawNoise()]) : weightedSum(...terms) };
+  };
+
+  return {
+    ...schedule,
+    title,
+    start(steps, options) {
+      const all = path(steps);
+      const highest = Math.max(...all.map(({ from }) => from.sigma));
+      return createRun(stepsFrom(all, options), update, spacing === "leading" ? Math.sqrt(highest ** 2 + 1) : highest);
+    },
+    startInverse(steps, options) {
+      if (ancestral) throw new UsageError(`${title} adds noise at every step and has no inverse: take euler or ddim`);
+      return createRun(inverted(stepsFrom(path(steps), options)), update);
+    },
+  };
 }
 
 /** Down below the next level, and up to it again with fresh noise. */

@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { z } from "zod";
 import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
 import { assertClose, checkScheduler, noNoise, parity, readTensors } from "../testing/schedulers/contract.js";
-import { type FlowMatchEuler, flowMatchEuler } from "./flow-match-euler.js";
+import { flowMatchEuler } from "./flow-match-euler.js";
+import { noisySample } from "./noisy-sample.js";
+import type { Scheduler } from "./scheduler.js";
 
-async function open(family: string): Promise<FlowMatchEuler> {
+async function open(family: string): Promise<Scheduler> {
   const file = join(parity, family, "pipeline/scheduler/scheduler_config.json");
   return flowMatchEuler(JSON.parse(await readFile(file, "utf8")), file);
 }
@@ -20,8 +23,22 @@ for (const family of ["sd3", "sd35"]) {
     it("gives the golden noise levels exactly", async () => {
       const scheduler = await open(family);
       const sigmas = async (file: string) => [...(await readTensors(join(parity, family, file)))("sigmas").data];
-      assert.deepEqual(scheduler.schedule(7).sigmas, await sigmas("scheduler-flow-euler.safetensors"));
-      assert.deepEqual(scheduler.schedule(8).sigmas, await sigmas("flowedit-base.safetensors"));
+      const levels = (steps: number) => scheduler.start(steps).levels.map(({ sigma }) => sigma);
+      assert.deepEqual(levels(7), await sigmas("scheduler-flow-euler.safetensors"));
+      assert.deepEqual(levels(8), await sigmas("flowedit-base.safetensors"));
+    });
+
+    it("begins image to image where diffusers' pipeline does", async () => {
+      const rows = z.object({
+        rows: z.array(z.object({ steps: z.number(), steps_run: z.number(), first_sigma: z.number().nullable() })),
+      });
+      const file = join(parity, "../schedulers/strength-sd3.json");
+      const scheduler = await open(family);
+      for (const { steps, steps_run, first_sigma } of rows.parse(JSON.parse(await readFile(file, "utf8"))).rows) {
+        const { timesteps, levels } = scheduler.start(steps, { from: steps - steps_run });
+        assert.equal(timesteps.length, steps_run);
+        assert.ok(first_sigma === null ? levels.length === 0 : Math.abs((levels[0]?.sigma ?? 0) - first_sigma) < 1e-6);
+      }
     });
   });
 }
@@ -31,10 +48,12 @@ describe("flow-match Euler", () => {
     const scheduler = flowMatchEuler({ shift: 3 });
     const clean = floatTensor([1, 2], Float32Array.of(2, -1));
     const noise = floatTensor([1, 2], Float32Array.of(-2, 4));
-    const at = (timestep: number) => scheduler.addNoise(clean, noise, timestep);
+    const at = (timestep: number) => noisySample(scheduler, clean, noise, timestep).sample;
     assertClose(at(250), floatTensor([1, 2], Float32Array.of(1, 0.25)), 1e-7, 0);
     assert.deepEqual(at(0), clean);
     assert.deepEqual(at(1000), noise);
+    const { target } = noisySample(scheduler, clean, noise, 250);
+    assert.deepEqual(target, floatTensor([1, 2], Float32Array.of(-4, 5)));
   });
 
   it("reaches the picture in one step from a right velocity", () => {
@@ -46,9 +65,9 @@ describe("flow-match Euler", () => {
       [2],
       noise.map((eps, i) => eps - (picture[i] ?? 0)),
     );
-    assert.deepEqual(run.step(0, floatTensor([2], noise), velocity, noNoise).data, picture);
-    assert.throws(() => run.step(1, floatTensor([2], noise), velocity, noNoise), RangeError);
-    assert.throws(() => run.step(0, floatTensor([2], noise), floatTensor([1, 2]), noNoise), RangeError);
+    const start = run.begin(floatTensor([2], noise));
+    assert.deepEqual(run.step(start, velocity, noNoise).sample.data, picture);
+    assert.throws(() => run.step(start, floatTensor([1, 2]), noNoise), RangeError);
   });
 
   it("refuses settings that it does not compute, naming them", () => {

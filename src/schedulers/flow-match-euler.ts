@@ -7,8 +7,11 @@
 
 import { z } from "zod";
 import { InputError, UsageError } from "../core/errors.js";
-import { type FloatTensor, floatTensor, formatShape, sameShape } from "../core/tensor.js";
-import type { Scheduler, SchedulerRun } from "./scheduler.js";
+import { floatTensor, formatShape, sameShape } from "../core/tensor.js";
+import { flowLevel } from "./noise-level.js";
+import { parametrisations } from "./parametrisation.js";
+import { createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
+import type { Scheduler } from "./scheduler.js";
 
 const className = "FlowMatchEulerDiscreteScheduler";
 
@@ -28,20 +31,8 @@ const schedulerConfig = z.looseObject({
   use_beta_sigmas: off(),
 });
 
-/** Noise levels of a run. */
-export interface FlowSchedule {
-  /** What the model is told: noise levels times the number of training timesteps, not rounded to whole ones. */
-  readonly timesteps: readonly number[];
-  /** The noise level before each step, and after the last one 0. */
-  readonly sigmas: readonly number[];
-}
-
-export interface FlowMatchEuler extends Scheduler {
-  schedule(steps: number): FlowSchedule;
-}
-
 /** `config` is the content of scheduler_config.json; `file` names it in messages. */
-export function flowMatchEuler(config: unknown, file = "scheduler_config.json"): FlowMatchEuler {
+export function flowMatchEuler(config: unknown, file = "scheduler_config.json"): Scheduler {
   const parsed = schedulerConfig.safeParse(config);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -50,7 +41,7 @@ export function flowMatchEuler(config: unknown, file = "scheduler_config.json"):
   const { num_train_timesteps: trainTimesteps, shift } = parsed.data;
   const lowest = lowestTrainSigma(trainTimesteps, shift);
 
-  function schedule(steps: number): FlowSchedule {
+  function path(steps: number): Step[] {
     if (!Number.isInteger(steps) || steps < 1) throw new UsageError(`steps is a whole number from 1 up, got ${steps}`);
     // Evenly spaced from the highest to the lowest noise level of training. Those are shifted already, and all are shifted
     // once more: odd, but it is how diffusers samples, and what the goldens hold.
@@ -60,60 +51,33 @@ export function flowMatchEuler(config: unknown, file = "scheduler_config.json"):
       const even = i === 0 ? first : i === steps - 1 ? last : i * ((last - first) / (steps - 1)) + first;
       return Math.fround(shifted(even / trainTimesteps, shift));
     });
-    return { timesteps: sigmas.map((sigma) => Math.fround(sigma * trainTimesteps)), sigmas: [...sigmas, 0] };
-  }
-
-  function start(steps: number): SchedulerRun {
-    const { timesteps, sigmas } = schedule(steps);
-    return {
-      timesteps,
-      sigmas,
-      initialScale: 1,
-      scaleInput: (sample) => sample,
-      step: (index, sample, modelOutput) => eulerStep(sample, modelOutput, at(sigmas, index), at(sigmas, index + 1)),
-    };
+    return sigmas.map((sigma, i) => ({
+      // Not rounded to a whole one.
+      timestep: Math.fround(sigma * trainTimesteps),
+      from: flowLevel(sigma),
+      to: flowLevel(sigmas[i + 1] ?? 0),
+    }));
   }
 
   return {
     title: "Flow Match Euler",
     trainTimesteps,
-    schedule,
-    start,
-    addNoise: (clean, noise, timestep) => addFlowNoise(clean, noise, timestep / trainTimesteps),
+    parametrisation: parametrisations.flow,
+    levelAt: (timestep) => flowLevel(timestep / trainTimesteps),
+    start: (steps, options) => createRun(stepsFrom(path(steps), options), eulerStep),
+    startInverse: (steps, options) => createRun(inverted(stepsFrom(path(steps), options)), eulerStep),
   };
 }
 
-/** x_sigmaNext = x_sigma + (sigmaNext - sigma) v, where v is the model's output at x_sigma. */
-export function eulerStep(
-  sample: FloatTensor,
-  modelOutput: FloatTensor,
-  sigma: number,
-  sigmaNext: number,
-): FloatTensor {
-  if (!sameShape(sample.shape, modelOutput.shape)) {
-    throw new RangeError(`a sample ${formatShape(sample.shape)} with an output ${formatShape(modelOutput.shape)}`);
+/** x_to = x_from + (sigma_to - sigma_from) v, where v is the model's output at x_from. */
+const eulerStep: Update = ({ step: { from, to }, sample, output }) => {
+  if (!sameShape(sample.shape, output.shape)) {
+    throw new RangeError(`a sample ${formatShape(sample.shape)} with an output ${formatShape(output.shape)}`);
   }
-  const difference = Math.fround(sigmaNext - sigma);
-  return floatTensor(
-    sample.shape,
-    sample.data.map((x, i) => x + Math.fround(difference * (modelOutput.data[i] ?? 0))),
-  );
-}
-
-/** x_s = (1-s) x_0 + s eps; a `noise` of one row is shared by all rows of `clean`. */
-export function addFlowNoise(clean: FloatTensor, noise: FloatTensor, sigma: number): FloatTensor {
-  const shared = sameShape(noise.shape, [1, ...clean.shape.slice(1)]);
-  if (!shared && !sameShape(noise.shape, clean.shape)) {
-    throw new RangeError(`a sample ${formatShape(clean.shape)} with noise ${formatShape(noise.shape)}`);
-  }
-  const keep = Math.fround(1 - sigma);
-  const add = Math.fround(sigma);
-  const size = noise.data.length;
-  return floatTensor(
-    clean.shape,
-    clean.data.map((x, i) => Math.fround(keep * x) + Math.fround(add * (noise.data[i % size] ?? 0))),
-  );
-}
+  const difference = Math.fround(to.sigma - from.sigma);
+  const next = sample.data.map((x, i) => x + Math.fround(difference * (output.data[i] ?? 0)));
+  return { sample: floatTensor(sample.shape, next) };
+};
 
 /** More steps go to high noise levels where the shift is above 1. */
 function shifted(sigma: number, shift: number): number {
@@ -124,10 +88,4 @@ function shifted(sigma: number, shift: number): number {
 function lowestTrainSigma(trainTimesteps: number, shift: number): number {
   const sigma = Math.fround(1 / trainTimesteps);
   return Math.fround(Math.fround(shift * sigma) / Math.fround(1 + Math.fround((shift - 1) * sigma)));
-}
-
-function at(sigmas: readonly number[], index: number): number {
-  const sigma = sigmas[index];
-  if (sigma === undefined) throw new RangeError(`step ${index} of ${sigmas.length - 1}`);
-  return sigma;
 }

@@ -7,6 +7,16 @@ export {
   ownScheduler,
 } from "./by-name.js";
 export { type DiffusionConfig, parseDiffusionConfig } from "./diffusion-config.js";
-export { addFlowNoise, eulerStep, type FlowMatchEuler, type FlowSchedule, flowMatchEuler } from "./flow-match-euler.js";
-export { type NoiseSchedule, noiseSchedule } from "./noise-schedule.js";
-export type { DrawNoise, Scheduler, SchedulerRun } from "./scheduler.js";
+export { firstOrderStep } from "./first-order.js";
+export { flowMatchEuler } from "./flow-match-euler.js";
+export type { NoiseLevel } from "./noise-level.js";
+export { addNoise, type NoiseSchedule, type NoisySample, noisySample } from "./noisy-sample.js";
+export {
+  type Estimate,
+  estimated,
+  type Parametrisation,
+  type PredictionType,
+  parametrisations,
+} from "./parametrisation.js";
+export type { DrawNoise, Evaluation, RunState, Scheduler, SchedulerRun, StartOptions } from "./scheduler.js";
+export { type SignalToNoise, signalToNoise } from "./signal-to-noise.js";

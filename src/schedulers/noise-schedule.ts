@@ -3,55 +3,29 @@
  * 1 - beta up to t. Rounded to float32 where diffusers' tensors are.
  */
 
-import { type FloatTensor, floatTensor, formatShape, sameShape } from "../core/tensor.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
+import type { NoiseSchedule } from "./noisy-sample.js";
+import { parametrisations } from "./parametrisation.js";
+import { at } from "./run.js";
 
-export interface NoiseSchedule {
-  readonly trainTimesteps: number;
-  readonly prediction: DiffusionConfig["prediction_type"];
+export interface DiffusionSchedule extends NoiseSchedule {
   /** a_t of every training timestep (diffusers' alphas_cumprod). */
   readonly alphas: Float32Array;
-  /** x_t; a `noise` of one row is shared by all rows of `clean`. */
-  addNoise(clean: FloatTensor, noise: FloatTensor, timestep: number): FloatTensor;
-  /** What the model should predict at x_t: eps, or v = sqrt(a_t) eps - sqrt(1 - a_t) x_0 (arXiv 2202.00512). */
-  target(clean: FloatTensor, noise: FloatTensor, timestep: number): FloatTensor;
 }
 
-export function noiseSchedule(config: DiffusionConfig): NoiseSchedule {
+export function noiseSchedule(config: DiffusionConfig): DiffusionSchedule {
   const alphas = alphasOf(config);
-  const at = (timestep: number) => {
-    const a = alphas[timestep];
-    if (a === undefined) throw new RangeError(`timestep ${timestep} of ${alphas.length}`);
-    return { signal: Math.fround(Math.sqrt(a)), noise: Math.fround(Math.sqrt(Math.fround(1 - a))) };
-  };
   return {
     trainTimesteps: alphas.length,
-    prediction: config.prediction_type,
+    parametrisation: parametrisations[config.prediction_type],
     alphas,
-    addNoise(clean, noise, timestep) {
-      const weights = at(timestep);
-      return mix(clean, noise, weights.signal, weights.noise);
-    },
-    target(clean, noise, timestep) {
-      const weights = at(timestep);
-      return config.prediction_type === "epsilon"
-        ? mix(clean, noise, 0, 1)
-        : mix(clean, noise, -weights.noise, weights.signal);
+    levelAt(timestep) {
+      const a = alphas[timestep];
+      if (a === undefined) throw new RangeError(`timestep ${timestep} of ${alphas.length}`);
+      const [signal, noise] = [Math.fround(Math.sqrt(a)), Math.fround(Math.sqrt(Math.fround(1 - a)))];
+      return { signal, noise, sigma: noise / signal, variance: 1 };
     },
   };
-}
-
-/** a * clean + b * noise, where one row of noise serves all. */
-function mix(clean: FloatTensor, noise: FloatTensor, a: number, b: number): FloatTensor {
-  const shared = sameShape(noise.shape, [1, ...clean.shape.slice(1)]);
-  if (!shared && !sameShape(noise.shape, clean.shape)) {
-    throw new RangeError(`a sample ${formatShape(clean.shape)} with noise ${formatShape(noise.shape)}`);
-  }
-  const size = noise.data.length;
-  return floatTensor(
-    clean.shape,
-    clean.data.map((x, i) => Math.fround(a * x) + Math.fround(b * (noise.data[i % size] ?? 0))),
-  );
 }
 
 function alphasOf(config: DiffusionConfig): Float32Array {
@@ -96,10 +70,10 @@ function cumulativeProduct(factors: Float32Array): Float32Array {
 /** Shifts and scales sqrt(a) so that the last is 0 and the first stays (arXiv 2305.08891, algorithm 1). */
 function zeroTerminalSnr(alphas: Float32Array): Float32Array {
   const roots = alphas.map(Math.sqrt);
-  const [first, last] = [roots[0], roots[roots.length - 1]];
+  const [first, last] = [at(roots, 0), at(roots, roots.length - 1)];
   const scale = Math.fround(first / Math.fround(first - last));
   const squares = roots.map((root) => Math.fround(Math.fround(root - last) * scale) ** 2);
   // As in diffusers by way of the betas.
-  const betas = squares.map((square, i) => 1 - Math.fround(i === 0 ? square : square / squares[i - 1]));
+  const betas = squares.map((square, i) => 1 - Math.fround(i === 0 ? square : square / at(squares, i - 1)));
   return cumulativeProduct(betas.map((beta) => 1 - beta));
 }

@@ -6,71 +6,88 @@
 import { InputError } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
 import { type DiffusionConfig, switchOf } from "./diffusion-config.js";
+import { firstOrder } from "./first-order.js";
+import { levelOfAlpha } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
-import type { Scheduler } from "./scheduler.js";
+import { at, createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
+import type { Evaluation, Scheduler } from "./scheduler.js";
 import { roundHalfToEven, spacedTimesteps } from "./timestep-spacing.js";
 import { weightedSum } from "./weighted-sum.js";
 
-/** Adams-Bashforth coefficients by the number of slopes that are known, latest first. */
-const multistep = [[1], [3 / 2, -1 / 2], [23 / 12, -16 / 12, 5 / 12], [55 / 24, -59 / 24, 37 / 24, -9 / 24]] as const;
+/** Adams-Bashforth's next slope of those that are known, latest first. */
+function multistep([a, b, c, d]: readonly [FloatTensor, ...FloatTensor[]]): FloatTensor {
+  if (b === undefined) return a;
+  if (c === undefined) return weightedSum([3 / 2, a], [-1 / 2, b]);
+  if (d === undefined) return weightedSum([23 / 12, a], [-16 / 12, b], [5 / 12, c]);
+  return weightedSum([55 / 24, a], [-59 / 24, b], [37 / 24, c], [-9 / 24, d]);
+}
 
 export function pndm(config: DiffusionConfig): Scheduler {
-  const { addNoise, prediction } = noiseSchedule(config);
+  const { alphas: _, ...schedule } = noiseSchedule(config);
+  const { parametrisation } = schedule;
   // Diffusers' PNDM knows no noise schedule that ends in pure noise, from which its formula could not start.
   const { alphas, trainTimesteps } = noiseSchedule({ ...config, rescale_betas_zero_snr: false });
   if (!switchOf(config, config.skip_prk_steps, "PNDMScheduler", { owner: false, others: true })) {
     throw new InputError("scheduler_config.json: skip_prk_steps: PNDM with Runge-Kutta steps is not supported");
   }
   const toOne = switchOf(config, config.set_alpha_to_one, "PNDMScheduler", { owner: false, others: false });
-  const finalAlpha = toOne ? 1 : alphas[0];
-  const alphaAt = (timestep: number) => (timestep >= 0 ? alphas[timestep] : finalAlpha);
+  const finalAlpha = toOne ? 1 : at(alphas, 0);
+  const alphaAt = (timestep: number) => (timestep >= 0 ? at(alphas, timestep) : finalAlpha);
 
-  /** Equation 9: from x_t to the earlier timestep along a slope. */
-  function transfer(sample: FloatTensor, slope: FloatTensor, timestep: number, earlier: number): FloatTensor {
-    const [a, next] = [alphaAt(timestep), alphaAt(earlier)];
-    const along = -(next - a) / (a * Math.sqrt(1 - next) + Math.sqrt(a * (1 - a) * next));
-    const kept = Math.sqrt(next / a);
-    switch (prediction) {
-      case "epsilon":
-        return weightedSum([kept, sample], [along, slope]);
-      case "v_prediction":
-        return weightedSum([kept + along * Math.sqrt(1 - a), sample], [along * Math.sqrt(a), slope]);
-    }
+  function path(steps: number, stride: number): Step[] {
+    const spacing = config.timestep_spacing ?? "leading";
+    return spacedTimesteps({ spacing, steps, trainTimesteps, offset: config.steps_offset })
+      .map(roundHalfToEven)
+      .map((timestep) => ({
+        timestep,
+        from: levelOfAlpha(alphaAt(timestep)),
+        to: levelOfAlpha(alphaAt(timestep - stride)),
+      }));
   }
 
-  return {
-    title: "PLMS",
-    trainTimesteps,
-    addNoise,
-    start(steps) {
-      const spacing = config.timestep_spacing ?? "leading";
-      const spaced = spacedTimesteps({ spacing, steps, trainTimesteps, offset: config.steps_offset }).map(
-        roundHalfToEven,
-      );
-      const timesteps = [...spaced.slice(0, 2), ...spaced.slice(1)];
-      const stride = Math.floor(trainTimesteps / steps);
-      /** Outputs of the model, latest first, and the sample that the first of them was for. */
-      let slopes: readonly FloatTensor[] = [];
-      let first: FloatTensor | null = null;
+  /** Equation 9: from x_t to the earlier timestep along a slope. */
+  function transfer({ sample, output }: Evaluation, timestep: number, earlier: number): FloatTensor {
+    const [a, next] = [alphaAt(timestep), alphaAt(earlier)];
+    const along = -(next - a) / (a * Math.sqrt(1 - next) + Math.sqrt(a * (1 - a) * next));
+    const moved = parametrisation.toNoise(levelOfAlpha(a), along);
+    return weightedSum([Math.sqrt(next / a) + moved.sample, sample], [moved.output, output]);
+  }
+
+  const update =
+    (stride: number): Update =>
+    ({ step: { timestep }, index, sample, output, history }) => {
+      const [latest] = history;
+      if (index === 1 && latest !== undefined) {
+        // The second look: the first step once more, along the mean of both slopes.
+        const mean = weightedSum([1 / 2, output], [1 / 2, latest.output]);
+        return { sample: transfer({ sample: latest.sample, output: mean }, timestep + stride, timestep), history };
+      }
+      const slope = multistep([output, ...history.map((evaluation) => evaluation.output)]);
       return {
-        timesteps,
-        initialScale: 1,
-        scaleInput: (sample) => sample,
-        step(index, sample, output) {
-          const timestep = timesteps[index];
-          if (timestep === undefined) throw new RangeError(`step ${index} of ${timesteps.length}`);
-          if (index === 1 && first !== null) {
-            // The second look: the first step once more, along the mean of both slopes.
-            const mean = weightedSum([1 / 2, output], [1 / 2, slopes[0]]);
-            return transfer(first, mean, timestep + stride, timestep);
-          }
-          first = sample;
-          slopes = [output, ...slopes].slice(0, 4);
-          const coefficients = multistep[slopes.length - 1];
-          const slope = weightedSum(...slopes.map((each, i) => [coefficients[i], each] as const));
-          return transfer(sample, slope, timestep, timestep - stride);
-        },
+        sample: transfer({ sample, output: slope }, timestep, timestep - stride),
+        history: [{ sample, output }, ...history].slice(0, 3),
       };
+    };
+
+  const strideOf = (steps: number) => Math.floor(trainTimesteps / steps);
+  return {
+    ...schedule,
+    title: "PLMS",
+    start(steps, options) {
+      const stride = strideOf(steps);
+      return createRun(withSecondLook(stepsFrom(path(steps, stride), options)), update(stride));
     },
+    startInverse: (steps, options) =>
+      createRun(inverted(stepsFrom(path(steps, strideOf(steps)), options)), firstOrder(parametrisation)),
   };
+}
+
+/**
+ * The model is evaluated once more where the first step ends, wherever a run begins. (Diffusers' image to image cuts its list
+ * of evaluations instead, and from the second step on tells the model timesteps that are a step ahead of the sample.)
+ */
+function withSecondLook([first, second, ...others]: readonly Step[]): readonly Step[] {
+  if (first === undefined) return [];
+  if (second === undefined) return [first];
+  return [first, { ...second, to: second.from }, second, ...others];
 }

@@ -1,42 +1,65 @@
-/** @file What every noise schedule offers: to samplers a way from noise to picture, to training the way there. */
+/** @file What every scheduler offers: to samplers ways between noise and a clean sample, to training the noise that it follows. */
 
 import type { FloatTensor } from "../core/tensor.js";
+import type { NoiseLevel } from "./noise-level.js";
+import type { NoiseSchedule } from "./noisy-sample.js";
 
-export interface Scheduler {
+export interface Scheduler extends NoiseSchedule {
   /** Its name as image galleries know it. */
   readonly title: string;
-  /** Training draws whole timesteps from 0 up to, not including, this; larger is noisier. */
-  readonly trainTimesteps: number;
-  /** A way from noise to picture in `steps` steps. */
-  start(steps: number): SchedulerRun;
-  /** Training's noised sample at `timestep`; a `noise` of one row is shared by all rows of `clean`. */
-  addNoise(clean: FloatTensor, noise: FloatTensor, timestep: number): FloatTensor;
+  /** From noise to a clean sample in `steps` steps. */
+  start(steps: number, options?: StartOptions): SchedulerRun;
+  /**
+   * The steps of `start(steps, options)` backwards, from a clean sample to noise: each is of first order, and evaluates the model
+   * at the timestep of the step that it inverts, as DDIM inversion does. UsageError where steps add noise.
+   */
+  startInverse(steps: number, options?: StartOptions): SchedulerRun;
+}
+
+export interface StartOptions {
+  /** How many of the first, noisiest steps are left out, as in image to image (default 0; all of them leave an empty run). */
+  readonly from?: number;
 }
 
 /** Unit normal noise of the sample's shape, new at each call. */
 export type DrawNoise = () => FloatTensor;
 
+/** The model's output at a sample. */
+export interface Evaluation {
+  readonly sample: FloatTensor;
+  readonly output: FloatTensor;
+}
+
+/** Where a run is, in values that are never changed: whoever keeps a state can go on from it again. */
+export interface RunState {
+  /** Evaluations that are done. */
+  readonly index: number;
+  readonly sample: FloatTensor;
+  /** Earlier evaluations that the next steps of a multistep method look back at, the latest first. */
+  readonly history: readonly Evaluation[];
+}
+
 /**
- * One way from noise to picture:
+ * One way along the noise levels:
  *
- *     sample = initialScale * noise
- *     for index of timesteps: sample = step(index, sample, model(scaleInput(sample, index), timesteps[index]), drawNoise)
+ *     let state = run.begin(sample);
+ *     for (const timestep of run.timesteps) state = run.step(state, await model(run.modelInput(state), timestep), drawNoise);
  *
- * Multi-step methods remember model outputs here, so `step` is called once for each index, in order; no tensor handed in is
- * changed. The number of model evaluations is `timesteps.length`, which may differ from the number of steps asked for.
+ * The sample to begin with is `initialScale * noise`, or `run.addNoise(clean, noise)`. The number of model evaluations is
+ * `timesteps.length`, which may differ from the number of steps asked for.
  */
 export interface SchedulerRun {
   /** What the model is told at each evaluation. */
   readonly timesteps: readonly number[];
-  /** Noise levels before each step and after the last, of schedulers that count in them. */
-  readonly sigmas?: readonly number[];
-  /** Standard deviation of the sample that the run starts from. */
+  /** Of the sample before each evaluation, and after the last one. */
+  readonly levels: readonly NoiseLevel[];
+  /** Standard deviation of pure noise to start from. */
   readonly initialScale: number;
-  /** The sample as the model wants to see it. */
-  scaleInput(sample: FloatTensor, index: number): FloatTensor;
-  /**
-   * The sample after evaluation `index`; after the last one it is the picture's latent. Stochastic methods draw noise once
-   * a step, the others never.
-   */
-  step(index: number, sample: FloatTensor, modelOutput: FloatTensor, drawNoise: DrawNoise): FloatTensor;
+  begin(sample: FloatTensor): RunState;
+  /** The state's sample as the model is given it. */
+  modelInput(state: RunState): FloatTensor;
+  /** The state after one more evaluation. Stochastic methods draw noise once a step, the others never. */
+  step(state: RunState, output: FloatTensor, drawNoise: DrawNoise): RunState;
+  /** The clean sample with noise at `levels[index]` (default 0); `noise` of one row is shared by all rows of `clean`. */
+  addNoise(clean: FloatTensor, noise: FloatTensor, index?: number): FloatTensor;
 }

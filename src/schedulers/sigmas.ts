@@ -3,11 +3,11 @@
  * is the picture plus sigma times unit noise.
  */
 
-import type { NoiseSchedule } from "./noise-schedule.js";
+import { at } from "./run.js";
 import { linspace } from "./timestep-spacing.js";
 
 /** The levels of all training timesteps, in float32; the last is finite also where training ends in pure noise. */
-export function trainSigmas({ alphas }: NoiseSchedule): Float32Array {
+export function trainSigmas(alphas: Float32Array): Float32Array {
   return alphas.map((a) => {
     const kept = a === 0 ? 2 ** -24 : a;
     return Math.sqrt(Math.fround(Math.fround(1 - kept) / kept));
@@ -18,7 +18,7 @@ export function trainSigmas({ alphas }: NoiseSchedule): Float32Array {
 export function sigmaAt(sigmas: Float32Array, timestep: number): number {
   const lower = Math.min(Math.floor(timestep), sigmas.length - 1);
   const upper = Math.min(lower + 1, sigmas.length - 1);
-  return sigmas[lower] + (sigmas[upper] - sigmas[lower]) * (timestep - lower);
+  return at(sigmas, lower) + (at(sigmas, upper) - at(sigmas, lower)) * (timestep - lower);
 }
 
 /** The timestep of a level, between those of training by its logarithm. */
@@ -26,7 +26,7 @@ export function timestepAt(sigmas: Float32Array, sigma: number): number {
   const logSigma = Math.log(Math.max(sigma, 1e-10));
   const above = sigmas.findIndex((level) => Math.log(level) > logSigma);
   const lower = Math.max(0, Math.min(above === -1 ? sigmas.length : above - 1, sigmas.length - 2));
-  const [low, high] = [Math.log(sigmas[lower]), Math.log(sigmas[lower + 1])];
+  const [low, high] = [Math.log(at(sigmas, lower)), Math.log(at(sigmas, lower + 1))];
   const share = Math.min(Math.max((low - logSigma) / (low - high), 0), 1);
   return (1 - share) * lower + share * (lower + 1);
 }

@@ -20,9 +20,9 @@ export function spacedTimesteps({ spacing, steps, trainTimesteps, offset }: Spac
       return linspace(0, trainTimesteps - 1, steps).reverse();
     case "leading": {
       const ratio = Math.floor(trainTimesteps / steps);
-      const timesteps = Array.from({ length: steps }, (_, i) => i * ratio + offset).reverse();
-      if (timesteps[0] < trainTimesteps) return timesteps;
-      throw new UsageError(`${steps} steps lead to timestep ${timesteps[0]} of ${trainTimesteps}: take fewer steps`);
+      const noisiest = (steps - 1) * ratio + offset;
+      if (noisiest < trainTimesteps) return Array.from({ length: steps }, (_, i) => noisiest - i * ratio);
+      throw new UsageError(`${steps} steps lead to timestep ${noisiest} of ${trainTimesteps}: take fewer steps`);
     }
     case "trailing":
       return trailing(trainTimesteps, trainTimesteps / steps);

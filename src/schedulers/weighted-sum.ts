@@ -2,15 +2,17 @@
 
 import { type FloatTensor, floatTensor, formatShape, sameShape } from "../core/tensor.js";
 
+type Term = readonly [weight: number, tensor: FloatTensor];
+
 /** The sum of weight * tensor over tensors of one shape. */
-export function weightedSum(...terms: readonly (readonly [weight: number, tensor: FloatTensor])[]): FloatTensor {
-  const { shape } = terms[0][1];
-  const total = new Float64Array(terms[0][1].data.length);
+export function weightedSum(...terms: readonly [Term, ...Term[]]): FloatTensor {
+  const [[, { shape, data }]] = terms;
+  let total = new Float64Array(data.length);
   for (const [weight, tensor] of terms) {
     if (!sameShape(tensor.shape, shape)) {
       throw new RangeError(`a sample ${formatShape(shape)} with an output ${formatShape(tensor.shape)}`);
     }
-    for (let i = 0; i < total.length; i++) total[i] += weight * tensor.data[i];
+    total = total.map((sum, i) => sum + weight * (tensor.data[i] ?? 0));
   }
   return floatTensor(shape, Float32Array.from(total));
 }

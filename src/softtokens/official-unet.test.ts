@@ -9,7 +9,7 @@ import type { UnetStage } from "../pipelines/pipeline.js";
 import { UnetDenoiser } from "../pipelines/unet-denoiser.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser } from "../sampling/guided-denoiser.js";
-import { diffusionSchedulers, noiseSchedule, parseDiffusionConfig } from "../schedulers/index.js";
+import { diffusionSchedulers, parseDiffusionConfig } from "../schedulers/index.js";
 import { largestDifference } from "../testing/pipelines/support.js";
 import { weightShapes, writeSyntheticWeights } from "../testing/synthetic/weights.js";
 import { refuses, shared, temporaryFolder } from "../testing/weights/support.js";
@@ -51,7 +51,7 @@ async function denoiserOf(family: "sd15" | "sdxl", width: number, stages: readon
   const diffusion = parseDiffusionConfig({ _class_name: "DDIMScheduler" });
   return new UnetDenoiser(engine, {
     ...{ family, stages, config, weights: await openSafetensors(file), textLength: 5, latentScale: 8 },
-    ...{ schedule: noiseSchedule(diffusion), scheduler: diffusionSchedulers.ddim(diffusion) },
+    scheduler: diffusionSchedulers.ddim(diffusion),
   });
 }
 

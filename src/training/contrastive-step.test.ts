@@ -11,6 +11,7 @@ import { compilePairErrors } from "../objectives/pair-errors.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { pickTexts } from "../pipelines/conditioning.js";
 import type { DiffusionPipeline, SoftTokenForm } from "../pipelines/pipeline.js";
+import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { captions, openTiny, relativeError } from "../testing/pipelines/support.js";
@@ -111,7 +112,7 @@ for (const { family, width, chunks } of [
       const texts = images.map((_, pair) => pair % size);
       const latents = concatRows(images.map((image) => rows(batch.latents, image, image + 1)));
       const results = await pairs.run({
-        ...pipeline.noising(latents, batch.noise, batch.timestep),
+        ...noisySample(pipeline.scheduler, latents, batch.noise, batch.timestep),
         timestep: floatTensor([1], Float32Array.of(batch.timestep)),
         conditioning: pickTexts(batch.conditioning, texts),
         softTokens: await embedding.at(batch.timestep),
@@ -245,7 +246,8 @@ async function wholeGraph(
   const [dTokens, dRow] = gradients([{ value: loss, cotangent: seed }], [learned, row]);
 
   const images = Array.from({ length: pairs }, (_, pair) => Math.floor(pair / size));
-  const { sample, target } = pipeline.noising(
+  const { sample, target } = noisySample(
+    pipeline.scheduler,
     concatRows(images.map((image) => rows(latents, image, image + 1))),
     noise,
     timestep,

@@ -5,6 +5,7 @@ import { errorRow } from "../objectives/error-row.js";
 import type { Objective } from "../objectives/objective.js";
 import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
 import type { BeforeRun, Denoiser } from "../pipelines/pipeline.js";
+import { noisySample } from "../schedulers/index.js";
 import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { StepSizes, TrainingBatch, TrainingResult, TrainingStep } from "./training-step.js";
 
@@ -51,7 +52,7 @@ export class ContrastiveStep implements TrainingStep {
     const logits: (readonly number[])[] = [];
     let loss = 0;
     for (let image = 0; image < images; image++) {
-      const { sample, target } = this.pipeline.noising(rows(latents, image, image + 1), noise, timestep);
+      const { sample, target } = noisySample(this.pipeline.scheduler, rows(latents, image, image + 1), noise, timestep);
       const row = await errorRow(this.pairErrors, { sample, target, timestep, conditioning, softTokens }, beforeRun);
       const judged = this.objective(row.errors, image);
       // The exact gradient of the row: every pair's own, weighted by how much the loss minds its error.

@@ -5,6 +5,7 @@ import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js
 import { fixedBatches } from "../pipelines/batches.js";
 import { pickTexts } from "../pipelines/conditioning.js";
 import type { BeforeRun, Denoiser } from "../pipelines/pipeline.js";
+import { noisySample } from "../schedulers/index.js";
 import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { StepSizes, TrainingBatch, TrainingResult, TrainingStep } from "./training-step.js";
 
@@ -38,7 +39,7 @@ export class MatchingStep implements TrainingStep {
   ): Promise<TrainingResult> {
     const images = latents.shape[0];
     const softTokens = await this.embedding.at(timestep);
-    const { sample, target } = this.pipeline.noising(latents, noise, timestep);
+    const { sample, target } = noisySample(this.pipeline.scheduler, latents, noise, timestep);
     const total = new Float64Array(softTokens.data.length);
     const all = Array.from({ length: images }, (_, index) => index);
     let loss = 0;

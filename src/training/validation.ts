@@ -9,6 +9,7 @@ import { errorRow } from "../objectives/error-row.js";
 import type { Objective } from "../objectives/objective.js";
 import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import type { TrainingPair } from "./batches.js";
@@ -98,7 +99,7 @@ export class Validation {
       for (const [index, { latents, conditioning }] of this.batches.entries()) {
         const noise = new Generator(1000 * index + timestep).normal([1, ...this.latentShape]);
         for (let image = 0; image < this.settings.batch; image++) {
-          const noisy = this.pipeline.noising(rows(latents, image, image + 1), noise, timestep);
+          const noisy = noisySample(this.pipeline.scheduler, rows(latents, image, image + 1), noise, timestep);
           const feeds = { ...noisy, timestep, conditioning, softTokens };
           const { errors } = await errorRow(this.pairErrors, feeds, beforeRun);
           loss += this.settings.objective(errors, image).loss / total;

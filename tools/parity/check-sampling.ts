@@ -43,15 +43,15 @@ export async function* checkScheduler(subject: Subject, golden: string): AsyncGe
   const run = openScheduler(subject, settings).start(settings.steps);
   const asTensor = (values: readonly number[]) => floatTensor([values.length], Float32Array.from(values));
   yield compare("timesteps", asTensor(run.timesteps), await file.tensor("timesteps"), limits.module);
-  if (run.sigmas) yield compare("sigmas", asTensor(run.sigmas), await file.tensor("sigmas"), limits.module);
+  const sigmas = run.levels.map(({ sigma }) => sigma);
+  if (file.has("sigmas")) yield compare("sigmas", asTensor(sigmas), await file.tensor("sigmas"), limits.module);
   const [outputs, samples] = [await file.tensor("model_outputs"), await file.tensor("samples")];
   const noises = file.has("noises") ? await file.tensor("noises") : null;
-  let sample = rows(samples, 0, 1);
-  const taken = [sample];
+  let state = run.begin(rows(samples, 0, 1));
+  const taken = [state.sample];
   for (const index of run.timesteps.keys()) {
-    const output = rows(outputs, index, index + 1);
-    sample = run.step(index, sample, output, () => noiseOf(noises, index));
-    taken.push(sample);
+    state = run.step(state, rows(outputs, index, index + 1), () => noiseOf(noises, index));
+    taken.push(state.sample);
   }
   yield compare("samples", concatRows(taken), samples, limits.sampler);
 }

@@ -10,8 +10,9 @@ import type { Generator } from "../../core/random.js";
 import { type FloatTensor, floatTensor, type Shape, sizeOf } from "../../core/tensor.js";
 import type { Graph, Value } from "../../graph/graph.js";
 import { add, div, mul, reduceSum, reshape, sigmoid, sqrt, sub, tanh } from "../../graph/ops.js";
-import type { Conditioning, Denoiser, DenoiserInputs, Noising } from "../../pipelines/pipeline.js";
+import type { Conditioning, Denoiser, DenoiserInputs } from "../../pipelines/pipeline.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
+import { type NoiseLevel, type PredictionType, parametrisations } from "../../schedulers/index.js";
 
 /** What the network predicts, and along which path samples become noise. */
 export type Parameterisation = "flow" | "noise" | "v";
@@ -116,7 +117,14 @@ function knownDenoiser(
   return {
     engine,
     softTokenLayout: { family: "sd3", placement: "prefix", layers: 1, rawWidth: 1, projectedWidth: 1, stages: null },
-    scheduler: { title: "none", trainTimesteps, start: never, addNoise: never },
+    scheduler: {
+      title: "none",
+      trainTimesteps,
+      parametrisation: parametrisations[predictionTypes[parameterisation]],
+      levelAt: (timestep) => levelAt(parameterisation, timestep),
+      start: never,
+      startInverse: never,
+    },
     conditioningShapes,
     tokensAPair: () => 1,
     projectSoftTokens: never,
@@ -131,7 +139,6 @@ function knownDenoiser(
       if (parameterisation === "noise") return noise;
       return parameterisation === "flow" ? sub(noise, clean) : sub(mul(a, noise), mul(b, clean));
     },
-    noising: (latents, noise, timestep) => noised(parameterisation, latents, noise, timestep),
   };
 }
 
@@ -145,23 +152,18 @@ function signalAndNoise(parameterisation: Parameterisation, timestep: Value): { 
   return { a: sqrt(sigmoid(logSnr)), b: sqrt(sigmoid(mul(logSnr, -1))) };
 }
 
-function noised(
-  parameterisation: Parameterisation,
-  latents: FloatTensor,
-  noise: FloatTensor,
-  timestep: number,
-): Noising {
+const predictionTypes: Readonly<Record<Parameterisation, PredictionType>> = {
+  flow: "flow",
+  noise: "epsilon",
+  v: "v_prediction",
+};
+
+function levelAt(parameterisation: Parameterisation, timestep: number): NoiseLevel {
   const logSnr = widestLogSnr - (2 * widestLogSnr * timestep) / (trainTimesteps - 1);
   const s = timestep / trainTimesteps;
-  const [a, b] =
+  const [signal, noise] =
     parameterisation === "flow"
       ? [1 - s, s]
       : [Math.sqrt(1 / (1 + Math.exp(-logSnr))), Math.sqrt(1 / (1 + Math.exp(logSnr)))];
-  const [towardsClean, towardsNoise] = { flow: [-1, 1], noise: [0, 1], v: [-b, a] }[parameterisation];
-  const mixed = (clean: number, random: number) =>
-    floatTensor(
-      latents.shape,
-      latents.data.map((x, i) => clean * x + random * noise.data[i % noise.data.length]),
-    );
-  return { sample: mixed(a, b), target: mixed(towardsClean, towardsNoise) };
+  return { signal, noise, sigma: noise / signal, variance: 1 };
 }

@@ -11,7 +11,7 @@ import type { Denoiser, UnetStage } from "../../pipelines/pipeline.js";
 import { Sd3Denoiser } from "../../pipelines/sd3-denoiser.js";
 import { UnetDenoiser } from "../../pipelines/unet-denoiser.js";
 import type { Engine } from "../../runtime/engine.js";
-import { diffusionSchedulers, flowMatchEuler, noiseSchedule, parseDiffusionConfig } from "../../schedulers/index.js";
+import { diffusionSchedulers, flowMatchEuler, parseDiffusionConfig } from "../../schedulers/index.js";
 import type { WeightSource } from "../../weights/source.js";
 import { positionTable } from "./position-table.js";
 import { weightShapes } from "./weights.js";
@@ -71,7 +71,6 @@ function ofUnet(config: UnetConfig, { textLength, stages }: SyntheticDenoiserOpt
         stages,
         config,
         weights,
-        schedule: noiseSchedule(diffusion),
         scheduler: diffusionSchedulers.ddim(diffusion),
         textLength,
         latentScale: 8,

@@ -1,0 +1,61 @@
+/** @file Runs, whatever the method: a list of steps, and how a state is taken along each. */
+
+import { UsageError } from "../core/errors.js";
+import type { FloatTensor } from "../core/tensor.js";
+import type { NoiseLevel } from "./noise-level.js";
+import { addNoise } from "./noisy-sample.js";
+import type { DrawNoise, Evaluation, RunState, SchedulerRun, StartOptions } from "./scheduler.js";
+import { weightedSum } from "./weighted-sum.js";
+
+/** One evaluation of the model, and the levels that it takes the sample between. */
+export interface Step {
+  readonly timestep: number;
+  readonly from: NoiseLevel;
+  readonly to: NoiseLevel;
+}
+
+export interface StepFeeds extends RunState {
+  readonly step: Step;
+  readonly output: FloatTensor;
+  readonly drawNoise: DrawNoise;
+}
+
+/** A method's next sample, and the history that its next step needs (default none). */
+export type Update = (feeds: StepFeeds) => { readonly sample: FloatTensor; readonly history?: readonly Evaluation[] };
+
+export function createRun(steps: readonly Step[], update: Update, initialScale = 1): SchedulerRun {
+  const levels = [...steps.map(({ from }) => from), ...steps.slice(-1).map(({ to }) => to)];
+  return {
+    timesteps: steps.map(({ timestep }) => timestep),
+    levels,
+    initialScale,
+    begin: (sample) => ({ index: 0, sample, history: [] }),
+    modelInput({ index, sample }) {
+      const { variance } = at(levels, index);
+      return variance === 1 ? sample : weightedSum([1 / Math.sqrt(variance), sample]);
+    },
+    step(state, output, drawNoise) {
+      const { sample, history = [] } = update({ ...state, step: at(steps, state.index), output, drawNoise });
+      return { index: state.index + 1, sample, history };
+    },
+    addNoise: (clean, noise, index = 0) => addNoise(at(levels, index), clean, noise),
+  };
+}
+
+/** The steps that are left from `from` on. */
+export function stepsFrom(steps: readonly Step[], { from = 0 }: StartOptions = {}): readonly Step[] {
+  if (Number.isInteger(from) && from >= 0 && from <= steps.length) return steps.slice(from);
+  throw new UsageError(`from is a whole number from 0 to the ${steps.length} steps, got ${from}`);
+}
+
+/** The steps from the clean end to the noisy one. */
+export function inverted(steps: readonly Step[]): readonly Step[] {
+  return steps.map(({ timestep, from, to }) => ({ timestep, from: to, to: from })).reverse();
+}
+
+/** An element of a list that must be there. */
+export function at<T>(list: ArrayLike<T>, index: number): T {
+  const value = list[index];
+  if (value === undefined) throw new RangeError(`index ${index} of ${list.length}`);
+  return value;
+}
