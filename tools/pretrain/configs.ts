@@ -75,7 +75,7 @@ export const transformerJson = {
   pooled_projection_dim: textWidth,
   pos_embed_max_size: imageSize / 8,
   dual_attention_layers: [],
-  qk_norm: null,
+  qk_norm: "rms_norm",
 };
 export const transformerConfig: MmditConfig = mmditConfigSchema.parse(transformerJson);
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "#softrepa/core/files.js";
 import type { FloatTensor, Tensor } from "#softrepa/core/tensor.js";
 import { float32ToFloat16 } from "#softrepa/weights/half.js";
-import { openSafetensors, readTensor, writeSafetensors } from "#softrepa/weights/safetensors.js";
+import { writeSafetensors } from "#softrepa/weights/safetensors.js";
 import {
   bytePairs,
   clipJsons,
@@ -14,7 +14,7 @@ import {
   transformerJson,
   vaeJson,
 } from "./configs.js";
-import type { LatentScale } from "./latents.js";
+import type { LatentScale } from "./scene-latents.js";
 
 const weightsFile = "diffusion_pytorch_model.safetensors";
 
@@ -49,14 +49,6 @@ export async function writePipeline(
     await writeWeights(join(folder, name, "model.safetensors"), part(name));
   }
   await writeJson(join(folder, "model_index.json"), modelIndexJson);
-}
-
-/** All of a folder's transformer but what belongs to the text, which other text encoders make useless, by its own names. */
-export async function readImageStream(folder: string): Promise<Weights> {
-  const { tensors } = await openSafetensors(join(folder, "transformer", weightsFile));
-  const kept = [...tensors].filter(([key]) => !/context|add_|text_embedder/.test(key));
-  const entries = kept.map(async ([key, stored]) => [`transformer.${key}`, await readTensor(stored)] as const);
-  return new Map(await Promise.all(entries));
 }
 
 function below(weights: Weights, name: string): Weights {

@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Generator } from "#softrepa/core/random.js";
 import { isCropped } from "#softrepa/world/draw.js";
-import { readPrompt } from "#softrepa/world/read-prompt.js";
 import { splitOf } from "#softrepa/world/splits.js";
 import { promptLength } from "./configs.js";
-import { drawCaption, drawTrainingScene, drawTrueCaption } from "./mixture.js";
+import { drawCaption, drawTrainingScene } from "./mixture.js";
 
 describe("the mixture that the pipeline is trained on", () => {
   it("shows no held-out combination, and hardly ever a caption longer than the text encoders read", () => {
@@ -25,20 +24,5 @@ describe("the mixture that the pipeline is trained on", () => {
     assert.ok(!cut.some(({ text }) => /^(there|we|this|a) |catalogue|archive|museum|encyclopedia/.test(text)));
     const positions = pairs.filter(({ scene }) => scene.category === "position").length / pairs.length;
     assert.ok(Math.abs(positions - 0.2) < 0.025, `${positions}`);
-  });
-
-  it("for the text encoders says nothing that is wrong, in every register's style", () => {
-    const random = new Generator(2);
-    for (let index = 0; index < 1000; index++) {
-      const scene = drawTrainingScene(random);
-      for (const register of ["careful", "catalogue", "alt"] as const) {
-        const reading = readPrompt(drawTrueCaption(scene, register, random));
-        if (reading === null) continue;
-        const [object] = reading.objects;
-        const shown = scene.objects.filter(({ shape }) => shape === object?.shape);
-        assert.ok(object && shown.length === object.count);
-        if (object.colour) assert.ok(shown.every(({ colour }) => colour === object.colour));
-      }
-    }
   });
 });

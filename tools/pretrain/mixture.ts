@@ -1,9 +1,8 @@
 /** @file The mixture of scenes and captions that the bundled pipeline is trained on. */
 
 import type { Generator } from "#softrepa/core/random.js";
-import { caption, phrase, type Register } from "#softrepa/world/caption.js";
+import { caption, type Register } from "#softrepa/world/caption.js";
 import { chance } from "#softrepa/world/choose.js";
-import { describe } from "#softrepa/world/describe.js";
 import { cropped, drawScene, isCropped } from "#softrepa/world/draw.js";
 import type { Category, Scene } from "#softrepa/world/scene.js";
 import { promptLength } from "./configs.js";
@@ -34,17 +33,8 @@ export function drawTrainingScene(random: Generator): Scene {
 /** A caption in one of the registers that fits the text encoders. */
 export function drawCaption(scene: Scene, random: Generator): string {
   const register = drawFrom(isCropped(scene) ? croppedShares : wholeShares, random);
-  return fitting(() => caption(scene, register, random));
-}
-
-/** A caption in the style of a register that fits the text encoders; it is true whatever the style. */
-export function drawTrueCaption(scene: Scene, register: Register, random: Generator): string {
-  return fitting(() => phrase(describe(scene, random), register, random));
-}
-
-function fitting(write: () => string): string {
   for (let attempt = 0; ; attempt++) {
-    const text = write();
+    const text = caption(scene, register, random);
     if (attempt === 10 || countTokens(text) <= promptLength - 2) return text;
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -109,6 +109,45 @@ describe("a stage of pre-training", () => {
       ["through", "parts"].map((name) => readFile(join(folder, name, "toy.safetensors"))),
     );
     assert.deepEqual(one, other);
+  });
+
+  it("killed between two saved states and gone on with, comes to the same state and logs", async () => {
+    const measured: number[] = [];
+    const evaluated = (network: Network): Stage => ({
+      ...stageOf(network, 60),
+      evaluation: {
+        everySteps: 20,
+        measure: () => {
+          measured.push(network.step);
+          return Promise.resolve({ mean: (network.averages().get("learned.weight")?.data ?? [])[0] });
+        },
+      },
+    });
+    await runStage(evaluated(await compile()), join(folder, "unkilled"), quiet);
+    const stage = evaluated(await compile());
+    const killed: Stage = {
+      ...stage,
+      // What a kill leaves: the state of the last save and what the logs had by then, one of them in the midst of a line.
+      nextBatch: (random, step) => {
+        if (step === 57) throw new Error("killed");
+        return stage.nextBatch(random, step);
+      },
+    };
+    await assert.rejects(runStage(killed, join(folder, "killed"), quiet), /killed/);
+    await appendFile(join(folder, "killed", "toy.jsonl"), '{"step":5');
+    const second = evaluated(await compile());
+    assert.equal(await runStage(second, join(folder, "killed"), quiet), true);
+    assert.deepEqual(measured, [20, 40, 60, 20, 40, 60]);
+    for (const file of ["toy.safetensors", "toy-evaluation.jsonl"]) {
+      const [one, other] = await Promise.all(["unkilled", "killed"].map((name) => readFile(join(folder, name, file))));
+      assert.deepEqual(other, one, file);
+    }
+    const log = await readFile(join(folder, "killed", "toy.jsonl"), "utf8");
+    const steps = log
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { step: number }).step);
+    assert.deepEqual(steps, [50, 60]);
   });
 
   it("refuses the state of another network", async () => {

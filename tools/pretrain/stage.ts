@@ -2,10 +2,12 @@
 
 import { appendFile, mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { writeFileAtomic } from "#softrepa/core/files.js";
 import { Generator } from "#softrepa/core/random.js";
 import type { NamedTensors } from "#softrepa/runtime/engine.js";
 import type { Network } from "./network.js";
+import { seedOf } from "./seed.js";
 
 export interface Stage {
   readonly name: string;
@@ -16,26 +18,37 @@ export interface Stage {
   /** The batch of a step is drawn from that step's own generator, so that going on needs no state of the data. */
   readonly nextBatch: (random: Generator, step: number) => NamedTensors | Promise<NamedTensors>;
   readonly learningRate: (step: number) => number;
+  /** What is measured of the network in between; it must not change it. Its results stand in a log of their own. */
+  readonly evaluation?: {
+    readonly everySteps: number;
+    readonly measure: () => Promise<Readonly<Record<string, unknown>>>;
+  };
 }
 
 export interface StageHooks {
   readonly signal: AbortSignal;
   readonly print: (line: string) => void;
+  /** Time between two saved states. */
+  readonly saveEverySeconds?: number;
 }
 
 const logEvery = 50;
-const saveEverySeconds = 240;
 
 /** Runs a stage to its end, from the state in `folder` if there is one; returns false if it was interrupted. */
-export async function runStage(stage: Stage, folder: string, { signal, print }: StageHooks): Promise<boolean> {
+export async function runStage(
+  stage: Stage,
+  folder: string,
+  { signal, print, saveEverySeconds = 240 }: StageHooks,
+): Promise<boolean> {
   const { name, network, steps, batch } = stage;
   const stateFile = stateOf(stage, folder);
   const logFile = join(folder, `${name}.jsonl`);
   await mkdir(folder, { recursive: true });
   await loadState(stage, folder);
   await cutLog(logFile, network.step);
-  if (network.step >= steps) return true;
-  print(`${name}: step ${network.step} of ${steps}`);
+  await cutLog(evaluationLogOf(stage, folder), network.step);
+  if (network.step < steps) print(`${name}: step ${network.step} of ${steps}`);
+  await evaluate(stage, folder, print);
   let sums: Record<string, number> = {};
   let counted = 0;
   let since = performance.now();
@@ -43,7 +56,7 @@ export async function runStage(stage: Stage, folder: string, { signal, print }: 
   while (network.step < steps && !signal.aborted) {
     const step = network.step;
     const rate = stage.learningRate(step);
-    const scalars = await network.train(await stage.nextBatch(stepGenerator(name, step), step), rate);
+    const scalars = await network.train(await stage.nextBatch(new Generator(seedOf(`${name} ${step}`)), step), rate);
     for (const [key, value] of Object.entries(scalars)) sums[key] = (sums[key] ?? 0) + value;
     counted++;
     if (network.step % logEvery === 0 || network.step === steps) {
@@ -56,13 +69,19 @@ export async function runStage(stage: Stage, folder: string, { signal, print }: 
       print(`${name} ${network.step}/${steps} ${shown.join(" ")} ${speed} images/s`);
       [sums, counted, since] = [{}, 0, performance.now()];
     }
-    if (performance.now() - saved > 1000 * saveEverySeconds) {
+    const isEvaluated = isTimeToEvaluate(stage);
+    if (isEvaluated || performance.now() - saved > 1000 * saveEverySeconds) {
       await network.save(stateFile);
       saved = performance.now();
     }
+    if (isEvaluated) {
+      const start = performance.now();
+      await evaluate(stage, folder, print);
+      since += performance.now() - start;
+    }
   }
   await network.save(stateFile);
-  return !signal.aborted;
+  return network.step >= steps;
 }
 
 /** Brings the network to the state in `folder`, if there is one. */
@@ -80,18 +99,47 @@ export function trapezoid(peak: number, warmUp: number, cooldown: number, steps:
   return (step) => peak * Math.min(1, (step + 1) / warmUp, (steps - step) / cooldown);
 }
 
-function stepGenerator(name: string, step: number): Generator {
-  let hash = 2166136261;
-  for (const character of `${name} ${step}`) hash = Math.imul(hash ^ character.charCodeAt(0), 16777619);
-  return new Generator(hash >>> 0);
+/** Measures and logs if it is time to and has not been done, as where a run was stopped in the midst of it. */
+async function evaluate(stage: Stage, folder: string, print: (line: string) => void): Promise<void> {
+  const { evaluation, network, batch, name } = stage;
+  if (!evaluation || !isTimeToEvaluate(stage)) return;
+  const { step } = network;
+  const file = evaluationLogOf(stage, folder);
+  if (await isLogged(file, step)) return;
+  const line = JSON.stringify({ step, images: step * batch, ...(await evaluation.measure()) });
+  await appendFile(file, `${line}\n`);
+  print(`${name} ${line}`);
 }
 
-/** Drops the lines of steps that the saved state has not seen. */
+function isTimeToEvaluate({ evaluation, network: { step }, steps }: Stage): boolean {
+  return evaluation !== undefined && step > 0 && (step % evaluation.everySteps === 0 || step === steps);
+}
+
+function evaluationLogOf({ name }: Stage, folder: string): string {
+  return join(folder, `${name}-evaluation.jsonl`);
+}
+
+/** Drops the lines of steps that the saved state has not seen, and a last line that a kill has cut short. */
 async function cutLog(file: string, step: number): Promise<void> {
   if (!(await exists(file))) return;
-  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
-  const kept = lines.filter((line) => (JSON.parse(line) as { step: number }).step <= step);
-  if (kept.length < lines.length) await writeFileAtomic(file, kept.map((line) => `${line}\n`).join(""));
+  const text = await readFile(file, "utf8");
+  const kept = linesOf(text).filter((line) => stepOf(line) <= step);
+  const all = kept.map((line) => `${line}\n`).join("");
+  if (all !== text) await writeFileAtomic(file, all);
+}
+
+async function isLogged(file: string, step: number): Promise<boolean> {
+  return (await exists(file)) && linesOf(await readFile(file, "utf8")).some((line) => stepOf(line) === step);
+}
+
+function linesOf(text: string): string[] {
+  return text.split("\n").slice(0, -1);
+}
+
+const logLine = z.looseObject({ step: z.int().nonnegative() });
+
+function stepOf(line: string): number {
+  return logLine.parse(JSON.parse(line)).step;
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -1,0 +1,33 @@
+/** @file How often a pipeline on its way is right: held-out prompts by category, in the style that it learns best and in the users' own. */
+
+import { accuracies, judge } from "#softrepa/demo/judge.js";
+import { openPipeline } from "#softrepa/pipelines/open.js";
+import type { Engine } from "#softrepa/runtime/engine.js";
+import { heldOutPrompts } from "#softrepa/world/prompts.js";
+
+export interface AccuracySettings {
+  readonly prompts: number;
+  readonly steps: number;
+  readonly guidanceScale: number;
+  /** Images sampled together. */
+  readonly batch: number;
+}
+
+const promptSeed = 1000;
+const styles = { catalogue: "catalogue", labels: "alt" } as const;
+
+/** Percentages of right images, of all and by category, for both styles. */
+export async function measureAccuracy(
+  folder: string,
+  engine: Engine,
+  { prompts, ...sampling }: AccuracySettings,
+): Promise<Record<keyof typeof styles, Record<string, number>>> {
+  const pipeline = await openPipeline(folder, engine);
+  const measure = async (register: (typeof styles)[keyof typeof styles]) => {
+    const judged = await judge(pipeline, null, heldOutPrompts(prompts, promptSeed, register), { ...sampling, seed: 0 });
+    return Object.fromEntries(
+      Object.entries(accuracies(judged)).map(([name, share]) => [name, Number((100 * share).toFixed(1))]),
+    );
+  };
+  return { catalogue: await measure(styles.catalogue), labels: await measure(styles.labels) };
+}
