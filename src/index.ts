@@ -53,7 +53,10 @@ export {
 } from "./evaluation/run/index.js";
 export { rank1, type ScoreRequest, type Scores, score } from "./evaluation/score.js";
 export { gradients, gradientsOfSum } from "./graph/autodiff.js";
-export { Graph, Value } from "./graph/graph.js";
+export { GraphError } from "./graph/error.js";
+export { Graph } from "./graph/graph.js";
+export type { GraphBuilder, GraphNode, OperatorNode, TensorType, Value } from "./graph/ir.js";
+export type { OnnxModel, Target } from "./graph/onnx/model.js";
 export { writeOnnx } from "./graph/onnx/writer.js";
 export * as ops from "./graph/ops.js";
 export { formatGraph } from "./graph/print.js";
@@ -75,7 +78,6 @@ export {
   providers,
   type Session,
 } from "./runtime/engine.js";
-export type { OnnxModel, Target } from "./runtime/model.js";
 export { OnnxRuntimeEngine } from "./runtime/onnxruntime/engine.js";
 export { type EngineRequest, type OpenedEngine, openEngine } from "./runtime/open-engine.js";
 export { OpenVinoEngine } from "./runtime/openvino/engine.js";

@@ -4,7 +4,8 @@ import { assertGradients, assertNear, operatorsFor, randomFeeds } from "../testi
 import { interpret } from "../testing/graph/interpreter.js";
 import type { StoredTensor } from "../weights/source.js";
 import { gradients, gradientsOfSum } from "./autodiff.js";
-import { Graph, type Value } from "./graph.js";
+import { Graph } from "./graph.js";
+import type { Value } from "./ir.js";
 import * as ops from "./ops.js";
 
 /** Operators of the nodes that `body` adds, without leaves. */

@@ -1,13 +1,13 @@
 /** @file Reverse-mode differentiation: extends a graph by the nodes that compute gradients towards chosen values. */
 
 import { type DType, sameShape } from "../core/tensor.js";
-import type { CheckpointRegion, Graph, GraphNode, Value } from "./graph.js";
+import { GraphError } from "./error.js";
+import type { CheckpointRegion, GraphBuilder, GraphNode, Value } from "./ir.js";
 import type { OperatorName } from "./operators/attributes.js";
 import { operators } from "./operators/index.js";
 import type { VjpContext } from "./operators/rule.js";
 import * as ops from "./ops.js";
 import { recompute } from "./recompute.js";
-import { GraphError } from "./types.js";
 
 /** A value and the gradient of the final quantity towards it. */
 export interface Seed {
@@ -50,7 +50,7 @@ class Walker {
   private readonly targetIds: ReadonlySet<number>;
 
   constructor(
-    private readonly graph: Graph,
+    private readonly graph: GraphBuilder,
     targets: readonly Value[],
   ) {
     this.targetIds = new Set(targets.map(({ id }) => id));

@@ -1,7 +1,7 @@
 /** @file How many floating point operations a graph spends in its products: the measure that benchmarks divide by time. */
 
 import { sizeOf } from "../core/tensor.js";
-import type { Graph, GraphNode, Value } from "./graph.js";
+import type { GraphBuilder, GraphNode, Value } from "./ir.js";
 
 /** Multiplications and additions, counted apart, of the nodes that `outputs` need. */
 export interface Flops {
@@ -11,7 +11,7 @@ export interface Flops {
   readonly useful: number;
 }
 
-export function countFlops(graph: Graph, outputs: readonly Value[]): Flops {
+export function countFlops(graph: GraphBuilder, outputs: readonly Value[]): Flops {
   const used = new Set(outputs);
   let executed = 0;
   let useful = 0;

@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { DType, Shape } from "../core/tensor.js";
-import { Graph, type GraphNode, Value } from "./graph.js";
+import { Graph } from "./graph.js";
+import type { GraphNode, Value } from "./ir.js";
 import { checkGraph } from "./legality.js";
 import * as ops from "./ops.js";
+
+function forgeValue(graph: Graph, id: number, [dtype, shape]: [DType, Shape], producer: number, port = 0): Value {
+  return { graph, id, dtype, shape, producer, port, dim: (axis) => shape.at(axis) ?? 0 };
+}
 
 /** A node that no rule has checked, put at the end of the graph. */
 function forge(graph: Graph, node: Pick<GraphNode, "op" | "inputs" | "attributes">, ...types: [DType, Shape][]): Value {
   const index = graph.nodes.length;
-  const outputs = types.map(([dtype, shape], port) => new Value(graph, 1000 + index, dtype, shape, index, port));
+  const outputs = types.map(([dtype, shape], port) => forgeValue(graph, 1000 + index, [dtype, shape], index, port));
   graph.nodes.push({ ...node, index, scope: "", outputs } as GraphNode);
   return outputs[0];
 }
@@ -39,7 +44,7 @@ describe("the law that inputs come from earlier nodes of the same graph", () => 
     for (const producer of [1, 7]) {
       const graph = new Graph();
       ops.input(graph, "x", [2]);
-      const late = new Value(graph, 5, "float32", [2], producer, 0);
+      const late = forgeValue(graph, 5, ["float32", [2]], producer);
       refuses(graph, { y: forge(graph, { op: "neg", inputs: [late], attributes: {} }, ["float32", [2]]) }, message);
     }
   });

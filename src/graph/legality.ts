@@ -1,16 +1,16 @@
 /** @file The legality pass: what must hold of every graph before it is serialised. */
 
 import { formatShape, sameShape } from "../core/tensor.js";
-import type { Graph, GraphNode, Value } from "./graph.js";
+import { GraphError } from "./error.js";
+import type { GraphBuilder, GraphNode, TensorType, Value } from "./ir.js";
 import type { OperatorName } from "./operators/attributes.js";
 import { operators } from "./operators/index.js";
 import { formatNode } from "./print.js";
-import { GraphError, type TensorType } from "./types.js";
 
 /** One law and the question whether a node keeps it; a string says how it was broken. */
 interface Law {
   readonly name: string;
-  readonly broken: (node: GraphNode, graph: Graph) => string | null;
+  readonly broken: (node: GraphNode, graph: GraphBuilder) => string | null;
 }
 
 const laws: readonly Law[] = [
@@ -55,7 +55,7 @@ function infer(node: GraphNode): readonly TensorType[] | string {
 }
 
 /** Throws a GraphError that names the first node that breaks a law. */
-export function checkGraph(graph: Graph, outputs: Readonly<Record<string, Value>>): void {
+export function checkGraph(graph: GraphBuilder, outputs: Readonly<Record<string, Value>>): void {
   const inputNames = new Set<string>();
   for (const node of graph.nodes) {
     for (const { name, broken } of laws) {

@@ -1,7 +1,7 @@
 /** @file How much memory the values of a graph need at once, foretold from their shapes. */
 
 import { type DType, sizeOf } from "../core/tensor.js";
-import type { Graph, GraphNode, OperatorNode, Value } from "./graph.js";
+import type { GraphBuilder, GraphNode, OperatorNode, Value } from "./ir.js";
 
 /** Bytes. */
 export interface MemoryEstimate {
@@ -15,11 +15,11 @@ const bytesOf: Readonly<Record<DType, number>> = { float32: 4, float16: 2, bfloa
 
 /**
  * Follows the order in which onnxruntime runs nodes (reverse depth-first search from the outputs, later nodes first) and
- * frees each value behind its last reader; reshapes are views. Where shapes are hidden (runtime/model.ts) nothing is written
+ * frees each value behind its last reader; reshapes are views. Where shapes are hidden (onnx/model.ts) nothing is written
  * over an operand, since onnxruntime would have to know that both are as large. Slices that take a value apart are one Split
  * (onnxruntime fuses them): the parts come into being together.
  */
-export function estimateMemory(graph: Graph, outputs: readonly Value[]): MemoryEstimate {
+export function estimateMemory(graph: GraphBuilder, outputs: readonly Value[]): MemoryEstimate {
   const order = executionOrder(graph, outputs);
   const splits = wholeSplits(order);
   const buffers = new Map<Value, SharedBuffer>();
@@ -86,13 +86,13 @@ interface SharedBuffer {
 }
 
 /** Weights stay in their files; a cast of one is made anew for each of its readers (onnx/writer.ts). */
-function isWeight(graph: Graph, value: Value): boolean {
+function isWeight(graph: GraphBuilder, value: Value): boolean {
   const { op, inputs } = graph.producerOf(value);
   return op === "parameter" || (op === "cast" && graph.producerOf(inputs[0]).op === "parameter");
 }
 
 /** What is there of cast weights while the node runs. */
-function castWeights(graph: Graph, node: GraphNode): number {
+function castWeights(graph: GraphBuilder, node: GraphNode): number {
   if (node.op === "cast") return 0;
   const casts = node.inputs.filter((input) => graph.producerOf(input).op === "cast" && isWeight(graph, input));
   return casts.reduce((sum, input) => sum + sizeInBytes(input), 0);
@@ -103,7 +103,7 @@ function sizeInBytes({ dtype, shape }: Value): number {
 }
 
 /** The nodes that `outputs` need, as onnxruntime's GraphViewer orders them. */
-function executionOrder(graph: Graph, outputs: readonly Value[]): readonly GraphNode[] {
+function executionOrder(graph: GraphBuilder, outputs: readonly Value[]): readonly GraphNode[] {
   const order: GraphNode[] = [];
   const entered = new Set<GraphNode>();
   const done = new Set<GraphNode>();

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { interpret } from "../testing/graph/interpreter.js";
-import { Graph, type Value } from "./graph.js";
+import { Graph } from "./graph.js";
+import type { Value } from "./ir.js";
 import * as ops from "./ops.js";
 
 function given(...shape: number[]): Value {

@@ -2,36 +2,36 @@
 
 import { type DType, floatTensor, intTensor, type Shape, sizeOf, type Tensor } from "../core/tensor.js";
 import type { StoredTensor } from "../weights/source.js";
-import type { Graph, Value } from "./graph.js";
+import { GraphError } from "./error.js";
+import type { GraphBuilder, Value } from "./ir.js";
 import type { ConvolutionAttributes, OperatorName, ProductAttributes } from "./operators/attributes.js";
 import { resolveAxis } from "./shapes.js";
-import { GraphError } from "./types.js";
 
 /** A value, or a number that becomes a float32 scalar constant. */
 export type Operand = Value | number;
 
 /** A named tensor handed in at every run. */
-export function input(graph: Graph, name: string, shape: Shape, dtype: DType = "float32"): Value {
+export function input(graph: GraphBuilder, name: string, shape: Shape, dtype: DType = "float32"): Value {
   return graph.one("input", [], { name, dtype, shape });
 }
 
 /** A weight that stays in its safetensors file; its type is the stored one (see `Weights` for the cast to float32). */
-export function parameter(graph: Graph, stored: StoredTensor): Value {
+export function parameter(graph: GraphBuilder, stored: StoredTensor): Value {
   return graph.one("parameter", [], { stored });
 }
 
 /** A tensor written into the model itself. */
-export function constant(graph: Graph, tensor: Tensor): Value {
+export function constant(graph: GraphBuilder, tensor: Tensor): Value {
   return graph.one("constant", [], { tensor });
 }
 
 /** A float32 scalar. */
-export function scalar(graph: Graph, value: number): Value {
+export function scalar(graph: GraphBuilder, value: number): Value {
   return constant(graph, floatTensor([], Float32Array.of(value)));
 }
 
 /** int64 constants from ordinary integers. */
-export function integers(graph: Graph, shape: Shape, values: readonly number[]): Value {
+export function integers(graph: GraphBuilder, shape: Shape, values: readonly number[]): Value {
   return constant(graph, intTensor(shape, values));
 }
 
@@ -49,12 +49,12 @@ function binary(op: BinaryName): (a: Operand, b: Operand) => Value {
   };
 }
 
-function graphOf(op: OperatorName, ...operands: readonly Operand[]): Graph {
+function graphOf(op: OperatorName, ...operands: readonly Operand[]): GraphBuilder {
   for (const operand of operands) if (typeof operand !== "number") return operand.graph;
   throw new GraphError(`${op}: at least one operand must be a value`);
 }
 
-function lift(graph: Graph, operand: Operand): Value {
+function lift(graph: GraphBuilder, operand: Operand): Value {
   return typeof operand === "number" ? scalar(graph, operand) : operand;
 }
 

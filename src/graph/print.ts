@@ -1,7 +1,7 @@
 /** @file The printable form of a graph: stable text, one node a line. */
 
 import { formatShape } from "../core/tensor.js";
-import type { Graph, GraphNode } from "./graph.js";
+import type { GraphBuilder, GraphNode } from "./ir.js";
 
 /** `%7 = matmul(%5, %6) {transposeB} : float32[2,3]`. */
 export function formatNode(node: GraphNode): string {
@@ -13,7 +13,7 @@ export function formatNode(node: GraphNode): string {
 }
 
 /** The nodes from `start` on; scopes are printed where they change. */
-export function formatGraph(graph: Graph, start = 0): string {
+export function formatGraph(graph: GraphBuilder, start = 0): string {
   const lines: string[] = [];
   let scope = "";
   for (const node of graph.nodes.slice(start)) {

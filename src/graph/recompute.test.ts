@@ -6,7 +6,8 @@ import { measureInChild } from "../testing/graph/child.js";
 import { assertNear, execute, operatorsFor, randomFeeds } from "../testing/graph/harness.js";
 import { interpret } from "../testing/graph/interpreter.js";
 import { gradients, gradientsOfSum } from "./autodiff.js";
-import { Graph, type Value } from "./graph.js";
+import { Graph } from "./graph.js";
+import type { Value } from "./ir.js";
 import * as ops from "./ops.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);

@@ -1,8 +1,8 @@
 /** @file The second computation of a checkpoint region, inside the same graph. */
 
-import type { CheckpointRegion, Graph, GraphNode, Value } from "./graph.js";
+import { GraphError } from "./error.js";
+import type { CheckpointRegion, GraphBuilder, GraphNode, Value } from "./ir.js";
 import * as ops from "./ops.js";
-import { GraphError } from "./types.js";
 
 /** A copy of a region's nodes. */
 export interface Recomputation {
@@ -18,7 +18,7 @@ export interface Recomputation {
  * early as it can, either of which would undo the saving; so the copy reads `outer + 0 * signal[0]` in place of each
  * outer value, where `signal` is a gradient that arrives at the region: other names, and no start before the gradient.
  */
-export function recompute(graph: Graph, region: CheckpointRegion, signal: Value): Recomputation {
+export function recompute(graph: GraphBuilder, region: CheckpointRegion, signal: Value): Recomputation {
   const originals = graph.nodes.slice(region.start, region.end);
   const images = new Map<Value, Value>();
   const entrances: { outer: Value; inner: Value }[] = [];
@@ -60,7 +60,7 @@ export function recompute(graph: Graph, region: CheckpointRegion, signal: Value)
 }
 
 /** Values of the first `end` nodes that depend on an input of the graph (weights and constants do not). */
-function activations(graph: Graph, end: number): Set<Value> {
+function activations(graph: GraphBuilder, end: number): Set<Value> {
   const found = new Set<Value>();
   for (const node of graph.nodes.slice(0, end)) {
     if (node.op === "input" || node.inputs.some((input) => found.has(input))) {

@@ -1,7 +1,8 @@
 /** @file Shape arithmetic shared by the operator rules. */
 
 import { formatShape, type Shape } from "../core/tensor.js";
-import { GraphError, type TensorType } from "./types.js";
+import { GraphError } from "./error.js";
+import type { TensorType } from "./ir.js";
 
 /** The shape that `a` and `b` broadcast to (numpy rules). */
 export function broadcastShapes(a: Shape, b: Shape): Shape {

@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, attention, chunk, reshape, transpose, upsampleNearest } from "../graph/ops.js";
 import type { Dialect } from "./dialect.js";
 import { clamp, convolution, groupNorm, linear, silu, within } from "./layers.js";

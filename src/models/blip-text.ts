@@ -1,6 +1,6 @@
 /** @file BLIP's BERT, which looks at a picture in every layer (arXiv 2201.12086, 1810.04805; BLIP models/med.py). */
 
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, attention, cast, expand, gelu, mul, reshape, slice, sub } from "../graph/ops.js";
 import { embedding, layerNorm, linear, within } from "./layers.js";
 import type { Weights } from "./weights.js";

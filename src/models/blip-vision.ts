@@ -1,6 +1,6 @@
 /** @file BLIP's vision transformer (arXiv 2201.12086; timm's names, as BLIP and ImageReward have them). */
 
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, attention, chunk, concat, conv2d, expand, gelu, reshape, transpose } from "../graph/ops.js";
 import { layerNorm, linear, within } from "./layers.js";
 import type { Weights } from "./weights.js";

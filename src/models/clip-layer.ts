@@ -1,6 +1,6 @@
 /** @file The transformer layer that both towers of CLIP are made of (arXiv 2103.00020; transformers models/clip/modeling_clip.py). */
 
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, attention, gelu } from "../graph/ops.js";
 import { layerNorm, linear, quickGelu } from "./layers.js";
 import type { Weights } from "./weights.js";

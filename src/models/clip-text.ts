@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { GraphBuilder, Value } from "../graph/ir.js";
 import { add, constant, gather, integers, reshape, slice } from "../graph/ops.js";
 import { clipLayer } from "./clip-layer.js";
 import { embedding, layerNorm, linear, within } from "./layers.js";
@@ -111,7 +111,7 @@ function embedTokens(w: Weights, config: ClipTextConfig, inputIds: Value): Value
  * [1, 1, L, L]: 0 where a token may look (at itself and those before it), elsewhere a number so low that softmax gives
  * exactly 0; it is finite so that no arithmetic with infinities is asked of a provider.
  */
-function causalMask(graph: Graph, length: number): Value {
+function causalMask(graph: GraphBuilder, length: number): Value {
   const mask = floatTensor([1, 1, length, length]);
   for (let query = 0; query < length; query++) mask.data.fill(-1e30, query * length + query + 1, (query + 1) * length);
   return constant(graph, mask);

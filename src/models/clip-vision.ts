@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
 import { formatShape, sameShape } from "../core/tensor.js";
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, concat, conv2d, expand, reshape, slice, transpose } from "../graph/ops.js";
 import { clipLayer } from "./clip-layer.js";
 import { layerNorm, linear, within } from "./layers.js";

@@ -3,7 +3,7 @@
  * differs from torchvision's in its pooling: means leave out the padding, and the last block takes maxima.
  */
 
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, concat, conv2d, div, mul, reduceMean, relu, reshape, sqrt, sub } from "../graph/ops.js";
 import { within } from "./layers.js";
 import { averagePool3Same, maxPool, maxPool3Same } from "./pooling.js";

@@ -1,7 +1,7 @@
 /** @file ImageReward: BLIP's text states of a prompt that looks at a picture, and a small network that makes a number of them (arXiv 2304.05977). */
 
 import { InputError } from "../core/errors.js";
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { div, reshape, slice, sub } from "../graph/ops.js";
 import { shapeOf, type WeightSource } from "../weights/source.js";
 import { type BlipTextConfig, blipText } from "./blip-text.js";

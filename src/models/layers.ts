@@ -1,7 +1,7 @@
 /** @file Layers that several networks share, under the key names that PyTorch gives them. */
 
 import { floatTensor } from "../core/tensor.js";
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import {
   add,
   attention,

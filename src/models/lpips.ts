@@ -4,7 +4,7 @@
  */
 
 import { floatTensor } from "../core/tensor.js";
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, constant, div, mul, reduceMean, reduceSum, relu, reshape, sqrt, sub } from "../graph/ops.js";
 import type { Dialect } from "./dialect.js";
 import { convolution, within } from "./layers.js";

@@ -5,7 +5,7 @@
 
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import {
   add,
   chunk,

@@ -1,9 +1,9 @@
 /** @file Pooling over square windows, from elementwise operators: the networks that need it are small beside their convolutions. */
 
 import { floatTensor } from "../core/tensor.js";
-import type { Value } from "../graph/graph.js";
+import { GraphError } from "../graph/error.js";
+import type { Value } from "../graph/ir.js";
 import { add, constant, greater, mul, pad, reshape, slice, where } from "../graph/ops.js";
-import { GraphError } from "../graph/types.js";
 
 /** Largest of each window of [N, C, H, W] (PyTorch's max_pool2d, without padding). */
 export function maxPool(x: Value, size: number, stride: number): Value {

@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, attention, gather, gelu, integers, mul, relu, reshape, transpose } from "../graph/ops.js";
 import type { Dialect } from "./dialect.js";
 import { embedding, linear, rmsNorm, within } from "./layers.js";

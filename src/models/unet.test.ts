@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { concatRows, type FloatTensor, floatTensor, rows } from "../core/tensor.js";
 import { countFlops } from "../graph/flops.js";
-import { Graph, type Value } from "../graph/graph.js";
+import { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { input } from "../graph/ops.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import {

@@ -6,7 +6,7 @@
  * axis of 1 until something with one row a text meets them.
  */
 
-import type { Value } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, chunk, concat, expand, gelu, mul, reshape, slice, transpose, upsampleNearest } from "../graph/ops.js";
 import { attend, convolution, groupNorm, layerNorm, linear, silu, timestepEmbedding, within } from "./layers.js";
 import type { UnetBlock, UnetConfig } from "./unet-config.js";

@@ -2,13 +2,13 @@
 
 import { InputError, unreachable } from "../core/errors.js";
 import { floatTensor, formatShape, type Shape, sameShape } from "../core/tensor.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { GraphBuilder, Value } from "../graph/ir.js";
 import { cast, concat, constant, input, parameter, transpose } from "../graph/ops.js";
 import { type ArrangedTensor, type StoredTensor, shapeOf, type WeightSource } from "../weights/source.js";
 
 /** Where the values of weights come from. Asked once for each key. */
 interface Origin {
-  value(graph: Graph, name: string, shape: Shape): Value;
+  value(graph: GraphBuilder, name: string, shape: Shape): Value;
   /** Keys that exist and may never have been asked for. */
   readonly keys: readonly string[];
   readonly label: string;
@@ -17,14 +17,14 @@ interface Origin {
 /** Hands out the weights of a network to the code that builds it, under a key prefix. */
 export class Weights {
   private constructor(
-    readonly graph: Graph,
+    readonly graph: GraphBuilder,
     private readonly origin: Origin,
     private readonly prefix: string,
     private readonly values: Map<string, Value>,
   ) {}
 
   /** The weights of a checkpoint, which stay in their files. */
-  static of(graph: Graph, source: WeightSource): Weights {
+  static of(graph: GraphBuilder, source: WeightSource): Weights {
     const origin: Origin = {
       label: source.origin,
       keys: [...source.tensors.keys(), ...(source.arranged?.keys() ?? [])],
@@ -34,7 +34,7 @@ export class Weights {
   }
 
   /** float32 graph inputs named like the weights: for training them, and for learning which weights a network has. */
-  static asInputs(graph: Graph): Weights {
+  static asInputs(graph: GraphBuilder): Weights {
     const origin: Origin = { label: "inputs", keys: [], value: input };
     return new Weights(graph, origin, "", new Map());
   }
@@ -79,7 +79,7 @@ export class Weights {
 }
 
 /** The tensor `name` in `graph`, which must be there and have `shape`. */
-function weightValue(graph: Graph, source: WeightSource, name: string, shape: Shape): Value {
+function weightValue(graph: GraphBuilder, source: WeightSource, name: string, shape: Shape): Value {
   const given = shapeOf(source, name);
   if (given === undefined) {
     const leaf = name.split(".").slice(-2).join(".");
@@ -99,7 +99,7 @@ function weightValue(graph: Graph, source: WeightSource, name: string, shape: Sh
 }
 
 /** As float32, since each part is cast where it is read, like every weight. */
-function arrangedValue(graph: Graph, tensor: ArrangedTensor): Value {
+function arrangedValue(graph: GraphBuilder, tensor: ArrangedTensor): Value {
   const read = (stored: StoredTensor) => cast(parameter(graph, stored), "float32");
   switch (tensor.kind) {
     case "joined":

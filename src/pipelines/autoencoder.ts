@@ -2,7 +2,8 @@
 
 import { createHash } from "node:crypto";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
-import { Graph, type Value } from "../graph/graph.js";
+import { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, div, input, mul, sub } from "../graph/ops.js";
 import {

@@ -1,7 +1,8 @@
 /** @file The inputs of graphs that have a denoiser in them. */
 
 import type { FloatTensor } from "../core/tensor.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { expand, input } from "../graph/ops.js";
 import type { Denoiser, SoftTokenForm, SoftTokenInput } from "./pipeline.js";
 

@@ -2,9 +2,10 @@
 
 import { InputError } from "../core/errors.js";
 import { type FloatTensor, formatShape, type Shape, sameShape } from "../core/tensor.js";
-import { Graph, type Value } from "../graph/graph.js";
+import { GraphError } from "../graph/error.js";
+import { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { input } from "../graph/ops.js";
-import { GraphError } from "../graph/types.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";

@@ -1,7 +1,8 @@
 /** @file What every model family offers to training, sampling and scoring. */
 
 import type { FloatTensor, Shape } from "../core/tensor.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/scheduler.js";
 

@@ -3,7 +3,8 @@
  * pipeline_stable_diffusion.py).
  */
 
-import type { Graph, Value } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { unetConfigSchema } from "../models/unet-config.js";
 import type { Engine, NamedTensors } from "../runtime/engine.js";
 import { Autoencoder } from "./autoencoder.js";

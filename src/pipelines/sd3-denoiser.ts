@@ -1,7 +1,8 @@
 /** @file Stable Diffusion 3's denoiser: MM-DiT and flow matching. */
 
 import type { Shape } from "../core/tensor.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { embedText, type MmditConfig, mmdit, mmditWidth } from "../models/mmdit.js";
 import { Weights } from "../models/weights.js";
 import type { Engine } from "../runtime/engine.js";

@@ -2,7 +2,8 @@
 
 import { InputError } from "../core/errors.js";
 import { floatTensor, intTensor } from "../core/tensor.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { concat, constant, input, pad, slice } from "../graph/ops.js";
 import type { ClipTextOutputs } from "../models/clip-text.js";
 import { translateKeys } from "../models/dialect.js";

@@ -4,7 +4,8 @@
  */
 
 import { InputError } from "../core/errors.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { concat } from "../graph/ops.js";
 import { unetConfigSchema } from "../models/unet-config.js";
 import type { Engine, NamedTensors } from "../runtime/engine.js";

@@ -1,6 +1,7 @@
 /** @file Soft tokens at less than full strength. */
 
-import type { Graph, Value } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { add, mul, sub } from "../graph/ops.js";
 import type { Denoiser, DenoiserInputs } from "./pipeline.js";
 

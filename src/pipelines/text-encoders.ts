@@ -1,7 +1,8 @@
 /** @file What the text encoders of every family have in common: prompts go through them a few at a time. */
 
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
-import { Graph, type Value } from "../graph/graph.js";
+import { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import type { Engine, NamedTensors } from "../runtime/engine.js";
 import { fixedBatches } from "./batches.js";

@@ -2,7 +2,8 @@
 
 import { InputError } from "../core/errors.js";
 import { floatTensor, type Shape } from "../core/tensor.js";
-import type { Graph, Value } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { constant, reshape } from "../graph/ops.js";
 import { unet } from "../models/unet.js";
 import type { UnetConfig } from "../models/unet-config.js";

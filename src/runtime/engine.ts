@@ -1,7 +1,7 @@
 /** @file The interface between graphs and whatever executes them. */
 
 import type { Tensor } from "../core/tensor.js";
-import type { OnnxModel, Target, TensorSpec } from "./model.js";
+import type { OnnxModel, Target, TensorSpec } from "../graph/onnx/model.js";
 
 /** Tensors by the names of a model's inputs or outputs. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;

@@ -2,9 +2,9 @@
 
 import { InputError, messageOf, RuntimeFailure } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
+import type { OnnxModel } from "../graph/onnx/model.js";
 import { candidateAccelerators } from "./devices.js";
 import type { Engine, Library, Precision, Provider } from "./engine.js";
-import type { OnnxModel } from "./model.js";
 import { OnnxRuntimeEngine } from "./onnxruntime/engine.js";
 import { OpenVinoEngine } from "./openvino/engine.js";
 import { findOpenVino, libraryVariable } from "./openvino/find-library.js";

@@ -3,8 +3,8 @@
 import { Worker } from "node:worker_threads";
 import { RuntimeFailure } from "../core/errors.js";
 import { formatShape, sameShape, sizeOf, type Tensor } from "../core/tensor.js";
+import type { OnnxModel, Target, TensorSpec } from "../graph/onnx/model.js";
 import type { CompileOptions, Engine, Library, NamedTensors, Precision, Provider, Session } from "./engine.js";
-import type { OnnxModel, Target, TensorSpec } from "./model.js";
 import type { Answer, Numbered, Request } from "./worker-protocol.js";
 
 type Description = Pick<Engine, "library" | "provider" | "precision" | "target" | "repackingTarget">;

@@ -2,8 +2,8 @@
 
 import { parentPort } from "node:worker_threads";
 import { messageOf } from "../core/errors.js";
+import type { OnnxModel } from "../graph/onnx/model.js";
 import type { CompileOptions, NamedTensors } from "./engine.js";
-import type { OnnxModel } from "./model.js";
 import type { Answer, Numbered, Request } from "./worker-protocol.js";
 
 /** A model as the native library holds it. */

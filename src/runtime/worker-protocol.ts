@@ -1,8 +1,8 @@
 /** @file Messages between the main thread and the worker that owns a native library. */
 
 import type { Tensor } from "../core/tensor.js";
+import type { OnnxModel } from "../graph/onnx/model.js";
 import type { CompileOptions, NamedTensors } from "./engine.js";
-import type { OnnxModel } from "./model.js";
 
 export type Request =
   | { readonly kind: "compile"; readonly model: OnnxModel; readonly options: CompileOptions }

@@ -3,7 +3,8 @@
 import { Generator } from "#softrepa/core/random.js";
 import { floatTensor } from "#softrepa/core/tensor.js";
 import { countFlops } from "#softrepa/graph/flops.js";
-import type { Graph, Value } from "#softrepa/graph/graph.js";
+import type { Graph } from "#softrepa/graph/graph.js";
+import type { Value } from "#softrepa/graph/ir.js";
 import { compilePairErrors, pairErrorGraph } from "#softrepa/objectives/pair-errors.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import type { Sd3Denoiser } from "#softrepa/pipelines/sd3-denoiser.js";

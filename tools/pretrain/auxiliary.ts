@@ -4,7 +4,7 @@
  */
 
 import { type FloatTensor, floatTensor } from "#softrepa/core/tensor.js";
-import type { Value } from "#softrepa/graph/graph.js";
+import type { Value } from "#softrepa/graph/ir.js";
 import { add, exp, gelu, input, log, mul, reduceMean, reduceSum, slice, sub } from "#softrepa/graph/ops.js";
 import { linear } from "#softrepa/models/layers.js";
 import type { Weights } from "#softrepa/models/weights.js";

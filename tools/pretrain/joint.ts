@@ -2,7 +2,7 @@
 
 import type { Generator } from "#softrepa/core/random.js";
 import { floatTensor } from "#softrepa/core/tensor.js";
-import type { Graph, Value } from "#softrepa/graph/graph.js";
+import type { GraphBuilder, Value } from "#softrepa/graph/ir.js";
 import { add, constant, input, mul, reduceMean, reshape, sub } from "#softrepa/graph/ops.js";
 import { type MmditConfig, mmdit } from "#softrepa/models/mmdit.js";
 import type { TextTokenizer } from "#softrepa/models/tokenizer/text-tokenizer.js";
@@ -52,7 +52,7 @@ export function jointLoss(w: Weights, settings: JointSettings, batch: number): L
 }
 
 /** The image tokens [N, tokens, width] that a block hands on: the last of its additions on as many tokens. */
-function imageTokensAfter(graph: Graph, block: number, tokens: number): Value {
+function imageTokensAfter(graph: GraphBuilder, block: number, tokens: number): Value {
   const scope = `transformer_blocks.${block - 1}`;
   const node = graph.nodes.findLast(
     ({ op, scope: own, outputs }) => own === scope && op === "add" && outputs[0]?.shape[1] === tokens,

@@ -3,7 +3,8 @@
 import { InputError, RuntimeFailure } from "#softrepa/core/errors.js";
 import { type FloatTensor, floatTensor, formatShape, sameShape, type Tensor } from "#softrepa/core/tensor.js";
 import { gradientsOfSum } from "#softrepa/graph/autodiff.js";
-import { Graph, type Value } from "#softrepa/graph/graph.js";
+import { Graph } from "#softrepa/graph/graph.js";
+import type { Value } from "#softrepa/graph/ir.js";
 import { writeOnnx } from "#softrepa/graph/onnx/writer.js";
 import { Weights } from "#softrepa/models/weights.js";
 import type { Engine, NamedTensors, Session } from "#softrepa/runtime/engine.js";

@@ -1,7 +1,7 @@
 /** @file Captions on their way into the transformer: both CLIP text encoders, trained together with it. */
 
 import { floatTensor, intTensor } from "#softrepa/core/tensor.js";
-import type { Value } from "#softrepa/graph/graph.js";
+import type { Value } from "#softrepa/graph/ir.js";
 import { concat, constant, input, integers } from "#softrepa/graph/ops.js";
 import { type ClipTextConfig, clipTextEncoder } from "#softrepa/models/clip-text.js";
 import type { TextTokenizer } from "#softrepa/models/tokenizer/text-tokenizer.js";

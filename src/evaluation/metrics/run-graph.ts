@@ -2,7 +2,8 @@
 
 import { stopIfAsked } from "../../core/errors.js";
 import { concatRows, type FloatTensor, intTensor, type Shape, type Tensor } from "../../core/tensor.js";
-import { Graph, type Value } from "../../graph/graph.js";
+import { Graph } from "../../graph/graph.js";
+import type { Value } from "../../graph/ir.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import { input } from "../../graph/ops.js";
 import { fixedBatches } from "../../pipelines/batches.js";

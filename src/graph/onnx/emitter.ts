@@ -14,10 +14,10 @@ import {
   TensorProtoSchema,
 } from "onnx-buf";
 import { type DType, floatTensor, intTensor, type Shape, type Tensor } from "../../core/tensor.js";
-import type { Target } from "../../runtime/model.js";
 import type { StoredTensor, StoredType } from "../../weights/source.js";
-import type { Value } from "../graph.js";
-import { GraphError } from "../types.js";
+import { GraphError } from "../error.js";
+import type { Value } from "../ir.js";
+import type { Target } from "./model.js";
 
 /** ONNX element type of each of ours. */
 export const onnxDataType: Record<DType, TensorProto_DataType> = {

@@ -10,7 +10,8 @@ import { interpret } from "../../testing/graph/interpreter.js";
 import { numbersOf } from "../../testing/graph/numbers.js";
 import { readWritten, type WrittenTensor, writeWeightFile } from "../../testing/graph/weight-file.js";
 import { gradientsOfSum } from "../autodiff.js";
-import { Graph, type Value } from "../graph.js";
+import { Graph } from "../graph.js";
+import type { Value } from "../ir.js";
 import * as ops from "../ops.js";
 import { writeOnnx } from "./writer.js";
 

@@ -14,21 +14,22 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from "onnx-buf";
-import type { OnnxModel, Target, TensorSpec } from "../../runtime/model.js";
-import { Graph, type GraphNode, type OperatorNode, type Value } from "../graph.js";
+import { GraphError } from "../error.js";
+import { Graph } from "../graph.js";
+import type { GraphBuilder, GraphNode, OperatorNode, Value } from "../ir.js";
 import { checkGraph } from "../legality.js";
 import type { OperatorName } from "../operators/attributes.js";
 import { operators } from "../operators/index.js";
 import { input } from "../ops.js";
-import { GraphError } from "../types.js";
 import { Emitter, type ExternalInitializer, externalEntry, onnxDataType } from "./emitter.js";
+import type { OnnxModel, Target, TensorSpec } from "./model.js";
 
 /** Standard operators as of ONNX 1.15, which onnxruntime and OpenVINO both read. */
 const opsetVersion = 20n;
 const irVersion = 9n;
 
 /** Writes `graph` so that a run computes the named `outputs`. */
-export function writeOnnx(graph: Graph, outputs: Readonly<Record<string, Value>>, target: Target): OnnxModel {
+export function writeOnnx(graph: GraphBuilder, outputs: Readonly<Record<string, Value>>, target: Target): OnnxModel {
   checkGraph(graph, outputs);
   const { nodes, used } = reachable(graph, Object.values(outputs));
   const emitter = new Emitter(target, used);
@@ -60,7 +61,7 @@ export function writeOnnx(graph: Graph, outputs: Readonly<Record<string, Value>>
 }
 
 /** The nodes that `outputs` depend on, in order, and every value that one of them reads. */
-function reachable(graph: Graph, outputs: readonly Value[]): { nodes: GraphNode[]; used: Set<Value> } {
+function reachable(graph: GraphBuilder, outputs: readonly Value[]): { nodes: GraphNode[]; used: Set<Value> } {
   const used = new Set(outputs);
   const nodes: GraphNode[] = [];
   for (const node of graph.nodes.toReversed()) {
@@ -77,7 +78,7 @@ function reachable(graph: Graph, outputs: readonly Value[]): { nodes: GraphNode[
  * all weights alive.
  */
 function emitNodes(
-  graph: Graph,
+  graph: GraphBuilder,
   nodes: readonly GraphNode[],
   outputs: Readonly<Record<string, Value>>,
   emitter: Emitter,
@@ -131,7 +132,7 @@ function emitOne(emitter: Emitter, node: GraphNode, inputs: readonly string[]): 
 }
 
 /** Emits what `value` depends on; `names` knows the graph's inputs. */
-function emitLowered(emitter: Emitter, graph: Graph, value: Value, names: Map<Value, string>): string {
+function emitLowered(emitter: Emitter, graph: GraphBuilder, value: Value, names: Map<Value, string>): string {
   for (const node of reachable(graph, [value]).nodes) {
     if (node.op === "input") continue;
     const read = node.inputs.map((each) => nameOf(names, each));

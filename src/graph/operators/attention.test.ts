@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { assertGradients, assertNear, randomFeeds } from "../../testing/graph/harness.js";
 import { interpret } from "../../testing/graph/interpreter.js";
 import { gradientsOfSum } from "../autodiff.js";
-import { Graph, type Value } from "../graph.js";
+import { Graph } from "../graph.js";
+import type { Value } from "../ir.js";
 import * as ops from "../ops.js";
 import { attentionVjp } from "./attention.js";
 

@@ -4,11 +4,11 @@
  */
 
 import { type FloatTensor, floatTensor, formatShape, type Shape } from "../../core/tensor.js";
-import type { OperatorNode, Value } from "../graph.js";
+import { GraphError } from "../error.js";
+import type { OperatorNode, TensorType, Value } from "../ir.js";
 import type { Emitter } from "../onnx/emitter.js";
 import * as ops from "../ops.js";
 import { float32, requireFloat, requireRank } from "../shapes.js";
-import { GraphError, type TensorType } from "../types.js";
 import type { OperatorRules, VjpContext } from "./rule.js";
 
 /** Bytes that one attention matrix of the backward pass may take; more heads are split into groups. */

@@ -4,10 +4,10 @@
  */
 
 import type { Shape } from "../../core/tensor.js";
-import type { Target } from "../../runtime/model.js";
-import type { Value } from "../graph.js";
+import { GraphError } from "../error.js";
+import type { Value } from "../ir.js";
+import type { Target } from "../onnx/model.js";
 import * as ops from "../ops.js";
-import { GraphError } from "../types.js";
 import type { ConvolutionAttributes, OperatorAttributes } from "./attributes.js";
 
 /**

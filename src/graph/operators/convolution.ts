@@ -1,10 +1,10 @@
 /** @file Two-dimensional convolution, its adjoint, and nearest-neighbour upsampling. */
 
 import { floatTensor, formatShape, type Shape } from "../../core/tensor.js";
-import type { Value } from "../graph.js";
+import { GraphError } from "../error.js";
+import type { TensorType, Value } from "../ir.js";
 import * as ops from "../ops.js";
 import { float32, requireFloat, requireRank } from "../shapes.js";
-import { GraphError, type TensorType } from "../types.js";
 import type { ConvolutionAttributes } from "./attributes.js";
 import { convolutionAdjoint } from "./convolution-adjoint.js";
 import type { OperatorRules } from "./rule.js";

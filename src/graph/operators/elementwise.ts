@@ -1,10 +1,10 @@
 /** @file Operators that work element by element, with numpy broadcasting where they have several operands. */
 
-import type { Value } from "../graph.js";
+import { GraphError } from "../error.js";
+import type { TensorType, Value } from "../ir.js";
 import { onnxDataType } from "../onnx/emitter.js";
 import * as ops from "../ops.js";
 import { broadcastShapes, requireFloat, requireInputs } from "../shapes.js";
-import { GraphError, type TensorType } from "../types.js";
 import type { OperatorRule, OperatorRules, Vjp } from "./rule.js";
 
 export type UnaryName =

@@ -1,9 +1,10 @@
 /** @file Reading and writing rows of a table by index. */
 
 import { sizeOf } from "../../core/tensor.js";
+import { GraphError } from "../error.js";
+import type { TensorType } from "../ir.js";
 import * as ops from "../ops.js";
 import { float32, requireFloat, requireRank } from "../shapes.js";
-import { GraphError, type TensorType } from "../types.js";
 import type { OperatorRules } from "./rule.js";
 
 function requireIndices(indices: TensorType): void {

@@ -1,9 +1,9 @@
 /** @file Operators that move elements and compute nothing. */
 
 import { formatShape, sameShape, sizeOf } from "../../core/tensor.js";
+import { GraphError } from "../error.js";
 import * as ops from "../ops.js";
 import { broadcastShapes, withAxis } from "../shapes.js";
-import { GraphError } from "../types.js";
 import type { OperatorRules } from "./rule.js";
 
 export type LayoutName = "reshape" | "transpose" | "expand" | "slice" | "reverse" | "concat" | "pad";

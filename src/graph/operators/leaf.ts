@@ -2,7 +2,7 @@
 
 import type { DType } from "../../core/tensor.js";
 import type { StoredType } from "../../weights/source.js";
-import { GraphError } from "../types.js";
+import { GraphError } from "../error.js";
 import type { OperatorRules } from "./rule.js";
 
 /** Stored types that a graph can take as they are. */

@@ -1,10 +1,10 @@
 /** @file Layer and group normalisation without affine part, and GELU, whose fused forward kernels pay for a rule of their own. */
 
 import { floatTensor, sizeOf } from "../../core/tensor.js";
-import type { Value } from "../graph.js";
+import { GraphError } from "../error.js";
+import type { TensorType, Value } from "../ir.js";
 import * as ops from "../ops.js";
 import { float32, requireFloat, requireInputs } from "../shapes.js";
-import { GraphError, type TensorType } from "../types.js";
 import type { OperatorRules } from "./rule.js";
 
 function inferSame(inputs: readonly TensorType[]) {

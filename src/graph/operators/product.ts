@@ -1,9 +1,10 @@
 /** @file Matrix products. Transposition is an attribute, so that no VJP ever has to move a large matrix. */
 
 import { formatShape } from "../../core/tensor.js";
+import { GraphError } from "../error.js";
+import type { TensorType } from "../ir.js";
 import * as ops from "../ops.js";
 import { broadcastShapes, float32, requireFloat, requireRank } from "../shapes.js";
-import { GraphError, type TensorType } from "../types.js";
 import type { ProductAttributes } from "./attributes.js";
 import type { OperatorRules, VjpContext } from "./rule.js";
 

@@ -1,11 +1,10 @@
 /** @file Sums, means and softmax. */
 
 import type { Shape } from "../../core/tensor.js";
-import type { OperatorNode, Value } from "../graph.js";
+import type { OperatorNode, TensorType, Value } from "../ir.js";
 import type { Emitter } from "../onnx/emitter.js";
 import * as ops from "../ops.js";
 import { float32, requireFloat, requireInputs } from "../shapes.js";
-import type { TensorType } from "../types.js";
 import type { OperatorAttributes } from "./attributes.js";
 import type { OperatorRules } from "./rule.js";
 

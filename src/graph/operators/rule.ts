@@ -1,9 +1,8 @@
 /** @file What each operator must say about itself: types, gradient, ONNX nodes. */
 
-import type { Target } from "../../runtime/model.js";
-import type { OperatorNode, Value } from "../graph.js";
+import type { OperatorNode, TensorType, Value } from "../ir.js";
 import type { Emitter } from "../onnx/emitter.js";
-import type { TensorType } from "../types.js";
+import type { Target } from "../onnx/model.js";
 import type { OperatorAttributes, OperatorName } from "./attributes.js";
 
 /** What a VJP may look at. Only an operator's first output is differentiable; others are by-products for its VJP. */

@@ -1,8 +1,8 @@
 /** @file onnxruntime as an engine. */
 
 import { unreachable } from "../../core/errors.js";
+import type { Target } from "../../graph/onnx/model.js";
 import type { Provider } from "../engine.js";
-import type { Target } from "../model.js";
 import { WorkerEngine } from "../worker-engine.js";
 import type { WorkerSettings } from "./session-options.js";
 

@@ -1,8 +1,8 @@
 /** @file The options of every onnxruntime session, in a file of their own so that tests can show what each one does. */
 
 import type { InferenceSession } from "onnxruntime-node";
+import type { OnnxModel } from "../../graph/onnx/model.js";
 import type { CompileOptions, Provider } from "../engine.js";
-import type { OnnxModel } from "../model.js";
 
 export interface WorkerSettings {
   readonly provider: Provider;

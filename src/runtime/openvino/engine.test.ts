@@ -5,7 +5,7 @@ import { after, describe, it } from "node:test";
 import { RuntimeFailure } from "../../core/errors.js";
 import { sizeOf } from "../../core/tensor.js";
 import { gradients } from "../../graph/autodiff.js";
-import type { Value } from "../../graph/graph.js";
+import type { Value } from "../../graph/ir.js";
 import type { OperatorName } from "../../graph/operators/attributes.js";
 import * as ops from "../../graph/ops.js";
 import { type Case, titleOf } from "../../testing/graph/case.js";

@@ -8,7 +8,8 @@
 import { after } from "node:test";
 import type { Generator } from "../../core/random.js";
 import { type FloatTensor, floatTensor, type Shape, sizeOf } from "../../core/tensor.js";
-import type { Graph, Value } from "../../graph/graph.js";
+import type { Graph } from "../../graph/graph.js";
+import type { Value } from "../../graph/ir.js";
 import { add, div, mul, reduceSum, reshape, sigmoid, sqrt, sub, tanh } from "../../graph/ops.js";
 import type { Conditioning, Denoiser, DenoiserInputs } from "../../pipelines/pipeline.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";

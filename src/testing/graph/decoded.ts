@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type GraphProto, ModelProtoSchema, type NodeProto, type TensorProto } from "onnx-buf";
-import type { OnnxModel } from "../../runtime/model.js";
+import type { OnnxModel } from "../../graph/onnx/model.js";
 
 export function decoded(model: OnnxModel): GraphProto {
   const { graph } = fromBinary(ModelProtoSchema, model.bytes);

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { sizeOf, type Tensor } from "../../core/tensor.js";
 import { gradients } from "../../graph/autodiff.js";
-import { Graph, type Value } from "../../graph/graph.js";
+import { Graph } from "../../graph/graph.js";
+import type { GraphBuilder, Value } from "../../graph/ir.js";
+import type { Target } from "../../graph/onnx/model.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import type { OperatorAttributes, OperatorName } from "../../graph/operators/attributes.js";
 import * as ops from "../../graph/ops.js";
 import type { Engine } from "../../runtime/engine.js";
-import type { Target } from "../../runtime/model.js";
 import { type Case, numbersFor } from "./case.js";
 import { interpret, type NumberFeeds, reachable } from "./interpreter.js";
 import { numbersOf, tensorOf, uniforms } from "./numbers.js";
@@ -57,7 +58,7 @@ export function eighths(count: number, seed = 1): Float64Array {
 export async function execute(
   engine: Engine,
   target: Target,
-  graph: Graph,
+  graph: GraphBuilder,
   outputs: readonly Value[],
   feeds: NumberFeeds,
 ): Promise<Float64Array[]> {
@@ -148,7 +149,7 @@ export function operatorsFor(values: readonly Value[]): OperatorName[] {
 }
 
 /** Random numbers for every input of a graph. */
-export function randomFeeds(graph: Graph): Record<string, Float64Array> {
+export function randomFeeds(graph: GraphBuilder): Record<string, Float64Array> {
   const feeds: Record<string, Float64Array> = {};
   for (const node of graph.nodes) {
     if (node.op !== "input") continue;

@@ -4,7 +4,7 @@
  */
 
 import { formatShape, sameShape, sizeOf } from "../../core/tensor.js";
-import type { Graph, GraphNode, Value } from "../../graph/graph.js";
+import type { GraphBuilder, GraphNode, Value } from "../../graph/ir.js";
 import type { OperatorName } from "../../graph/operators/attributes.js";
 import { formatNode } from "../../graph/print.js";
 import type { StoredTensor } from "../../weights/source.js";
@@ -21,7 +21,7 @@ export type NumberFeeds = Readonly<Record<string, ArrayLike<number>>>;
 
 /** The numbers of each of `outputs`, row-major. Graphs with weights need `readParameter`. */
 export function interpret(
-  graph: Graph,
+  graph: GraphBuilder,
   outputs: readonly Value[],
   feeds: NumberFeeds,
   readParameter?: (stored: StoredTensor) => ArrayLike<number>,
@@ -50,7 +50,7 @@ export function interpret(
 }
 
 /** The nodes that `outputs` depend on, in order. */
-export function reachable(graph: Graph, outputs: readonly Value[]): GraphNode[] {
+export function reachable(graph: GraphBuilder, outputs: readonly Value[]): GraphNode[] {
   const wanted = new Set(outputs);
   const nodes: GraphNode[] = [];
   for (const node of graph.nodes.toReversed()) {

@@ -8,11 +8,12 @@ import { after, before, describe, it } from "node:test";
 import { RuntimeFailure } from "../../core/errors.js";
 import { floatTensor, intTensor, type Tensor, type TensorOf } from "../../core/tensor.js";
 import { gradientsOfSum } from "../../graph/autodiff.js";
-import { Graph, type Value } from "../../graph/graph.js";
+import { Graph } from "../../graph/graph.js";
+import type { Value } from "../../graph/ir.js";
+import type { OnnxModel, Target } from "../../graph/onnx/model.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import * as ops from "../../graph/ops.js";
 import { type Engine, type Session, targetFor } from "../../runtime/engine.js";
-import type { OnnxModel, Target } from "../../runtime/model.js";
 import { writeWeightFile } from "../graph/weight-file.js";
 
 /** x [2, 3] and row numbers [2] -> those rows of x. */

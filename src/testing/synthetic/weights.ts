@@ -2,8 +2,8 @@
 
 import { crc32 } from "node:zlib";
 import { type FloatTensor, floatTensor, type Shape, sizeOf } from "../../core/tensor.js";
-import type { Value } from "../../graph/graph.js";
 import { Graph } from "../../graph/graph.js";
+import type { Value } from "../../graph/ir.js";
 import { Weights } from "../../models/weights.js";
 import { float32ToFloat16 } from "../../weights/half.js";
 import { writeSafetensorsLazily } from "../../weights/safetensors.js";

@@ -1,6 +1,6 @@
 /** @file What an engine is handed: ONNX bytes with the names and types that go in and come out. */
 
-import type { DType, Shape } from "../core/tensor.js";
+import type { DType, Shape } from "../../core/tensor.js";
 
 /** Name, element type and static shape of one input or output. */
 export interface TensorSpec {

@@ -1,0 +1,65 @@
+/**
+ * @file The types that graphs are made of: what operator rules and model code see. It imports neither the graph nor the
+ * operator table, so that both can import it.
+ */
+
+import type { DType, Shape } from "../core/tensor.js";
+import type { OperatorAttributes, OperatorName } from "./operators/attributes.js";
+
+/** Element type and static shape of a value. */
+export interface TensorType {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** The result of a node: a tensor that exists when the graph runs. */
+export interface Value extends TensorType {
+  readonly graph: GraphBuilder;
+  readonly id: number;
+  /** The node that makes it (its index in `graph.nodes`). */
+  readonly producer: number;
+  /** Which of the producer's outputs it is. */
+  readonly port: number;
+  /** Size of one axis; negative axes count from the end. */
+  dim(axis: number): number;
+}
+
+/** One application of an operator. `index` is its place in the graph's execution order. */
+export interface OperatorNode<K extends OperatorName> {
+  readonly op: K;
+  readonly index: number;
+  /** Where in the model it was made, e.g. `transformer_blocks.3`; for printing and profiles. */
+  readonly scope: string;
+  readonly inputs: readonly Value[];
+  readonly attributes: OperatorAttributes[K];
+  readonly outputs: readonly Value[];
+}
+
+/** A node of any operator; `op` discriminates. */
+export type GraphNode = { [K in OperatorName]: OperatorNode<K> }[OperatorName];
+
+/** A range of nodes whose results are not kept for the backward pass but computed again there. */
+export interface CheckpointRegion {
+  readonly start: number;
+  readonly end: number;
+  /** Values inside that are kept all the same. */
+  readonly kept: ReadonlySet<Value>;
+}
+
+/** A graph as the code that adds nodes to it sees it; `Graph` is the one implementation. */
+export interface GraphBuilder {
+  readonly nodes: readonly GraphNode[];
+  readonly regions: readonly CheckpointRegion[];
+  /** Appends one node after checking its types, and returns its outputs. */
+  append<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value[];
+  /** Appends a node with a single output. */
+  one<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value;
+  /** The node that makes `value`. */
+  producerOf(value: Value): GraphNode;
+  /** Runs `body` with `name` added to the scope of the nodes it makes. */
+  within<T>(name: string, body: () => T): T;
+  /** Runs `body` as a checkpoint: the backward pass computes its nodes again instead of keeping their results. */
+  checkpoint<T>(body: () => T): T;
+  /** Inside a checkpoint: `value` is small for the work that it took, so it is kept for the backward pass. */
+  keep(value: Value): Value;
+}
