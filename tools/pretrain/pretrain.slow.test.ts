@@ -16,7 +16,7 @@ after(async () => {
 });
 
 const settings: PretrainSettings = {
-  autoencoder: { batch: 2, coarseSteps: 3, fineSteps: 2, cooldownSteps: 1 },
+  autoencoder: { batch: 2, coarseSteps: 3, fineSteps: 2, cooldownSteps: 1, evaluatedScenes: 16 },
   latents: { shardSize: 32, stepsPerShard: 2, maxShards: 6 },
   transformer: { batch: 4, steps: 5, warmUpSteps: 2, headAfterBlock: 3, headWeight: 0.25 },
   evaluation: { everySteps: 2, prompts: 6, steps: 2, guidanceScale: 3, batch: 3 },
@@ -24,7 +24,12 @@ const settings: PretrainSettings = {
 
 /** The bytes of everything that a run leaves but speeds. */
 async function resultOf(name: string): Promise<Buffer[]> {
-  const files = ["transformer.safetensors", "transformer-evaluation.jsonl", "latents/0004.safetensors"];
+  const files = [
+    "transformer.safetensors",
+    "transformer-evaluation.jsonl",
+    "autoencoder-fine-evaluation.jsonl",
+    "latents/0004.safetensors",
+  ];
   const weights = "diffusion_pytorch_model.safetensors";
   const parts = ["model_index.json", `transformer/${weights}`, `vae/${weights}`, "text_encoder_2/model.safetensors"];
   return Promise.all(

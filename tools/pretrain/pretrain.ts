@@ -11,6 +11,7 @@ import { writePipeline, writeTokenizers } from "./folder.js";
 import { type InitialWeight, initialWeights, normal, positionTable, zeros } from "./initial.js";
 import { isFixed, jointBatch, jointLoss } from "./joint.js";
 import { Network } from "./network.js";
+import { measureReconstructions } from "./reconstruction.js";
 import { SceneLatents } from "./scene-latents.js";
 import { loadState, runStage, type Stage, type StageHooks, trapezoid } from "./stage.js";
 
@@ -22,6 +23,8 @@ export interface PretrainSettings {
     readonly fineSteps: number;
     /** Of the steps of either stage, those at the end with a falling learning rate. */
     readonly cooldownSteps: number;
+    /** Whose reconstructions are verified at the end of a stage; a multiple of 16. */
+    readonly evaluatedScenes: number;
   };
   readonly latents: {
     readonly shardSize: number;
@@ -41,10 +44,10 @@ export interface PretrainSettings {
 }
 
 export const defaultSettings: PretrainSettings = {
-  autoencoder: { batch: 8, coarseSteps: 2400, fineSteps: 1200, cooldownSteps: 800 },
-  latents: { shardSize: 8192, stepsPerShard: 500, maxShards: 32 },
+  autoencoder: { batch: 8, coarseSteps: 2400, fineSteps: 1200, cooldownSteps: 800, evaluatedScenes: 1200 },
+  latents: { shardSize: 8192, stepsPerShard: 1000, maxShards: 32 },
   transformer: { batch: 96, steps: 31_250, warmUpSteps: 300, headAfterBlock: 3, headWeight: 0.25 },
-  evaluation: { everySteps: 500, prompts: 300, steps: 16, guidanceScale: 3, batch: 20 },
+  evaluation: { everySteps: 1000, prompts: 300, steps: 16, guidanceScale: 3, batch: 20 },
 };
 
 type Averages = ReadonlyMap<string, FloatTensor>;
@@ -111,7 +114,7 @@ type AutoencoderSettings = PretrainSettings["autoencoder"];
 
 /** Null if it was interrupted. */
 async function trainAutoencoder(engine: Engine, folder: string, settings: AutoencoderSettings, hooks: StageHooks) {
-  const { batch, cooldownSteps, coarseSteps, fineSteps } = settings;
+  const { batch, cooldownSteps, coarseSteps, fineSteps, evaluatedScenes } = settings;
   const train = async (name: string, steps: number, klWeight: number, initial: InitialWeight) => {
     const network = await Network.compile(
       engine,
@@ -126,6 +129,10 @@ async function trainAutoencoder(engine: Engine, folder: string, settings: Autoen
       batch,
       nextBatch: (random) => autoencoderBatch(autoencoderConfig, batch, random),
       learningRate: trapezoid(2e-3, 50, cooldownSteps, steps),
+      evaluation: {
+        everySteps: steps,
+        measure: () => measureReconstructions(engine, autoencoderConfig, network.averages(), evaluatedScenes),
+      },
     };
     const done = await runStage(stage, folder, hooks);
     await network.release();
