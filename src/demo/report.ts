@@ -8,7 +8,7 @@ import { headlineOf, type Report } from "../evaluation/report/index.js";
 import type { TrainStep } from "../training/train.js";
 import type { JudgedPicture } from "./judge.js";
 import type { InformationChange } from "./measure.js";
-import type { DemoOptions } from "./run.js";
+import type { DemoOptions } from "./settings.js";
 
 export interface Phase {
   readonly name: string;

@@ -19,17 +19,7 @@ import { informationChange, loadPairs, similarities } from "./measure.js";
 import { sideBySide } from "./pictures.js";
 import { compareVerdicts, demoReport, type Phase } from "./report.js";
 import { promptRegister, writeScenes } from "./scenes.js";
-import type { DemoSettings } from "./settings.js";
-
-export interface DemoOptions {
-  /** Pipeline folder. */
-  readonly model: string;
-  readonly out: string;
-  readonly settings: DemoSettings;
-  /** How the demo was called, for the report. */
-  readonly commandLine: string;
-  readonly version: string;
-}
+import type { DemoOptions } from "./settings.js";
 
 export interface DemoHooks {
   readonly signal: AbortSignal;

@@ -47,3 +47,13 @@ export type DemoSettings = {
     ? number
     : (typeof demoSettings)[K];
 };
+
+export interface DemoOptions {
+  /** Pipeline folder. */
+  readonly model: string;
+  readonly out: string;
+  readonly settings: DemoSettings;
+  /** How the demo was called, for the report. */
+  readonly commandLine: string;
+  readonly version: string;
+}

@@ -8,7 +8,14 @@ import { unpickle } from "./pickle.js";
 import { type OpenFile, withFile } from "./read-bytes.js";
 import type { StoredTensor, WeightSource } from "./source.js";
 import { isLegacy, locateLegacy } from "./torch-legacy.js";
-import { namedTensors, storageOf, type TensorRecord, torchGlobals } from "./torch-objects.js";
+import {
+  type Located,
+  namedTensors,
+  type StorageBytes,
+  storageOf,
+  type TensorRecord,
+  torchGlobals,
+} from "./torch-objects.js";
 import { isZip, readZipDirectory, readZipEntry, type ZipEntry, zipDataOffset } from "./zip.js";
 
 /** Names and shapes of 100,000 tensors take about half of this. */
@@ -16,20 +23,6 @@ const maxPickle = 32 << 20;
 
 /** Float32 takes 4 times the bytes of int8; beyond this factor tensors share storage more than weights ever do. */
 const maxExpansion = 16;
-
-/** Where the bytes of a storage lie; the same object for all tensors that share it. */
-export interface StorageBytes {
-  /** From the start of the file. */
-  offset(): Promise<number>;
-  /** All of them, checked as far as the format allows. */
-  read(): Promise<Uint8Array>;
-}
-
-/** A tensor and the storage its numbers lie in. */
-export interface Located {
-  readonly record: TensorRecord;
-  readonly bytes: StorageBytes;
-}
 
 /**
  * All tensors of `file` as float32, each storage checked against its checksum where it has one. A bare tensor or parameter has the name

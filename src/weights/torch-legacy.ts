@@ -9,8 +9,14 @@ import { storedSize } from "./decode.js";
 import { unpickleAt } from "./pickle.js";
 import { PickleDict, PickleList, PickleTuple, type PickleValue } from "./pickle-values.js";
 import type { OpenFile } from "./read-bytes.js";
-import type { Located, StorageBytes } from "./torch-file.js";
-import { namedTensors, type StorageRecord, storageOf, torchGlobals } from "./torch-objects.js";
+import {
+  type Located,
+  namedTensors,
+  type StorageBytes,
+  type StorageRecord,
+  storageOf,
+  torchGlobals,
+} from "./torch-objects.js";
 
 /** The first pickle as PyTorch writes it: protocol 2, then the number 0x1950a86a20f9469cfc6c in ten bytes. */
 const magic = Uint8Array.from([0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e]);

@@ -36,6 +36,20 @@ export class TensorRecord extends HostObject {
   }
 }
 
+/** Where the bytes of a storage lie; the same object for all tensors that share it. */
+export interface StorageBytes {
+  /** From the start of the file. */
+  offset(): Promise<number>;
+  /** All of them, checked as far as the format allows. */
+  read(): Promise<Uint8Array>;
+}
+
+/** A tensor and the storage its numbers lie in. */
+export interface Located {
+  readonly record: TensorRecord;
+  readonly bytes: StorageBytes;
+}
+
 /** A module that was pickled as a whole; only its attributes are kept. */
 class ModuleRecord extends HostObject {
   state: PickleValue = null;
