@@ -4,15 +4,8 @@
  */
 
 import { join } from "node:path";
-import { InputError } from "../../core/errors.js";
-import { type ByteSource, withByteSource } from "../byte-source.js";
-import { captionOf } from "../caption.js";
-import { type CaptionedImage, maxImageBytes } from "../captioned-image.js";
-import { attempt, type ReportFault } from "../finding.js";
-import { CellReader, readRows } from "../parquet/cells.js";
-import { type LeafColumn, type ParquetTable, type RowGroup, readFooter } from "../parquet/footer.js";
-import { findPages } from "../parquet/pages.js";
-import { decodeText } from "../text-file.js";
+import type { CaptionedImage } from "../captioned-image.js";
+import { attempt } from "../finding.js";
 import type { DataFormat } from "./format.js";
 import { refuseSplits } from "./splits.js";
 
@@ -25,14 +18,14 @@ export const parquet: DataFormat = {
   read: async ({ folder, names }, report) => {
     const shards = names.filter(isParquet);
     refuseSplits(folder, shards);
-    const items: CaptionedImage[] = [];
+    // The reader takes as long to load as all of the command line; most data sets do without it.
+    const { ShardReader } = await import("../parquet/shard.js");
     // One for all shards: what it keeps in memory does not grow with their number.
-    const cells = new CellReader();
+    const reader = new ShardReader();
+    const items: CaptionedImage[] = [];
     for (const name of shards) {
       const file = join(folder, name);
-      await attempt(report, "damaged-file", file, () =>
-        withByteSource(file, (source) => readShard(source, cells, items, report)),
-      );
+      await attempt(report, "damaged-file", file, () => reader.read(file, items, report));
     }
     return items;
   },
@@ -40,123 +33,4 @@ export const parquet: DataFormat = {
 
 export function isParquet(name: string): boolean {
   return name.toLowerCase().endsWith(".parquet");
-}
-
-/** Names of columns in the order in which they are taken; else the only one that can be meant. */
-const imageNames = ["image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes"];
-const captionNames = ["text", "caption", "captions", "prompt", "sentence", "sentences", "description"];
-
-async function readShard(
-  source: ByteSource,
-  cells: CellReader,
-  items: CaptionedImage[],
-  report: ReportFault,
-): Promise<void> {
-  const table = await readFooter(source);
-  const image = imageColumn(table, source.file);
-  const caption = captionColumn(table, image, source.file);
-  let firstRow = 0;
-  for (const group of table.rowGroups) {
-    const first = firstRow;
-    firstRow += group.rows;
-    await attempt(report, "damaged-file", source.file, () =>
-      readRowGroup({ source, cells, image, caption, group, first }, items, report),
-    );
-  }
-  if (firstRow === 0) throw new InputError(`${source.file} has no rows`);
-}
-
-interface Part {
-  readonly source: ByteSource;
-  readonly cells: CellReader;
-  readonly image: LeafColumn;
-  readonly caption: LeafColumn;
-  readonly group: RowGroup;
-  /** Number of the group's first row in the file. */
-  readonly first: number;
-}
-
-async function readRowGroup(part: Part, items: CaptionedImage[], report: ReportFault): Promise<void> {
-  const { source, cells, image, caption, group, first } = part;
-  const { file } = source;
-  const pages = await findPages(source, group.chunks[image.index]);
-  if (pages.firstValues.at(-1) !== group.rows) {
-    throw new InputError(`${file} is damaged: a group of ${group.rows} rows has ${pages.firstValues.at(-1)} images`);
-  }
-  const absent = await rowsWithoutImage(source, image, group);
-  let row = 0;
-  for await (const texts of readRows(source, caption, group)) {
-    const inGroup = row++;
-    const id = `${file}#${first + inGroup}`;
-    if (absent.has(inGroup)) {
-      const message = `image ${id} has no bytes in its row (column ${image.path.join(".")} is null)`;
-      report({ kind: "missing-image", where: id, message });
-      continue;
-    }
-    if (texts.length === 0) {
-      report({ kind: "missing-caption", where: id, message: `image ${id} has no caption (column ${caption.path[0]})` });
-      continue;
-    }
-    const captions = new Set<string>();
-    for (const text of texts) {
-      const usable = await attempt(report, "bad-caption", id, () => captionOf(decodeText(text, id), id));
-      if (usable !== undefined) captions.add(usable);
-    }
-    if (captions.size === 0) continue;
-    const read = async (): Promise<Uint8Array> => {
-      const bytes = await cells.read(file, image, group, pages, inGroup);
-      if (bytes === undefined) throw new InputError(`image ${id} has no bytes in its row`);
-      if (bytes.length <= maxImageBytes) return bytes;
-      throw new InputError(`image ${id} has ${bytes.length} bytes, the limit is ${maxImageBytes}`);
-    };
-    items.push({ id, captions: [...captions], read });
-  }
-}
-
-/** Statistics mostly say that there are none; where they do not, the column is gone through. */
-async function rowsWithoutImage(source: ByteSource, image: LeafColumn, group: RowGroup): Promise<Set<number>> {
-  const absent = new Set<number>();
-  if (image.maxDefinition === 0 || group.chunks[image.index].nulls === 0) return absent;
-  let row = 0;
-  for await (const values of readRows(source, image, group)) {
-    if (values.length === 0) absent.add(row);
-    row++;
-  }
-  return absent;
-}
-
-function imageColumn({ columns }: ParquetTable, file: string): LeafColumn {
-  const structs = columns.filter(
-    ({ path, isBytes, maxRepetition }) => path.length === 2 && path[1] === "bytes" && isBytes && maxRepetition === 0,
-  );
-  const plain = columns.filter(
-    ({ path, isBytes, isText, maxRepetition }) => path.length === 1 && isBytes && !isText && maxRepetition === 0,
-  );
-  const found = choose(structs, imageNames) ?? choose(plain, imageNames);
-  if (found !== undefined) return found;
-  throw new InputError(`${file} has no column of images ({bytes, path}, or bytes named image); ${columnsOf(columns)}`);
-}
-
-function captionColumn({ columns }: ParquetTable, image: LeafColumn, file: string): LeafColumn {
-  const texts = columns.filter(({ path, isText, maxRepetition }) => {
-    if (!isText || path[0] === image.path[0]) return false;
-    return path.length === 1 || (path.length === 3 && maxRepetition === 1);
-  });
-  const found = choose(texts, captionNames);
-  if (found !== undefined) return found;
-  throw new InputError(`${file} has no column of captions (text or caption); ${columnsOf(columns)}`);
-}
-
-function choose(columns: readonly LeafColumn[], names: readonly string[]): LeafColumn | undefined {
-  for (const name of names) {
-    const named = columns.find(({ path }) => path[0] === name);
-    if (named !== undefined) return named;
-  }
-  return columns.length === 1 ? columns[0] : undefined;
-}
-
-function columnsOf(columns: readonly LeafColumn[]): string {
-  const names = [...new Set(columns.map(({ path }) => path[0]))];
-  const shown = names.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 40)));
-  return `its columns are ${shown.join(", ")}${names.length > 10 ? ", ..." : ""}`;
 }

@@ -1,8 +1,9 @@
 /** @file Cells of columns that hold strings of bytes: all of a row group in turn, or one by its row. */
 
+import type { CompressionCodec } from "hyparquet";
 import { InputError } from "../../core/errors.js";
 import { type ByteSource, withByteSource } from "../byte-source.js";
-import type { LeafColumn, RowGroup } from "./footer.js";
+import { chunkOf, type LeafColumn, type RowGroup } from "./footer.js";
 import { findPages, type PageTable, type PageValues, readDictionary, readPage } from "./pages.js";
 
 /** The values of each row: none where it is null or an empty list, several only where the column is a list. */
@@ -11,7 +12,7 @@ export async function* readRows(
   column: LeafColumn,
   group: RowGroup,
 ): AsyncGenerator<readonly Uint8Array[]> {
-  const chunk = group.chunks[column.index];
+  const chunk = chunkOf(group, column);
   const pages = await findPages(source, chunk);
   const dictionary =
     pages.dictionary === undefined ? undefined : await readDictionary(source, chunk.codec, pages.dictionary);
@@ -25,7 +26,9 @@ export async function* readRows(
         row = [];
         rows++;
       }
-      if (definition === undefined || definition[i] === column.maxDefinition) row?.push(bytes[next++]);
+      if (definition !== undefined && definition[i] !== column.maxDefinition) continue;
+      const value = bytes[next++];
+      if (value !== undefined) row?.push(value);
     }
   }
   if (row !== undefined) yield row;
@@ -54,7 +57,7 @@ export class CellReader {
     const offset = pages.offsets[index];
     if (offset === undefined) throw new InputError(`${file} is damaged: it has no page with row ${row} of a group`);
     const { definition, bytes } = await this.pageAt(file, column, group, pages, offset);
-    const inside = row - pages.firstValues[index];
+    const inside = row - (pages.firstValues[index] ?? 0);
     if (definition === undefined) return bytes[inside]?.slice();
     if (definition[inside] !== column.maxDefinition) return undefined;
     let before = 0;
@@ -65,7 +68,7 @@ export class CellReader {
   private async pageAt(file: string, column: LeafColumn, group: RowGroup, pages: PageTable, offset: number) {
     const key = `${offset} ${file}`;
     if (this.page?.key === key) return this.page.values;
-    const { codec } = group.chunks[column.index];
+    const { codec } = chunkOf(group, column);
     const values = await withByteSource(file, async (source) => {
       const dictionary = await this.dictionaryOf(source, codec, pages.dictionary);
       return readPage(source, column, codec, offset, dictionary);
@@ -74,7 +77,7 @@ export class CellReader {
     return values;
   }
 
-  private async dictionaryOf(source: ByteSource, codec: number, offset: number | undefined) {
+  private async dictionaryOf(source: ByteSource, codec: CompressionCodec, offset: number | undefined) {
     if (offset === undefined) return undefined;
     const key = `${offset} ${source.file}`;
     if (this.dictionary?.key !== key) {

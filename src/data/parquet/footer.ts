@@ -1,8 +1,11 @@
-/** @file A Parquet file's footer: its columns and where their chunks lie (parquet.thrift, FileMetaData). */
+/** @file A Parquet file's footer: its columns and where their chunks lie. hyparquet parses it; what it says is checked here. */
 
+import { type CompressionCodec, type FileMetaData, parquetMetadata, parquetSchema, type SchemaTree } from "hyparquet";
 import { InputError } from "../../core/errors.js";
 import type { ByteSource } from "../byte-source.js";
-import { readThrift, type ThriftStruct } from "./thrift.js";
+import { parsing } from "./parsing.js";
+
+type RowGroupMetadata = FileMetaData["row_groups"][number];
 
 /** A column of plain values; of a struct or list it is one of the leaves. */
 export interface LeafColumn {
@@ -14,14 +17,14 @@ export interface LeafColumn {
   readonly isBytes: boolean;
   /** Whether they are marked as UTF-8 text. */
   readonly isText: boolean;
-  /** Definition level of a value that is there; repetition level of a value that goes on with its row. */
+  /** Definition level of a value that is there; repetition level of a value that continues its row. */
   readonly maxDefinition: number;
   readonly maxRepetition: number;
 }
 
 /** The values of one column in one row group. */
 export interface ColumnChunk {
-  readonly codec: number;
+  readonly codec: CompressionCodec;
   /** Values, nulls included. */
   readonly values: number;
   /** Byte at which its pages begin. */
@@ -35,91 +38,97 @@ export interface RowGroup {
   readonly chunks: readonly ColumnChunk[];
 }
 
+/** The chunk of `column`; readFooter() has checked that every group has one of each column. */
+export function chunkOf(group: RowGroup, column: LeafColumn): ColumnChunk {
+  const chunk = group.chunks[column.index];
+  if (chunk === undefined) throw new RangeError(`no column ${column.index}`);
+  return chunk;
+}
+
 export interface ParquetTable {
   readonly columns: readonly LeafColumn[];
   readonly rowGroups: readonly RowGroup[];
 }
 
 const magic = "PAR1";
-const maxFooterBytes = 2 ** 28;
-/** Schemas nest some levels; a damaged one could nest without end. */
-const maxDepth = 32;
-
-/** Physical type BYTE_ARRAY, converted type UTF8, and the repetitions of a schema element. */
-const byteArray = 6;
-const utf8 = 0;
-const repetitions = { required: 0, optional: 1, repeated: 2 } as const;
+const maxFooterBytes = 2 ** 26;
 
 export async function readFooter(source: ByteSource): Promise<ParquetTable> {
   const { file, size } = source;
+  const length = await footerLength(source);
+  const bytes = await source.read(size - 8 - length, length + 8);
+  return parsing(file, () => {
+    const metadata = parquetMetadata(bytes, { geoparquet: false });
+    const columns = leavesOf([parquetSchema(metadata)]).map(leafColumn);
+    const rowGroups = metadata.row_groups.map((group) => readRowGroup(group, columns, source));
+    const rows = rowGroups.reduce((sum, group) => sum + group.rows, 0);
+    // A row with an image takes many bytes; a number beyond is damage, and would keep the loops over rows busy for ever.
+    if (rows > size) throw new InputError(`${file} is damaged: ${rows} rows in ${size} bytes`);
+    return { columns, rowGroups };
+  });
+}
+
+async function footerLength({ file, size, read }: ByteSource): Promise<number> {
   if (size < 12) throw new InputError(`${file} is no Parquet file: it has ${size} bytes`);
-  const end = await source.read(size - 8, 8);
-  const name = Buffer.from(end.subarray(4)).toString("latin1");
+  const end = Buffer.from(await read(size - 8, 8));
+  const name = end.toString("latin1", 4);
   if (name === "PARE") throw new InputError(`${file} is an encrypted Parquet file, which is not read`);
   if (name !== magic) {
-    const begins = Buffer.from(await source.read(0, 4)).toString("latin1") === magic;
+    const begins = Buffer.from(await read(0, 4)).toString("latin1") === magic;
     throw new InputError(
       begins ? `${file} is cut short: a Parquet file ends with ${magic}` : `${file} is no Parquet file`,
     );
   }
-  const length = Buffer.from(end).readUInt32LE(0);
+  const length = end.readUInt32LE(0);
   if (length > size - 12 || length > maxFooterBytes) {
     throw new InputError(`${file} is damaged: its footer says it has ${length} bytes, the file has ${size}`);
   }
-  const { struct } = readThrift(await source.read(size - 8 - length, length), file);
-  const columns = readSchema(struct.structs(2, "the schema"), file);
-  const rowGroups = struct.structs(4, "the list of row groups").map((group) => readRowGroup(group, columns, source));
-  const rows = rowGroups.reduce((sum, group) => sum + group.rows, 0);
-  // A row with an image takes many bytes; a number beyond is damage, and would keep the loops over rows busy for ever.
-  if (rows > size) throw new InputError(`${file} is damaged: ${rows} rows in ${size} bytes`);
-  return { columns, rowGroups };
+  return length;
 }
 
-function readSchema(elements: readonly ThriftStruct[], file: string): LeafColumn[] {
-  const columns: LeafColumn[] = [];
-  let next = 0;
-  const visit = (path: readonly string[], definition: number, repetition: number): void => {
-    const element = elements[next++];
-    if (element === undefined || path.length > maxDepth) throw new InputError(`${file}: the schema is damaged`);
-    const own = [...path, element.text(4, "a column's name")];
-    const kind = next === 1 ? repetitions.required : (element.optionalCount(3, "a column's repetition") ?? 0);
-    const maxDefinition = definition + (kind === repetitions.required ? 0 : 1);
-    const maxRepetition = repetition + (kind === repetitions.repeated ? 1 : 0);
-    const children = element.optionalCount(5, "a column's number of children") ?? 0;
-    if (children === 0) {
-      const isBytes = element.optionalCount(1, "a column's type") === byteArray;
-      const marked = element.optionalCount(6, "a column's converted type") === utf8;
-      const isText = isBytes && (marked || (element.has(10) && element.struct(10, "a column's logical type").has(1)));
-      // The root's name is no part of a path.
-      columns.push({ index: columns.length, path: own.slice(1), isBytes, isText, maxDefinition, maxRepetition });
-      return;
-    }
-    if (children > elements.length) throw new InputError(`${file}: the schema is damaged`);
-    for (let child = 0; child < children; child++) visit(own, maxDefinition, maxRepetition);
+/** The paths from the root to each leaf below the last node of `path`. */
+function leavesOf(path: readonly SchemaTree[]): (readonly SchemaTree[])[] {
+  const children = path.at(-1)?.children ?? [];
+  return children.length === 0 ? [path] : children.flatMap((child) => leavesOf([...path, child]));
+}
+
+function leafColumn(schemaPath: readonly SchemaTree[], index: number): LeafColumn {
+  const levels = schemaPath.slice(1).map(({ element }) => element.repetition_type);
+  const element = schemaPath.at(-1)?.element;
+  const isBytes = element?.type === "BYTE_ARRAY";
+  return {
+    index,
+    path: schemaPath.at(-1)?.path ?? [],
+    isBytes,
+    isText: isBytes && (element.converted_type === "UTF8" || element.logical_type?.type === "STRING"),
+    maxDefinition: levels.filter((kind) => kind !== "REQUIRED").length,
+    maxRepetition: levels.filter((kind) => kind === "REPEATED").length,
   };
-  visit([], 0, 0);
-  return columns;
 }
 
-function readRowGroup(group: ThriftStruct, columns: readonly LeafColumn[], { file, size }: ByteSource): RowGroup {
-  const chunks = group.structs(1, "a row group's columns").map((chunk): ColumnChunk => {
-    if (chunk.has(1)) throw new InputError(`${file} keeps columns in other files, which are not read`);
-    if (!chunk.has(3)) throw new InputError(`${file} has encrypted columns, which are not read`);
-    const meta = chunk.struct(3, "a column's metadata");
-    const dataStart = meta.count(9, "a column's data offset");
-    const dictionaryStart = meta.optionalCount(11, "a column's dictionary offset") ?? 0;
+function readRowGroup(group: RowGroupMetadata, columns: readonly LeafColumn[], { file, size }: ByteSource): RowGroup {
+  if (group.columns.length !== columns.length) {
+    throw new InputError(`${file} is damaged: a row group has ${group.columns.length} of ${columns.length} columns`);
+  }
+  const chunks = group.columns.map(({ file_path, meta_data: meta }): ColumnChunk => {
+    if (file_path !== undefined) throw new InputError(`${file} keeps columns in other files, which are not read`);
+    if (meta === undefined) throw new InputError(`${file} has encrypted columns, which are not read`);
+    const dataStart = count(meta.data_page_offset);
+    const dictionaryStart = count(meta.dictionary_page_offset ?? 0n);
     const start = dictionaryStart > 0 ? Math.min(dataStart, dictionaryStart) : dataStart;
     if (start >= size) throw new InputError(`${file} is damaged: a column begins at byte ${start} of ${size}`);
-    const statistics = meta.has(12) ? meta.struct(12, "a column's statistics") : undefined;
+    const nulls = meta.statistics?.null_count;
     return {
-      codec: meta.count(4, "a column's codec"),
-      values: meta.count(5, "a column's number of values"),
+      codec: meta.codec,
+      values: count(meta.num_values),
       start,
-      nulls: statistics?.optionalCount(3, "a column's number of nulls"),
+      nulls: nulls === undefined ? undefined : count(nulls),
     };
   });
-  if (chunks.length !== columns.length) {
-    throw new InputError(`${file} is damaged: a row group has ${chunks.length} of ${columns.length} columns`);
-  }
-  return { rows: group.count(3, "a row group's number of rows"), chunks };
+  return { rows: count(group.num_rows), chunks };
+}
+
+function count(value: bigint): number {
+  if (typeof value === "bigint" && value >= 0n && value <= Number.MAX_SAFE_INTEGER) return Number(value);
+  throw new TypeError(`${value} is no count`);
 }

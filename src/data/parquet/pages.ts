@@ -1,11 +1,17 @@
-/** @file The pages of a column chunk: where they are, and the strings of bytes in one of them (Parquet, data pages V1 and V2). */
+/** @file The pages of a column chunk: where they are, and the strings of bytes in one of them. hyparquet decodes them, one at a time. */
 
+import { decompress as decompressZstd } from "fzstd";
+import { type CompressionCodec, type Compressors, type Encoding, type PageHeader, snappyUncompress } from "hyparquet";
+import { parquetHeader } from "hyparquet/src/column.js";
+import { decompressPage } from "hyparquet/src/datapage.js";
+import { deltaByteArray, deltaLengthByteArray } from "hyparquet/src/delta.js";
+import { readPlain } from "hyparquet/src/plain.js";
+import { compressors as otherCompressors } from "hyparquet-compressors";
 import { InputError } from "../../core/errors.js";
 import type { ByteSource } from "../byte-source.js";
-import { decompress, requireCodec } from "./compression.js";
 import type { ColumnChunk, LeafColumn } from "./footer.js";
-import { bitsFor, readHybrid } from "./levels.js";
-import { readThrift, type ThriftStruct, ThriftTooShort } from "./thrift.js";
+import { damaged, parsing } from "./parsing.js";
+import { bitsFor, readRuns } from "./runs.js";
 
 /** Where pages lie in the file; typed arrays, since there may be as many pages as images. */
 export interface PageTable {
@@ -18,24 +24,11 @@ export interface PageTable {
 
 /** Decoded values of a page; without levels every value is there and begins a row. */
 export interface PageValues {
-  readonly repetition: Uint32Array | undefined;
-  readonly definition: Uint32Array | undefined;
+  readonly repetition: readonly number[] | undefined;
+  readonly definition: readonly number[] | undefined;
   /** Values that are not null, as views into the page. */
   readonly bytes: readonly Uint8Array[];
 }
-
-/** PageType of parquet.thrift; index pages (1) are passed over. */
-const pageTypes = { data: 0, dictionary: 2, dataV2: 3 } as const;
-
-/** Encoding of parquet.thrift. */
-const encodings = { plain: 0, plainDictionary: 2, rle: 3, rleDictionary: 8 } as const;
-const otherEncodings: Readonly<Record<number, string>> = {
-  4: "BIT_PACKED",
-  5: "DELTA_BINARY_PACKED",
-  6: "DELTA_LENGTH_BYTE_ARRAY",
-  7: "DELTA_BYTE_ARRAY",
-  9: "BYTE_STREAM_SPLIT",
-};
 
 /** Bytes and values of the largest page that is decoded. */
 const maxPageBytes = 2 ** 29;
@@ -44,34 +37,41 @@ const maxPageValues = 2 ** 22;
 const headerBytes = 2 ** 9;
 const maxHeaderBytes = 2 ** 22;
 
-interface PageHeader {
-  readonly type: number;
+/** Two are told where the page ends, which those of hyparquet-compressors do not look at. */
+const compressors: Compressors = {
+  ...otherCompressors,
+  SNAPPY: (input, length) => {
+    const page = new Uint8Array(length);
+    snappyUncompress(input, page);
+    return page;
+  },
+  ZSTD: (input, length) => decompressZstd(input, new Uint8Array(length)),
+};
+
+interface Page {
+  readonly header: PageHeader;
   /** Byte behind the header, and of the end of the page. */
   readonly start: number;
   readonly end: number;
-  readonly uncompressed: number;
-  /** Nulls included. */
+  /** Nulls included; 0 for a page of another kind. */
   readonly values: number;
-  readonly encoding: number;
-  readonly details: ThriftStruct | undefined;
 }
 
 /** Goes through the headers of a chunk's pages, without reading the pages. */
 export async function findPages(source: ByteSource, chunk: ColumnChunk): Promise<PageTable> {
-  requireCodec(chunk.codec, source.file);
   const offsets: number[] = [];
   const firstValues: number[] = [];
   let dictionary: number | undefined;
   let seen = 0;
   for (let offset = chunk.start; seen < chunk.values; ) {
-    const header = await readHeader(source, offset);
-    if (header.type === pageTypes.dictionary) dictionary ??= offset;
-    else if (header.type === pageTypes.data || header.type === pageTypes.dataV2) {
+    const { header, values, end } = await readHeader(source, offset);
+    if (header.type === "DICTIONARY_PAGE") dictionary ??= offset;
+    else if (header.type === "DATA_PAGE" || header.type === "DATA_PAGE_V2") {
       offsets.push(offset);
       firstValues.push(seen);
-      seen += header.values;
+      seen += values;
     }
-    offset = header.end;
+    offset = end;
   }
   if (seen > chunk.values)
     throw new InputError(`${source.file} is damaged: pages hold ${seen} of ${chunk.values} values`);
@@ -86,140 +86,141 @@ export async function findPages(source: ByteSource, chunk: ColumnChunk): Promise
 export async function readPage(
   source: ByteSource,
   column: LeafColumn,
-  codec: number,
+  codec: CompressionCodec,
   offset: number,
   dictionary: readonly Uint8Array[] | undefined,
 ): Promise<PageValues> {
-  const header = await readHeader(source, offset);
+  const { header, values, start, end } = await readHeader(source, offset);
   const where = `${source.file} column ${column.path.join(".")}`;
-  const stored = await source.read(header.start, header.end - header.start);
-  const { levels, values } =
-    header.type === pageTypes.dataV2
-      ? splitV2(stored, header, column, codec, where)
-      : splitV1(stored, header, column, codec, where);
-  const present = levels.definition?.reduce((sum, level) => sum + Number(level === column.maxDefinition), 0);
-  return { ...levels, bytes: decodeBytes(values, header.encoding, present ?? header.values, dictionary, where) };
+  const stored = await source.read(start, end - start);
+  return parsing(where, () => {
+    const page =
+      header.type === "DATA_PAGE_V2" ? splitV2(stored, header, codec) : splitV1(stored, header, column, codec);
+    const levels = (largest: number, bytes: Uint8Array) =>
+      largest === 0 ? undefined : readRuns(bytes, bitsFor(largest), values, where);
+    const repetition = levels(column.maxRepetition, page.repetition);
+    const definition = levels(column.maxDefinition, page.definition);
+    const present = definition?.reduce((sum, level) => sum + Number(level === column.maxDefinition), 0) ?? values;
+    return { repetition, definition, bytes: decodeBytes(page.values, page.encoding, present, dictionary, where) };
+  });
 }
 
 /** Decodes the dictionary page at `offset`. */
 export async function readDictionary(
   source: ByteSource,
-  codec: number,
+  codec: CompressionCodec,
   offset: number,
 ): Promise<readonly Uint8Array[]> {
-  const header = await readHeader(source, offset);
+  const { header, values, start, end } = await readHeader(source, offset);
   const where = `${source.file} at byte ${offset}`;
-  const stored = await source.read(header.start, header.end - header.start);
-  return decodeBytes(decompress(codec, stored, header.uncompressed, where), encodings.plain, header.values, [], where);
+  const stored = await source.read(start, end - start);
+  return parsing(where, () => {
+    const page = decompressPage(stored, header.uncompressed_page_size, codec, compressors);
+    return decodeBytes(page, "PLAIN", values, undefined, where);
+  });
 }
 
-async function readHeader(source: ByteSource, offset: number): Promise<PageHeader> {
+async function readHeader(source: ByteSource, offset: number): Promise<Page> {
   const where = `${source.file} at byte ${offset}`;
   for (let wanted = headerBytes; ; wanted *= 8) {
     const bytes = await source.read(offset, Math.min(wanted, Math.max(source.size - offset, 1)));
+    const reader = { view: new DataView(bytes.buffer), offset: 0 };
     try {
-      const { struct, length } = readThrift(bytes, where);
-      return pageHeader(struct, offset + length, where, source.size);
+      const header = parquetHeader(reader);
+      return checkedPage(header, offset + reader.offset, where, source.size);
     } catch (error) {
-      if (!(error instanceof ThriftTooShort) || bytes.length < wanted || wanted > maxHeaderBytes) throw error;
+      const whole = bytes.length < wanted || wanted > maxHeaderBytes;
+      if (whole || error instanceof InputError) throw damaged(where, error);
     }
   }
 }
 
-function pageHeader(struct: ThriftStruct, start: number, where: string, size: number): PageHeader {
-  const type = struct.count(1, "a page's type");
-  const uncompressed = struct.count(2, "a page's size");
-  const end = start + struct.count(3, "a page's compressed size");
+function checkedPage(header: PageHeader, start: number, where: string, size: number): Page {
+  const uncompressed = count(header.uncompressed_page_size, "a page's size");
+  const end = start + count(header.compressed_page_size, "a page's compressed size");
   if (end > size) throw new InputError(`${where} is damaged or cut short: a page ends at byte ${end} of ${size}`);
   if (uncompressed > maxPageBytes) throw new InputError(`${where}: a page of ${uncompressed} bytes is over the limit`);
-  const field = { [pageTypes.data]: 5, [pageTypes.dictionary]: 7, [pageTypes.dataV2]: 8 }[type];
-  if (field === undefined) return { type, start, end, uncompressed, values: 0, encoding: 0, details: undefined };
-  const details = struct.struct(field, "a page's header");
-  const values = details.count(1, "a page's number of values");
+  const details = header.data_page_header ?? header.data_page_header_v2 ?? header.dictionary_page_header;
+  const values = details === undefined ? 0 : count(details.num_values, "a page's number of values");
   if (values > maxPageValues) throw new InputError(`${where}: a page of ${values} values is over the limit`);
-  const encoding = details.count(type === pageTypes.dataV2 ? 4 : 2, "a page's encoding");
-  return { type, start, end, uncompressed, values, encoding, details };
+  return { header, start, end, values };
 }
 
-type Levels = Pick<PageValues, "repetition" | "definition">;
+/** A page's levels and values, no longer compressed. */
+interface Parts {
+  readonly repetition: Uint8Array;
+  readonly definition: Uint8Array;
+  readonly values: Uint8Array;
+  readonly encoding: Encoding;
+}
 
 /** V1: everything is compressed together, and each kind of level has its length before it. */
-function splitV1(stored: Uint8Array, header: PageHeader, column: LeafColumn, codec: number, where: string) {
-  let rest = decompress(codec, stored, header.uncompressed, where);
-  const levelsUpTo = (largest: number, encodingField: number): Uint32Array | undefined => {
-    if (largest === 0) return undefined;
-    const encoding = header.details?.count(encodingField, "a page's level encoding");
-    if (encoding !== encodings.rle) throw unknownEncoding(encoding ?? -1, where);
-    const length = rest.length >= 4 ? Buffer.from(rest.buffer, rest.byteOffset, 4).readUInt32LE(0) : rest.length;
-    if (4 + length > rest.length) throw new InputError(`${where}: a page is damaged (its levels break off)`);
-    const levels = readHybrid(rest.subarray(4, 4 + length), bitsFor(largest), header.values, where);
-    rest = rest.subarray(4 + length);
-    return levels;
+function splitV1(stored: Uint8Array, header: PageHeader, column: LeafColumn, codec: CompressionCodec): Parts {
+  const { data_page_header: details } = header;
+  if (details === undefined) throw new Error("its header is missing");
+  let rest = decompressPage(stored, header.uncompressed_page_size, codec, compressors);
+  const levels = (largest: number, encoding: Encoding): Uint8Array => {
+    if (largest === 0) return rest.subarray(0, 0);
+    if (encoding !== "RLE") throw new Error(`levels with the encoding ${encoding}`);
+    const end = 4 + new DataView(rest.buffer, rest.byteOffset, rest.byteLength).getUint32(0, true);
+    if (end > rest.length) throw new Error("its levels break off");
+    const bytes = rest.subarray(4, end);
+    rest = rest.subarray(end);
+    return bytes;
   };
-  const repetition = levelsUpTo(column.maxRepetition, 4);
-  const definition = levelsUpTo(column.maxDefinition, 3);
-  return { levels: { repetition, definition } satisfies Levels, values: rest };
+  const repetition = levels(column.maxRepetition, details.repetition_level_encoding);
+  const definition = levels(column.maxDefinition, details.definition_level_encoding);
+  return { repetition, definition, values: rest, encoding: details.encoding };
 }
 
 /** V2: levels come first and are not compressed; their lengths stand in the header. */
-function splitV2(stored: Uint8Array, header: PageHeader, column: LeafColumn, codec: number, where: string) {
-  const { details } = header;
-  const repetitionBytes = details?.count(6, "a page's length of repetition levels") ?? 0;
-  const levelBytes = repetitionBytes + (details?.count(5, "a page's length of definition levels") ?? 0);
-  if (levelBytes > stored.length || levelBytes > header.uncompressed) {
-    throw new InputError(`${where}: a page is damaged (its levels break off)`);
-  }
-  const levelsUpTo = (largest: number, bytes: Uint8Array) =>
-    largest === 0 ? undefined : readHybrid(bytes, bitsFor(largest), header.values, where);
-  const repetition = levelsUpTo(column.maxRepetition, stored.subarray(0, repetitionBytes));
-  const definition = levelsUpTo(column.maxDefinition, stored.subarray(repetitionBytes, levelBytes));
-  const compressed = details?.flag(7, "a page's compression", true) ?? true;
-  const values = stored.subarray(levelBytes);
-  return {
-    levels: { repetition, definition } satisfies Levels,
-    // A page without values may be empty, though nothing compresses to no byte.
-    values:
-      compressed && header.uncompressed > levelBytes
-        ? decompress(codec, values, header.uncompressed - levelBytes, where)
-        : values,
-  };
+function splitV2(stored: Uint8Array, header: PageHeader, codec: CompressionCodec): Parts {
+  const { data_page_header_v2: details } = header;
+  if (details === undefined) throw new Error("its header is missing");
+  const repetitionEnd = count(details.repetition_levels_byte_length, "a page's length of repetition levels");
+  const levelsEnd =
+    repetitionEnd + count(details.definition_levels_byte_length, "a page's length of definition levels");
+  const size = header.uncompressed_page_size - levelsEnd;
+  if (levelsEnd > stored.length || size < 0) throw new Error("its levels break off");
+  const rest = stored.subarray(levelsEnd);
+  // A page without values may be empty, though nothing compresses to no byte.
+  const values = details.is_compressed !== false && size > 0 ? decompressPage(rest, size, codec, compressors) : rest;
+  const [repetition, definition] = [stored.subarray(0, repetitionEnd), stored.subarray(repetitionEnd, levelsEnd)];
+  return { repetition, definition, values, encoding: details.encoding };
 }
 
 function decodeBytes(
   bytes: Uint8Array,
-  encoding: number,
+  encoding: Encoding,
   count: number,
   dictionary: readonly Uint8Array[] | undefined,
   where: string,
-): Uint8Array[] {
-  if (encoding === encodings.plain) return plainBytes(bytes, count, where);
-  if (encoding !== encodings.plainDictionary && encoding !== encodings.rleDictionary)
-    throw unknownEncoding(encoding, where);
+): readonly Uint8Array[] {
   if (count === 0) return [];
-  if (dictionary === undefined) throw new InputError(`${where}: a page needs a dictionary, and there is none`);
-  return Array.from(readHybrid(bytes.subarray(1), bytes[0] ?? 0, count, where), (index) => {
-    const value = dictionary[index];
-    if (value === undefined)
-      throw new InputError(`${where}: a page is damaged (entry ${index} of ${dictionary.length})`);
-    return value;
-  });
-}
-
-/** Each value is its length in four bytes, and its bytes. */
-function plainBytes(bytes: Uint8Array, count: number, where: string): Uint8Array[] {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const values: Uint8Array[] = [];
-  for (let position = 0; values.length < count; ) {
-    const start = position + 4;
-    const end = start <= bytes.length ? start + view.readUInt32LE(position) : Number.POSITIVE_INFINITY;
-    if (end > bytes.length) throw new InputError(`${where}: a page is damaged (its values break off)`);
-    values.push(bytes.subarray(start, end));
-    position = end;
+  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
+  const values = new Array<Uint8Array>(count);
+  switch (encoding) {
+    case "PLAIN":
+      return readPlain(reader, "BYTE_ARRAY", count, undefined) as Uint8Array[];
+    case "DELTA_LENGTH_BYTE_ARRAY":
+      deltaLengthByteArray(reader, count, values);
+      return values;
+    case "DELTA_BYTE_ARRAY":
+      deltaByteArray(reader, count, values);
+      return values;
+    case "PLAIN_DICTIONARY":
+    case "RLE_DICTIONARY":
+      return readRuns(bytes.subarray(1), bytes[0] ?? 0, count, where).map((index) => {
+        const value = dictionary?.[index];
+        if (value === undefined) throw new Error(`entry ${index} of a dictionary of ${dictionary?.length ?? 0}`);
+        return value;
+      });
+    default:
+      throw new Error(`values with the encoding ${encoding}`);
   }
-  return values;
 }
 
-function unknownEncoding(encoding: number, where: string): InputError {
-  const name = otherEncodings[encoding] ?? String(encoding);
-  return new InputError(`${where} has the encoding ${name}, which is not read; write it with pyarrow's defaults`);
+function count(value: number | undefined, name: string): number {
+  if (value !== undefined && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new Error(`${name} is ${value ?? "missing"}`);
 }

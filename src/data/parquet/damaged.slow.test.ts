@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { test } from "node:test";
+import { Generator } from "../../core/random.js";
+import { shard } from "../../testing/data/data-folders.js";
+import { openDataSet } from "../data-set.js";
+
+const folder = dirname(shard("pyarrow.parquet"));
+const fixtures = readdirSync(folder).filter((name) => name.endsWith(".parquet"));
+/** Copies of each fixture that are damaged. */
+const copies = 120;
+const maxGrowth = 300 << 20;
+
+/** Some bytes, a stretch of one byte, or the end is lost; most damage goes to where the metadata lie. */
+function damage(bytes: Buffer, random: Generator): Uint8Array {
+  const kind = random.integer(4);
+  const place = () => {
+    const back = random.integer(2) === 0 ? bytes.length : Math.min(bytes.length, 1500);
+    return bytes.length - 1 - random.integer(back);
+  };
+  if (kind === 0) return bytes.subarray(0, place());
+  if (kind === 1) {
+    const start = place();
+    return bytes.fill(random.integer(2) * 255, start, Math.min(bytes.length, start + 1 + random.integer(40)));
+  }
+  for (let left = random.integer(4); left >= 0; left--) bytes[place()] = random.integer(256);
+  return bytes;
+}
+
+test(`${copies} damaged copies of each file are read or refused, and leave no rejection unhandled`, async (t) => {
+  assert.equal(fixtures.length, 16);
+  const unhandled: unknown[] = [];
+  const remember = (reason: unknown) => unhandled.push(reason);
+  process.on("unhandledRejection", remember);
+  const temporary = await mkdtemp(join(tmpdir(), "softrepa-parquet-"));
+  t.after(async () => {
+    process.off("unhandledRejection", remember);
+    await rm(temporary, { recursive: true });
+  });
+  const random = new Generator(3);
+  const before = process.memoryUsage.rss();
+  let refused = 0;
+  for (const name of fixtures) {
+    const whole = await readFile(join(folder, name));
+    const file = join(temporary, name);
+    for (let copy = 0; copy < copies; copy++) {
+      await writeFile(file, damage(Buffer.from(whole), random));
+      const faults: string[] = [];
+      const told = (error: unknown) => faults.push(String(error));
+      const { items } = await openDataSet(file, ({ message }) => faults.push(`InputError: ${message}`)).catch(
+        (error) => {
+          told(error);
+          return { items: [] };
+        },
+      );
+      for (const item of items) await item.read().catch(told);
+      refused += Number(faults.length > 0);
+      for (const fault of faults) {
+        assert.match(fault, /^InputError: [^\n]+$/);
+        assert.ok(fault.includes(basename(file)), fault);
+      }
+    }
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(unhandled, []);
+  assert.ok(refused > (fixtures.length * copies) / 4, `${refused}`);
+  assert.ok(process.memoryUsage.rss() - before < maxGrowth);
+});
