@@ -3,9 +3,9 @@
  *
  * Such a folder holds vocab.json and merges.txt, the files of transformers' first ("slow") tokenizers, and as a rule no
  * tokenizer.json. The rest of the recipe is the same for every CLIP model and is put together here, as it is in transformers'
- * CLIPTokenizer with the package ftfy (see mend-text.ts): the tokenizer that the model_index.json of such pipelines names.
+ * CLIPTokenizer with the package ftfy (see fix-text.ts): the tokenizer that the model_index.json of such pipelines names.
  * CLIPTokenizerFast differs from it in what ftfy mends (ligatures, curly quotes, full-width letters), in how it
- * finds special tokens, and in a final sigma. (Mojibake, and HTML 5's names of rare characters, stay unmended here.)
+ * finds special tokens, and in a final sigma. (Mojibake, and HTML 5's names of rare characters, stay unfixed here.)
  */
 
 import { join } from "node:path";
@@ -22,8 +22,8 @@ import {
   type TokenizerConfig,
   tokenizerConfig,
 } from "./files.js";
+import { fixText } from "./fix-text.js";
 import { createTokenizer } from "./library.js";
-import { mendText } from "./mend-text.js";
 import { frame, type TextTokenizer } from "./text-tokenizer.js";
 
 const clipPositions = 77;
@@ -73,7 +73,7 @@ export async function openClipTokenizer(folder: string, pad?: string): Promise<T
       normalizer: {
         type: "Sequence",
         normalizers: [
-          { type: "NFC" }, // its place is taken by mendText, below
+          { type: "NFC" }, // its place is taken by fixText, below
           { type: "Replace", pattern: { Regex: String.raw`\s+` }, content: " " },
           { type: "Lowercase" },
         ],
@@ -92,7 +92,7 @@ export async function openClipTokenizer(folder: string, pad?: string): Promise<T
     contentOf(named.eos_token),
   );
   for (const part of tokenizer.normalizer?.normalizers ?? []) {
-    if (part?.config.type === "NFC") part.normalize = mendText;
+    if (part?.config.type === "NFC") part.normalize = fixText;
   }
 
   const idOf = (token: SpecialToken): number => {
@@ -141,7 +141,7 @@ function namedTokens(config: TokenizerConfig, map: z.infer<typeof specialTokensM
 /**
  * The tokens that are recognised in the text as they stand. The padding token is one of them: where "!" pads, a "!" in a
  * prompt is that token wherever it stands, and "!!" is two of it, not the vocabulary's word "!!". They are sought before the
- * text is mended and lowered, whatever their settings say; the markers a second time after it.
+ * text is fixed and lowered, whatever their settings say; the markers a second time after it.
  */
 function addedTokens(
   config: TokenizerConfig,
@@ -162,8 +162,8 @@ function addedTokens(
     added.set(content, { id, content, special: true, ...exactly });
   }
   // In any case of letters, since they are part of CLIPTokenizer's own pattern of words.
-  const mended = markers.flatMap((marker) => added.get(marker) ?? []).map((token) => ({ ...token, normalized: true }));
-  return [...added.values(), ...mended];
+  const fixed = markers.flatMap((marker) => added.get(marker) ?? []).map((token) => ({ ...token, normalized: true }));
+  return [...added.values(), ...fixed];
 }
 
 /** The pairs of merges.txt, most urgent first, after its `#version` line. */

@@ -23,28 +23,28 @@ const controls = /(?![\t\n\f\r\u0080-\u009f])\p{Cc}|[\u206a-\u206f\ufeff\ufff9-\
  * "\n", lone surrogates made U+FFFD, terminal escapes and control characters removed, and composed (NFC).
  * Mojibake is not repaired. Never throws.
  */
-export function mendText(text: string): string {
+export function fixText(text: string): string {
   let html = false;
   return text
     .split(/(?<=\n)/)
     .map((line) => {
       html ||= line.includes("<");
-      return mendLine(line, !html);
+      return fixLine(line, !html);
     })
     .join("");
 }
 
-function mendLine(line: string, isPlain: boolean): string {
-  let mended = line;
+function fixLine(line: string, isPlain: boolean): string {
+  let fixed = line;
   for (let round = 0; round < maxRounds; round++) {
-    const before = mended;
-    mended = mendCharacters(isPlain ? unescapeHtml(before) : before);
-    if (mended === before) break;
+    const before = fixed;
+    fixed = fixCharacters(isPlain ? unescapeHtml(before) : before);
+    if (fixed === before) break;
   }
-  return mended;
+  return fixed;
 }
 
-function mendCharacters(text: string): string {
+function fixCharacters(text: string): string {
   return (
     text
       .replace(/[\u0080-\u009f]/g, (control) => windows1252.charAt(control.charCodeAt(0) - 0x80))
