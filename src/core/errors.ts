@@ -60,6 +60,11 @@ export class InterruptedError extends SoftrepaError {
   }
 }
 
+/** How long work is asked to stop; it then throws an InterruptedError at the next safe point. */
+export interface Stoppable {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A safe point: throws where the user has asked to stop. */
 export function stopIfAsked(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new InterruptedError();

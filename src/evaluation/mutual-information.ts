@@ -3,7 +3,7 @@
  * (arXiv 2310.07972, equation 5; averaged over pairs, arXiv 2509.20609). docs/mutual-information.md derives it.
  */
 
-import { InputError, stopIfAsked, UsageError } from "../core/errors.js";
+import { InputError, UsageError } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import type { LogSnrNode } from "./log-snr-nodes.js";
@@ -56,11 +56,10 @@ export async function measureInformation(
   if (images.shape[0] !== captions.length) {
     throw new InputError(`${images.shape[0]} images and ${captions.length} captions: every image needs its own`);
   }
-  const beforeRun = () => stopIfAsked(signal);
-  const { conditioning, truncated } = await pipeline.encodePrompts(captions, beforeRun);
+  const { conditioning, truncated } = await pipeline.encodePrompts(captions, { signal });
   for (const cut of truncated) request.onTruncated?.(cut);
-  const { conditioning: empty } = await pipeline.encodePrompts([""], beforeRun);
-  const latents = await pipeline.encodeImages(images, beforeRun);
+  const { conditioning: empty } = await pipeline.encodePrompts([""], { signal });
+  const latents = await pipeline.encodeImages(images, { signal });
   await pipeline.releaseEncoders();
   const measured: NoiseErrors[] = [];
   for (const [index, { softTokens, strength }] of settings.entries()) {

@@ -1,6 +1,5 @@
 /** @file The diffusion model as judge: how well each caption explains each image, by denoising errors. */
 
-import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { type FloatTensor, rows } from "../core/tensor.js";
 import { errorRow } from "../objectives/error-row.js";
@@ -42,10 +41,9 @@ export interface Scores {
 export async function score(pipeline: DiffusionPipeline, request: ScoreRequest): Promise<Scores> {
   const { captions, chunk, signal } = request;
   const texts = request.withoutCaption ? [...captions, ""] : captions;
-  const beforeRun = () => stopIfAsked(signal);
-  const { conditioning, truncated } = await pipeline.encodePrompts(texts, beforeRun);
+  const { conditioning, truncated } = await pipeline.encodePrompts(texts, { signal });
   for (const cut of truncated) request.onTruncated?.(cut);
-  const latents = await pipeline.encodeImages(request.images, beforeRun);
+  const latents = await pipeline.encodeImages(request.images, { signal });
   const useTokens = request.softTokens !== null && request.strength !== 0;
   const embedding =
     useTokens && request.softTokens ? await SoftTokenEmbedding.open(pipeline, request.softTokens) : null;
@@ -69,7 +67,7 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
         const noise = new Generator(request.seed + draw).normal([1, ...latentShape]);
         for (let image = 0; image < images; image++) {
           const noisy = noisySample(pipeline.scheduler, rows(latents, image, image + 1), noise, timestep);
-          const { errors } = await errorRow(pairErrors, { ...noisy, timestep, conditioning, softTokens }, beforeRun);
+          const { errors } = await errorRow(pairErrors, { ...noisy, timestep, conditioning, softTokens }, { signal });
           for (const [caption, error] of errors.entries()) sums[image][caption] += error / rounds;
           request.onProgress?.(++done, rounds * images);
         }

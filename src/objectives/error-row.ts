@@ -1,5 +1,6 @@
 /** @file One row of the error matrix: one noisy image under any number of texts, a few pairs a run. */
 
+import { type Stoppable, stopIfAsked } from "../core/errors.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning } from "../pipelines/pipeline.js";
@@ -21,8 +22,12 @@ export interface ErrorRow {
   readonly gradients: readonly Float32Array[];
 }
 
-/** `beforeRun` is called before every run of the graph; it may throw to stop. */
-export async function errorRow(pairErrors: PairErrors, feeds: ErrorRowFeeds, beforeRun: () => void): Promise<ErrorRow> {
+/** @throws InterruptedError before the next run of the graph where `signal` is aborted */
+export async function errorRow(
+  pairErrors: PairErrors,
+  feeds: ErrorRowFeeds,
+  { signal }: Stoppable = {},
+): Promise<ErrorRow> {
   const { sample, target, conditioning, softTokens } = feeds;
   const { pairs } = pairErrors;
   const texts = Object.values(conditioning)[0].shape[0];
@@ -30,7 +35,7 @@ export async function errorRow(pairErrors: PairErrors, feeds: ErrorRowFeeds, bef
   const errors: number[] = [];
   const gradients: Float32Array[] = [];
   for (let start = 0; start < texts; start += pairs) {
-    beforeRun();
+    stopIfAsked(signal);
     const real = Math.min(pairs, texts - start);
     // The last run is filled up with its last text, whose repetitions nobody reads.
     const indices = Array.from({ length: pairs }, (_, k) => start + Math.min(k, real - 1));

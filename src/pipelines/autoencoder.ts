@@ -1,6 +1,7 @@
 /** @file The autoencoder of a pipeline: images to scaled latents and back, one image a run. */
 
 import { createHash } from "node:crypto";
+import { type Stoppable, stopIfAsked } from "../core/errors.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
@@ -24,7 +25,6 @@ import { openComponentWeights } from "./component-weights.js";
 import { weightsFingerprint } from "./fingerprint.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { OpenOptions } from "./open.js";
-import type { BeforeRun } from "./pipeline.js";
 import type { SessionCache } from "./session-cache.js";
 
 export class Autoencoder {
@@ -55,23 +55,13 @@ export class Autoencoder {
   }
 
   /** Images [N, 3, H, W] in -1..1 to (mean - shift_factor) * scaling_factor. */
-  encode(
-    images: FloatTensor,
-    engine: Engine,
-    sessions: SessionCache,
-    beforeRun: BeforeRun = () => {},
-  ): Promise<FloatTensor> {
-    return this.each(images, "vae:encode", engine, sessions, beforeRun, (image) => this.buildEncoder(image));
+  encode(images: FloatTensor, engine: Engine, sessions: SessionCache, options: Stoppable = {}): Promise<FloatTensor> {
+    return this.each(images, "vae:encode", engine, sessions, options, (image) => this.buildEncoder(image));
   }
 
   /** Scaled latents [N, C, h, w] to images. */
-  decode(
-    latents: FloatTensor,
-    engine: Engine,
-    sessions: SessionCache,
-    beforeRun: BeforeRun = () => {},
-  ): Promise<FloatTensor> {
-    return this.each(latents, "vae:decode", engine, sessions, beforeRun, (latent) => this.buildDecoder(latent));
+  decode(latents: FloatTensor, engine: Engine, sessions: SessionCache, options: Stoppable = {}): Promise<FloatTensor> {
+    return this.each(latents, "vae:decode", engine, sessions, options, (latent) => this.buildDecoder(latent));
   }
 
   /** Refuses a checkpoint that is not the configured model's, key by key. */
@@ -111,7 +101,7 @@ export class Autoencoder {
     key: string,
     engine: Engine,
     sessions: SessionCache,
-    beforeRun: BeforeRun,
+    { signal }: Stoppable,
     build: (x: Value) => Value,
   ): Promise<FloatTensor> {
     const shape = [1, ...tensor.shape.slice(1)];
@@ -122,7 +112,7 @@ export class Autoencoder {
     });
     const results: FloatTensor[] = [];
     for (let index = 0; index < tensor.shape[0]; index++) {
-      beforeRun();
+      stopIfAsked(signal);
       const { output } = await session.run({ x: rows(tensor, index, index + 1) });
       results.push(output as FloatTensor);
     }

@@ -1,7 +1,8 @@
 /** @file Picking and joining the texts of a conditioning, and the text that guidance leads away from. */
 
+import type { Stoppable } from "../core/errors.js";
 import { concatRows, floatTensor, rows } from "../core/tensor.js";
-import type { BeforeRun, Conditioning, DiffusionPipeline, EncodedPrompts } from "./pipeline.js";
+import type { Conditioning, DiffusionPipeline, EncodedPrompts } from "./pipeline.js";
 
 /** The texts of all parts in order. */
 export function joinConditioning(parts: readonly Conditioning[]): Conditioning {
@@ -32,10 +33,10 @@ export async function encodeForGuidance(
   pipeline: PromptEncoder,
   prompts: readonly string[],
   negative: string | null,
-  beforeRun?: BeforeRun,
+  options?: Stoppable,
 ): Promise<EncodedPrompts & { readonly negative: Conditioning | null }> {
   const encoded: EncodedPrompts[] = [];
-  for (const prompt of prompts) encoded.push(await pipeline.encodePrompts([prompt], beforeRun));
+  for (const prompt of prompts) encoded.push(await pipeline.encodePrompts([prompt], options));
   const conditioning = joinConditioning(encoded.map((one) => one.conditioning));
   const truncated = encoded.flatMap((one) => one.truncated);
   if (negative === null) return { conditioning, truncated, negative };
@@ -46,6 +47,6 @@ export async function encodeForGuidance(
     ]);
     return { conditioning, truncated, negative: Object.fromEntries(zeros) };
   }
-  const away = await pipeline.encodePrompts([negative], beforeRun);
+  const away = await pipeline.encodePrompts([negative], options);
   return { conditioning, negative: away.conditioning, truncated: [...truncated, ...away.truncated] };
 }

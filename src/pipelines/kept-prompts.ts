@@ -1,7 +1,8 @@
 /** @file Prompts that are encoded once and kept, for pictures that are drawn again and again while text encoders are not in memory. */
 
+import type { Stoppable } from "../core/errors.js";
 import { joinConditioning, type PromptEncoder } from "./conditioning.js";
-import type { BeforeRun, EncodedPrompts } from "./pipeline.js";
+import type { EncodedPrompts } from "./pipeline.js";
 
 export class KeptPrompts implements PromptEncoder {
   readonly zeroEmptyNegative: boolean;
@@ -14,10 +15,10 @@ export class KeptPrompts implements PromptEncoder {
   }
 
   /** Each prompt is encoded alone, when it is first asked for. */
-  async encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun): Promise<EncodedPrompts> {
+  async encodePrompts(prompts: readonly string[], options?: Stoppable): Promise<EncodedPrompts> {
     const all: EncodedPrompts[] = [];
     for (const prompt of prompts) {
-      const encoded = this.kept.get(prompt) ?? (await this.encoder.encodePrompts([prompt], beforeRun));
+      const encoded = this.kept.get(prompt) ?? (await this.encoder.encodePrompts([prompt], options));
       this.kept.set(prompt, encoded);
       all.push(encoded);
     }

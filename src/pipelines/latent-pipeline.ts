@@ -1,6 +1,6 @@
 /** @file A pipeline of latent diffusion: text encoders, a denoiser of latents and an autoencoder, of whatever family. */
 
-import { InputError } from "../core/errors.js";
+import { InputError, type Stoppable } from "../core/errors.js";
 import { type FloatTensor, formatShape, type Shape, sameShape } from "../core/tensor.js";
 import { GraphError } from "../graph/error.js";
 import { Graph } from "../graph/graph.js";
@@ -13,7 +13,6 @@ import type { Autoencoder } from "./autoencoder.js";
 import { weightsFingerprint } from "./fingerprint.js";
 import { conditioningInputs } from "./inputs.js";
 import type {
-  BeforeRun,
   BuiltGraph,
   Denoiser,
   DenoiserInputs,
@@ -111,16 +110,16 @@ export class LatentPipeline implements DiffusionPipeline {
     return this.parts.denoiser.projectSoftTokens(graph, tokens);
   }
 
-  encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun) {
-    return encodePrompts(this.parts.texts, prompts, this.engine, this.sessions, beforeRun);
+  encodePrompts(prompts: readonly string[], options?: Stoppable) {
+    return encodePrompts(this.parts.texts, prompts, this.engine, this.sessions, options);
   }
 
-  encodeImages(images: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor> {
-    return this.parts.autoencoder.encode(images, this.engine, this.sessions, beforeRun);
+  encodeImages(images: FloatTensor, options?: Stoppable): Promise<FloatTensor> {
+    return this.parts.autoencoder.encode(images, this.engine, this.sessions, options);
   }
 
-  decodeLatents(latents: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor> {
-    return this.parts.autoencoder.decode(latents, this.engine, this.sessions, beforeRun);
+  decodeLatents(latents: FloatTensor, options?: Stoppable): Promise<FloatTensor> {
+    return this.parts.autoencoder.decode(latents, this.engine, this.sessions, options);
   }
 
   partGraph(part: PipelinePart): BuiltGraph {

@@ -1,5 +1,6 @@
 /** @file What every model family offers to training, sampling and scoring. */
 
+import type { Stoppable } from "../core/errors.js";
 import type { FloatTensor, Shape } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
@@ -114,9 +115,6 @@ export type PipelinePart =
   /** Pixels a side. */
   | { readonly kind: "encoder" | "decoder"; readonly size: number };
 
-/** Called before every run of a network, so that long work can be stopped: it may throw. */
-export type BeforeRun = () => void;
-
 /** A whole pipeline: texts and images in, images out. */
 export interface DiffusionPipeline extends Denoiser {
   readonly family: Family;
@@ -141,11 +139,11 @@ export interface DiffusionPipeline extends Denoiser {
   /** A scheduler other than the default one; "own" is what the pipeline's file names. Unknown names are a UsageError. */
   schedulerNamed(name: string): Scheduler;
   /** Embeds prompts in order. */
-  encodePrompts(prompts: readonly string[], beforeRun?: BeforeRun): Promise<EncodedPrompts>;
+  encodePrompts(prompts: readonly string[], options?: Stoppable): Promise<EncodedPrompts>;
   /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
-  encodeImages(images: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor>;
+  encodeImages(images: FloatTensor, options?: Stoppable): Promise<FloatTensor>;
   /** Scaled latents to images in -1..1 (not clamped). */
-  decodeLatents(latents: FloatTensor, beforeRun?: BeforeRun): Promise<FloatTensor>;
+  decodeLatents(latents: FloatTensor, options?: Stoppable): Promise<FloatTensor>;
   /** What a part would be compiled from, to foretell what it takes; it is not run. */
   partGraph(part: PipelinePart): BuiltGraph;
   /** Frees the sessions that encode prompts and images; they come back when they are needed. */

@@ -1,12 +1,13 @@
 /** @file What the text encoders of every family have in common: prompts go through them a few at a time. */
 
+import { type Stoppable, stopIfAsked } from "../core/errors.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import type { Engine, NamedTensors } from "../runtime/engine.js";
 import { fixedBatches } from "./batches.js";
-import type { BeforeRun, EncodedPrompts, TruncatedPrompt } from "./pipeline.js";
+import type { EncodedPrompts, TruncatedPrompt } from "./pipeline.js";
 import type { SessionCache } from "./session-cache.js";
 
 /** The text encoders of a pipeline. */
@@ -30,7 +31,7 @@ export async function encodePrompts(
   prompts: readonly string[],
   engine: Engine,
   sessions: SessionCache,
-  beforeRun: BeforeRun = () => {},
+  { signal }: Stoppable = {},
 ): Promise<EncodedPrompts> {
   const size = Math.min(promptBatch, prompts.length);
   const session = await sessions.get(`text:${size}`, () => {
@@ -39,7 +40,7 @@ export async function encodePrompts(
   });
   const parts: Record<string, FloatTensor[]> = Object.fromEntries(session.outputs.map(({ name }) => [name, []]));
   for (const { batch, real } of fixedBatches(prompts, size)) {
-    beforeRun();
+    stopIfAsked(signal);
     const feeds = encoders.feeds(batch);
     const results = await session.run(Object.fromEntries(session.inputs.map(({ name }) => [name, feeds[name]])));
     for (const [name, part] of Object.entries(parts)) part.push(rows(results[name] as FloatTensor, 0, real));

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { InterruptedError } from "../core/errors.js";
+import { InterruptedError, type Stoppable } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, floatTensor, rows } from "../core/tensor.js";
 import type { Session } from "../runtime/engine.js";
 import { noisySample } from "../schedulers/index.js";
+import { abortedAtCheck } from "../testing/core/signals.js";
 import { captions, largestDifference, openTiny } from "../testing/pipelines/support.js";
 import { fixedBatches } from "./batches.js";
 import { joinConditioning, pickTexts, textOf } from "./conditioning.js";
@@ -120,18 +121,15 @@ describe("a pipeline's encoders", async () => {
     assert.deepEqual((await pipeline.decodeLatents(latents)).shape, [2, 3, 24, 40]);
   });
 
-  it("ask before every run whether to go on", async () => {
+  it("stop before the next run where the signal is aborted", async () => {
     for (const work of [
-      (stop: () => void) => pipeline.encodePrompts([...captions, ...captions, "x"], stop),
-      (stop: () => void) => pipeline.encodeImages(floatTensor([3, 3, 8, 8]), stop),
-      (stop: () => void) => pipeline.decodeLatents(floatTensor([3, 16, 2, 2]), stop),
+      (options: Stoppable) => pipeline.encodePrompts([...captions, ...captions, "x"], options),
+      (options: Stoppable) => pipeline.encodeImages(floatTensor([3, 3, 8, 8]), options),
+      (options: Stoppable) => pipeline.decodeLatents(floatTensor([3, 16, 2, 2]), options),
     ]) {
-      let asked = 0;
-      const stop = () => {
-        if (++asked === 3) throw new InterruptedError();
-      };
-      await assert.rejects(() => work(stop), InterruptedError);
-      assert.equal(asked, 3);
+      const { signal, checks } = abortedAtCheck(3);
+      await assert.rejects(() => work({ signal }), InterruptedError);
+      assert.equal(checks(), 3);
     }
   });
 

@@ -1,6 +1,5 @@
 /** @file From prompts to images. */
 
-import { stopIfAsked } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { fixedBatches } from "../pipelines/batches.js";
@@ -97,7 +96,7 @@ export async function* generate<Job extends ImageJob>(
         ...(signal && { signal }),
         onStep: (step) => onProgress?.(done * evaluations + step * real, jobs.length * evaluations),
       });
-      const images = await pipeline.decodeLatents(rows(latents, 0, real), () => stopIfAsked(signal));
+      const images = await pipeline.decodeLatents(rows(latents, 0, real), { signal });
       for (const [offset, job] of batch.slice(0, real).entries()) {
         const image = rows(images, offset, offset + 1);
         yield { job, image: { ...image, shape: image.shape.slice(1) } };
@@ -117,7 +116,7 @@ async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, re
     request.prompts ?? pipeline,
     prompts,
     request.guidanceScale > 1 ? request.negative : null,
-    () => stopIfAsked(request.signal),
+    request,
   );
   for (const cut of truncated) request.onTruncated?.(cut);
   await pipeline.releaseEncoders();

@@ -14,6 +14,7 @@ import type { DiffusionPipeline, SoftTokenForm } from "../pipelines/pipeline.js"
 import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
+import { abortedAtCheck } from "../testing/core/signals.js";
 import { captions, openTiny, relativeError } from "../testing/pipelines/support.js";
 import { AdamW } from "./adamw.js";
 import { ContrastiveStep } from "./contrastive-step.js";
@@ -177,13 +178,10 @@ describe("a training step", async () => {
     assert.deepEqual(row, errors[3]);
   });
 
-  it("stops before the next run where the caller throws", async () => {
-    let runs = 0;
-    const stop = () => {
-      if (++runs === 5) throw new InterruptedError();
-    };
-    await assert.rejects(() => contrast.run(batch, stop), InterruptedError);
-    assert.equal(runs, 5);
+  it("stops before the next run where the signal is aborted", async () => {
+    const { signal, checks } = abortedAtCheck(5);
+    await assert.rejects(() => contrast.run(batch, { signal }), InterruptedError);
+    assert.equal(checks(), 5);
   });
 });
 

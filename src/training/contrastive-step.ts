@@ -1,10 +1,11 @@
 /** @file Loss and gradients of one batch: B x B denoising errors, row by row, a few pairs at a time. */
 
+import type { Stoppable } from "../core/errors.js";
 import { floatTensor, rows } from "../core/tensor.js";
 import { errorRow } from "../objectives/error-row.js";
 import type { Objective } from "../objectives/objective.js";
 import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
-import type { BeforeRun, Denoiser } from "../pipelines/pipeline.js";
+import type { Denoiser } from "../pipelines/pipeline.js";
 import { noisySample } from "../schedulers/index.js";
 import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { StepSizes, TrainingBatch, TrainingResult, TrainingStep } from "./training-step.js";
@@ -43,7 +44,7 @@ export class ContrastiveStep implements TrainingStep {
     return new ContrastiveStep(pipeline, embedding, objective, pairErrors);
   }
 
-  async run(batch: TrainingBatch, beforeRun: BeforeRun = () => {}): Promise<ContrastiveResult> {
+  async run(batch: TrainingBatch, options: Stoppable = {}): Promise<ContrastiveResult> {
     const { latents, conditioning, noise, timestep } = batch;
     const images = latents.shape[0];
     const softTokens = await this.embedding.at(timestep);
@@ -53,7 +54,7 @@ export class ContrastiveStep implements TrainingStep {
     let loss = 0;
     for (let image = 0; image < images; image++) {
       const { sample, target } = noisySample(this.pipeline.scheduler, rows(latents, image, image + 1), noise, timestep);
-      const row = await errorRow(this.pairErrors, { sample, target, timestep, conditioning, softTokens }, beforeRun);
+      const row = await errorRow(this.pairErrors, { sample, target, timestep, conditioning, softTokens }, options);
       const judged = this.objective(row.errors, image);
       // The exact gradient of the row: every pair's own, weighted by how much the loss minds its error.
       for (const [text, gradient] of row.gradients.entries()) {

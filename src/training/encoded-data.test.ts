@@ -152,7 +152,7 @@ describe("EncodedData", () => {
       [pair(3, "new"), pair(1, "a")],
     ];
     const told: string[] = [];
-    const count = await data.prepare(from(batches), undefined, (done, total) => told.push(`${done}/${total}`));
+    const count = await data.prepare(from(batches), { onProgress: (done, total) => told.push(`${done}/${total}`) });
     assert.deepEqual([count, encoders.images.length, encoders.prompts.length, encoders.released], [2, 3, 3, 1]);
     assert.deepEqual(told, ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]);
     for (const batch of batches.slice(0, 2)) {

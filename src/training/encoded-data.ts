@@ -3,13 +3,13 @@
  * memory together, and kept up to a limit.
  */
 
-import { InputError } from "../core/errors.js";
+import { InputError, type Stoppable } from "../core/errors.js";
 import { concatRows, type FloatTensor, sizeOf } from "../core/tensor.js";
 import { viewKey } from "../data/augmentation.js";
 import type { ImageSource } from "../data/captioned-image.js";
 import { loadImage } from "../data/load-image.js";
 import { joinConditioning, textOf } from "../pipelines/conditioning.js";
-import type { BeforeRun, Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
+import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import type { TrainingPair } from "./batches.js";
 import { EncodingStore } from "./encoding-store.js";
 import type { LatentsCache } from "./latents-cache/latents-cache.js";
@@ -70,8 +70,7 @@ export class EncodedData {
    */
   async prepare(
     upcoming: (most: number) => Iterable<readonly TrainingPair[]>,
-    beforeRun: BeforeRun = () => {},
-    onProgress: (done: number, total: number) => void = () => {},
+    options: Stoppable & { readonly onProgress?: ((done: number, total: number) => void) | undefined } = {},
   ): Promise<number> {
     const window = this.chooseWindow(upcoming);
     this.texts.need(window.captions);
@@ -81,12 +80,12 @@ export class EncodedData {
     const total = captions.length + pairs.length;
     let done = 0;
     for (const caption of captions) {
-      this.texts.set(caption, await this.encodeCaption(caption, beforeRun));
-      onProgress(++done, total);
+      this.texts.set(caption, await this.encodeCaption(caption, options));
+      options.onProgress?.(++done, total);
     }
     for (const pair of pairs) {
-      await this.prepareLatents(pair, beforeRun);
-      onProgress(++done, total);
+      await this.prepareLatents(pair, options);
+      options.onProgress?.(++done, total);
     }
     await this.pipeline.releaseEncoders();
     this.windows++;
@@ -94,10 +93,10 @@ export class EncodedData {
   }
 
   /** What was not prepared is encoded now. */
-  async encode(pairs: readonly TrainingPair[], beforeRun?: BeforeRun): Promise<EncodedBatch> {
+  async encode(pairs: readonly TrainingPair[], options?: Stoppable): Promise<EncodedBatch> {
     const latents: FloatTensor[] = [];
     for (const pair of pairs) {
-      const tensor = this.knownLatents(pair) ?? (await this.encodeImage(pair, beforeRun));
+      const tensor = this.knownLatents(pair) ?? (await this.encodeImage(pair, options));
       latents.push(tensor);
       this.passing.delete(pair);
       const key = viewKey(pair.image.id, pair.view);
@@ -107,7 +106,7 @@ export class EncodedData {
     const own = new Map<string, Conditioning>();
     const texts: Conditioning[] = [];
     for (const { caption } of pairs) {
-      const text = own.get(caption) ?? this.texts.get(caption) ?? (await this.encodeCaption(caption, beforeRun));
+      const text = own.get(caption) ?? this.texts.get(caption) ?? (await this.encodeCaption(caption, options));
       own.set(caption, text);
       texts.push(text);
     }
@@ -138,9 +137,9 @@ export class EncodedData {
     return { captions, pairs: [...pairs.values()], batches };
   }
 
-  private async prepareLatents(pair: TrainingPair, beforeRun: BeforeRun): Promise<void> {
+  private async prepareLatents(pair: TrainingPair, options: Stoppable): Promise<void> {
     try {
-      const latents = await this.encodeImage(pair, beforeRun);
+      const latents = await this.encodeImage(pair, options);
       const key = viewKey(pair.image.id, pair.view);
       if (key === undefined) this.passing.set(pair, latents);
       else this.latents.set(key, latents);
@@ -156,17 +155,17 @@ export class EncodedData {
   }
 
   /** One by one: how many captions are new depends on what was encoded before, and with it the last bits would. */
-  private async encodeCaption(caption: string, beforeRun?: BeforeRun): Promise<Conditioning> {
-    const { conditioning, truncated } = await this.pipeline.encodePrompts([caption], beforeRun);
+  private async encodeCaption(caption: string, options?: Stoppable): Promise<Conditioning> {
+    const { conditioning, truncated } = await this.pipeline.encodePrompts([caption], options);
     for (const cut of truncated) this.settings.onTruncated(cut);
     return detach(textOf(conditioning, 0));
   }
 
-  private async encodeImage({ image, view }: TrainingPair, beforeRun?: BeforeRun): Promise<FloatTensor> {
+  private async encodeImage({ image, view }: TrainingPair, options?: Stoppable): Promise<FloatTensor> {
     const { resolution, latentsCache } = this.settings;
     const encode = async (source: ImageSource) => {
       const pixels = await loadImage(source, { width: resolution, height: resolution, ...view });
-      return this.pipeline.encodeImages({ ...pixels, shape: [1, ...pixels.shape] }, beforeRun);
+      return this.pipeline.encodeImages({ ...pixels, shape: [1, ...pixels.shape] }, options);
     };
     if (latentsCache === undefined) return encode(image);
     const bytes = await image.read();

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { InterruptedError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { Objective } from "../objectives/objective.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
+import { abortedAtCheck } from "../testing/core/signals.js";
 import { captions, openTiny, relativeError } from "../testing/pipelines/support.js";
 import { ContrastiveStep } from "./contrastive-step.js";
 import { MatchingStep } from "./matching-step.js";
@@ -52,14 +54,11 @@ describe("a score-matching step", async () => {
     });
   }
 
-  it("asks before every run whether it may go on", async () => {
+  it("stops before the next run where the signal is aborted", async () => {
     const step = await MatchingStep.open(pipeline, embedding, { latentShape, chunk: 1 });
-    let asked = 0;
-    const stop = () => {
-      if (++asked === 2) throw new Error("stop");
-    };
-    await assert.rejects(step.run(batch, stop), /stop/);
-    assert.equal(asked, 2);
+    const { signal, checks } = abortedAtCheck(2);
+    await assert.rejects(step.run(batch, { signal }), InterruptedError);
+    assert.equal(checks(), 2);
     await step.release();
   });
 });

@@ -1,10 +1,11 @@
 /** @file Loss and gradients of one batch under score matching: every image with its own caption, a few pairs at a time. */
 
+import { type Stoppable, stopIfAsked } from "../core/errors.js";
 import { concatRows, floatTensor, rows } from "../core/tensor.js";
 import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
 import { fixedBatches } from "../pipelines/batches.js";
 import { pickTexts } from "../pipelines/conditioning.js";
-import type { BeforeRun, Denoiser } from "../pipelines/pipeline.js";
+import type { Denoiser } from "../pipelines/pipeline.js";
 import { noisySample } from "../schedulers/index.js";
 import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { StepSizes, TrainingBatch, TrainingResult, TrainingStep } from "./training-step.js";
@@ -35,7 +36,7 @@ export class MatchingStep implements TrainingStep {
 
   async run(
     { latents, conditioning, noise, timestep }: TrainingBatch,
-    beforeRun: BeforeRun = () => {},
+    { signal }: Stoppable = {},
   ): Promise<TrainingResult> {
     const images = latents.shape[0];
     const softTokens = await this.embedding.at(timestep);
@@ -44,7 +45,7 @@ export class MatchingStep implements TrainingStep {
     const all = Array.from({ length: images }, (_, index) => index);
     let loss = 0;
     for (const { batch, real } of fixedBatches(all, this.pairErrors.pairs)) {
-      beforeRun();
+      stopIfAsked(signal);
       const pick = (tensor: typeof latents) => concatRows(batch.map((index) => rows(tensor, index, index + 1)));
       const { errors, gradients } = await this.pairErrors.run({
         sample: pick(sample),

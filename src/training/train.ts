@@ -1,6 +1,6 @@
 /** @file The training loop: SoftREPA's (arXiv 2503.08250, algorithm 1), with any objective. */
 
-import { InterruptedError, RuntimeFailure, stopIfAsked } from "../core/errors.js";
+import { InterruptedError, RuntimeFailure } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { Augmentation } from "../data/augmentation.js";
 import type { ImagePool } from "../data/mixture.js";
@@ -126,7 +126,7 @@ export async function train(
         const upcoming = (most: number) => sampler.ahead(Math.min(most, left));
         // A window may take long; what is asked to stop in it ends as it does between two steps.
         const window = await unlessInterrupted(
-          data.prepare(upcoming, () => stopIfAsked(hooks.signal), hooks.onEncoded),
+          data.prepare(upcoming, { signal: hooks.signal, onProgress: hooks.onEncoded }),
         );
         if (window === null) break;
         prepared = window - 1;

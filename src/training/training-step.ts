@@ -1,8 +1,9 @@
 /** @file Loss and gradients of one batch, whatever the objective. */
 
+import type { Stoppable } from "../core/errors.js";
 import type { FloatTensor, Shape } from "../core/tensor.js";
 import type { TrainingObjective } from "../objectives/objective.js";
-import type { BeforeRun, Conditioning, Denoiser } from "../pipelines/pipeline.js";
+import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import type { SoftTokenEmbedding, SoftTokenGradients } from "../softtokens/embedding.js";
 import { ContrastiveStep } from "./contrastive-step.js";
 import { MatchingStep } from "./matching-step.js";
@@ -27,8 +28,8 @@ export interface TrainingResult {
 }
 
 export interface TrainingStep {
-  /** `beforeRun` is called before every run of the graph; it may throw to stop. */
-  run(batch: TrainingBatch, beforeRun?: BeforeRun): Promise<TrainingResult>;
+  /** @throws InterruptedError before the next run of the graph where the signal is aborted */
+  run(batch: TrainingBatch, options?: Stoppable): Promise<TrainingResult>;
   release(): Promise<void>;
 }
 

@@ -57,20 +57,20 @@ describe("validation", async () => {
   const validation = await Validation.open(pipeline, items.slice(0, 7), softTokens, settings);
 
   it("is the same every time, until the tokens change", async () => {
-    const first = await validation.run(undefined);
+    const first = await validation.run();
     const progress: [number, number][] = [];
-    assert.deepEqual(await validation.run(undefined, (...mark) => progress.push(mark)), first);
+    assert.deepEqual(await validation.run({ onProgress: (...mark) => progress.push(mark) }), first);
     assert.deepEqual(progress.at(-1), [30, 30]);
     const { data } = softTokens.tokens;
     const [before] = data;
     data[0] += 0.5;
-    assert.notDeepEqual(await validation.run(undefined), first);
+    assert.notDeepEqual(await validation.run(), first);
     data[0] = before;
-    assert.deepEqual(await validation.run(undefined), first);
+    assert.deepEqual(await validation.run(), first);
   });
 
   it("is what the matrix of errors says", async () => {
-    const result = await validation.run(undefined);
+    const result = await validation.run();
     const batches = validationBatches(items.slice(0, 7), 3);
     let [loss, first] = [0, 0];
     const buckets: { timestep: number; matched: number; mismatched: number }[] = [];
@@ -107,7 +107,7 @@ describe("validation", async () => {
   });
 
   it("stops when it is asked to, and frees its graphs", async () => {
-    await assert.rejects(() => validation.run(AbortSignal.abort()), InterruptedError);
+    await assert.rejects(() => validation.run({ signal: AbortSignal.abort() }), InterruptedError);
     await validation.release();
   });
 });

@@ -1,6 +1,6 @@
 /** @file How well soft tokens tell held-out captions apart: on pairs, timesteps and noise that are the same every time. */
 
-import { InputError, stopIfAsked } from "../core/errors.js";
+import { InputError, type Stoppable } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { rows } from "../core/tensor.js";
 import { normalCaption } from "../data/caption.js";
@@ -49,6 +49,10 @@ export interface ValidationSettings {
   readonly latentsCache?: LatentsCache | undefined;
 }
 
+export interface MeasureOptions extends Stoppable {
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
 /** Its batches stay encoded, and its graph compiled, from one measurement to the next. */
 export class Validation {
   private batches: readonly EncodedBatch[] | undefined;
@@ -83,13 +87,9 @@ export class Validation {
     return new Validation(pipeline, groups, settings, embedding, pairErrors, latentShape);
   }
 
-  /** @throws InterruptedError where `signal` says so */
-  async run(
-    signal: AbortSignal | undefined,
-    onProgress?: (done: number, total: number) => void,
-  ): Promise<ValidationResult> {
-    const beforeRun = () => stopIfAsked(signal);
-    this.batches ??= await this.encode(beforeRun);
+  /** @throws InterruptedError where the signal is aborted */
+  async run(options: MeasureOptions = {}): Promise<ValidationResult> {
+    this.batches ??= await this.encode(options);
     const total = this.batches.length * this.settings.batch * validationTimesteps.length;
     const buckets: BucketErrors[] = [];
     let [loss, first, done] = [0, 0, 0];
@@ -101,11 +101,11 @@ export class Validation {
         for (let image = 0; image < this.settings.batch; image++) {
           const noisy = noisySample(this.pipeline.scheduler, rows(latents, image, image + 1), noise, timestep);
           const feeds = { ...noisy, timestep, conditioning, softTokens };
-          const { errors } = await errorRow(this.pairErrors, feeds, beforeRun);
+          const { errors } = await errorRow(this.pairErrors, feeds, options);
           loss += this.settings.objective(errors, image).loss / total;
           if (errors[image] === Math.min(...errors)) first++;
           for (const [caption, error] of errors.entries()) (caption === image ? matched : mismatched).add(error);
-          onProgress?.(++done, total);
+          options.onProgress?.(++done, total);
         }
       }
       buckets.push({ timestep, matched: matched.value, mismatched: mismatched.value });
@@ -117,8 +117,8 @@ export class Validation {
   }
 
   /** Encodes its pairs, which takes the encoders; measurements do without. */
-  async prepare(beforeRun: () => void = () => {}): Promise<void> {
-    this.batches ??= await this.encode(beforeRun);
+  async prepare(options: Stoppable = {}): Promise<void> {
+    this.batches ??= await this.encode(options);
   }
 
   async release(): Promise<void> {
@@ -126,11 +126,11 @@ export class Validation {
     await this.embedding.release();
   }
 
-  private async encode(beforeRun: () => void): Promise<EncodedBatch[]> {
+  private async encode(options: Stoppable): Promise<EncodedBatch[]> {
     // Kept in whole batches here, so not there.
     const data = new EncodedData(this.pipeline, { ...this.settings, limit: 0 });
     const batches: EncodedBatch[] = [];
-    for (const group of this.groups) batches.push(await data.encode(group, beforeRun));
+    for (const group of this.groups) batches.push(await data.encode(group, options));
     await this.pipeline.releaseEncoders();
     return batches;
   }

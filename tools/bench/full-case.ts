@@ -9,6 +9,7 @@ import { defaultChunk } from "#softrepa/objectives/chunk.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
 import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
+import { abortedAtCheck } from "#softrepa/testing/core/signals.js";
 import { cachedWeights } from "#softrepa/testing/synthetic/cached-weights.js";
 import { denoiserConfigSchema, syntheticDenoiser } from "#softrepa/testing/synthetic/denoiser.js";
 import { ContrastiveStep } from "#softrepa/training/contrastive-step.js";
@@ -69,13 +70,10 @@ export async function runFullCase({ model, batch, runs: most, cache, threads }: 
     conditioning: Object.fromEntries(shapes.map(([name, shape]) => [name, random.normal([batch, ...shape])])),
     timestep: 613,
   };
-  let begun = 0;
+  const { signal, checks } = abortedAtCheck((most ?? Number.POSITIVE_INFINITY) + 1);
   const start = performance.now();
   try {
-    await step.run(training, () => {
-      if (begun === most) throw new InterruptedError();
-      begun++;
-    });
+    await step.run(training, { signal });
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
   }
@@ -84,5 +82,5 @@ export async function runFullCase({ model, batch, runs: most, cache, threads }: 
   await step.release();
   await embedding.release();
   await engine.close();
-  return { chunk, runs: begun, seconds, peakMemory: memory };
+  return { chunk, runs: Math.min(most ?? checks(), checks()), seconds, peakMemory: memory };
 }

@@ -87,7 +87,7 @@ async function openDenoiser(
     const step = await compilePairErrors(denoiser, fittingOptions(denoiser, repackWeights, texts, latentShape, form));
     const feeds = { sample, target, timestep: timestep.data[0], conditioning, softTokens };
     return async () => {
-      const { errors, gradients } = await errorRow(step, feeds, () => {});
+      const { errors, gradients } = await errorRow(step, feeds);
       const of = gradients.map((gradient) => floatTensor([1, gradient.length], gradient));
       return { errors: floatTensor([texts], Float32Array.from(errors)), gradients: concatRows(of) };
     };

@@ -1,7 +1,6 @@
 /** @file Pictures of a run in training: the same prompts and seeds every time, drawn as `softrepa generate` draws them. */
 
 import { access } from "node:fs/promises";
-import { stopIfAsked } from "../../../core/errors.js";
 import { encodeForGuidance } from "../../../pipelines/conditioning.js";
 import { KeptPrompts } from "../../../pipelines/kept-prompts.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
@@ -32,8 +31,7 @@ export class Previews {
   async prepare(): Promise<void> {
     const { samplePrompts, sampleGuidance: guidance = this.pipeline.defaults.guidanceScale } = this.options;
     if (samplePrompts.length === 0) return;
-    const beforeRun = () => stopIfAsked(this.context.signal);
-    await encodeForGuidance(this.prompts, samplePrompts, guidance > 1 ? negative : null, beforeRun);
+    await encodeForGuidance(this.prompts, samplePrompts, guidance > 1 ? negative : null, this.context);
   }
 
   /** Draws those of `step`; with `onlyMissing` not those that are there. */

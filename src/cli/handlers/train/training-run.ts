@@ -1,7 +1,7 @@
 /** @file A run folder while it is trained in: what is written when, in an order that a kill at any moment does no harm to. */
 
 import { join } from "node:path";
-import { InterruptedError, messageOf, stopIfAsked } from "../../../core/errors.js";
+import { InterruptedError, messageOf } from "../../../core/errors.js";
 import { writeFileAtomic } from "../../../core/files.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
 import { writeSoftTokens } from "../../../softtokens/formats/index.js";
@@ -72,7 +72,7 @@ export class TrainingRun {
     const { validation, context } = this.parts;
     try {
       await this.previews.prepare();
-      await validation?.prepare(() => stopIfAsked(context.signal));
+      await validation?.prepare(context);
     } catch (error) {
       if (!(error instanceof InterruptedError)) throw error;
     }
@@ -166,9 +166,10 @@ export class TrainingRun {
     if (due(options.sampleEvery)) await this.previews.draw(step, softTokens, onlyMissing);
     if (validation === null || measured || !due(options.validateEvery)) return;
     const { reporter, signal } = context;
-    const result = await validation.run(signal, (done, total) =>
-      reporter.progress(`validation of step ${step}`, done, total),
-    );
+    const result = await validation.run({
+      signal,
+      onProgress: (done, total) => reporter.progress(`validation of step ${step}`, done, total),
+    });
     await this.log.append({ step, validation: result });
     this.scalars?.validation(step, result);
     reporter.event("validation", { step, ...result }, validationLine(step, result));
