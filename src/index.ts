@@ -60,7 +60,7 @@ export type { OnnxModel, Target } from "./graph/onnx/model.js";
 export { writeOnnx } from "./graph/onnx/writer.js";
 export * as ops from "./graph/ops.js";
 export { formatGraph } from "./graph/print.js";
-export { defaultChunk } from "./objectives/chunk.js";
+export { defaultPlan, type ExecutionPlan, executionPlan } from "./objectives/execution-plan.js";
 export type { Objective, RowLoss, TrainingObjective } from "./objectives/objective.js";
 export { compilePairErrors, type PairErrors } from "./objectives/pair-errors.js";
 export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";

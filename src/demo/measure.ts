@@ -48,7 +48,7 @@ export async function similarities(
       timesteps: [300, 500, 700, 850],
       noises: 2,
       seed: 0,
-      chunk: captions.length,
+      pairsPerRun: captions.length,
       signal,
     });
     matrices.push(errors);
@@ -73,7 +73,7 @@ export async function informationChange(
     captions,
     noises: 1,
     seed: 0,
-    chunk: 12,
+    pairsPerRun: 12,
     settings: [
       { softTokens: null, strength: 1 },
       { softTokens, strength: 1 },

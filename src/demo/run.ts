@@ -83,7 +83,7 @@ export async function runDemo(engine: Engine, options: DemoOptions, hooks: DemoH
       {
         ...{ batch: settings.batch, steps: settings.steps, learningRate: settings.learningRate, seed: settings.seed },
         ...{ weightDecay: 1e-4, restartPeriod: 10, schedulerEvery: 500, minimumLearningRate: 1e-5 },
-        ...{ resolution: pipeline.defaultSize, chunk: undefined, checkpoints: false },
+        ...{ resolution: pipeline.defaultSize, plan: { checkpoints: false } },
       },
       {
         signal,

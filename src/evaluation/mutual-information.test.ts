@@ -17,7 +17,7 @@ function meanOf(values: readonly number[]) {
 
 function estimate({ denoiser, empty }: KnownWorld, pairs: KnownPairs): Promise<NoiseErrors> {
   const plain = { softTokens: null, strength: 1 };
-  return noiseErrors(denoiser, { ...pairs, ...plain, empty, noises: 4, seed: 5, chunk: 500 });
+  return noiseErrors(denoiser, { ...pairs, ...plain, empty, noises: 4, seed: 5, pairsPerRun: 500 });
 }
 
 /** The pairs with every caption one place on. */

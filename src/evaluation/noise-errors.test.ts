@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { InputError, InterruptedError, RuntimeFailure, UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { floatTensor, rows } from "../core/tensor.js";
+import { executionPlan } from "../objectives/execution-plan.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import { pickTexts } from "../pipelines/conditioning.js";
 import { noisySample } from "../schedulers/index.js";
@@ -32,7 +33,7 @@ describe("information of a pipeline", async () => {
     limits: [-5, 5],
     noises: 2,
     seed: 11,
-    chunk: 2,
+    pairsPerRun: 2,
   };
   const measure = (changes: Partial<MutualInformationRequest> = {}) =>
     measureInformation(pipeline, { ...request, ...changes });
@@ -54,7 +55,7 @@ describe("information of a pipeline", async () => {
     const latents = await pipeline.encodeImages(images);
     const embedding = await SoftTokenEmbedding.open(pipeline, soft.softTokens);
     const pair = await compilePairErrors(pipeline, {
-      pairs: 1,
+      plan: executionPlan(1),
       latentShape: [16, 8, 8],
       images: "each",
       softTokens: embedding.form,
@@ -89,9 +90,9 @@ describe("information of a pipeline", async () => {
   it("repeats itself by its seed, whatever else is measured and however many pairs go together", async () => {
     assert.deepEqual(await measure(), [before, after]);
     assert.deepEqual(await measure({ settings: [soft] }), [after]);
-    for (const chunk of [1, 3, 5]) {
-      const [, other] = await measure({ chunk });
-      assert.ok(difference(other, after) < 1e-5, `chunk ${chunk}`);
+    for (const pairsPerRun of [1, 3, 5]) {
+      const [, other] = await measure({ pairsPerRun });
+      assert.ok(difference(other, after) < 1e-5, `${pairsPerRun} pairs per run`);
     }
     const [other] = await measure({ seed: 12 });
     assert.ok(difference(other, before) > 1e-4);

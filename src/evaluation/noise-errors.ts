@@ -3,6 +3,7 @@
 import { InputError, RuntimeFailure, stopIfAsked, UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, floatTensor, rows, sizeOf } from "../core/tensor.js";
+import { executionPlan } from "../objectives/execution-plan.js";
 import { compilePairErrors, type PairErrorFeeds } from "../objectives/pair-errors.js";
 import { fixedBatches } from "../pipelines/batches.js";
 import { pickTexts } from "../pipelines/conditioning.js";
@@ -28,8 +29,8 @@ export interface NoiseErrorOptions {
   readonly noises: number;
   /** Of all noises; the same seed, nodes and pairs give the same noises under any tokens. */
   readonly seed: number;
-  /** Pairs a run. */
-  readonly chunk: number;
+  /** Pairs per run. */
+  readonly pairsPerRun: number;
   readonly signal?: AbortSignal;
   /** Counts evaluations of a pair with and without its caption. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -55,7 +56,7 @@ export interface NoiseErrors {
 
 /** Denoises every pair at every node with its caption and without, from the same noise; soft tokens stand in both. */
 export async function noiseErrors(denoiser: Denoiser, request: NoiseErrorRequest): Promise<NoiseErrors> {
-  const { latents, conditioning, empty, strength, noises, seed, chunk, signal, onProgress } = request;
+  const { latents, conditioning, empty, strength, noises, seed, pairsPerRun, signal, onProgress } = request;
   if (!Number.isInteger(noises) || noises < 1)
     throw new UsageError(`noises is a whole number from 1 up, got ${noises}`);
   const [pairs, ...latentShape] = latents.shape;
@@ -66,7 +67,7 @@ export async function noiseErrors(denoiser: Denoiser, request: NoiseErrorRequest
   const softTokens = strength === 0 ? null : request.softTokens;
   const embedding = softTokens && (await SoftTokenEmbedding.open(denoiser, softTokens));
   const pairErrors = await compilePairErrors(denoiser, {
-    pairs: chunk,
+    plan: executionPlan(pairsPerRun),
     latentShape,
     images: "each",
     softTokens: embedding?.form ?? null,
@@ -77,7 +78,7 @@ export async function noiseErrors(denoiser: Denoiser, request: NoiseErrorRequest
     stopIfAsked(signal);
     return (await pairErrors.run(feeds)).errors;
   };
-  const nothing = pickTexts(empty, new Array<number>(chunk).fill(0));
+  const nothing = pickTexts(empty, new Array<number>(pairsPerRun).fill(0));
   const zeros = () => nodes.map(() => new Array<number>(pairs).fill(0));
   const [withCaption, withoutCaption] = [zeros(), zeros()];
   let done = 0;
@@ -87,7 +88,7 @@ export async function noiseErrors(denoiser: Denoiser, request: NoiseErrorRequest
       // The network's errors are means over dimensions; information is a sum.
       const scale = (errorScale * sizeOf(latentShape)) / noises;
       for (let draw = 0; draw < noises; draw++) {
-        for (const { batch, real } of fixedBatches([...Array(pairs).keys()], chunk)) {
+        for (const { batch, real } of fixedBatches([...Array(pairs).keys()], pairsPerRun)) {
           const drawn = Array.from({ length: real }, () => random.normal([1, ...latentShape]));
           const noise = concatRows(batch.map((_, k) => drawn[Math.min(k, real - 1)]));
           const feeds = {

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { InterruptedError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { floatTensor, rows } from "../core/tensor.js";
+import { executionPlan } from "../objectives/execution-plan.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import { pickTexts } from "../pipelines/conditioning.js";
 import { noisySample } from "../schedulers/index.js";
@@ -27,7 +28,7 @@ describe("score", async () => {
     timesteps: [250, 700],
     noises: 2,
     seed: 11,
-    chunk: 2,
+    pairsPerRun: 2,
   };
   const matrix = async (changes: Partial<ScoreRequest> = {}) =>
     (await score(pipeline, { ...request, ...changes })).errors;
@@ -40,7 +41,7 @@ describe("score", async () => {
     const latents = await pipeline.encodeImages(images);
     const embedding = await SoftTokenEmbedding.open(pipeline, tokens);
     const pair = await compilePairErrors(pipeline, {
-      pairs: 1,
+      plan: executionPlan(1),
       latentShape: [16, 8, 8],
       images: "each",
       softTokens: embedding.form,
@@ -70,7 +71,8 @@ describe("score", async () => {
 
   it("does not depend on how many pairs go together, and repeats itself", async () => {
     assert.deepEqual(await matrix(), expected);
-    for (const chunk of [1, 3, 5]) assert.ok(difference(await matrix({ chunk }), expected) < 1e-5, `chunk ${chunk}`);
+    for (const pairsPerRun of [1, 3, 5])
+      assert.ok(difference(await matrix({ pairsPerRun }), expected) < 1e-5, `${pairsPerRun} pairs per run`);
   });
 
   it("sees the soft tokens by their strength", async () => {

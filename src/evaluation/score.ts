@@ -3,6 +3,7 @@
 import { Generator } from "../core/random.js";
 import { type FloatTensor, rows } from "../core/tensor.js";
 import { errorRow } from "../objectives/error-row.js";
+import { executionPlan } from "../objectives/execution-plan.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { noisySample } from "../schedulers/index.js";
@@ -21,8 +22,8 @@ export interface ScoreRequest {
   /** Noises a timestep, drawn from seed, seed + 1, ...; the same for every pair. */
   readonly noises: number;
   readonly seed: number;
-  /** Pairs a run. */
-  readonly chunk: number;
+  /** Pairs per run. */
+  readonly pairsPerRun: number;
   /** Measure every image without caption too, which retrieval of images by captions needs (default false). */
   readonly withoutCaption?: boolean;
   readonly signal?: AbortSignal;
@@ -39,7 +40,7 @@ export interface Scores {
 
 /** The matrix of mean denoising errors of every image under every caption. */
 export async function score(pipeline: DiffusionPipeline, request: ScoreRequest): Promise<Scores> {
-  const { captions, chunk, signal } = request;
+  const { captions, pairsPerRun, signal } = request;
   const texts = request.withoutCaption ? [...captions, ""] : captions;
   const { conditioning, truncated } = await pipeline.encodePrompts(texts, { signal });
   for (const cut of truncated) request.onTruncated?.(cut);
@@ -49,7 +50,7 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
     useTokens && request.softTokens ? await SoftTokenEmbedding.open(pipeline, request.softTokens) : null;
   const latentShape = latents.shape.slice(1);
   const pairErrors = await compilePairErrors(pipeline, {
-    pairs: chunk,
+    plan: executionPlan(pairsPerRun),
     latentShape,
     images: "shared",
     softTokens: embedding?.form ?? null,

@@ -2,15 +2,17 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { countFlops } from "../graph/flops.js";
 import { openTiny } from "../testing/pipelines/support.js";
+import { executionPlan } from "./execution-plan.js";
 import { pairErrorGraph } from "./pair-errors.js";
 
 describe("the graph of pair errors", async () => {
   for (const family of ["sd3", "sd15"] as const) {
     const pipeline = await openTiny(family);
     const { layers, projectedWidth, stages } = pipeline.softTokenLayout;
-    const flops = (checkpoints?: boolean) => {
+    const flops = (checkpoints: boolean) => {
       const { graph, outputs } = pairErrorGraph(pipeline, {
-        ...{ pairs: 2, latentShape: [pipeline.latentChannels, 8, 8], images: "shared", gradients: true, checkpoints },
+        plan: executionPlan(2, { checkpoints }),
+        ...{ latentShape: [pipeline.latentChannels, 8, 8], images: "shared", gradients: true },
         softTokens: { shape: [Math.min(2, layers), 2, projectedWidth], stages },
       });
       return countFlops(graph, Object.values(outputs));
@@ -18,7 +20,7 @@ describe("the graph of pair errors", async () => {
 
     it(`computes nothing twice without checkpoints, and blocks with them, ${family}`, () => {
       const kept = flops(false);
-      const twice = flops();
+      const twice = flops(true);
       assert.equal(kept.executed, kept.useful);
       assert.equal(twice.useful, kept.useful);
       assert.ok(twice.executed > 1.05 * kept.executed, `${twice.executed} against ${kept.executed}`);

@@ -9,10 +9,10 @@ import { conditioningInputs, softTokenFeed, softTokenInput } from "../pipelines/
 import type { Conditioning, Denoiser, SoftTokenForm } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
 import { targetFor } from "../runtime/engine.js";
+import type { ExecutionPlan } from "./execution-plan.js";
 
 export interface PairErrorOptions {
-  /** Pairs a run. */
-  readonly pairs: number;
+  readonly plan: ExecutionPlan;
   /** Latent sizes [channels, h, w]. */
   readonly latentShape: Shape;
   /** Whether all pairs of a run share one image, or each has its own. */
@@ -23,10 +23,6 @@ export interface PairErrorOptions {
   readonly strength?: number;
   /** Also compute d error / d soft tokens of every pair. */
   readonly gradients: boolean;
-  /** Compute blocks a second time for the gradients instead of keeping their activations (default true): less memory, more time. */
-  readonly checkpoints?: boolean | undefined;
-  /** Copy weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
-  readonly repackWeights?: boolean | undefined;
 }
 
 export interface PairErrorFeeds {
@@ -62,8 +58,9 @@ export interface PairErrors {
  * and memory depends on the pairs a run, never on the batch.
  */
 export function pairErrorGraph(pipeline: Denoiser, options: PairErrorOptions) {
-  const { pairs, latentShape, images, softTokens: form } = options;
-  const graph = new Graph({ checkpoints: options.checkpoints ?? true });
+  const { latentShape, images, softTokens: form } = options;
+  const { pairsPerRun: pairs, checkpoints } = options.plan;
+  const graph = new Graph({ checkpoints });
   const sampleShape = [images === "shared" ? 1 : pairs, ...latentShape];
   const sample = input(graph, "sample", sampleShape);
   const target = input(graph, "target", sampleShape);
@@ -86,9 +83,9 @@ export function pairErrorGraph(pipeline: Denoiser, options: PairErrorOptions) {
 export async function compilePairErrors(pipeline: Denoiser, options: PairErrorOptions): Promise<PairErrors> {
   const { graph, outputs } = pairErrorGraph(pipeline, options);
   const { engine } = pipeline;
-  const session = await engine.compile(writeOnnx(graph, outputs, targetFor(engine, options.repackWeights)));
+  const session = await engine.compile(writeOnnx(graph, outputs, targetFor(engine, options.plan.repackWeights)));
   return {
-    pairs: options.pairs,
+    pairs: options.plan.pairsPerRun,
     async run({ sample, target, timestep, conditioning, softTokens }) {
       const results = await session.run({ sample, target, timestep, ...conditioning, ...softTokenFeed(softTokens) });
       return {

@@ -50,14 +50,14 @@ async function workOf(pipeline: DiffusionPipeline, pictures: string) {
   const [made] = images;
   const scored = await score(pipeline, {
     ...{ images: given, captions: captions.slice(0, 2), softTokens, strength: 1 },
-    ...{ timesteps: [250, 700], noises: 1, seed: 11, chunk: 2 },
+    ...{ timesteps: [250, 700], noises: 1, seed: 11, pairsPerRun: 2 },
   });
   const settings = { batch: 2, steps: 2, learningRate: 0.01, weightDecay: 1e-4, restartPeriod: 2, schedulerEvery: 1 };
   const { items } = await openDataSet(pictures);
   const objective = { kind: "contrastive", row: softRepa({ temperature: 1, scale: 4, dweight: 0 }) } as const;
   await train(pipeline, [{ items, share: 1 }], softTokens, objective, {
     ...settings,
-    ...{ minimumLearningRate: 0, seed: 5, resolution: 16, chunk: undefined },
+    ...{ minimumLearningRate: 0, seed: 5, resolution: 16 },
   });
   const { tokens, timeTable } = softTokens;
   const fingerprint = await pipeline.fingerprint();

@@ -7,6 +7,7 @@ import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import * as ops from "../graph/ops.js";
+import { executionPlan } from "../objectives/execution-plan.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { pickTexts } from "../pipelines/conditioning.js";
@@ -39,11 +40,11 @@ async function batchFor(pipeline: DiffusionPipeline): Promise<TrainingBatch> {
   };
 }
 
-for (const { family, width, chunks } of [
-  { family: "sd3", width: "raw", chunks: [1, 2, 8] },
-  { family: "sd35", width: "projected", chunks: [3] },
-  { family: "sd15", width: "raw", chunks: [2] },
-  { family: "sdxl", width: "projected", chunks: [1] },
+for (const { family, width, sizesOfRuns } of [
+  { family: "sd3", width: "raw", sizesOfRuns: [1, 2, 8] },
+  { family: "sd35", width: "projected", sizesOfRuns: [3] },
+  { family: "sd15", width: "raw", sizesOfRuns: [2] },
+  { family: "sdxl", width: "projected", sizesOfRuns: [1] },
 ] as const) {
   describe(`gradients of a batch of ${size}, ${family} with ${width} tokens`, async () => {
     const pipeline = await openTiny(family);
@@ -54,8 +55,11 @@ for (const { family, width, chunks } of [
     const embedding = await SoftTokenEmbedding.open(pipeline, tokens);
     const batch = await batchFor(pipeline);
     const objective = softRepa(settings);
-    const step = async (chunk: number) => {
-      const contrast = await ContrastiveStep.open(pipeline, embedding, objective, { latentShape, chunk });
+    const step = async (pairsPerRun: number) => {
+      const contrast = await ContrastiveStep.open(pipeline, embedding, objective, {
+        latentShape,
+        plan: executionPlan(pairsPerRun),
+      });
       const result = await contrast.run(batch);
       await contrast.release();
       return result;
@@ -76,9 +80,9 @@ for (const { family, width, chunks } of [
       assert.deepEqual(used, [Math.floor((613 * 7) / 1000)]);
     });
 
-    for (const chunk of chunks) {
-      it(`agree when ${chunk} pairs go through together`, async () => {
-        const result = await step(chunk);
+    for (const pairsPerRun of sizesOfRuns) {
+      it(`agree when ${pairsPerRun} pairs go through together`, async () => {
+        const result = await step(pairsPerRun);
         assert.ok(relativeError(result.gradients.tokens, expected.gradients.tokens) <= limit);
         assert.ok(relativeError(table(result), table(expected)) <= limit);
         assert.ok(Math.abs(result.loss - expected.loss) <= limit * expected.loss);
@@ -91,7 +95,7 @@ for (const { family, width, chunks } of [
       ["weights are repacked", { repackWeights: true }],
     ] as const) {
       it(`agree when ${how}`, async () => {
-        const sizes = { latentShape, chunk: size, ...options };
+        const sizes = { latentShape, plan: executionPlan(size, options) };
         const contrast = await ContrastiveStep.open(pipeline, embedding, objective, sizes);
         const result = await contrast.run(batch);
         await contrast.release();
@@ -103,7 +107,7 @@ for (const { family, width, chunks } of [
 
     it("agree with one run of all pairs, each with its own image", async () => {
       const pairs = await compilePairErrors(pipeline, {
-        pairs: size * size,
+        plan: executionPlan(size * size),
         latentShape,
         images: "each",
         softTokens: embedding.form,
@@ -151,7 +155,7 @@ describe("a training step", async () => {
   const sizes = { layers: 2, count: 3, buckets: 0, width: "projected" } as const;
   const learned = initialSoftTokens(pipeline.softTokenLayout, sizes, new Generator(1));
   const embedding = await SoftTokenEmbedding.open(pipeline, learned);
-  const contrast = await ContrastiveStep.open(pipeline, embedding, objective, { latentShape, chunk: 2 });
+  const contrast = await ContrastiveStep.open(pipeline, embedding, objective, { latentShape, plan: executionPlan(2) });
 
   it("leads downhill", async () => {
     const optimizer = new AdamW(learned.tokens.data, { weightDecay: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });

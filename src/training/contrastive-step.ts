@@ -33,13 +33,11 @@ export class ContrastiveStep implements TrainingStep {
     options: StepSizes,
   ): Promise<ContrastiveStep> {
     const pairErrors = await compilePairErrors(pipeline, {
-      pairs: options.chunk,
+      plan: options.plan,
       latentShape: options.latentShape,
       images: "shared",
       softTokens: embedding.form,
       gradients: true,
-      checkpoints: options.checkpoints,
-      repackWeights: options.repackWeights,
     });
     return new ContrastiveStep(pipeline, embedding, objective, pairErrors);
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InterruptedError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
+import { executionPlan } from "../objectives/execution-plan.js";
 import type { Objective } from "../objectives/objective.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
@@ -32,18 +33,21 @@ describe("a score-matching step", async () => {
     noise: random.normal([1, ...latentShape]),
     timestep: 613,
   };
-  const byRows = await ContrastiveStep.open(pipeline, embedding, ownError, { latentShape, chunk: size });
+  const byRows = await ContrastiveStep.open(pipeline, embedding, ownError, { latentShape, plan: executionPlan(size) });
   const expected = await byRows.run(batch);
   await byRows.release();
 
-  for (const [chunk, checkpoints] of [
+  for (const [pairsPerRun, checkpoints] of [
     [1, true],
     [3, true],
     [size, true],
     [3, false],
   ] as const) {
-    it(`is the mean of the own errors, ${chunk} pairs at a time${checkpoints ? "" : ", activations kept"}`, async () => {
-      const step = await MatchingStep.open(pipeline, embedding, { latentShape, chunk, checkpoints });
+    it(`is the mean of the own errors, ${pairsPerRun} pairs at a time${checkpoints ? "" : ", activations kept"}`, async () => {
+      const step = await MatchingStep.open(pipeline, embedding, {
+        latentShape,
+        plan: executionPlan(pairsPerRun, { checkpoints }),
+      });
       const { loss, rank1, gradients } = await step.run(batch);
       await step.release();
       assert.ok(Math.abs(loss - expected.loss) <= 1e-5 * expected.loss);
@@ -55,7 +59,7 @@ describe("a score-matching step", async () => {
   }
 
   it("stops before the next run where the signal is aborted", async () => {
-    const step = await MatchingStep.open(pipeline, embedding, { latentShape, chunk: 1 });
+    const step = await MatchingStep.open(pipeline, embedding, { latentShape, plan: executionPlan(1) });
     const { signal, checks } = abortedAtCheck(2);
     await assert.rejects(step.run(batch, { signal }), InterruptedError);
     assert.equal(checks(), 2);

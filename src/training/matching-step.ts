@@ -20,16 +20,14 @@ export class MatchingStep implements TrainingStep {
   static async open(
     pipeline: Denoiser,
     embedding: SoftTokenEmbedding,
-    { latentShape, chunk, checkpoints, repackWeights }: StepSizes,
+    { latentShape, plan }: StepSizes,
   ): Promise<MatchingStep> {
     const options = {
-      pairs: chunk,
+      plan,
       latentShape,
       images: "each",
       softTokens: embedding.form,
       gradients: true,
-      checkpoints,
-      repackWeights,
     } as const;
     return new MatchingStep(pipeline, embedding, await compilePairErrors(pipeline, options));
   }

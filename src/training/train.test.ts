@@ -33,7 +33,6 @@ describe("train", async () => {
     minimumLearningRate: 0,
     seed: 5,
     resolution: 32,
-    chunk: undefined,
   };
   const start = (): SoftTokens =>
     initialSoftTokens(
@@ -42,7 +41,7 @@ describe("train", async () => {
       new Generator(1),
     );
   /** Trains fresh tokens; what they became, and the steps on the way. */
-  const run = async (changes: Partial<typeof settings> & { chunk?: undefined } = {}, signal?: AbortSignal) => {
+  const run = async (changes: Partial<typeof settings> = {}, signal?: AbortSignal) => {
     const tokens = start();
     const steps: TrainStep[] = [];
     const onStep = (step: TrainStep) => {
@@ -87,7 +86,7 @@ describe("train", async () => {
 
   it("comes to nearly the same tokens, one pair a run", async () => {
     const tokens = start();
-    await train(pipeline, pools, tokens, objective, { ...settings, chunk: 1 });
+    await train(pipeline, pools, tokens, objective, { ...settings, plan: { pairsPerRun: 1 } });
     assert.ok(largestDifference(tokens.tokens, whole.tokens.tokens) < 1e-4);
   });
 

@@ -4,7 +4,7 @@ import { InterruptedError, RuntimeFailure } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { Augmentation } from "../data/augmentation.js";
 import type { ImagePool } from "../data/mixture.js";
-import { defaultChunk } from "../objectives/chunk.js";
+import { defaultPlan, type ExecutionPlan } from "../objectives/execution-plan.js";
 import type { TrainingObjective } from "../objectives/objective.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
@@ -33,12 +33,8 @@ export interface TrainSettings {
   readonly resolution: number;
   /** Random crops and mirrored pictures; none without it. */
   readonly augmentation?: Augmentation;
-  /** Pairs a run of the graph; undefined picks by size. */
-  readonly chunk: number | undefined;
-  /** Compute blocks a second time for the gradients instead of keeping their activations (default true). */
-  readonly checkpoints?: boolean | undefined;
-  /** Copy the denoiser's weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
-  readonly repackWeights?: boolean | undefined;
+  /** How the graph is run; what is left out follows from the size of a pair (`defaultPlan`). */
+  readonly plan?: Partial<ExecutionPlan>;
   /** Most bytes of encodings that are kept in memory (default: that of `EncodedData`). */
   readonly cacheBytes?: number | undefined;
   /** Batches whose captions and images are encoded ahead of training; as many as 2 GiB hold, up to 256, where undefined. */
@@ -74,7 +70,7 @@ export interface TrainHooks {
  * Only the tokens change.
  *
  * With the state of an earlier call, and the tokens as they were then, it goes on exactly where that one stood: data,
- * settings, pairs a run, checkpoints, repacked weights and threads being the same, the tokens come out the same bit for bit on the CPU.
+ * settings, plan and threads being the same, the tokens come out the same bit for bit on the CPU.
  *
  * @throws RuntimeFailure where a loss or gradient is no number any more; the tokens are then those of the step before
  */
@@ -87,7 +83,7 @@ export async function train(
   hooks: TrainHooks = {},
   from?: TrainingState,
 ): Promise<number> {
-  const { batch, resolution, learningRate, weightDecay, seed, augmentation, checkpoints, repackWeights } = settings;
+  const { batch, resolution, learningRate, weightDecay, seed, augmentation } = settings;
   const random = from === undefined ? new Generator(seed) : Generator.fromState(from.random);
   const sampled = new BatchSampler(pools, { size: batch, seed, ...(augmentation && { augmentation }) }, from?.sampler);
   const sampler = new UpcomingBatches(sampled);
@@ -96,15 +92,10 @@ export async function train(
   const data = new EncodedData(pipeline, { resolution, onTruncated, window, latentsCache, limit });
   const side = resolution / pipeline.latentScale;
   const latentShape = [pipeline.latentChannels, side, side];
-  const chunk = settings.chunk ?? defaultChunk(batch, pipeline.tokensAPair(latentShape), pipeline.engine.precision);
+  const plan = defaultPlan(pipeline, latentShape, batch, settings.plan);
 
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
-  const trainingStep = await openTrainingStep(pipeline, embedding, objective, {
-    latentShape,
-    chunk,
-    checkpoints,
-    repackWeights,
-  });
+  const trainingStep = await openTrainingStep(pipeline, embedding, objective, { latentShape, plan });
   const adamw = { weightDecay, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
   const tokenOptimizer = new AdamW(softTokens.tokens.data, adamw, from?.tokens);
   const tableOptimizer = softTokens.timeTable && new AdamW(softTokens.timeTable.data, adamw, from?.timeTable);

@@ -2,6 +2,7 @@
 
 import type { Stoppable } from "../core/errors.js";
 import type { FloatTensor, Shape } from "../core/tensor.js";
+import type { ExecutionPlan } from "../objectives/execution-plan.js";
 import type { TrainingObjective } from "../objectives/objective.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import type { SoftTokenEmbedding, SoftTokenGradients } from "../softtokens/embedding.js";
@@ -36,12 +37,7 @@ export interface TrainingStep {
 export interface StepSizes {
   /** [channels, h, w]. */
   readonly latentShape: Shape;
-  /** Pairs a run. */
-  readonly chunk: number;
-  /** Compute blocks a second time for the gradients instead of keeping their activations (default true). */
-  readonly checkpoints?: boolean | undefined;
-  /** Copy the denoiser's weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
-  readonly repackWeights?: boolean | undefined;
+  readonly plan: ExecutionPlan;
 }
 
 export function openTrainingStep(

@@ -51,7 +51,7 @@ describe("validation", async () => {
     new Generator(1),
   );
   const settings = {
-    ...{ batch: 3, resolution: 32, chunk: 3, onTruncated: () => {} },
+    ...{ batch: 3, resolution: 32, pairsPerRun: 3, onTruncated: () => {} },
     objective: softRepa({ temperature: 1, scale: 4, dweight: 0 }),
   };
   const validation = await Validation.open(pipeline, items.slice(0, 7), softTokens, settings);
@@ -84,7 +84,7 @@ describe("validation", async () => {
         }
         const { errors } = await score(pipeline, {
           ...{ images: concatRows(pictures), captions: batch.map(({ caption }) => caption), softTokens, strength: 1 },
-          ...{ timesteps: [timestep], noises: 1, seed: 1000 * index + timestep, chunk: 3 },
+          ...{ timesteps: [timestep], noises: 1, seed: 1000 * index + timestep, pairsPerRun: 3 },
         });
         for (const [image, row] of errors.entries()) {
           loss += settings.objective(row, image).loss / 30;

@@ -6,6 +6,7 @@ import { rows } from "../core/tensor.js";
 import { normalCaption } from "../data/caption.js";
 import type { CaptionedImage } from "../data/captioned-image.js";
 import { errorRow } from "../objectives/error-row.js";
+import { executionPlan } from "../objectives/execution-plan.js";
 import type { Objective } from "../objectives/objective.js";
 import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -41,7 +42,7 @@ export interface ValidationSettings {
   /** Pairs a batch: as in training, so that loss and rank compare. */
   readonly batch: number;
   readonly resolution: number;
-  readonly chunk: number;
+  readonly pairsPerRun: number;
   /** Judges a row of errors. */
   readonly objective: Objective;
   readonly onTruncated: (cut: TruncatedPrompt) => void;
@@ -78,7 +79,7 @@ export class Validation {
     const side = settings.resolution / pipeline.latentScale;
     const latentShape = [pipeline.latentChannels, side, side];
     const pairErrors = await compilePairErrors(pipeline, {
-      pairs: settings.chunk,
+      plan: executionPlan(settings.pairsPerRun),
       latentShape,
       images: "shared",
       softTokens: embedding.form,

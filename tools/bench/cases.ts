@@ -5,6 +5,7 @@ import { floatTensor } from "#softrepa/core/tensor.js";
 import { countFlops } from "#softrepa/graph/flops.js";
 import type { Graph } from "#softrepa/graph/graph.js";
 import type { Value } from "#softrepa/graph/ir.js";
+import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { compilePairErrors, pairErrorGraph } from "#softrepa/objectives/pair-errors.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import type { Sd3Denoiser } from "#softrepa/pipelines/sd3-denoiser.js";
@@ -64,7 +65,7 @@ async function measureStep(
 /** One row of B = 4: forward, backward, gradients of 4 pairs. */
 function trainingStep(): Promise<Measurement> {
   return measureStep("training step: 4 pairs forward + backward", 3, async (denoiser, random) => {
-    const options = { pairs: 4, latentShape, images: "shared", softTokens, gradients: true } as const;
+    const options = { plan: executionPlan(4), latentShape, images: "shared", softTokens, gradients: true } as const;
     const step = await compilePairErrors(denoiser, options);
     const feeds = {
       sample: random.normal([1, ...latentShape]),
@@ -102,7 +103,10 @@ async function wholeStep(batch: number): Promise<Measurement> {
   const embedding = await SoftTokenEmbedding.open(denoiser, initialSoftTokens(denoiser.softTokenLayout, sizes, random));
   const small = [16, 16, 16];
   const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });
-  const step = await ContrastiveStep.open(denoiser, embedding, objective, { latentShape: small, chunk: 4 });
+  const step = await ContrastiveStep.open(denoiser, embedding, objective, {
+    latentShape: small,
+    plan: executionPlan(4),
+  });
   const contrast = {
     latents: random.normal([batch, ...small]),
     conditioning: randomConditioning(denoiser, batch, random),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { InterruptedError } from "#softrepa/core/errors.js";
 import { Generator } from "#softrepa/core/random.js";
-import { defaultChunk } from "#softrepa/objectives/chunk.js";
+import { defaultPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
 import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
@@ -60,9 +60,9 @@ export async function runFullCase({ model, batch, runs: most, cache, threads }: 
     timeTable: null,
     metadata: {},
   });
-  const chunk = defaultChunk(batch, denoiser.tokensAPair(latentShape), denoiser.engine.precision);
+  const plan = defaultPlan(denoiser, latentShape, batch);
   const objective = softRepa({ temperature: 0.07, scale: 4, dweight: 0 });
-  const step = await ContrastiveStep.open(denoiser, embedding, objective, { latentShape, chunk });
+  const step = await ContrastiveStep.open(denoiser, embedding, objective, { latentShape, plan });
   const shapes = Object.entries(denoiser.conditioningShapes);
   const training = {
     latents: random.normal([batch, ...latentShape]),
@@ -82,5 +82,5 @@ export async function runFullCase({ model, batch, runs: most, cache, threads }: 
   await step.release();
   await embedding.release();
   await engine.close();
-  return { chunk, runs: Math.min(most ?? checks(), checks()), seconds, peakMemory: memory };
+  return { chunk: plan.pairsPerRun, runs: Math.min(most ?? checks(), checks()), seconds, peakMemory: memory };
 }

@@ -15,6 +15,7 @@ import { Generator } from "#softrepa/core/random.js";
 import { floatTensor, type Shape } from "#softrepa/core/tensor.js";
 import { writeScenes } from "#softrepa/demo/scenes.js";
 import { writeOnnx } from "#softrepa/graph/onnx/writer.js";
+import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { pairErrorGraph } from "#softrepa/objectives/pair-errors.js";
 import { openPipeline } from "#softrepa/pipelines/open.js";
 import type { Denoiser } from "#softrepa/pipelines/pipeline.js";
@@ -58,7 +59,13 @@ async function phasesOf(
   try {
     const { denoiser, latentShape, softTokens } = await timed("open, check weights", () => open(engine));
     const form = { shape: softTokens, stages: denoiser.softTokenLayout.stages };
-    const options = { pairs: 1, latentShape, images: "shared", softTokens: form, gradients: true } as const;
+    const options = {
+      plan: executionPlan(1),
+      latentShape,
+      images: "shared",
+      softTokens: form,
+      gradients: true,
+    } as const;
     const { graph, outputs } = await timed("build the graph", () => pairErrorGraph(denoiser, options));
     const model = await timed("write ONNX", () => writeOnnx(graph, outputs, engine.target));
     const session = await timed("create the session", () => engine.compile(model));

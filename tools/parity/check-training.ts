@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { floatTensor } from "#softrepa/core/tensor.js";
+import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
 import { AdamW } from "#softrepa/training/adamw.js";
@@ -28,8 +29,8 @@ export async function* checkTrainingSteps(subject: Subject, golden: string): Asy
     table: "init.t_tokens",
   });
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
-  // A chunk that does not divide the batch, so that the filling up is tested as well.
-  const options = { latentShape: latents.shape.slice(1), chunk: Math.max(1, images - 1) };
+  // Pairs per run that do not divide the batch, so that the filling up is tested as well.
+  const options = { latentShape: latents.shape.slice(1), plan: executionPlan(Math.max(1, images - 1)) };
   const contrast = await ContrastiveStep.open(pipeline, embedding, softRepa(loss), options);
   const settings = { weightDecay: weight_decay, beta1: betas[0], beta2: betas[1], epsilon: eps };
   const schedule = { learningRate: lr, period: 10, minimum: 1e-5 };

@@ -109,7 +109,7 @@ for (const run of plan.runs) {
   const softTokens = initialSoftTokens(pipeline.softTokenLayout, sizes, new Generator(seed));
   const settings = {
     ...{ batch, steps: last, learningRate: lr, weightDecay: 1e-4, seed, resolution: pipeline.defaultSize },
-    ...{ restartPeriod: 10, schedulerEvery: 500, minimumLearningRate: 1e-5, chunk: undefined, checkpoints: false },
+    ...{ restartPeriod: 10, schedulerEvery: 500, minimumLearningRate: 1e-5, plan: { checkpoints: false } },
   };
   const chosen =
     objective === "softrepa"

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { Augmentation } from "../../data/augmentation.js";
 import type { Family, UnetStage } from "../../pipelines/pipeline.js";
-import { type TradeOff, tradeOffs } from "../../training/plan/run-shapes.js";
+import { type TradeOff, tradeOffs } from "../../training/plan/possible-plans.js";
 import {
   type MachineOptions,
   type ModelFileOptions,

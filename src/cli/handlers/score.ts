@@ -6,7 +6,7 @@ import { loadImage } from "../../data/load-image.js";
 import { information, measureInformation } from "../../evaluation/mutual-information.js";
 import { leastMatched, type RankShare, retrieval } from "../../evaluation/retrieval.js";
 import { type ScoreRequest, type Scores, score } from "../../evaluation/score.js";
-import { defaultChunk } from "../../objectives/chunk.js";
+import { defaultPairsPerRun } from "../../objectives/execution-plan.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { requireSize } from "../../pipelines/sizes.js";
 import type { ScoreCommandOptions } from "../commands/score.js";
@@ -38,7 +38,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
       timesteps: options.timesteps,
       noises: options.noises,
       seed: options.seed,
-      chunk: options.chunk ?? defaultChunk(captions.length, tokensAPair, pipeline.engine.precision),
+      pairsPerRun: options.chunk ?? defaultPairsPerRun(captions.length, tokensAPair, pipeline.engine.precision),
       withoutCaption: true,
       signal,
       onProgress: (done, total) => reporter.progress("images", done, total),
@@ -108,7 +108,7 @@ async function tellInformation(
   request: ScoreRequest,
   reporter: Reporter,
 ): Promise<void> {
-  const { images, softTokens, strength, noises, seed, chunk, signal } = request;
+  const { images, softTokens, strength, noises, seed, pairsPerRun, signal } = request;
   const captions = pairs.own.map(([first]) => pairs.captions[first]);
   const [measured] = await measureInformation(pipeline, {
     images,
@@ -116,7 +116,7 @@ async function tellInformation(
     settings: [{ softTokens, strength }],
     noises,
     seed,
-    chunk: Math.min(chunk, captions.length),
+    pairsPerRun: Math.min(pairsPerRun, captions.length),
     ...(signal && { signal }),
     onProgress: (done, total) => reporter.progress("information", done, total),
   });

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { Generator } from "../../core/random.js";
 import { floatTensor } from "../../core/tensor.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
+import { executionPlan } from "../../objectives/execution-plan.js";
 import { pairErrorGraph } from "../../objectives/pair-errors.js";
 import { targetFor } from "../../runtime/engine.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
@@ -35,7 +36,8 @@ const denoiser = synthetic.open(engine, await openSafetensors(file));
 const latentShape = [synthetic.latentChannels, side, side];
 const form = { shape: softTokens, stages: denoiser.softTokenLayout.stages };
 const { graph, outputs } = pairErrorGraph(denoiser, {
-  ...{ pairs, latentShape, images: "shared", softTokens: form, gradients, checkpoints },
+  plan: executionPlan(pairs, { checkpoints }),
+  ...{ latentShape, images: "shared", softTokens: form, gradients },
 });
 const built = { graph, outputs: Object.values(outputs) };
 const { activations, session } = sessionMemory(built);
@@ -66,8 +68,8 @@ await engine.close();
 
 function trivial(): Parameters<typeof writeOnnx> {
   const { graph: small, outputs: few } = pairErrorGraph(denoiser, {
+    plan: executionPlan(1),
     ...{
-      pairs: 1,
       latentShape: [synthetic.latentChannels, 8, 8],
       images: "shared",
       softTokens: null,

@@ -2,24 +2,20 @@
 
 import { formatByteSize } from "../../core/byte-size.js";
 import { InputError } from "../../core/errors.js";
+import type { ExecutionPlan } from "../../objectives/execution-plan.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import type { Engine } from "../../runtime/engine.js";
 import { defaultCacheBytes, type MemoryPlan, planMemory, type RunSizes } from "./memory.js";
-import { type RunShape, runShapes, type TradeOff } from "./run-shapes.js";
+import { type PlanConstraints, possiblePlans } from "./possible-plans.js";
 
-export interface FittedRun extends RunShape {
+export interface FittedRun {
+  readonly plan: ExecutionPlan;
   readonly cacheBytes: number;
   readonly memory: MemoryPlan;
 }
 
-/** What the user asks for. */
-export interface FitWishes {
-  /** Pairs a run. */
-  readonly chunk?: number | undefined;
-  /** Whether activations are computed twice instead of being kept. */
-  readonly checkpoints: TradeOff;
-  /** Whether the denoiser's weights are copied into faster layouts. */
-  readonly repack: TradeOff;
+/** What the plan must keep to. */
+export interface RunConstraints extends Pick<PlanConstraints, "pairsPerRun" | "checkpoints" | "repack"> {
   /** Most bytes that the process may take. */
   readonly limit?: number | undefined;
 }
@@ -47,7 +43,7 @@ export function memoryToTake({ available }: MachineMemory): number {
 }
 
 /**
- * The fastest way to run that fits, in the order of `runShapes`, with at most the usual number of pairs a run, beyond which
+ * The fastest way to run that fits, in the order of `possiblePlans`, with at most the usual number of pairs a run, beyond which
  * nothing gets faster; encodings get what is left. What is given stays. Without a limit, half of what the system has available
  * decides, and where nothing fits into that, the run with the least of it goes ahead all the same. What other providers than
  * the CPU have is not known: they compute activations twice, and leave weights as they are, unless told otherwise.
@@ -56,30 +52,29 @@ export function memoryToTake({ available }: MachineMemory): number {
  */
 export function fitRun(
   pipeline: DiffusionPipeline,
-  sizes: Omit<RunSizes, keyof RunShape | "cacheBytes">,
-  wishes: FitWishes,
+  sizes: Omit<RunSizes, "plan" | "cacheBytes">,
+  constraints: RunConstraints,
   machine: MachineMemory = machineMemory(),
 ): FittedRun {
-  const plan = ({ chunk, checkpoints, repackWeights }: RunShape, cacheBytes: number): FittedRun => {
-    const shape = { chunk, checkpoints, repackWeights };
-    const memory = planMemory(pipeline, { ...sizes, ...shape, cacheBytes }, machine.resident);
-    return { ...shape, cacheBytes, memory };
+  const fit = (plan: ExecutionPlan, cacheBytes: number): FittedRun => {
+    const memory = planMemory(pipeline, { ...sizes, plan, cacheBytes }, machine.resident);
+    return { plan, cacheBytes, memory };
   };
-  const { limit } = wishes;
+  const { limit, pairsPerRun, checkpoints, repack } = constraints;
   const unknownMemory = pipeline.engine.provider !== "cpu";
   const side = sizes.resolution / pipeline.latentScale;
-  const shapes = runShapes({
-    ...{ batch: sizes.batch, chunk: wishes.chunk, limited: limit !== undefined },
-    tokensAPair: pipeline.tokensAPair([pipeline.latentChannels, side, side]),
+  const plans = possiblePlans({
+    ...{ pairsPerRow: sizes.batch, pairsPerRun, limited: limit !== undefined },
+    tokensPerPair: pipeline.tokensAPair([pipeline.latentChannels, side, side]),
     precision: pipeline.engine.precision,
-    checkpoints: wishes.checkpoints === "auto" && unknownMemory ? "always" : wishes.checkpoints,
-    repack: wishes.repack === "auto" && !gainsByRepacking(pipeline.engine) ? "never" : wishes.repack,
+    checkpoints: checkpoints === "auto" && unknownMemory ? "always" : checkpoints,
+    repack: repack === "auto" && !gainsByRepacking(pipeline.engine) ? "never" : repack,
   });
-  if (limit !== undefined) return fitLimit(shapes, plan, sizes.resolution, limit);
+  if (limit !== undefined) return fitLimit(plans, fit, sizes.resolution, limit);
   const budget = machine.resident + memoryToTake(machine);
   let fitted: FittedRun | undefined;
-  for (const shape of shapes) {
-    fitted = plan(shape, defaultCacheBytes);
+  for (const plan of plans) {
+    fitted = fit(plan, defaultCacheBytes);
     if (fitted.memory.total <= budget) break;
   }
   if (fitted === undefined) throw new InputError("a batch without pairs cannot be trained on");
@@ -92,23 +87,23 @@ function gainsByRepacking({ library, repackingTarget }: Engine): boolean {
 }
 
 function fitLimit(
-  shapes: readonly RunShape[],
-  plan: (shape: RunShape, cacheBytes: number) => FittedRun,
+  plans: readonly ExecutionPlan[],
+  fit: (plan: ExecutionPlan, cacheBytes: number) => FittedRun,
   resolution: number,
   limit: number,
 ): FittedRun {
-  const bare = shapes.map((shape) => plan(shape, 0));
+  const bare = plans.map((plan) => fit(plan, 0));
   const fits = (fitted: FittedRun) => fitted.memory.total <= limit;
   // Where only activations or copies that are kept leave no room for encodings, they are kept all the same.
   const roomy = (fitted: FittedRun) =>
-    fits(fitted.checkpoints && !fitted.repackWeights ? fitted : plan(fitted, encodingShare * limit));
+    fits(fitted.plan.checkpoints && !fitted.plan.repackWeights ? fitted : fit(fitted.plan, encodingShare * limit));
   const found = bare.find(roomy) ?? bare.find(fits);
-  if (found !== undefined) return plan(found, Math.min(defaultCacheBytes, limit - found.memory.total));
+  if (found !== undefined) return fit(found.plan, Math.min(defaultCacheBytes, limit - found.memory.total));
   const least = bare.reduce((found, each) => (each.memory.total < found.memory.total ? each : found));
-  const how = `with ${inWords(least)} and no encodings kept`;
+  const how = `with ${describePlan(least.plan)} and no encodings kept`;
   const instead = [
-    ...(shapes.every(({ checkpoints }) => !checkpoints) ? ["--checkpoints always"] : []),
-    ...(shapes.every(({ repackWeights }) => repackWeights) ? ["--repack never"] : []),
+    ...(plans.every(({ checkpoints }) => !checkpoints) ? ["--checkpoints always"] : []),
+    ...(plans.every(({ repackWeights }) => repackWeights) ? ["--repack never"] : []),
   ];
   throw new InputError(
     `--memory ${formatByteSize(limit)} is too little: at ${resolution} x ${resolution} pixels this run takes at least ${formatByteSize(least.memory.total)}, ${how}; give it more, a smaller --resolution${instead.map((option) => `, or ${option}`).join("")}`,
@@ -116,7 +111,7 @@ function fitLimit(
 }
 
 /** As `2 pairs a run, activations kept, weights repacked`. */
-export function inWords({ chunk, checkpoints, repackWeights }: RunShape): string {
-  const pairs = `${chunk} ${chunk === 1 ? "pair" : "pairs"} a run`;
+export function describePlan({ pairsPerRun, checkpoints, repackWeights }: ExecutionPlan): string {
+  const pairs = `${pairsPerRun} ${pairsPerRun === 1 ? "pair" : "pairs"} a run`;
   return `${pairs}, activations ${checkpoints ? "computed twice" : "kept"}${repackWeights ? ", weights repacked" : ""}`;
 }

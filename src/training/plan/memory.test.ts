@@ -7,10 +7,10 @@ import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { executionPlan } from "../../objectives/execution-plan.js";
 import { openTiny } from "../../testing/pipelines/support.js";
-import { type FitWishes, fitRun } from "./fit.js";
+import { fitRun, type RunConstraints } from "./fit.js";
 import { defaultCacheBytes, planMemory, type RunSizes } from "./memory.js";
-import type { RunShape } from "./run-shapes.js";
 
 const measuredSchema = z.object({ foretold: z.number(), took: z.number() });
 
@@ -76,37 +76,37 @@ describe("memory of a graph", { skip: process.platform !== "linux" && "measured 
 
 describe("a limit of memory", async () => {
   const pipeline = await openTiny("sd3");
-  const sizes: Omit<RunSizes, keyof RunShape | "cacheBytes"> = {
+  const sizes: Omit<RunSizes, "plan" | "cacheBytes"> = {
     ...{ objective: "contrastive", batch: 6, resolution: 64, heldOut: 0, sampleSize: null, images: 1e6, captions: 1e6 },
     softTokens: { shape: [2, 2, 32], stages: null },
   };
   const machine = { resident: 0, available: 1e12 };
-  const mapped = { repack: "never" } as const satisfies Partial<FitWishes>;
-  const planned = (chunk: number, checkpoints: boolean, cacheBytes = 0) =>
-    planMemory(pipeline, { ...sizes, chunk, checkpoints, repackWeights: false, cacheBytes }, 0).total;
-  const total = (chunk: number) => planned(chunk, true);
+  const mapped = { repack: "never" } as const satisfies Partial<RunConstraints>;
+  const planned = (pairsPerRun: number, checkpoints: boolean, cacheBytes = 0) =>
+    planMemory(pipeline, { ...sizes, plan: executionPlan(pairsPerRun, { checkpoints }), cacheBytes }, 0).total;
+  const total = (pairsPerRun: number) => planned(pairsPerRun, true);
 
   it("lowers the pairs a run until they fit", () => {
     assert.ok(total(1) < total(2) && total(2) < total(3) && total(3) < total(6));
-    for (const [limit, chunk] of [
+    for (const [limit, pairsPerRun] of [
       [total(6), 6],
       [total(6) - 1, 3],
       [total(2) + 5, 2],
       [total(1), 1],
     ] as const) {
       const fitted = fitRun(pipeline, sizes, { ...mapped, checkpoints: "always", limit }, machine);
-      assert.deepEqual([fitted.chunk, fitted.checkpoints], [chunk, true]);
+      assert.deepEqual([fitted.plan.pairsPerRun, fitted.plan.checkpoints], [pairsPerRun, true]);
       assert.ok(fitted.memory.total <= limit);
-      assert.equal(fitted.cacheBytes, limit - total(chunk));
+      assert.equal(fitted.cacheBytes, limit - total(pairsPerRun));
     }
   });
   it("computes activations twice only where they cannot be kept beside some encodings", () => {
     const kept = planned(6, false);
     assert.ok(kept > total(6));
     const chosen = (limit: number, checkpoints: "auto" | "never" = "auto") => {
-      const { chunk, ...fitted } = fitRun(pipeline, sizes, { ...mapped, checkpoints, limit }, machine);
-      assert.ok(fitted.memory.total <= limit);
-      return [chunk, fitted.checkpoints];
+      const { plan, memory } = fitRun(pipeline, sizes, { ...mapped, checkpoints, limit }, machine);
+      assert.ok(memory.total <= limit);
+      return [plan.pairsPerRun, plan.checkpoints];
     };
     assert.deepEqual(chosen((8 / 7) * kept + 8), [6, false]);
     assert.deepEqual(chosen(kept + 8), [6, true]);
@@ -119,7 +119,7 @@ describe("a limit of memory", async () => {
     const chosen = (available: number, checkpoints: "auto" | "always" | "never" = "auto", resident = 0) => {
       const fitted = fitRun(pipeline, sizes, { ...mapped, checkpoints }, { resident, available });
       assert.equal(fitted.cacheBytes, defaultCacheBytes);
-      return [fitted.chunk, fitted.checkpoints];
+      return [fitted.plan.pairsPerRun, fitted.plan.checkpoints];
     };
     assert.deepEqual(chosen(2 * kept), [6, false]);
     // What the process has already is no longer available.
@@ -131,9 +131,9 @@ describe("a limit of memory", async () => {
     assert.deepEqual(chosen(0, "never"), [1, false]);
   });
   it("keeps what was chosen, and says the least that is needed", () => {
-    const fitted = (chunk: number | undefined, limit: number, checkpoints: "auto" | "never" = "auto") =>
-      fitRun(pipeline, sizes, { ...mapped, chunk, checkpoints, limit }, machine);
-    assert.equal(fitted(2, total(6)).chunk, 2);
+    const fitted = (pairsPerRun: number | undefined, limit: number, checkpoints: "auto" | "never" = "auto") =>
+      fitRun(pipeline, sizes, { ...mapped, pairsPerRun, checkpoints, limit }, machine);
+    assert.equal(fitted(2, total(6)).plan.pairsPerRun, 2);
     assert.throws(
       () => fitted(undefined, total(1) - 1),
       /^InputError: --memory \d+ [MK]B is too little: .* at least \d+ [MK]B, with 1 pair a run, activations computed twice and/,
@@ -142,13 +142,15 @@ describe("a limit of memory", async () => {
     assert.throws(() => fitted(1, 1e6, "never"), /activations kept and .*or --checkpoints always$/);
   });
   it("copies weights where they fit beside the rest", () => {
-    const all = { ...sizes, chunk: 6, checkpoints: false, cacheBytes: defaultCacheBytes };
-    const repacked = planMemory(pipeline, { ...all, repackWeights: true }, 0);
-    const plain = planMemory(pipeline, { ...all, repackWeights: false }, 0);
+    const all = (repackWeights: boolean) => {
+      const plan = executionPlan(6, { checkpoints: false, repackWeights });
+      return planMemory(pipeline, { ...sizes, plan, cacheBytes: defaultCacheBytes }, 0);
+    };
+    const [repacked, plain] = [all(true), all(false)];
     assert.ok(repacked.copies > 0 && plain.copies === 0 && repacked.weights < plain.weights);
     assert.ok(repacked.total > plain.total);
-    const chosen = (available: number, repack: FitWishes["repack"] = "auto") =>
-      fitRun(pipeline, sizes, { checkpoints: "never", repack }, { resident: 0, available }).repackWeights;
+    const chosen = (available: number, repack: RunConstraints["repack"] = "auto") =>
+      fitRun(pipeline, sizes, { checkpoints: "never", repack }, { resident: 0, available }).plan.repackWeights;
     assert.equal(chosen(2 * repacked.total), true);
     assert.equal(chosen(2 * repacked.total - 2), false);
     assert.equal(chosen(0, "always"), true);
@@ -157,16 +159,9 @@ describe("a limit of memory", async () => {
     assert.throws(() => fitRun(pipeline, sizes, tooLittle, machine), /weights repacked and .*, or --repack never$/);
   });
   it("counts what validation and samples compile", () => {
-    const more = planMemory(
-      pipeline,
-      { ...sizes, chunk: 1, checkpoints: true, repackWeights: false, cacheBytes: 0, heldOut: 6, sampleSize: 64 },
-      0,
-    );
-    const less = planMemory(
-      pipeline,
-      { ...sizes, chunk: 1, checkpoints: true, repackWeights: false, cacheBytes: 0 },
-      0,
-    );
+    const smallest = { ...sizes, plan: executionPlan(1), cacheBytes: 0 };
+    const more = planMemory(pipeline, { ...smallest, heldOut: 6, sampleSize: 64 }, 0);
+    const less = planMemory(pipeline, smallest, 0);
     assert.ok(
       more.sessions > 1.5 * less.sessions && more.activations > less.activations && more.weights > less.weights,
     );

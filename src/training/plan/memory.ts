@@ -3,6 +3,7 @@
 import type { Shape } from "../../core/tensor.js";
 import { sizeOf } from "../../core/tensor.js";
 import { estimateMemory } from "../../graph/memory.js";
+import type { ExecutionPlan } from "../../objectives/execution-plan.js";
 import type { TrainingObjective } from "../../objectives/objective.js";
 import { pairErrorGraph } from "../../objectives/pair-errors.js";
 import type { BuiltGraph, DiffusionPipeline, SoftTokenForm } from "../../pipelines/pipeline.js";
@@ -11,13 +12,10 @@ import { guidedDenoiserGraph } from "../../sampling/guided-denoiser.js";
 /** What decides how much memory a run takes. */
 export interface RunSizes {
   readonly objective: TrainingObjective["kind"];
-  /** Images a step, and pairs a run of the graph. */
+  /** Images per step. */
   readonly batch: number;
-  readonly chunk: number;
-  /** Whether activations are computed a second time instead of being kept. */
-  readonly checkpoints: boolean;
-  /** Whether the step's graph copies the denoiser's weights into faster layouts; other graphs read them where they are. */
-  readonly repackWeights: boolean;
+  /** Of the step's graph; no other graph copies weights. */
+  readonly plan: ExecutionPlan;
   /** Pixels a side. */
   readonly resolution: number;
   readonly softTokens: SoftTokenForm;
@@ -87,9 +85,9 @@ export function planMemory(
     sessions += needs.session;
   }
   // What has been copied is not read from its file again.
-  const weights = weightBytes(sizes.repackWeights ? others : [step, ...others]);
+  const weights = weightBytes(sizes.plan.repackWeights ? others : [step, ...others]);
   const caches = Math.min(sizes.cacheBytes, encodingBytes(pipeline, sizes)) + validationBytes(pipeline, sizes);
-  const copies = sizes.repackWeights ? copiedBytes(step, activations) : 0;
+  const copies = sizes.plan.repackWeights ? copiedBytes(step, activations) : 0;
   const base = resident + processGrowth;
   const total = base + weights + copies + sessions + activations + caches;
   return { process: base, weights, copies, sessions, activations, caches, total };
@@ -134,8 +132,8 @@ function otherGraphs(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph[]
 function pairOptions(pipeline: DiffusionPipeline, sizes: RunSizes, gradients: boolean) {
   const images = gradients && sizes.objective === "score-matching" ? ("each" as const) : ("shared" as const);
   const latentShape = latentShapeOf(pipeline, sizes.resolution);
-  const { chunk: pairs, checkpoints, softTokens } = sizes;
-  return { pairs, latentShape, images, softTokens, gradients, checkpoints };
+  const { plan, softTokens } = sizes;
+  return { plan, latentShape, images, softTokens, gradients };
 }
 
 function built({ graph, outputs }: { graph: BuiltGraph["graph"]; outputs: object }): BuiltGraph {

@@ -24,15 +24,15 @@ const efficiency = { plain: 0.6, repacked: 0.75 } as const;
 const secondsANode = 12e-6;
 
 /** Runs of the graph a step: every image meets every caption, or only its own. */
-export function runsAStep({ objective, batch, chunk }: RunSizes): number {
-  return Math.ceil(batch / chunk) * (objective === "contrastive" ? batch : 1);
+export function runsAStep({ objective, batch, plan }: RunSizes): number {
+  return Math.ceil(batch / plan.pairsPerRun) * (objective === "contrastive" ? batch : 1);
 }
 
 export function planTime(pipeline: DiffusionPipeline, sizes: RunSizes, steps: number, rate: number): TimePlan {
   const { graph, outputs } = stepGraph(pipeline, sizes);
   const runs = runsAStep(sizes);
   const { executed } = countFlops(graph, outputs);
-  const share = sizes.repackWeights ? efficiency.repacked : efficiency.plain;
+  const share = sizes.plan.repackWeights ? efficiency.repacked : efficiency.plain;
   const secondsAStep = runs * (executed / (share * rate) + secondsANode * graph.nodes.length);
   return { secondsAStep, seconds: steps * secondsAStep, flops: runs * executed, rate };
 }

@@ -20,7 +20,7 @@ import { findOpenVino } from "#softrepa/runtime/openvino/find-library.js";
 import { compileGuidedDenoiser } from "#softrepa/sampling/guided-denoiser.js";
 import { machineMemory, memoryToTake } from "#softrepa/training/plan/fit.js";
 import { sessionMemory } from "#softrepa/training/plan/memory.js";
-import { runShapes } from "#softrepa/training/plan/run-shapes.js";
+import { possiblePlans } from "#softrepa/training/plan/possible-plans.js";
 import { openSafetensors, readTensor, writeSafetensors } from "#softrepa/weights/safetensors.js";
 import { peakMemory } from "../measure.js";
 import type { DecodeCase, DenoiserCase, PeerCase } from "./cases.js";
@@ -111,18 +111,18 @@ function fittingOptions(
   latentShape: Shape,
   softTokens: SoftTokenForm,
 ): PairErrorOptions {
-  const tokensAPair = denoiser.tokensAPair(latentShape);
+  const tokensPerPair = denoiser.tokensAPair(latentShape);
   const { precision } = denoiser.engine;
-  const shapes = runShapes({
-    batch: texts,
-    tokensAPair,
+  const plans = possiblePlans({
+    pairsPerRow: texts,
+    tokensPerPair,
     precision,
     checkpoints: "auto",
-    repack: "never",
+    repack: repackWeights ? "always" : "never",
     limited: false,
   });
-  const all = shapes.map(({ chunk: pairs, checkpoints }): PairErrorOptions => {
-    return { pairs, checkpoints, repackWeights, latentShape, images: "shared", softTokens, gradients: true };
+  const all = plans.map((plan): PairErrorOptions => {
+    return { plan, latentShape, images: "shared", softTokens, gradients: true };
   });
   const most = memoryToTake(machineMemory());
   const fits = (options: PairErrorOptions) => {

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { type FloatTensor, floatTensor, rows } from "#softrepa/core/tensor.js";
+import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { textOf } from "#softrepa/pipelines/conditioning.js";
 import type { Conditioning, Denoiser } from "#softrepa/pipelines/pipeline.js";
@@ -90,7 +91,7 @@ async function* checkStep(
 ): AsyncGenerator<Comparison> {
   const embedding = await SoftTokenEmbedding.open(denoiser, softTokens);
   const objective = softRepa({ temperature: 1, scale: 4, dweight });
-  const options = { latentShape: batch.latents.shape.slice(1), chunk: texts };
+  const options = { latentShape: batch.latents.shape.slice(1), plan: executionPlan(texts) };
   const step = await ContrastiveStep.open(denoiser, embedding, objective, options);
   const { errors, loss, gradients } = await step.run(batch);
   const matrix = floatTensor([texts, texts], Float32Array.from(errors.flat()));

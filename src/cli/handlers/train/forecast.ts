@@ -2,6 +2,7 @@
 
 import type { CaptionedImage } from "../../../data/captioned-image.js";
 import type { ImagePool } from "../../../data/mixture.js";
+import type { ExecutionPlan } from "../../../objectives/execution-plan.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
 import { describeSoftTokens } from "../../../softtokens/describe.js";
 import { type SoftTokens, sizesOf, stagesOf } from "../../../softtokens/softtokens.js";
@@ -9,40 +10,39 @@ import { latentsCacheBytes } from "../../../training/latents-cache/latents-cache
 import { type DiskPlan, planDisk } from "../../../training/plan/disk.js";
 import type { FittedRun } from "../../../training/plan/fit.js";
 import type { MemoryPlan, RunSizes } from "../../../training/plan/memory.js";
-import type { RunShape } from "../../../training/plan/run-shapes.js";
 import { planTime, type TimePlan } from "../../../training/plan/time.js";
 import type { TrainCommandOptions } from "../../commands/train.js";
 import { objectiveOf, type RunSettings } from "./settings.js";
 
 /** What a run was foretold to take. */
 export interface Forecast {
-  readonly shape: RunShape;
+  readonly plan: ExecutionPlan;
   readonly steps: number;
   readonly memory: MemoryPlan;
   readonly disk: DiskPlan;
   readonly time: TimePlan;
 }
 
-export interface RunSubject {
+export interface RunSubject<Settings = RunSettings> {
   readonly options: TrainCommandOptions;
-  readonly settings: RunSettings;
+  readonly settings: Settings;
   readonly pipeline: DiffusionPipeline;
   readonly softTokens: SoftTokens;
 }
 
 /** The settings that memory decides; how much of it encodings take, only where it is limited. */
 export function chosenOf(
-  { chunk, checkpoints, repackWeights, cacheBytes }: FittedRun,
+  { plan, cacheBytes }: FittedRun,
   { memory }: TrainCommandOptions,
-): Pick<RunSettings, keyof RunShape | "cacheBytes"> {
-  return { chunk, checkpoints, repackWeights, ...(memory !== undefined && { cacheBytes }) };
+): Pick<RunSettings, "plan" | "cacheBytes"> {
+  return { plan, ...(memory !== undefined && { cacheBytes }) };
 }
 
 export function runSizes(
-  { options, settings, pipeline, softTokens }: RunSubject,
+  { options, settings, pipeline, softTokens }: RunSubject<Omit<RunSettings, "plan">>,
   pools: readonly ImagePool[],
   heldOut: readonly CaptionedImage[],
-): Omit<RunSizes, keyof RunShape | "cacheBytes"> {
+): Omit<RunSizes, "plan" | "cacheBytes"> {
   const { layers, count } = sizesOf(softTokens, "soft tokens");
   const items = pools.flatMap((pool) => pool.items);
   return {
@@ -68,8 +68,7 @@ export function forecast(
   rate: number,
 ): Forecast {
   const { steps } = settings;
-  const { chunk, checkpoints, repackWeights, cacheBytes, memory } = fitted;
-  const shape = { chunk, checkpoints, repackWeights };
+  const { plan, cacheBytes, memory } = fitted;
   const { sampleSize, heldOut } = sizes;
   const { saveEvery, keepLast, sampleEvery, samplePrompts } = options;
   const every = sampleEvery ?? (saveEvery || steps);
@@ -84,6 +83,6 @@ export function forecast(
         : Math.min(options.latentsCacheLimit, latentsCacheBytes(sizes.images, latents, options.flip ? 2 : 1)),
     samples: sampleSize === null ? null : { prompts: samplePrompts.length, every, size: sampleSize },
   });
-  const time = planTime(pipeline, { ...sizes, ...shape, cacheBytes }, steps, rate);
-  return { shape, steps, memory, disk, time };
+  const time = planTime(pipeline, { ...sizes, plan, cacheBytes }, steps, rate);
+  return { plan, steps, memory, disk, time };
 }

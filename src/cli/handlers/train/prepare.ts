@@ -11,7 +11,7 @@ import { createSoftTokens } from "../../../softtokens/initial.js";
 import { requireFit, type SoftTokens } from "../../../softtokens/softtokens.js";
 import { dataFingerprint } from "../../../training/data-fingerprint.js";
 import { holdOut } from "../../../training/hold-out.js";
-import { type FittedRun, type FitWishes, fitRun } from "../../../training/plan/fit.js";
+import { type FittedRun, fitRun, type RunConstraints } from "../../../training/plan/fit.js";
 import { productRate } from "../../../training/plan/time.js";
 import type { Checkpoint, Fingerprints } from "../../../training/run/checkpoint.js";
 import { RunFolder } from "../../../training/run/run-folder.js";
@@ -54,7 +54,7 @@ export async function withPreparedRun(
     const softTokens = from?.softTokens ?? (await startingTokens(options, pipeline, reporter));
     requireFit(softTokens, pipeline.softTokenLayout);
     const sizes = runSizes({ options, settings: wanted, pipeline, softTokens }, pools, heldOut);
-    const fitted = fitRun(pipeline, sizes, wishesOf(options, from));
+    const fitted = fitRun(pipeline, sizes, constraintsOf(options, from));
     const settings = { ...wanted, ...chosenOf(fitted, options) };
     await body({
       ...{ options, settings, pipeline, softTokens, pools, images, heldOut, folder, fingerprints, from, sizes, fitted },
@@ -68,13 +68,13 @@ export async function forecastOf(run: PreparedRun): Promise<Forecast> {
 }
 
 /** A run that goes on from before these choices were written down was begun with activations computed twice and weights as they were. */
-function wishesOf(
+function constraintsOf(
   { chunk, checkpoints, repack, memory: limit }: TrainCommandOptions,
   from: Checkpoint | undefined,
-): FitWishes {
-  if (from === undefined) return { chunk, checkpoints, repack, limit };
+): RunConstraints {
+  if (from === undefined) return { pairsPerRun: chunk, checkpoints, repack, limit };
   return {
-    ...{ chunk, limit },
+    ...{ pairsPerRun: chunk, limit },
     checkpoints: checkpoints === "auto" ? "always" : checkpoints,
     repack: repack === "auto" ? "never" : repack,
   };

@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { UsageError } from "../../../core/errors.js";
+import type { ExecutionPlan } from "../../../objectives/execution-plan.js";
 import type { TrainingObjective } from "../../../objectives/objective.js";
 import { type SoftRepaSettings, softRepa } from "../../../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
@@ -12,10 +13,16 @@ import type { TrainCommandOptions } from "../../commands/train.js";
 import { defaultSteps, type RawTrainOptions } from "../../commands/train-options.js";
 import type { ConfigValues } from "../../config/write-config.js";
 
-export interface RunSettings extends TrainSettings, SoftRepaSettings {}
+export interface RunSettings extends TrainSettings, SoftRepaSettings {
+  readonly plan: ExecutionPlan;
+}
 
 /** `images` is the number that are trained on. */
-export function runSettings(options: TrainCommandOptions, pipeline: DiffusionPipeline, images: number): RunSettings {
+export function runSettings(
+  options: TrainCommandOptions,
+  pipeline: DiffusionPipeline,
+  images: number,
+): Omit<RunSettings, "plan"> {
   const { preset, batch, epochs } = options;
   if (preset !== undefined && preset !== pipeline.family) {
     throw new UsageError(`--preset ${preset} is for another family: ${options.model} is ${pipeline.family}`);
@@ -35,7 +42,6 @@ export function runSettings(options: TrainCommandOptions, pipeline: DiffusionPip
     seed: options.seed,
     resolution,
     augmentation: { crop: options.crop, flip: options.flip },
-    chunk: options.chunk,
     temperature: options.temperature,
     scale: options.scale,
     dweight: options.dweight ?? pipeline.defaults.dweight,
@@ -82,9 +88,9 @@ export function resolvedConfig(
     steps: settings.steps,
     resolution: settings.resolution,
     // Chosen by what this machine had to give; elsewhere, or at another time, it would change the last bits.
-    chunk: settings.chunk,
-    checkpoints: settings.checkpoints === false ? "never" : "always",
-    repack: settings.repackWeights === true ? "always" : "never",
+    chunk: settings.plan.pairsPerRun,
+    checkpoints: settings.plan.checkpoints ? "always" : "never",
+    repack: settings.plan.repackWeights ? "always" : "never",
     dweight: settings.dweight,
     engine: library,
     provider,

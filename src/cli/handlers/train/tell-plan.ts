@@ -2,7 +2,8 @@
 
 import { formatByteSize } from "../../../core/byte-size.js";
 import { writeFileAtomic } from "../../../core/files.js";
-import { type FittedRun, inWords } from "../../../training/plan/fit.js";
+import type { ExecutionPlan } from "../../../objectives/execution-plan.js";
+import { describePlan, type FittedRun } from "../../../training/plan/fit.js";
 import type { RunFolder } from "../../../training/run/run-folder.js";
 import { formatDuration } from "../../format/number.js";
 import { formatTable } from "../../format/table.js";
@@ -15,17 +16,22 @@ export interface Taken {
   readonly seconds: number;
 }
 
+/** As the options of `train` are named. */
+function planFields({ pairsPerRun, checkpoints, repackWeights }: ExecutionPlan) {
+  return { chunk: pairsPerRun, checkpoints, repackWeights };
+}
+
 /** What `--memory` has decided. */
 export function tellChoice(fitted: FittedRun, reporter: Reporter): void {
-  const { chunk, checkpoints, repackWeights, cacheBytes, memory } = fitted;
-  const fields = { chunk, checkpoints, repackWeights, cacheBytes, memory: memory.total };
+  const { plan, cacheBytes, memory } = fitted;
+  const fields = { ...planFields(plan), cacheBytes, memory: memory.total };
   const kept = `up to ${formatByteSize(cacheBytes)} of encodings kept`;
-  reporter.event("memory", fields, `${inWords(fitted)}, ${kept}: about ${formatByteSize(memory.total)}`);
+  reporter.event("memory", fields, `${describePlan(plan)}, ${kept}: about ${formatByteSize(memory.total)}`);
 }
 
 /** `prefix` begins every line, as a comment behind a configuration. */
-export function tellPlan({ shape, steps, memory, disk, time }: Forecast, reporter: Reporter, prefix = ""): void {
-  reporter.event("forecast", { ...shape, steps, memory, disk, time });
+export function tellPlan({ plan, steps, memory, disk, time }: Forecast, reporter: Reporter, prefix = ""): void {
+  reporter.event("forecast", { ...planFields(plan), steps, memory, disk, time });
   const size = formatByteSize;
   const how = time.rate === null ? "timed on real steps" : `products at ${(time.rate / 1e9).toFixed(0)} GFLOP/s`;
   const lines = formatTable([
@@ -43,7 +49,7 @@ export function tellPlan({ shape, steps, memory, disk, time }: Forecast, reporte
     [
       "time",
       formatDuration(time.seconds),
-      `${steps} steps of ${formatDuration(time.secondsAStep)}, ${inWords(shape)}; ${how}`,
+      `${steps} steps of ${formatDuration(time.secondsAStep)}, ${describePlan(plan)}; ${how}`,
     ],
   ]);
   for (const line of lines) reporter.print(`${prefix}${line}`);

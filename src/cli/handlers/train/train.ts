@@ -3,7 +3,6 @@
 import { join } from "node:path";
 import { InterruptedError, UsageError } from "../../../core/errors.js";
 import type { CaptionedImage } from "../../../data/captioned-image.js";
-import { defaultChunk } from "../../../objectives/chunk.js";
 import { softRepa } from "../../../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
 import type { SoftTokens } from "../../../softtokens/softtokens.js";
@@ -113,11 +112,10 @@ function openValidation(
   { reporter }: CommandContext,
 ): Promise<Validation> {
   const { batch, resolution } = settings;
-  const tokensAPair = pipeline.tokensAPair(latentShapeOf(pipeline, resolution));
   return Validation.open(pipeline, heldOut, softTokens, {
     batch,
     resolution,
-    chunk: settings.chunk ?? defaultChunk(batch, tokensAPair, pipeline.engine.precision),
+    pairsPerRun: settings.plan.pairsPerRun,
     objective: softRepa(settings),
     onTruncated: truncationWarner(reporter),
     latentsCache,

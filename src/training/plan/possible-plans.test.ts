@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { defaultPairsPerRun, type ExecutionPlan } from "../../objectives/execution-plan.js";
+import { precisions } from "../../runtime/engine.js";
+import { possiblePlans, tradeOffs } from "./possible-plans.js";
+
+/** `4` for four pairs per run with activations kept, `4+` where they are computed twice, `4r` with repacked weights. */
+const told = (plans: readonly ExecutionPlan[]) =>
+  plans
+    .map(
+      ({ pairsPerRun, checkpoints, repackWeights }) =>
+        `${pairsPerRun}${checkpoints ? "+" : ""}${repackWeights ? "r" : ""}`,
+    )
+    .join(" ");
+
+const large = { pairsPerRow: 4, tokensPerPair: 1024 + 154, precision: "fp32", repack: "never" } as const;
+const middle = { ...large, pairsPerRow: 8, tokensPerPair: 400 };
+const small = { ...large, pairsPerRow: 8, tokensPerPair: 81 };
+
+describe("possiblePlans", () => {
+  it("keeps activations rather than pairs together, as long as a run has enough to compute", () => {
+    const auto = { checkpoints: "auto", limited: false } as const;
+    assert.equal(told(possiblePlans({ ...large, ...auto })), "2 1 2+");
+    assert.equal(told(possiblePlans({ ...middle, ...auto })), "8 4 3 8+");
+    assert.equal(told(possiblePlans({ ...small, ...auto })), "8 8+");
+    assert.equal(told(possiblePlans({ ...large, tokensPerPair: 5000, ...auto })), "1 1+");
+    assert.equal(told(possiblePlans({ ...large, ...auto, precision: "bf16" })), "4 2 1 4+");
+  });
+  it("goes on to fewer pairs with activations computed twice where memory has a limit", () => {
+    const auto = { checkpoints: "auto", limited: true } as const;
+    assert.equal(told(possiblePlans({ ...large, ...auto })), "2 1 2+ 1+");
+    assert.equal(told(possiblePlans({ ...small, ...auto })), "8 8+ 4+ 3+ 2+ 1+");
+  });
+  it("tries each with repacked weights first", () => {
+    const auto = { checkpoints: "auto", repack: "auto", limited: false } as const;
+    assert.equal(told(possiblePlans({ ...large, ...auto })), "2r 2 1r 1 2+r 2+");
+    assert.equal(told(possiblePlans({ ...large, ...auto, checkpoints: "never" })), "2r 2 1r 1");
+    assert.equal(told(possiblePlans({ ...large, ...auto, repack: "always" })), "2r 1r 2+r");
+  });
+  it("does as it is told", () => {
+    assert.equal(told(possiblePlans({ ...large, checkpoints: "always", limited: false })), "2+");
+    assert.equal(told(possiblePlans({ ...small, checkpoints: "never", limited: false })), "8 4 3 2 1");
+    assert.equal(told(possiblePlans({ ...small, pairsPerRun: 2, checkpoints: "auto", limited: true })), "2 2+");
+    assert.equal(told(possiblePlans({ ...small, pairsPerRun: 2, checkpoints: "never", limited: false })), "2");
+  });
+  it("always has a way to go, never with more pairs than usual, and the least memory last of each kind", () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          pairsPerRow: fc.integer({ min: 1, max: 300 }),
+          tokensPerPair: fc.integer({ min: 1, max: 9000 }),
+          checkpoints: fc.constantFrom(...tradeOffs),
+          limited: fc.boolean(),
+          precision: fc.constantFrom(...precisions),
+          repack: fc.constantFrom(...tradeOffs),
+        }),
+        (constraints) => {
+          const tried = possiblePlans(constraints);
+          const plans = tried.filter(({ repackWeights }) => repackWeights === (constraints.repack === "always"));
+          assert.equal(tried.length, constraints.repack === "auto" ? 2 * plans.length : plans.length);
+          const usual = defaultPairsPerRun(constraints.pairsPerRow, constraints.tokensPerPair, constraints.precision);
+          assert.equal(plans[0].pairsPerRun, usual);
+          const [kept, twice] = [false, true].map((kind) => plans.filter(({ checkpoints }) => checkpoints === kind));
+          assert.deepEqual([...kept, ...twice], plans);
+          for (const { pairsPerRun } of plans)
+            assert.ok(Number.isInteger(pairsPerRun) && pairsPerRun >= 1 && pairsPerRun <= usual);
+          for (const kind of [kept, twice])
+            assert.ok(kind.every(({ pairsPerRun }, i) => i === 0 || pairsPerRun < kind[i - 1].pairsPerRun));
+          for (const { pairsPerRun } of constraints.checkpoints === "auto" ? kept : []) {
+            assert.ok(pairsPerRun === usual || pairsPerRun * constraints.tokensPerPair >= 1024);
+          }
+        },
+      ),
+    );
+  });
+});
