@@ -67,6 +67,8 @@ export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";
 export { type OpenOptions, openPipeline } from "./pipelines/open.js";
 export type { Conditioning, Denoiser, DiffusionPipeline, Family, SoftTokenLayout } from "./pipelines/pipeline.js";
 export { engineSelfTest } from "./pipelines/self-test.js";
+export { type Checkpoint, readCheckpoint, writeCheckpoint } from "./runs/folder/checkpoint.js";
+export { RunFolder } from "./runs/folder/run-folder.js";
 export {
   type Engine,
   type Library,
@@ -102,8 +104,6 @@ export {
   type LatentsCacheSettings,
   latentsCacheBytes,
 } from "./training/latents-cache/latents-cache.js";
-export { type Checkpoint, readCheckpoint, writeCheckpoint } from "./training/run/checkpoint.js";
-export { RunFolder } from "./training/run/run-folder.js";
 export { type TrainHooks, type TrainSettings, type TrainStep, train } from "./training/train.js";
 export type { TrainingState } from "./training/training-state.js";
 export {

@@ -2,6 +2,7 @@
 
 import { CommanderError } from "commander";
 import { type ErrorKind, messageOf, SoftrepaError } from "../core/errors.js";
+import { withFlags } from "./flags.js";
 import { printable } from "./format/text.js";
 import { jsonLine } from "./json-reporter.js";
 import type { ReporterStreams } from "./reporter.js";
@@ -42,7 +43,7 @@ export function reportFailure(failure: Failure, error: unknown, json: boolean, s
 }
 
 function describe(error: unknown): [FailureKind, string] {
-  if (error instanceof SoftrepaError) return [error.kind, messageOf(error)];
+  if (error instanceof SoftrepaError) return [error.kind, withFlags(messageOf(error))];
   if (error instanceof CommanderError) return ["usage", usageMessage(error)];
   if (error instanceof Error && error.name === "AbortError") return ["interrupted", "interrupted"];
   // Node's own file and network errors say what failed and where; they need no more words.

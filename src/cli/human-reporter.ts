@@ -1,5 +1,6 @@
 /** @file The reporter for people: results on stdout; a progress bar, notes and warnings on stderr. */
 
+import { withFlags } from "./flags.js";
 import { formatDuration, formatNumber, formatPercent, formatRate } from "./format/number.js";
 import { type Cell, formatTable } from "./format/table.js";
 import { cut, printable } from "./format/text.js";
@@ -49,7 +50,7 @@ export class HumanReporter implements Reporter {
   }
 
   warn(text: string): void {
-    this.#above("stderr", `softrepa: warning: ${printable(text)}\n`);
+    this.#above("stderr", `softrepa: warning: ${printable(withFlags(text))}\n`);
   }
 
   print(text: string): void {

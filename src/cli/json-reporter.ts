@@ -1,5 +1,6 @@
 /** @file The reporter for programs: each event is one JSON object on a line of stdout, and nothing else is. */
 
+import { withFlags } from "./flags.js";
 import { ProgressClock } from "./progress-clock.js";
 import type { Fields, Reporter, ReporterStreams } from "./reporter.js";
 
@@ -25,7 +26,7 @@ export class JsonReporter implements Reporter {
   }
 
   warn(text: string): void {
-    this.event("warning", { message: text });
+    this.event("warning", { message: withFlags(text) });
   }
 
   print(): void {}

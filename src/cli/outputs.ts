@@ -3,7 +3,7 @@
 import { access, constants, readdir, stat } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { InputError, messageOf, UsageError } from "../core/errors.js";
-import { lockName } from "../training/run/run-lock.js";
+import { lockName } from "../runs/folder/run-lock.js";
 
 /** Refuses a run folder that holds something already (unless `force`) or that cannot be written. */
 export async function requireRunFolder(folder: string, force: boolean): Promise<void> {

@@ -11,9 +11,20 @@ export type ErrorKind =
   /** Stopped by the user; what was finished has been saved (exit 130). */
   | "interrupted";
 
-/** Base class of every error this package throws on purpose. `message` is a single line. */
+/** An option's name in a message. */
+export const optionName = /`([a-z][A-Za-z0-9]*)`/;
+
+/**
+ * Base class of every error this package throws on purpose. `message` is a single line; options stand in it as the library
+ * spells them, in backticks: the command line writes flags in their place.
+ */
 export class SoftrepaError extends Error {
   override readonly name: string = "SoftrepaError";
+
+  /** The option that the error is about: the first that the message names. */
+  get option(): string | undefined {
+    return optionName.exec(this.message)?.[1];
+  }
 
   constructor(
     readonly kind: ErrorKind,

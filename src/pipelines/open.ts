@@ -65,7 +65,7 @@ async function openFolder(path: string, options: OpenOptions): Promise<PipelineF
   const folder = await openPipelineFolder(path);
   if (options.textEncoders !== undefined || (options.tokenizers?.length ?? 0) > 0) {
     throw new UsageError(
-      `${path} has tokenizers and text encoders: --tokenizer and --text-encoders are for single files`,
+      `${path} has tokenizers and text encoders: \`tokenizers\` and \`textEncoders\` are for single files`,
     );
   }
   if (options.variant !== undefined) await requireVariant(folder, options.variant);

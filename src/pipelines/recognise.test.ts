@@ -26,7 +26,7 @@ describe("files that are no whole checkpoint", () => {
       { "transformer_blocks.0.attn.to_q.weight": [8, 8] },
       /is one network of a diffusers/,
     ],
-    ["soft tokens", { tokens: [5, 4, 8], t_tokens: [100, 40] }, /is a file of soft tokens, which is for --tokens/],
+    ["soft tokens", { tokens: [5, 4, 8], t_tokens: [100, 40] }, /is a file of soft tokens, which is for `tokens`/],
     ["the authors' tokens", { "": [5, 4, 8] }, /is a file of soft tokens/],
     ["textual inversion", { emb_params: [4, 8] }, /is an embedding \(textual inversion\)/],
     ["a ControlNet", { "control_model.input_hint_block.0.weight": [8, 3, 3, 3] }, /is a ControlNet/],

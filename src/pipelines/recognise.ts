@@ -45,7 +45,7 @@ function checkpointKind(source: WeightSource): OriginalFamilyName | Other {
 /** What other files are, by keys; the first that fits. */
 const others: readonly (readonly [keys: RegExp, kind: string])[] = [
   [/(?:^|[._])(?:lora|hada|lokr|oft)(?:[._]|$)/i, "a LoRA, which changes a model and is none"],
-  [/^(?:|tokens|t_tokens|t_offsets\.weight)$/, "a file of soft tokens, which is for --tokens"],
+  [/^(?:|tokens|t_tokens|t_offsets\.weight)$/, "a file of soft tokens, which is for `tokens`"],
   [
     /^(?:emb_params|clip_[lg]|string_to_param.*)$/,
     "an embedding (textual inversion), which adds words and is no model",

@@ -37,7 +37,7 @@ export async function findEncoders(
   }
   if (textEncoders !== undefined) {
     if (absent.length === 0) {
-      throw new UsageError(`${source.origin} has all its text encoders inside: leave out --text-encoders`);
+      throw new UsageError(`${source.origin} has all its text encoders inside: leave out \`textEncoders\``);
     }
     const names = await list(textEncoders);
     for (const encoder of absent) {
@@ -77,7 +77,7 @@ function requireEncoders(
   const files = missing.map(({ files: [file], component }) => `${file} or ${component}/`).join(", ");
   const where = folder === undefined ? "inside" : `inside, nor are they in ${folder}`;
   throw new InputError(
-    `${origin} has no text encoder ${titles} ${where}: name a folder that has them (${files}) with --text-encoders`,
+    `${origin} has no text encoder ${titles} ${where}: name a folder that has them (${files}) with \`textEncoders\``,
   );
 }
 
@@ -110,7 +110,9 @@ async function requireTokenizer(folder: string, encoders: readonly FoundEncoder[
   if ((await firstOf(encoders, ({ encoder }) => tokenizerIn(folder, encoder))) !== null) return;
   const kinds = new Set(encoders.map(({ encoder }) => encoder.tokenizer.kind));
   const files = [...kinds].map((kind) => tokenizerFiles[kind]).join(" or ");
-  throw new InputError(`${folder} has no tokenizer of this model (${files}): leave out --tokenizer, or name another`);
+  throw new InputError(
+    `${folder} has no tokenizer of this model (${files}): leave out \`tokenizers\`, or name another`,
+  );
 }
 
 /** CLIP's tokenizer as it comes with this package, for an encoder of that vocabulary (finetunes may have added to it). */
@@ -158,7 +160,7 @@ function noTokenizer(
   const unusual = kind === "clip" ? ` that has ${vocabulary} tokens and not CLIP's ${ownClipSize}` : "";
   return new InputError(
     `${path}: the tokenizer of its text encoder ${title}${unusual} (${tokenizerFiles[kind]}) is in no checkpoint, and not in ` +
-      `${folders.join(" or ")}: name a folder that has it with --tokenizer, such as ${component}/ of the same model in the diffusers layout`,
+      `${folders.join(" or ")}: name a folder that has it with \`tokenizers\`, such as ${component}/ of the same model in the diffusers layout`,
   );
 }
 

@@ -148,7 +148,7 @@ describe("text encoders that are not in the file", () => {
   it("are named with what has them", async () => {
     await refuses(
       () => open(bare),
-      /bare\.safetensors has no text encoder CLIP-L and CLIP-G inside: name a folder that has them \(clip_l\.safetensors or text_encoder\/, clip_g\.safetensors or text_encoder_2\/\) with --text-encoders$/,
+      /bare\.safetensors has no text encoder CLIP-L and CLIP-G inside: name a folder that has them \(clip_l\.safetensors or text_encoder\/, clip_g\.safetensors or text_encoder_2\/\) with `textEncoders`$/,
     );
     await mkdir(path("nothing"));
     await refuses(() => open(bare, { ...tokenizers, textEncoders: path("nothing") }), /nor are they in .*nothing: /);
@@ -193,7 +193,7 @@ describe("text encoders that are not in the file", () => {
     await assert.rejects(
       () => open(folder),
       (error) =>
-        error instanceof UsageError && /--tokenizer and --text-encoders are for single files/.test(error.message),
+        error instanceof UsageError && /`tokenizers` and `textEncoders` are for single files/.test(error.message),
     );
   });
 });
@@ -209,7 +209,7 @@ describe("tokenizers, which are in no checkpoint", () => {
   it("are asked for by name", async () => {
     await refuses(
       () => open(file, {}),
-      /model\.safetensors: the tokenizer of its text encoder CLIP-L that has 1514 tokens and not CLIP's 49408 \(vocab\.json and merges\.txt\) is in no checkpoint, and not in .*alone: name a folder that has it with --tokenizer, such as tokenizer\//,
+      /model\.safetensors: the tokenizer of its text encoder CLIP-L that has 1514 tokens and not CLIP's 49408 \(vocab\.json and merges\.txt\) is in no checkpoint, and not in .*alone: name a folder that has it with `tokenizers`, such as tokenizer\//,
     );
     await refuses(
       () => open(file, { tokenizers: [one] }),
@@ -235,7 +235,7 @@ describe("tokenizers, which are in no checkpoint", () => {
     await mkdir(path("vain"));
     await refuses(
       () => open(file, { tokenizers: [one, t5, path("vain")] }),
-      /vain has no tokenizer of this model \(vocab\.json and merges\.txt or tokenizer\.json and tokenizer_config\.json\): leave out --tokenizer, or name another$/,
+      /vain has no tokenizer of this model \(vocab\.json and merges\.txt or tokenizer\.json and tokenizer_config\.json\): leave out `tokenizers`, or name another$/,
     );
   });
 

@@ -24,7 +24,7 @@ export async function isSingleFile(path: string): Promise<boolean> {
  */
 export async function openSingleFile(path: string, options: OpenOptions): Promise<PipelineFolder> {
   if (options.variant !== undefined) {
-    throw new UsageError(`${path} is one file, which has no variants: leave out --variant`);
+    throw new UsageError(`${path} is one file, which has no variants: leave out \`variant\``);
   }
   const source = withoutUnread(await openWeights(path));
   const family: OriginalFamily = originalFamilies[recognise(source)];

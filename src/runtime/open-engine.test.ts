@@ -56,7 +56,7 @@ describe("opening an engine", () => {
   });
   it("refuses requests that contradict themselves", async () => {
     for (const [request, message] of [
-      [{ engine: "openvino", provider: "webgpu" }, /^provider webgpu is onnxruntime's: leave out --engine openvino/],
+      [{ engine: "openvino", provider: "webgpu" }, /^provider webgpu is onnxruntime's: leave out `engine` openvino/],
       [{ engine: "onnxruntime", precision: "bf16" }, /^onnxruntime computes in fp32: bf16 needs OpenVINO/],
       [{ provider: "cuda", precision: "bf16" }, /^onnxruntime computes in fp32/],
     ] as const) {

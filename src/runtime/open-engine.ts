@@ -65,7 +65,7 @@ export async function openEngine(request: EngineRequest, test: SelfTest): Promis
       await engine?.close();
       if (library !== "auto" || (provider !== "auto" && provider !== "cpu") || precision === "bf16") {
         await cpu.close();
-        const option = library === "auto" ? "--provider" : "--engine";
+        const option = library === "auto" ? "`provider`" : "`engine`";
         throw new RuntimeFailure(`${messageOf(error)}; ${option} auto takes what works here`, { cause: error });
       }
       passedOver.push(messageOf(error));
@@ -93,10 +93,10 @@ function candidatesOf(
   }));
   const isOtherProvider = provider !== "auto" && provider !== "cpu";
   if (isOtherProvider && library === "openvino") {
-    throw new InputError(`provider ${provider} is onnxruntime's: leave out --engine openvino or --provider`);
+    throw new InputError(`provider ${provider} is onnxruntime's: leave out \`engine\` openvino or \`provider\``);
   }
   if (precision === "bf16" && (library === "onnxruntime" || isOtherProvider)) {
-    throw new InputError("onnxruntime computes in fp32: bf16 needs OpenVINO (--engine openvino)");
+    throw new InputError("onnxruntime computes in fp32: bf16 needs OpenVINO (`engine` openvino)");
   }
   if (library === "onnxruntime" || isOtherProvider) return ofOnnxRuntime;
   const file = findOpenVino();

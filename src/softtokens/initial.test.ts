@@ -76,18 +76,18 @@ describe("initial soft tokens", () => {
     assert.deepEqual(stagesOf(chosen, unet), ["up"]);
     assert.throws(
       () => initialSoftTokens(unet, sizes, new Generator(0)),
-      (error) => error instanceof UsageError && error.message === "--layers 5 is more than the one that a UNet has",
+      (error) => error instanceof UsageError && error.message === "`layers` 5 is more than the one that a UNet has",
     );
     assert.throws(
       () => initialSoftTokens(layout, { ...sizes, stages: ["up"] }, new Generator(0)),
-      (error) => error instanceof UsageError && /^--stages is for models with a UNet/.test(error.message),
+      (error) => error instanceof UsageError && /^`stages` is for models with a UNet/.test(error.message),
     );
   });
 
   it("cannot have more layers than the model has blocks", () => {
     assert.throws(
       () => initialSoftTokens(layout, { ...sizes, layers: 25 }, new Generator(0)),
-      (error) => error instanceof UsageError && error.message === "--layers 25 is more than the model's 24 blocks",
+      (error) => error instanceof UsageError && error.message === "`layers` 25 is more than the model's 24 blocks",
     );
   });
 });

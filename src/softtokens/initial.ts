@@ -45,11 +45,11 @@ export function initialSoftTokens(
   const { layers, count, buckets } = sizes;
   if (layers > layout.layers) {
     const most = layout.stages === null ? `the model's ${layout.layers} blocks` : "the one that a UNet has";
-    throw new UsageError(`--layers ${layers} is more than ${most}`);
+    throw new UsageError(`\`layers\` ${layers} is more than ${most}`);
   }
   const stages = layout.stages && (sizes.stages ?? layout.stages);
   if (stages === null && sizes.stages !== undefined) {
-    throw new UsageError("--stages is for models with a UNet, which this one has not");
+    throw new UsageError("`stages` is for models with a UNet, which this one has not");
   }
   const width = first || sizes.width === "raw" ? layout.rawWidth : layout.projectedWidth;
   const shape = [layers, count, width];

@@ -77,7 +77,7 @@ export function otherBase({ metadata }: SoftTokens, hash: string): string | unde
 export function requireBase(tokens: SoftTokens, hash: string, force: boolean, warn: (message: string) => void): void {
   const fault = otherBase(tokens, hash);
   if (fault === undefined) return;
-  if (!force) throw new InputError(`${fault}; --force uses them all the same`);
+  if (!force) throw new InputError(`${fault}; \`force\` uses them all the same`);
   warn(fault);
 }
 

@@ -91,7 +91,7 @@ export class BatchSampler {
 
   private tooFew(found: number): InputError {
     return new InputError(
-      `a batch of ${this.settings.size} needs as many images with different captions, the data set gives ${found}: use a smaller --batch or more images`,
+      `a batch of ${this.settings.size} needs as many images with different captions, the data set gives ${found}: use a smaller \`batch\` or more images`,
     );
   }
 }

@@ -38,5 +38,5 @@ it("what is held out is not trained on, nothing is lost, and the seed alone deci
       assert.deepEqual(ids(again.heldOut), ids(split.heldOut));
     }),
   );
-  assert.throws(() => holdOut([pool("a", 3, 1)], 3, 0), /--hold-out 3 leaves nothing of 3 images/);
+  assert.throws(() => holdOut([pool("a", 3, 1)], 3, 0), /`holdOut` 3 leaves nothing of 3 images/);
 });

@@ -15,13 +15,13 @@ export interface HeldOut {
 export function holdOut(pools: readonly ImagePool[], count: number, seed: number): HeldOut {
   const all = pools.flatMap(({ items }) => items);
   if (count >= all.length)
-    throw new InputError(`--hold-out ${count} leaves nothing of ${all.length} images to train on`);
+    throw new InputError(`\`holdOut\` ${count} leaves nothing of ${all.length} images to train on`);
   // Not the seed's own stream: noise and timesteps are drawn from that.
   const heldOut = new Generator((seed + 0x51ed270b) % 2 ** 32).shuffle(all).slice(0, count);
   const taken = new Set(heldOut);
   const left = pools.map(({ items, share }) => ({ items: items.filter((item) => !taken.has(item)), share }));
   if (left.some(({ items }) => items.length === 0)) {
-    throw new InputError(`--hold-out ${count} leaves nothing of one of the data sets: hold out fewer`);
+    throw new InputError(`\`holdOut\` ${count} leaves nothing of one of the data sets: hold out fewer`);
   }
   return { pools: left, heldOut };
 }

@@ -161,7 +161,7 @@ export function validationBatches(items: readonly CaptionedImage[], size: number
   }
   if (whole.length > 0) return whole;
   throw new InputError(
-    `validation needs a batch of ${size} images with different captions, and has ${items.length} images: give it more, or use a smaller --batch`,
+    `validation needs a batch of ${size} images with different captions, and has ${items.length} images: give it more, or use a smaller \`batch\``,
   );
 }
 

@@ -55,8 +55,8 @@ export async function* drawImages(
   const scheduler = request.scheduler === undefined ? pipeline.scheduler : pipeline.schedulerNamed(request.scheduler);
   const shared = { model: modelName(model), negative, steps, guidance, width, height };
   const tokenFile = tokens && basename(resolve(tokens.file));
-  requireSize(pipeline, "--width", width);
-  requireSize(pipeline, "--height", height);
+  requireSize(pipeline, "width", width);
+  requireSize(pipeline, "height", height);
   hooks.onProgress(0, jobs.length * scheduler.start(steps).timesteps.length);
   const images = generate(pipeline, {
     jobs,

@@ -32,6 +32,7 @@ import type { CompareCommandOptions } from "../commands/compare.js";
 import type { DrawingOptions, EvalCommandOptions } from "../commands/eval.js";
 import { engineRequest } from "../common.js";
 import type { CommandContext } from "../context.js";
+import { withFlags } from "../flags.js";
 import type { Reporter } from "../reporter.js";
 import { packageVersion } from "../version.js";
 import { modelName, openTokens, truncationWarner, withPipeline } from "./session.js";
@@ -219,6 +220,6 @@ function tell(scores: Scores, report: Report, files: readonly string[], reporter
   }
   for (const { metric, remark } of measurements)
     if (/below|unstable/.test(remark)) reporter.warn(`${metric.name} ${remark}`);
-  for (const { name, reason } of notRun) reporter.print(`not run: ${name} (${reason})`);
+  for (const { name, reason } of notRun) reporter.print(`not run: ${name} (${withFlags(reason)})`);
   for (const file of files) reporter.print(file);
 }

@@ -21,7 +21,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
   await withPipeline(options, reporter, async (pipeline) => {
     const softTokens = await openTokens(options.tokens, pipeline, options.force, reporter);
     const side = options.resolution ?? pipeline.defaultSize;
-    requireSize(pipeline, "--resolution", side);
+    requireSize(pipeline, "resolution", side);
     const images = await Promise.all(
       sources.map(async (source) => {
         const image = await loadImage(source, { width: side, height: side, crop: "center" });

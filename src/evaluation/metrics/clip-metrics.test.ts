@@ -112,7 +112,7 @@ describe("metrics by CLIP", () => {
       none.notRun.map(({ name }) => name),
       metricNames,
     );
-    assert.ok(none.notRun.every(({ reason }) => /^give --weights with a folder that has /.test(reason)));
+    assert.ok(none.notRun.every(({ reason }) => /^give `weights` with a folder that has /.test(reason)));
     const broken = join(root, "broken");
     await mkdir(broken);
     await cp(smallClip, join(broken, "clip-small"), { recursive: true });

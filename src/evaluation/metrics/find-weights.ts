@@ -120,7 +120,7 @@ function look(name: MetricName, folder: string | undefined, paths: readonly stri
   for (const [role, { find, what }] of Object.entries(wanted[name])) {
     const found = find(paths);
     if (found === undefined) {
-      const where = folder === undefined ? "give --weights with a folder that has" : `${folder} lacks`;
+      const where = folder === undefined ? "give `weights` with a folder that has" : `${folder} lacks`;
       return { missing: `${where} ${what}` };
     }
     files[role] = found;

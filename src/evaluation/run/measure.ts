@@ -179,7 +179,7 @@ async function setScores(
   hooks: RunHooks,
 ): Promise<SetScore[]> {
   if (reference === null && saveStatistics === null) {
-    throw new InputError("give --reference with real pictures, or with a statistics file of them (.npz)");
+    throw new InputError("give `reference` with real pictures, or with a statistics file of them (.npz)");
   }
   const statisticsOf = async (pictures: readonly Judged[]): Promise<FeatureStatistics> =>
     featureStatistics(await metric.features(pictures, hooks));
@@ -204,7 +204,9 @@ async function setScores(
     });
   }
   if (scores.length === 0 && saveStatistics !== null) {
-    throw new InputError(`only statistics were written, to ${saveStatistics}: --reference gives what to compare with`);
+    throw new InputError(
+      `only statistics were written, to ${saveStatistics}: \`reference\` gives what to compare with`,
+    );
   }
   return scores;
 }

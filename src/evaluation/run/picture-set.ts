@@ -166,7 +166,7 @@ async function withMetadata(folder: string): Promise<Described[]> {
 async function fromSettings(folder: string, file: string): Promise<Described> {
   const none = (why: string, cause?: unknown) =>
     new InputError(
-      `the prompt of ${file} is not known (${why}): give --prompts, or put metadata.jsonl or .txt files into ${folder}`,
+      `the prompt of ${file} is not known (${why}): give \`prompts\`, or put metadata.jsonl or .txt files into ${folder}`,
       { cause },
     );
   if (!/\.png$/i.test(file)) throw none("there is no caption beside it");

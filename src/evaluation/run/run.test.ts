@@ -144,7 +144,7 @@ describe("readPictureSet", () => {
     const read = () => readPictureSet(folder, "x", null);
     await refuses(read, /bare holds no png, jpeg or webp image/);
     await savePng(join(folder, "a.png"), render(prompts[0].scene), {});
-    await refuses(read, /the prompt of .*a\.png is not known .*give --prompts/);
+    await refuses(read, /the prompt of .*a\.png is not known .*give `prompts`/);
     await writeFile(join(folder, "metadata.jsonl"), '{"file_name":"a.png","text":"x","seed":-1}\n');
     await refuses(read, /metadata\.jsonl line 1: "seed"/);
     await writeFile(

@@ -33,7 +33,7 @@ export class OpenVinoEngine extends WorkerEngine {
   static async open(library: string, precision: Precision | "auto", threads = 0): Promise<OpenVinoEngine> {
     const { version, hasBf16 } = await examine(library);
     if (precision === "bf16" && !hasBf16) {
-      throw new RuntimeFailure("this processor does not compute in bf16: use --precision fp32");
+      throw new RuntimeFailure("this processor does not compute in bf16: use `precision` fp32");
     }
     const chosen = precision === "auto" ? (hasBf16 ? "bf16" : "fp32") : precision;
     return new OpenVinoEngine(version, { library, precision: chosen, threads });

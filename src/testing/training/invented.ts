@@ -2,7 +2,7 @@
 
 import { Generator } from "../../core/random.js";
 import { floatTensor } from "../../core/tensor.js";
-import type { Checkpoint } from "../../training/run/checkpoint.js";
+import type { Checkpoint } from "../../runs/folder/checkpoint.js";
 
 /** Numbers follow from the step. */
 export function inventedCheckpoint(step: number, metrics: Checkpoint["metrics"] = {}, timeTable = true): Checkpoint {

@@ -110,7 +110,7 @@ describe("LatentsCache", () => {
     }
     assert.deepEqual(encoded, [0, 1, 2, 3, 4, 5, 3, 4, 5]);
     assert.equal(notes.length, 1);
-    assert.match(notes[0], /is full \(--latents-cache-limit\)/);
+    assert.match(notes[0], /is full \(`latentsCacheLimit`\)/);
     await cache.close();
     let bytes = 0;
     for (const name of await readdir(folder)) bytes += (await stat(join(folder, name))).size;

@@ -154,7 +154,7 @@ export class LatentsCache {
     const more = this.size + entrySize + (this.writer === undefined ? entrySize : 0);
     if (this.used + more > limit) {
       this.open = false;
-      onNote(`the latents cache ${folder} is full (--latents-cache-limit): other images are encoded when they come up`);
+      onNote(`the latents cache ${folder} is full (\`latentsCacheLimit\`): other images are encoded when they come up`);
       return;
     }
     try {

@@ -11,8 +11,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type FileHandle, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32c } from "../../core/crc32c.js";
 import { writeFileAtomic } from "../../core/files.js";
-import { crc32c } from "../run/crc32c.js";
 
 export const dataEnding = ".f16";
 export const indexEnding = ".index";

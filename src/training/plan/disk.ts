@@ -12,7 +12,7 @@ export interface DiskSizes {
   readonly steps: number;
   /** Trained numbers. */
   readonly parameters: number;
-  /** As `--save-every` (0: at the end only) and `--keep-last` (0: all). */
+  /** As `saveEvery` (0: at the end only) and `keepLast` (0: all). */
   readonly saveEvery: number;
   readonly keepLast: number;
   /** Whether one more may stay, as the best. */

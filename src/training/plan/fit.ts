@@ -102,11 +102,11 @@ function fitLimit(
   const least = bare.reduce((found, each) => (each.memory.total < found.memory.total ? each : found));
   const how = `with ${describePlan(least.plan)} and no encodings kept`;
   const instead = [
-    ...(plans.every(({ checkpoints }) => !checkpoints) ? ["--checkpoints always"] : []),
-    ...(plans.every(({ repackWeights }) => repackWeights) ? ["--repack never"] : []),
+    ...(plans.every(({ checkpoints }) => !checkpoints) ? ["`checkpoints` always"] : []),
+    ...(plans.every(({ repackWeights }) => repackWeights) ? ["`repack` never"] : []),
   ];
   throw new InputError(
-    `--memory ${formatByteSize(limit)} is too little: at ${resolution} x ${resolution} pixels this run takes at least ${formatByteSize(least.memory.total)}, ${how}; give it more, a smaller --resolution${instead.map((option) => `, or ${option}`).join("")}`,
+    `\`memory\` ${formatByteSize(limit)} is too little: at ${resolution} x ${resolution} pixels this run takes at least ${formatByteSize(least.memory.total)}, ${how}; give it more, a smaller \`resolution\`${instead.map((option) => `, or ${option}`).join("")}`,
   );
 }
 

@@ -136,10 +136,10 @@ describe("a limit of memory", async () => {
     assert.equal(fitted(2, total(6)).plan.pairsPerRun, 2);
     assert.throws(
       () => fitted(undefined, total(1) - 1),
-      /^InputError: --memory \d+ [MK]B is too little: .* at least \d+ [MK]B, with 1 pair a run, activations computed twice and/,
+      /^InputError: `memory` \d+ [MK]B is too little: .* at least \d+ [MK]B, with 1 pair a run, activations computed twice and/,
     );
     assert.throws(() => fitted(3, total(2)), /with 3 pairs a run/);
-    assert.throws(() => fitted(1, 1e6, "never"), /activations kept and .*or --checkpoints always$/);
+    assert.throws(() => fitted(1, 1e6, "never"), /activations kept and .*or `checkpoints` always$/);
   });
   it("copies weights where they fit beside the rest", () => {
     const all = (repackWeights: boolean) => {
@@ -156,7 +156,7 @@ describe("a limit of memory", async () => {
     assert.equal(chosen(0, "always"), true);
     assert.equal(chosen(1e12, "never"), false);
     const tooLittle = { checkpoints: "always", repack: "always", limit: 1e6 } as const;
-    assert.throws(() => fitRun(pipeline, sizes, tooLittle, machine), /weights repacked and .*, or --repack never$/);
+    assert.throws(() => fitRun(pipeline, sizes, tooLittle, machine), /weights repacked and .*, or `repack` never$/);
   });
   it("counts what validation and samples compile", () => {
     const smallest = { ...sizes, plan: executionPlan(1), cacheBytes: 0 };

@@ -28,8 +28,8 @@ export function runSettings(
     throw new UsageError(`--preset ${preset} is for another family: ${options.model} is ${pipeline.family}`);
   }
   const resolution = options.resolution ?? pipeline.defaultSize;
-  requireSize(pipeline, "--resolution", resolution);
-  if (options.sampleSize !== undefined) requireSize(pipeline, "--sample-size", options.sampleSize);
+  requireSize(pipeline, "resolution", resolution);
+  if (options.sampleSize !== undefined) requireSize(pipeline, "sampleSize", options.sampleSize);
   const epochSteps = epochs === undefined ? undefined : Math.max(1, Math.floor((epochs * images) / batch));
   return {
     batch,

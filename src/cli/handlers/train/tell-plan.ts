@@ -4,7 +4,7 @@ import { formatByteSize } from "../../../core/byte-size.js";
 import { writeFileAtomic } from "../../../core/files.js";
 import type { ExecutionPlan } from "../../../objectives/execution-plan.js";
 import { describePlan, type FittedRun } from "../../../training/plan/fit.js";
-import type { RunFolder } from "../../../training/run/run-folder.js";
+import type { RunFolder } from "../../../runs/folder/run-folder.js";
 import { formatDuration } from "../../format/number.js";
 import { formatTable } from "../../format/table.js";
 import type { Reporter } from "../../reporter.js";

@@ -1,9 +1,9 @@
 /** @file The numbers of a run as TensorBoard shows them, and as its log has them. */
 
 import { join } from "node:path";
+import type { LogLine } from "../../../runs/folder/run-log.js";
+import { EventWriter } from "../../../runs/folder/tensorboard.js";
 import type { PushSample } from "../../../training/over-push.js";
-import type { LogLine } from "../../../training/run/run-log.js";
-import { EventWriter } from "../../../training/run/tensorboard.js";
 import type { TrainStep } from "../../../training/train.js";
 import type { ValidationResult } from "../../../training/validation.js";
 

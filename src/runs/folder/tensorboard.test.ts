@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, it } from "node:test";
-import { crc32c } from "./crc32c.js";
+import { crc32c } from "../../core/crc32c.js";
 import { EventWriter, tfRecord } from "./tensorboard.js";
 
 const root = await mkdtemp(join(tmpdir(), "softrepa-events-"));

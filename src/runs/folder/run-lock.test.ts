@@ -37,7 +37,7 @@ const refusedBy = (folder: string, who: RegExp) =>
       assert.match(error.message, who);
       assert.match(
         error.message,
-        /trains in .* already: wait for it or take another --out \(if .* remove .*run\.lock\)$/,
+        /trains in .* already: wait for it or take another `out` \(if .* remove .*run\.lock\)$/,
       );
       return true;
     },

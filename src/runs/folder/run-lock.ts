@@ -168,7 +168,7 @@ function beginOf(pid: number): string | null {
 function refusal(folder: string, file: string, holder: Holder | undefined): InputError {
   const who = holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`;
   return new InputError(
-    `${who} trains in ${folder} already: wait for it or take another --out (if there is no such process any more, remove ${file})`,
+    `${who} trains in ${folder} already: wait for it or take another \`out\` (if there is no such process any more, remove ${file})`,
   );
 }
 

@@ -12,9 +12,9 @@ import { generatorStateSchema } from "../../core/random.js";
 import { floatTensor, type Tensor } from "../../core/tensor.js";
 import { readSoftTokens, writeSoftTokens } from "../../softtokens/formats/index.js";
 import type { SoftTokens } from "../../softtokens/softtokens.js";
+import type { AdamWState } from "../../training/adamw.js";
+import type { TrainingState } from "../../training/training-state.js";
 import { openSafetensors, readTensor, writeSafetensors } from "../../weights/safetensors.js";
-import type { AdamWState } from "../adamw.js";
-import type { TrainingState } from "../training-state.js";
 import { type Manifest, verifiedManifest, writeManifest } from "./manifest.js";
 
 export const checkpointTokens = "tokens.safetensors";

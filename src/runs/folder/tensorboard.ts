@@ -6,8 +6,8 @@
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { crc32c } from "../../core/crc32c.js";
 import { messageOf, RuntimeFailure } from "../../core/errors.js";
-import { crc32c } from "./crc32c.js";
 
 /** Bytes held back before they are written. */
 const bufferSize = 2 ** 14;
