@@ -1,108 +1,90 @@
 /** @file Options that several commands share. */
 
-import { z } from "zod";
 import { UsageError } from "../core/errors.js";
-import { type UnetStage, unetStages } from "../pipelines/pipeline.js";
-import { libraries, precisions, providers } from "../runtime/engine.js";
+import { flag, path, real, text, whole } from "../core/option-values.js";
+import { machineOptions, modelFileOptions, runSpec } from "../runs/run-spec.js";
 import type { EngineRequest } from "../runtime/open-engine.js";
-import { parseStages } from "../softtokens/softtokens.js";
-import {
-  choice,
-  defaulted,
-  type FieldsOf,
-  flag,
-  type Kind,
-  optional,
-  path,
-  real,
-  repeated,
-  text,
-  whole,
-} from "./options.js";
-
-/** What runs graphs, where and how; `auto` takes the fastest that works here. */
-const engineNames = ["auto", ...libraries] as const;
-const providerNames = ["auto", ...providers] as const;
-const precisionNames = ["auto", ...precisions] as const;
-
-/** docs/experiments/precision.md tells why there are no others. */
-const precision: Kind<(typeof precisionNames)[number]> = {
-  ...choice(precisionNames),
-  what: "auto, fp32 (onnxruntime, OpenVINO) or bf16 (OpenVINO alone, on processors that have it)",
-};
-
-/** Largest seed: 32 bits, as in other tools. */
-export const maxSeed = 2 ** 32 - 1;
-
-/** Which files make up the model; every command that opens one has these. */
-export interface ModelFileOptions {
-  /** Of a folder: `fp16` takes `*.fp16.safetensors`. */
-  readonly variant: string | undefined;
-  /** Folders with the tokenizers of a checkpoint file. */
-  readonly tokenizer: readonly string[];
-  /** Folder with the text encoders that a checkpoint file lacks. */
-  readonly textEncoders: string | undefined;
-}
+import { option, repeated, under, type ValuesOf } from "./options.js";
 
 /** Fresh fields for one command (commander keeps state in them). */
-export function modelFileFields(): FieldsOf<ModelFileOptions> {
-  return {
-    variant: optional("--variant <name>", "of a folder: weight files to take, such as fp16", text),
-    tokenizer: repeated("--tokenizer <folder>", "of a checkpoint file; CLIP's own is built in", path),
-    textEncoders: optional("--text-encoders <folder>", "those that a checkpoint file lacks", path),
-  };
+export function jsonField() {
+  return option("--json", flag.describe("print one JSON event a line"));
 }
 
 /** How and where to run; every command that opens a model has these. */
-export interface MachineOptions {
-  readonly engine: (typeof engineNames)[number];
-  readonly provider: (typeof providerNames)[number];
-  readonly precision: (typeof precisionNames)[number];
-  /** CPU threads; all cores without it. */
-  readonly threads: number | undefined;
-  readonly json: boolean;
+export function machineFields() {
+  return under("Machine", {
+    engine: option("--engine <name>", machineOptions.engine),
+    provider: option("--provider <name>", machineOptions.provider),
+    precision: option("--precision <name>", machineOptions.precision),
+    threads: option("--threads <n>", machineOptions.threads),
+    json: jsonField(),
+  });
 }
+export type MachineOptions = ValuesOf<ReturnType<typeof machineFields>>;
 
-export function machineFields(): FieldsOf<MachineOptions> {
-  return {
-    engine: defaulted("--engine <name>", "onnxruntime or openvino", choice(engineNames), "auto"),
-    provider: defaulted("--provider <name>", "cpu, webgpu, cuda, dml or coreml", choice(providerNames), "auto"),
-    precision: defaulted("--precision <name>", "fp32 or bf16", precision, "auto"),
-    threads: optional("--threads <n>", "CPU threads (default: all cores)", whole(1, 1024)),
-    json: flag("--json", "print one JSON event a line"),
-  };
-}
-
-export function engineRequest({ engine, provider, precision, threads = 0 }: MachineOptions): EngineRequest {
+export function engineRequest({
+  engine,
+  provider,
+  precision,
+  threads = 0,
+}: Omit<MachineOptions, "json" | "threads"> & { readonly threads?: number | undefined }): EngineRequest {
   return { engine, provider, precision, threads };
 }
 
-/** Stages of a UNet. */
-export const stages: Kind<readonly UnetStage[]> = {
-  schema: z
-    .string()
-    .transform(parseStages)
-    .pipe(z.array(z.enum(unetStages))),
-  config: z.array(z.enum(unetStages)).min(1),
-  what: `one or more of ${unetStages.join(", ")}, such as down,mid`,
-};
+/** Which files make up the model; every command that opens one has these. */
+export function modelFileFields() {
+  return under("Model files", {
+    variant: option("--variant <name>", modelFileOptions.variant),
+    tokenizers: repeated("--tokenizer <folder>", modelFileOptions.tokenizers),
+    textEncoders: option("--text-encoders <folder>", modelFileOptions.textEncoders),
+  });
+}
+export type ModelFileOptions = ValuesOf<ReturnType<typeof modelFileFields>>;
 
-/** Soft tokens to use with a model. */
-export interface TokenUseOptions {
-  /** A token file; the plain model without it. */
-  readonly tokens: string | undefined;
-  /** 0 switches the tokens off, 1 is as trained. */
-  readonly strength: number;
+const { model } = runSpec.shape;
+
+/** The model of a command that cannot do without. */
+export function modelField() {
+  return option("--model <path>", path.describe(model.description ?? ""));
 }
 
-export function tokenUseFields(): FieldsOf<TokenUseOptions> {
+export function optionalModelField(placeholder = "<path>", help = model.description ?? "") {
+  return option(`--model ${placeholder}`, path.optional().describe(help));
+}
+
+/** Length of T5 text; the family's default where undefined. */
+export function maxSequenceLengthField() {
+  return option("--max-sequence-length <n>", runSpec.shape.maxSequenceLength);
+}
+
+/** Soft tokens to use with a model; the plain model without them. */
+export function tokenUseFields() {
   return {
-    tokens: optional("--tokens <file>", "soft tokens (default: none)", path),
-    strength: defaulted("--strength <x>", "strength of the soft tokens, 0 to 1", real(0, 1), 1),
+    tokens: option("--tokens <file>", path.optional().describe("soft tokens (default: none)")),
+    strength: option("--strength <x>", real(0, 1).default(1).describe("strength of the soft tokens, 0 to 1")),
   };
 }
+export type TokenUseOptions = ValuesOf<ReturnType<typeof tokenUseFields>>;
 
 /** Refuses a strength for tokens that are not there. */
 export function checkTokenUse(options: TokenUseOptions, given: ReadonlySet<string>): void {
-  if (given.has("strength") && options.tokens === undefined) throw new UsageError("--strength needs --tokens");
+  if (given.has("strength") && options.tokens === undefined) throw new UsageError("`strength` needs `tokens`");
+}
+
+/** How images are made; the family's defaults where undefined. */
+export function samplingFields() {
+  return {
+    negative: option("--negative <text>", text.default("").describe("what not to show (default: empty)")),
+    steps: option("--steps <n>", whole(1, 1000).optional().describe("denoising steps (default: by family)")),
+    guidance: option("--guidance <x>", real(0).optional().describe("guidance scale, 1: none (default: by family)")),
+    batch: option("--batch <n>", whole(1, 4096).default(1).describe("images denoised together")),
+    repack: option("--repack", flag.describe("copy weights into faster layouts, for many images")),
+    maxSequenceLength: maxSequenceLengthField(),
+  };
+}
+
+/** A folder of results that is not empty is refused without it. */
+export function forceField(help: string) {
+  return option("--force", flag.describe(help));
 }

@@ -2,8 +2,8 @@
 
 import { CommanderError } from "commander";
 import { type ErrorKind, messageOf, SoftrepaError } from "../core/errors.js";
+import { printable } from "../core/text.js";
 import { withFlags } from "./flags.js";
-import { printable } from "./format/text.js";
 import { jsonLine } from "./json-reporter.js";
 import type { ReporterStreams } from "./reporter.js";
 

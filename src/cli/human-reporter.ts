@@ -1,9 +1,9 @@
 /** @file The reporter for people: results on stdout; a progress bar, notes and warnings on stderr. */
 
+import { cut, printable } from "../core/text.js";
 import { withFlags } from "./flags.js";
 import { formatDuration, formatNumber, formatPercent, formatRate } from "./format/number.js";
 import { type Cell, formatTable } from "./format/table.js";
-import { cut, printable } from "./format/text.js";
 import { ProgressClock } from "./progress-clock.js";
 import type { Fields, Reporter, ReporterStreams } from "./reporter.js";
 

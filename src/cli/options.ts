@@ -1,167 +1,79 @@
-/** @file Options of commands: said once for the command line, its help, configuration files, the check of the value, and its type. */
+/** @file Options of commands: a flag and a zod schema, from which help, the check of what was typed, and types follow. */
 
 import { Command, Option } from "commander";
-import { z } from "zod";
-import { parseByteSize } from "../core/byte-size.js";
+import type { z } from "zod";
 import { UsageError } from "../core/errors.js";
+import { helpOf, valueSchema } from "../runs/config/config-schema.js";
 import { type CommandRun, inContext } from "./context.js";
-
-/** What a value must be: a check that turns the typed text into a value, and words for the message. */
-export interface Kind<T> {
-  readonly schema: z.ZodType<T>;
-  /** The same for a value in a configuration file, which has types of its own. */
-  readonly config: z.ZodType<T>;
-  /** Completes "must be ...". */
-  readonly what: string;
-}
+import { withFlags } from "./flags.js";
 
 /** One option: how it is written, and how what was written is read. */
 export interface Field<T> {
   readonly option: Option;
-  readonly read: (raw: unknown) => T;
-  /** What a configuration file may say. */
-  readonly config: z.ZodType<T>;
-  /** Completes "must be ...". */
-  readonly what: string;
+  /** Of undefined: the default, or an error where there is none. */
+  readonly read: (typed: unknown) => T;
 }
 
-/** The options of a command, one field for each property of its type. */
-export type FieldsOf<T> = { readonly [Key in keyof T]-?: Field<T[Key]> };
+/** The options of a command by the names of its handler. */
+export type Fields = Readonly<Record<string, Field<unknown>>>;
 
-/** Decimal notation only: Number() alone would take "", " 1" and "0x10" too. */
-const decimal = z
-  .string()
-  .regex(/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i)
-  .transform(Number);
+/** What the options of a command come to. */
+export type ValuesOf<F extends Fields> = { readonly [Key in keyof F]: F[Key] extends Field<infer T> ? T : never };
 
-export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Kind<number> {
-  const digits = z.string().regex(/^-?\d+$/);
-  return {
-    schema: digits.transform(Number).pipe(z.number().min(min).max(max)),
-    config: max === Number.MAX_SAFE_INTEGER ? z.int().min(min) : z.int().min(min).max(max),
-    what: range("a whole number", min, max),
-  };
-}
+/** What a typed text may stand for: itself, a number, or a list of either. */
+export type Meanings = (text: string) => readonly unknown[];
 
-export function real(min: number, max = Number.POSITIVE_INFINITY): Kind<number> {
-  const least = z.number().min(min);
-  const config = max === Number.POSITIVE_INFINITY ? least : least.max(max);
-  return { schema: decimal.pipe(config), config, what: range("a number", min, max) };
-}
-
-export const positive: Kind<number> = {
-  schema: decimal.pipe(z.number().positive()),
-  config: z.number().positive(),
-  what: "a number above 0",
-};
-
-/** Width or height of an image; which sizes a model can make is its pipeline's to say. */
-export const pixels: Kind<number> = whole(1, 8192);
-
-export const path: Kind<string> = same(z.string().min(1), "a path");
-
-const typedByteSize = z
-  .string()
-  .refine((typed) => parseByteSize(typed) !== undefined)
-  .transform((typed) => parseByteSize(typed) ?? 0);
-
-/** A size with its unit, in bytes; a configuration file may say a number of bytes too. */
-export const byteSize: Kind<number> = {
-  schema: typedByteSize,
-  config: z.union([z.int().positive(), typedByteSize]),
-  what: "a size with its unit, such as 8GB or 6000MB",
-};
-
-/** Any text, also an empty one. */
-export const text: Kind<string> = same(z.string(), "a text");
-
-export function choice<const T extends string>(choices: readonly [T, ...T[]]): Kind<T> {
-  return same(z.enum(choices), `one of ${choices.join(", ")}`);
-}
-
-/** A kind that is typed as it stands in a file. */
-function same<T>(schema: z.ZodType<T>, what: string): Kind<T> {
-  return { schema, config: schema, what };
-}
-
-/** An option that must be given. */
-export function required<T>(flags: string, description: string, kind: Kind<T>): Field<T> {
-  const option = new Option(flags, description);
-  return {
-    option,
-    read: (raw) => {
-      // Not commander's own check: that one comes before the check for unknown options, and would hide a misspelling.
-      if (raw === undefined) throw new UsageError(`required option '${flags}' not specified`);
-      return parse(option, kind, raw);
-    },
-    config: kind.config,
-    what: kind.what,
-  };
-}
-
-/** An option that may be left out. */
-export function optional<T>(flags: string, description: string, kind: Kind<T>): Field<T | undefined> {
-  const option = new Option(flags, description);
-  const read = (raw: unknown) => (raw === undefined ? undefined : parse(option, kind, raw));
-  return { option, read, config: kind.config, what: kind.what };
-}
-
-/** An option with a default, which help shows. */
-export function defaulted<T>(flags: string, description: string, kind: Kind<T>, value: T, shown?: string): Field<T> {
-  const option = new Option(flags, `${description} (default: ${shown ?? value})`);
-  const read = (raw: unknown) => (raw === undefined ? value : parse(option, kind, raw));
-  return { option, read, config: kind.config, what: kind.what };
+/** An option whose help is the schema's description. */
+export function option<S extends z.ZodType>(
+  flags: string,
+  schema: S,
+  meanings: Meanings = allMeanings,
+): Field<z.output<S>> {
+  const built = new Option(flags, withFlags(helpOf(schema)));
+  return { option: built, read: (typed) => read(built, schema, typed, meanings) };
 }
 
 /** An option that may be given several times, or with several values (`<file...>`). */
-export function repeated<T>(flags: string, description: string, kind: Kind<T>): Field<readonly T[]> {
-  const option = new Option(flags, description).argParser<string[]>((value, before) => [...(before ?? []), value]);
-  return {
-    option,
-    read: (raw) => (raw === undefined ? [] : (raw as string[]).map((one) => parse(option, kind, one))),
-    config: z.union([z.array(kind.config).min(1), kind.config.transform((one) => [one])]),
-    what: `${kind.what}, or a list of them`,
-  };
+export function repeated<S extends z.ZodType>(flags: string, schema: S): Field<z.output<S>> {
+  const field = option(flags, schema);
+  field.option.argParser<string[]>((value, before) => [...(before ?? []), value]);
+  return field;
 }
 
-/** An option without value. */
-export function flag(flags: string, description: string): Field<boolean> {
-  const option = new Option(flags, description);
-  return { option, read: (raw) => raw === true, config: z.boolean(), what: "true or false" };
+/** The option without its default: what was not typed is undefined. */
+export function ifTyped<S extends z.ZodType>({ option: built, read: readTyped }: Field<z.output<S>>) {
+  return { option: built, read: (typed: unknown) => (typed === undefined ? undefined : readTyped(typed)) };
 }
+
+/** Sizes are never typed without their unit. */
+export const asText: Meanings = (text) => [text];
 
 /** Puts fields under a heading of their own in the help. */
-export function under<T extends Readonly<Record<string, Field<unknown>>>>(heading: string, fields: T): T {
-  for (const { option } of Object.values(fields)) option.helpGroup(`${heading}:`);
+export function under<F extends Fields>(heading: string, fields: F): F {
+  for (const field of Object.values(fields)) field.option.helpGroup(`${heading}:`);
   return fields;
 }
 
-/** What a command is made of: `Raw` is what its options say, `Options` what its handler gets. */
-export interface CommandParts<Raw extends { json: boolean }, Options> {
+/** What a command is made of: `Options` is what its handler gets. */
+export interface CommandParts<F extends Fields, Options> {
   readonly name: string;
   readonly description: string;
-  readonly fields: FieldsOf<Raw>;
+  readonly fields: F;
   /** What stands on the command line without an option's name: `<run...>`. */
   readonly operands?: { readonly usage: string; readonly description: string };
   /** Command lines shown below the help. */
   readonly examples: readonly string[];
-  /** Values that hold where nothing was typed, such as those of a configuration file. */
-  readonly below?: (typed: Readonly<Record<string, unknown>>, operands: readonly string[]) => Promise<Partial<Raw>>;
   /** Checks what options say together, and looks at the files they name; `given` has the options that were typed. */
-  readonly resolve: (raw: Raw, given: ReadonlySet<keyof Raw>, operands: readonly string[]) => Promise<Options>;
+  readonly resolve: (values: ValuesOf<F>, given: ReadonlySet<keyof F>, operands: readonly string[]) => Promise<Options>;
 }
 
-export function defineCommand<Raw extends { json: boolean }, Options>(
-  parts: CommandParts<Raw, Options>,
+export function defineCommand<F extends Fields, Options>(
+  parts: CommandParts<F, Options>,
   run: CommandRun<Options>,
 ): Command {
-  const keys = Object.keys(parts.fields) as (keyof Raw & string)[];
+  const fields: readonly (readonly [keyof F, Field<unknown>])[] = Object.entries(parts.fields);
   const command = new Command(parts.name).description(parts.description);
-  for (const key of keys) {
-    const { option } = parts.fields[key];
-    if (option.attributeName() !== key) throw new Error(`option ${option.flags} stands under the name ${key}`);
-    command.addOption(option);
-  }
+  for (const [, field] of fields) command.addOption(field.option);
   if (parts.operands) command.argument(parts.operands.usage, parts.operands.description);
   command.addHelpText("after", `\nExamples:\n${parts.examples.map((line) => `  $ ${line}`).join("\n")}`);
   return command.action(async (first: unknown) => {
@@ -169,24 +81,34 @@ export function defineCommand<Raw extends { json: boolean }, Options>(
     await inContext(typed.json === true, async (context) => {
       // Commander hands the operands over in front of the options; one alone is not in a list.
       const operands = parts.operands ? [first ?? []].flat().map(String) : [];
-      const below: Partial<Raw> = (await parts.below?.(typed, operands)) ?? {};
-      const pick = (key: keyof Raw & string) =>
-        typed[key] === undefined && below[key] !== undefined ? below[key] : parts.fields[key].read(typed[key]);
-      // The table has one field for each property of Raw, so reading all of them makes one.
-      const raw = Object.fromEntries(keys.map((key) => [key, pick(key)])) as unknown as Raw;
-      const given = new Set(keys.filter((key) => typed[key] !== undefined));
-      await run(await parts.resolve(raw, given, operands), context);
+      const typedAs = (field: Field<unknown>) => typed[field.option.attributeName()];
+      // All fields are read, each to the type that the table has for it.
+      const values = Object.fromEntries(fields.map(([key, field]) => [key, field.read(typedAs(field))])) as ValuesOf<F>;
+      const given = new Set(fields.filter(([, field]) => typedAs(field) !== undefined).map(([key]) => key));
+      await run(await parts.resolve(values, given, operands), context);
     });
   });
 }
 
-function parse<T>(option: Option, kind: Kind<T>, raw: unknown): T {
-  const parsed = kind.schema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  throw new UsageError(`${option.long} must be ${kind.what}, not ${JSON.stringify(raw)}`);
+function read<S extends z.ZodType>(built: Option, schema: S, typed: unknown, meanings: Meanings): z.output<S> {
+  if (typed === undefined) {
+    const { success, data } = schema.safeParse(undefined);
+    if (success) return data;
+    // Not commander's own check: that one comes before the check for unknown options, and would hide a misspelling.
+    throw new UsageError(`required option '${built.flags}' not specified`);
+  }
+  const value = valueSchema(schema);
+  const results = (typeof typed === "string" ? meanings(typed) : [typed]).map((meaning) => value.safeParse(meaning));
+  const found = results.find(({ success }) => success);
+  if (found !== undefined) return found.data as z.output<S>;
+  throw new UsageError(`${built.long} ${results[0]?.error?.issues[0]?.message}, not ${JSON.stringify(typed)}`);
 }
 
-function range(noun: string, min: number, max: number): string {
-  if (max === Number.POSITIVE_INFINITY || max === Number.MAX_SAFE_INTEGER) return `${noun} of at least ${min}`;
-  return `${noun} from ${min} to ${max}`;
+/** Decimal notation only: Number() alone would take "", " 1" and "0x10" too. */
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+function allMeanings(text: string): readonly unknown[] {
+  const simple = (part: string) => (decimal.test(part) ? Number(part) : part);
+  const parts = text.split(",").map((part) => part.trim());
+  return [text, simple(text), parts.filter((part) => part !== "").map(simple)];
 }

@@ -1,9 +1,9 @@
 /** @file The `softrepa` program: its commands, and what holds for all of them. */
 
 import { Command } from "commander";
+import { packageVersion } from "../core/version.js";
 import { failureOf, reportFailure } from "./failure.js";
 import { processStreams } from "./reporter.js";
-import { packageVersion } from "./version.js";
 
 /** The program with the given commands; help and version go to stdout, errors are thrown and not printed. */
 export function createProgram(commands: readonly Command[]): Command {

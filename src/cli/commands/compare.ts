@@ -2,9 +2,11 @@
 
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
+import { path } from "../../core/option-values.js";
+import { requireRunFolder } from "../../runs/outputs.js";
+import { forceField, jsonField } from "../common.js";
 import type { CommandRun } from "../context.js";
-import { defineCommand, type FieldsOf, flag, optional, path } from "../options.js";
-import { requireRunFolder } from "../outputs.js";
+import { defineCommand, option } from "../options.js";
 
 export interface CompareCommandOptions {
   /** Folders that `softrepa eval` wrote, or GenEval's .jsonl results; the first has the baseline. */
@@ -14,27 +16,17 @@ export interface CompareCommandOptions {
   readonly json: boolean;
 }
 
-interface RawOptions {
-  readonly out: string | undefined;
-  readonly force: boolean;
-  readonly json: boolean;
-}
-
-function fields(): FieldsOf<RawOptions> {
-  return {
-    out: optional("--out <folder>", "write report.html, report.json and scores there", path),
-    force: flag("--force", "overwrite a folder that is not empty"),
-    json: flag("--json", "print one JSON event a line"),
-  };
-}
-
 export function compareCommand(run: CommandRun<CompareCommandOptions>): Command {
   return defineCommand(
     {
       name: "compare",
       description: "compare runs of eval on the same prompts and seeds",
       operands: { usage: "<run...>", description: "folders of eval, or GenEval's results (.jsonl); baseline first" },
-      fields: fields(),
+      fields: {
+        out: option("--out <folder>", path.optional().describe("write report.html, report.json and scores there")),
+        force: forceField("overwrite a folder that is not empty"),
+        json: jsonField(),
+      },
       examples: ["softrepa compare runs/base runs/a runs/b --out report", "softrepa compare base.jsonl tuned.jsonl"],
       resolve: async ({ out, force, json }, _given, runs) => {
         if (runs.length < 1) throw new UsageError("runs to compare are missing");

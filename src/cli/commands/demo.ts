@@ -1,39 +1,35 @@
 /** @file `softrepa demo`: its options. */
 
 import type { Command } from "commander";
+import { flag, maxSeed, path, real, whole } from "../../core/option-values.js";
 import { demoSettings } from "../../demo/settings.js";
-import { type MachineOptions, machineFields, maxSeed } from "../common.js";
+import { requireRunFolder } from "../../runs/outputs.js";
+import { forceField, machineFields, optionalModelField } from "../common.js";
 import type { CommandRun } from "../context.js";
-import { defaulted, defineCommand, type FieldsOf, flag, optional, path, real, under, whole } from "../options.js";
-import { requireRunFolder } from "../outputs.js";
+import { defineCommand, option, under, type ValuesOf } from "../options.js";
 
-export interface DemoCommandOptions extends MachineOptions {
-  /** The bundled pipeline where undefined. */
-  readonly model: string | undefined;
-  readonly out: string;
-  readonly force: boolean;
-  readonly steps: number;
-  readonly prompts: number;
-  readonly guidance: number;
-  readonly seed: number;
-  readonly quick: boolean;
-}
-
-function fields(): FieldsOf<DemoCommandOptions> {
+function fields() {
+  const { steps, prompts, guidanceScale, seed } = demoSettings;
   return {
-    out: defaulted("--out <folder>", "where the report goes", path, "softrepa-demo"),
-    force: flag("--force", "overwrite a folder that is not empty"),
-    model: optional("--model <folder>", "a pipeline of the demo's world (default: the bundled one)", path),
-    quick: flag("--quick", "a few steps and prompts, to see that all works"),
+    out: option("--out <folder>", path.default("softrepa-demo").describe("where the report goes")),
+    force: forceField("overwrite a folder that is not empty"),
+    model: optionalModelField("<folder>", "a pipeline of the demo's world (default: the bundled one)"),
+    quick: option("--quick", flag.describe("a few steps and prompts, to see that all works")),
     ...under("Training and sampling", {
-      steps: defaulted("--steps <n>", "training steps", whole(1), demoSettings.steps),
-      prompts: defaulted("--prompts <n>", "held-out prompts", whole(12, 6000), demoSettings.prompts),
-      guidance: defaulted("--guidance <x>", "guidance scale", real(0), demoSettings.guidanceScale),
-      seed: defaulted("--seed <n>", "seed of all that is drawn", whole(0, maxSeed - 6000), demoSettings.seed),
+      steps: option("--steps <n>", whole(1).default(steps).describe("training steps")),
+      prompts: option("--prompts <n>", whole(12, 6000).default(prompts).describe("held-out prompts")),
+      guidance: option("--guidance <x>", real(0).default(guidanceScale).describe("guidance scale")),
+      seed: option(
+        "--seed <n>",
+        whole(0, maxSeed - 6000)
+          .default(seed)
+          .describe("seed of all that is drawn"),
+      ),
     }),
-    ...under("Machine", machineFields()),
+    ...machineFields(),
   };
 }
+export type DemoCommandOptions = ValuesOf<ReturnType<typeof fields>>;
 
 export function demoCommand(run: CommandRun<DemoCommandOptions>): Command {
   return defineCommand(

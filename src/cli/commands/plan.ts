@@ -2,48 +2,39 @@
 
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
+import { flag, path } from "../../core/option-values.js";
 import type { CommandRun } from "../context.js";
-import { defaulted, defineCommand, type FieldsOf, flag, path } from "../options.js";
-import { resolveTrain, settingsBelow, type TrainCommandOptions } from "./train.js";
-import { type RawTrainOptions, trainFields } from "./train-options.js";
+import { defineCommand, option } from "../options.js";
+import { resolveTrain, type TrainCommandOptions } from "./train.js";
+import { trainFields } from "./train-options.js";
 
 export interface PlanCommandOptions extends TrainCommandOptions {
-  /** Time a few real steps instead of foretelling from plain products. */
-  readonly measure: boolean;
-}
-
-interface RawPlanOptions extends RawTrainOptions {
+  /** Time a few real steps instead of estimating from plain products. */
   readonly measure: boolean;
 }
 
 export function planCommand(run: CommandRun<PlanCommandOptions>): Command {
-  const train = trainFields();
-  const fields: FieldsOf<RawPlanOptions> = {
-    measure: flag("--measure", "time a few real steps, for a better guess"),
-    ...train,
-    out: defaulted("--out <folder>", "run folder it would be", path, "run"),
-  };
-  return defineCommand<RawPlanOptions, PlanCommandOptions>(
+  return defineCommand(
     {
       name: "plan",
       description: "tell memory, disk and time of a training run",
-      fields,
+      fields: {
+        measure: option("--measure", flag.describe("time a few real steps, for a better guess")),
+        ...trainFields(),
+        out: option("--out <folder>", path.default("run").describe("run folder it would be")),
+      },
       operands: { usage: "[config]", description: "a configuration file; options as of train" },
       examples: [
         "softrepa plan --model sd3-medium --data photos --steps 2000",
         "softrepa plan photos.yaml --memory 8GB",
         "softrepa plan --config runs/photos/config.yaml --measure",
       ],
-      below: (typed, [config]) => {
-        if (config !== undefined && typed.config !== undefined) {
-          throw new UsageError("a configuration file and --config exclude each other");
+      resolve: async ({ measure, ...typed }, given, [config = typed.config]) => {
+        if (config !== typed.config && typed.config !== undefined) {
+          throw new UsageError("a configuration file and `config` exclude each other");
         }
-        return settingsBelow(train, config === undefined ? typed : { ...typed, config });
-      },
-      // As a dry run: the folder may hold anything, since nothing is written.
-      resolve: async ({ measure, ...raw }, given) => {
-        const resolved = await resolveTrain({ ...raw, dryRun: true }, given as ReadonlySet<keyof RawTrainOptions>);
-        return { ...resolved, measure };
+        // As a dry run: the folder may hold anything, since nothing is written.
+        return { ...(await resolveTrain({ ...typed, config, dryRun: true }, given)), measure };
       },
     },
     run,

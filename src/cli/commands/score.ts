@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { z } from "zod";
 import { InputError, messageOf, UsageError } from "../../core/errors.js";
+import { flag, list, path, pixels, seed, text, whole } from "../../core/option-values.js";
 import { type CaptionedImage, type ImageSource, imageFile } from "../../data/captioned-image.js";
 import { openDataSet } from "../../data/data-set.js";
 import { listImages } from "../../data/folder-files.js";
@@ -11,30 +12,15 @@ import { requireImageFile } from "../../data/image-format.js";
 import { readListFile } from "../../data/text-file.js";
 import {
   checkTokenUse,
-  type MachineOptions,
-  type ModelFileOptions,
+  forceField,
   machineFields,
-  maxSeed,
+  maxSequenceLengthField,
+  modelField,
   modelFileFields,
-  type TokenUseOptions,
   tokenUseFields,
 } from "../common.js";
 import type { CommandRun } from "../context.js";
-import {
-  defaulted,
-  defineCommand,
-  type FieldsOf,
-  flag,
-  type Kind,
-  optional,
-  path,
-  pixels,
-  repeated,
-  required,
-  text,
-  under,
-  whole,
-} from "../options.js";
+import { defineCommand, option, repeated, under, type ValuesOf } from "../options.js";
 
 /** Images, captions, and which captions are whose. */
 export interface ScoredPairs {
@@ -45,86 +31,59 @@ export interface ScoredPairs {
   readonly own: readonly (readonly number[])[];
 }
 
-interface MeasureOptions extends ModelFileOptions, MachineOptions, TokenUseOptions {
-  readonly model: string;
-  /** Use tokens that were trained on another base. */
-  readonly force: boolean;
-  /** Each from 1 to 999. */
-  readonly timesteps: readonly number[];
-  /** Seeded noises that errors are averaged over, the same for all pairs. */
-  readonly noises: number;
-  readonly seed: number;
-  /** The model's own where undefined. */
-  readonly resolution: number | undefined;
-  /** Image-caption pairs a run of the denoiser; chosen by memory where undefined. */
-  readonly chunk: number | undefined;
-  /** Length of T5 text; the family's default where undefined. */
-  readonly maxSequenceLength: number | undefined;
-}
-
-export interface ScoreCommandOptions extends MeasureOptions {
-  /** Measure the pointwise mutual information of each image and its caption too. */
-  readonly information: boolean;
-  readonly pairs: ScoredPairs;
-}
-
-interface Sources {
-  readonly images: readonly string[];
-  readonly captions: readonly string[];
-  readonly captionsFile: string | undefined;
-  readonly data: string | undefined;
-}
-
-type RawOptions = MeasureOptions & Sources & { readonly information: boolean };
-
 /** A count of evenly spaced timesteps, or a list of them. */
-const timesteps: Kind<readonly number[]> = {
-  schema: z
-    .string()
-    .regex(/^\d+(,\d+)*,?$/)
-    .transform((value) => (value.includes(",") ? value.split(",").filter(Boolean).map(Number) : evenTimesteps(+value)))
-    .pipe(z.array(z.number().min(1).max(999)).min(1)),
-  config: z.array(z.int().min(1).max(999)).min(1),
-  what: "a count, or a list such as 250,500,750 (1 to 999)",
-};
+const timesteps = z
+  .union(
+    [whole(1, 999).transform(evenTimesteps), z.array(z.int().min(1).max(999)).min(1)],
+    "must be a count, or a list such as 250,500,750 (1 to 999)",
+  )
+  .default(evenTimesteps(8))
+  .describe("a count, or a list such as 250,500,750 (default: 8)");
 
 /** The middles of `count` equal parts of 0..1000. */
 export function evenTimesteps(count: number): number[] {
-  if (count > 999) return [];
   return Array.from({ length: count }, (_, index) => Math.round(((index + 0.5) * 1000) / count));
 }
 
-function fields(): FieldsOf<RawOptions> {
+function fields() {
   return {
-    model: required("--model <path>", "diffusers folder, or a checkpoint file", path),
+    model: modelField(),
     ...under("What to score", {
-      data: optional("--data <path>", "images with captions", path),
-      images: repeated("--images <path...>", "image files or folders of images", path),
-      captions: repeated("--captions <text...>", "captions, in the order of their images", text),
-      captionsFile: optional("--captions-file <file>", "captions, one a line; # starts a comment", path),
-    }),
-    ...under("Soft tokens", {
-      ...tokenUseFields(),
-      force: flag("--force", "use tokens that were trained on another base"),
-    }),
-    ...under("Measuring", {
-      timesteps: defaulted(
-        "--timesteps <n>",
-        "a count, or a list such as 250,500,750",
-        timesteps,
-        evenTimesteps(8),
-        "8",
+      data: option("--data <path>", path.optional().describe("images with captions")),
+      images: repeated(
+        "--images <path...>",
+        list(path, "must be a path").default([]).describe("image files or folders of images"),
       ),
-      noises: defaulted("--noises <n>", "noises a timestep", whole(1, 10000), 1),
-      seed: defaulted("--seed <n>", "seed of the noises", whole(0, maxSeed), 0),
-      information: flag("--information", "nats of each image and its first caption"),
-      resolution: optional("--resolution <n>", "image size (default: the model's)", pixels),
-      maxSequenceLength: optional("--max-sequence-length <n>", "T5 text tokens (default: 256)", whole(1, 512)),
-      chunk: optional("--chunk <n>", "pairs a run (default: by memory)", whole(1)),
+      captions: repeated(
+        "--captions <text...>",
+        list(text, "must be a text").default([]).describe("captions, in the order of their images"),
+      ),
+      captionsFile: option(
+        "--captions-file <file>",
+        path.optional().describe("captions, one a line; # starts a comment"),
+      ),
     }),
-    ...under("Model files", modelFileFields()),
-    ...under("Machine", machineFields()),
+    ...under("Soft tokens", { ...tokenUseFields(), force: forceField("use tokens that were trained on another base") }),
+    ...under("Measuring", {
+      timesteps: option("--timesteps <n>", timesteps),
+      /** The same for all pairs; errors are averaged over them. */
+      noises: option("--noises <n>", whole(1, 10000).default(1).describe("noises a timestep")),
+      seed: option("--seed <n>", seed.default(0).describe("seed of the noises")),
+      information: option("--information", flag.describe("nats of each image and its first caption")),
+      resolution: option("--resolution <n>", pixels.optional().describe("image size (default: the model's)")),
+      maxSequenceLength: maxSequenceLengthField(),
+      chunk: option("--chunk <n>", whole(1).optional().describe("pairs a run (default: by memory)")),
+    }),
+    ...modelFileFields(),
+    ...machineFields(),
   };
+}
+
+type Values = ValuesOf<ReturnType<typeof fields>>;
+type Sources = Pick<Values, "images" | "captions" | "captionsFile" | "data">;
+
+export interface ScoreCommandOptions extends Omit<Values, keyof Sources> {
+  readonly pairs: ScoredPairs;
 }
 
 export function scoreCommand(run: CommandRun<ScoreCommandOptions>): Command {
@@ -143,7 +102,7 @@ export function scoreCommand(run: CommandRun<ScoreCommandOptions>): Command {
         const pairs = await readPairs({ images, captions, captionsFile, data });
         if (measure.information && pairs.own.some((captionsOfImage) => captionsOfImage.length === 0)) {
           throw new UsageError(
-            "--information needs a caption for every image: give as many --captions as images, or --data",
+            "`information` needs a caption for every image: give as many `captions` as images, or `data`",
           );
         }
         return { ...measure, pairs };
@@ -156,16 +115,16 @@ export function scoreCommand(run: CommandRun<ScoreCommandOptions>): Command {
 async function readPairs({ images, captions, captionsFile, data }: Sources): Promise<ScoredPairs> {
   if (data !== undefined) {
     if (images.length > 0 || captions.length > 0 || captionsFile !== undefined) {
-      throw new UsageError("--data brings its own captions; it excludes --images and --captions");
+      throw new UsageError("`data` brings its own captions; it excludes `images` and `captions`");
     }
     return pairsOf(await openDataSet(data).then(({ items }) => items));
   }
-  if (images.length === 0) throw new UsageError("images are missing: give --images or --data");
+  if (images.length === 0) throw new UsageError("images are missing: give `images` or `data`");
   if (captions.length > 0 && captionsFile !== undefined) {
-    throw new UsageError("--captions and --captions-file exclude each other");
+    throw new UsageError("`captions` and `captionsFile` exclude each other");
   }
   if (captions.length === 0 && captionsFile === undefined) {
-    throw new UsageError("captions are missing: give --captions or --captions-file, or --data for a folder with both");
+    throw new UsageError("captions are missing: give `captions` or `captionsFile`, or `data` for a folder with both");
   }
   const texts = captionsFile === undefined ? captions : await readListFile(captionsFile, "caption");
   const files = (await Promise.all(images.map(expandImages))).flat();

@@ -5,48 +5,62 @@ import { test } from "node:test";
 import { machine, optionsOf, refusalOf, temporaryFolder } from "../../testing/cli/command-options.js";
 import { trainCommand } from "./train.js";
 
+/** The options of a command line, flat; undefined ones are left out. */
+async function trained(args: string[]) {
+  const { spec, ...rest } = await optionsOf(trainCommand, args);
+  return { ...spec, ...rest };
+}
+
+/** Without what is undefined. */
+function given(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
 test("train: defaults", async (t) => {
   const out = join(await temporaryFolder(t), "run");
-  assert.deepEqual(await optionsOf(trainCommand, ["--model", "m", "--data", "d", "--out", out]), {
-    model: "m",
-    data: [{ path: "d", weight: undefined }],
-    skipUnusable: false,
-    crop: "center",
-    flip: false,
-    out,
-    force: false,
-    ...{ config: undefined, preset: undefined, resume: false, dryRun: false },
-    ...{ holdOut: 0, validation: undefined, validateEvery: undefined },
-    ...{ samplePrompts: [], sampleEvery: undefined, sampleSeed: 0, sampleSteps: undefined },
-    ...{ sampleGuidance: undefined, sampleSize: undefined },
-    ...{ epochs: undefined, keepLast: 5, best: "loss", tensorboard: false },
-    initTokens: undefined,
-    layers: undefined,
-    tokens: 4,
-    buckets: 100,
-    width: "projected",
-    stages: undefined,
-    steps: undefined,
-    batch: 4,
-    lr: 1e-3,
-    weightDecay: 1e-4,
-    restartPeriod: 10,
-    schedulerEvery: 500,
-    minLr: 1e-5,
-    seed: 0,
-    temperature: 0.07,
-    scale: 4,
-    objective: "softrepa",
-    dweight: undefined,
-    resolution: undefined,
-    maxSequenceLength: undefined,
-    chunk: undefined,
-    ...{ checkpoints: "auto", repack: "auto", memory: undefined },
-    ...{ captionWindow: undefined, latentsCache: undefined, latentsCacheLimit: 20e9 },
-    saveEvery: 500,
-    logEvery: 10,
-    ...machine,
-  });
+  assert.deepEqual(
+    await trained(["--model", "m", "--data", "d", "--out", out]),
+    given({
+      model: "m",
+      data: [{ path: "d", weight: undefined }],
+      skipUnusable: false,
+      crop: "center",
+      flip: false,
+      out,
+      force: false,
+      ...{ config: undefined, preset: undefined, resume: false, dryRun: false },
+      ...{ holdOut: 0, validation: undefined, validateEvery: undefined },
+      ...{ samplePrompts: [], sampleEvery: undefined, sampleSeed: 0, sampleSteps: undefined },
+      ...{ sampleGuidance: undefined, sampleSize: undefined },
+      ...{ epochs: undefined, keepLast: 5, best: "loss", tensorboard: false },
+      initTokens: undefined,
+      layers: undefined,
+      tokens: 4,
+      buckets: 100,
+      width: "projected",
+      stages: undefined,
+      steps: undefined,
+      batch: 4,
+      learningRate: 1e-3,
+      weightDecay: 1e-4,
+      restartPeriod: 10,
+      schedulerEvery: 500,
+      minimumLearningRate: 1e-5,
+      seed: 0,
+      temperature: 0.07,
+      scale: 4,
+      objective: "softrepa",
+      dweight: undefined,
+      resolution: undefined,
+      maxSequenceLength: undefined,
+      pairsPerRun: undefined,
+      ...{ checkpoints: "auto", repack: "auto", memory: undefined },
+      ...{ captionWindow: undefined, latentsCache: undefined, latentsCacheLimit: 20e9 },
+      saveEvery: 500,
+      logEvery: 10,
+      ...machine,
+    }),
+  );
 });
 
 test("train: every option is read", async (t) => {
@@ -58,52 +72,63 @@ test("train: every option is read", async (t) => {
     --sample-steps 3 --sample-guidance 2 --sample-size 64 --keep-last 0 --best rank1 --tensorboard
     --log-every 1 --engine onnxruntime --precision fp32 --provider cpu --threads 2 --variant fp16 --tokenizer a
     --tokenizer b --text-encoders c --json`;
-  assert.deepEqual(await optionsOf(trainCommand, typed.split(/\s+/)), {
-    ...{ model: "m", out, force: true, initTokens: undefined },
-    data: [
-      { path: "d", weight: undefined },
-      { path: "e", weight: 0.5 },
-      { path: "f", weight: undefined },
-    ],
-    ...{ crop: "center", flip: true, skipUnusable: true },
-    ...{ captionWindow: 9, latentsCache: "kept", latentsCacheLimit: 1.5 * 2 ** 30 },
-    ...{ config: undefined, preset: undefined, resume: false, dryRun: false, epochs: undefined },
-    ...{ holdOut: 8, validation: undefined, validateEvery: 3, keepLast: 0, best: "rank1", tensorboard: true },
-    ...{ samplePrompts: ["a_cat", "a_dog"], sampleEvery: 5, sampleSeed: 6, sampleSteps: 3 },
-    ...{ sampleGuidance: 2, sampleSize: 64 },
-    ...{
-      layers: 2,
-      tokens: 3,
-      buckets: 10,
-      width: "raw",
-      stages: ["down", "up"],
-      steps: 7,
-      batch: 8,
-      lr: 2e-3,
-      weightDecay: 0,
-    },
-    ...{ restartPeriod: 3, schedulerEvery: 4, minLr: 5e-6, seed: 9, temperature: 0.1, scale: 2, dweight: 10 },
-    objective: "score-matching",
-    ...{
-      resolution: 512,
-      maxSequenceLength: 77,
-      chunk: 6,
-      ...{ checkpoints: "never", repack: "always" },
-      memory: 8e9,
-      saveEvery: 0,
-      logEvery: 1,
-    },
-    ...{
-      engine: "onnxruntime",
-      provider: "cpu",
-      precision: "fp32",
-      threads: 2,
-      variant: "fp16",
-      tokenizer: ["a", "b"],
-      textEncoders: "c",
-      json: true,
-    },
-  });
+  assert.deepEqual(
+    await trained(typed.split(/\s+/)),
+    given({
+      ...{ model: "m", out, force: true, initTokens: undefined },
+      data: [
+        { path: "d", weight: undefined },
+        { path: "e", weight: 0.5 },
+        { path: "f", weight: undefined },
+      ],
+      ...{ crop: "center", flip: true, skipUnusable: true },
+      ...{ captionWindow: 9, latentsCache: "kept", latentsCacheLimit: 1.5 * 2 ** 30 },
+      ...{ config: undefined, preset: undefined, resume: false, dryRun: false, epochs: undefined },
+      ...{ holdOut: 8, validation: undefined, validateEvery: 3, keepLast: 0, best: "rank1", tensorboard: true },
+      ...{ samplePrompts: ["a_cat", "a_dog"], sampleEvery: 5, sampleSeed: 6, sampleSteps: 3 },
+      ...{ sampleGuidance: 2, sampleSize: 64 },
+      ...{
+        layers: 2,
+        tokens: 3,
+        buckets: 10,
+        width: "raw",
+        stages: ["down", "up"],
+        steps: 7,
+        batch: 8,
+        learningRate: 2e-3,
+        weightDecay: 0,
+      },
+      ...{
+        restartPeriod: 3,
+        schedulerEvery: 4,
+        minimumLearningRate: 5e-6,
+        seed: 9,
+        temperature: 0.1,
+        scale: 2,
+        dweight: 10,
+      },
+      objective: "score-matching",
+      ...{
+        resolution: 512,
+        maxSequenceLength: 77,
+        pairsPerRun: 6,
+        ...{ checkpoints: "never", repack: "always" },
+        memory: 8e9,
+        saveEvery: 0,
+        logEvery: 1,
+      },
+      ...{
+        engine: "onnxruntime",
+        provider: "cpu",
+        precision: "fp32",
+        threads: 2,
+        variant: "fp16",
+        tokenizers: ["a", "b"],
+        textEncoders: "c",
+        json: true,
+      },
+    }),
+  );
 });
 
 test("train: what exists as it was typed is a path, even with a number behind a =", async (t) => {
@@ -118,7 +143,7 @@ test("train: what exists as it was typed is a path, even with a number behind a 
     join(folder, "split=1"),
     join(folder, "split=2"),
   ];
-  assert.deepEqual((await optionsOf(trainCommand, args)).data, [
+  assert.deepEqual((await trained(args)).data, [
     { path: join(folder, "split=1"), weight: undefined },
     { path: join(folder, "split"), weight: 2 },
   ]);
@@ -207,19 +232,20 @@ test("train: a configuration file, flags over it, and defaults under it", async 
     ],
     ...["stages: [up, down]", "sample-prompt: a cat", "chunk:", "max-sequence-length: 77", "tokenizer: [t1, t2]"],
   ];
-  const options = await optionsOf(trainCommand, await configured(folder, lines, "--steps", "9", "--seed", "4"));
+  const options = await trained(await configured(folder, lines, "--steps", "9", "--seed", "4"));
   assert.deepEqual(options.data, [
     { path: "d", weight: undefined },
     { path: "e", weight: 0.5 },
     { path: "f", weight: 2 },
     { path: "g", weight: undefined },
   ]);
-  const { lr, steps, flip, stages, samplePrompts, chunk, maxSequenceLength, tokenizer, seed, batch } = options;
+  const { learningRate, steps, flip, stages, samplePrompts, pairsPerRun, seed, batch } = options;
+  const { maxSequenceLength, tokenizers } = options;
   assert.deepEqual(
-    [lr, steps, flip, stages, samplePrompts, chunk],
-    [2e-4, 9, true, ["up", "down"], ["a cat"], undefined],
+    [learningRate, steps, flip, stages, samplePrompts, pairsPerRun],
+    [2e-4, 9, true, ["down", "up"], ["a cat"], undefined],
   );
-  assert.deepEqual([maxSequenceLength, tokenizer, seed, batch], [77, ["t1", "t2"], 4, 4]);
+  assert.deepEqual([maxSequenceLength, tokenizers, seed, batch], [77, ["t1", "t2"], 4, 4]);
 });
 
 test("train: a configuration file that is wrong is refused with its line, and the right name", async (t) => {
@@ -248,8 +274,8 @@ test("train: a configuration file that is wrong is refused with its line, and th
     [["model: m", "model: n"], /:2: Map keys must be unique$/],
     [["model: ["], /^1 .*c\.yaml:\d: /],
     [["model: &a [*a]"], /^1 .*c\.yaml:1: /],
-    [[...least, "steps: 5", "epochs: 1"], /^1 .*: steps and epochs exclude each other$/],
-    [[...least, "layers: 5", "init-tokens: t"], /^1 .*: layers cannot be chosen with init-tokens/],
+    [[...least, "steps: 5", "epochs: 1"], /^1 .*: --steps and --epochs exclude each other$/],
+    [[...least, "layers: 5", "init-tokens: t"], /^1 .*: --layers cannot be chosen with --init-tokens/],
   ];
   for (const [lines, message] of cases) {
     assert.match(await refusalOf(trainCommand, await configured(folder, lines)), message, lines.join("; "));
@@ -265,7 +291,15 @@ test("train: a configuration file that is wrong is refused with its line, and th
 test("train: presets are the paper's settings, under the file and the flags", async (t) => {
   const folder = await temporaryFolder(t);
   const paper = {
-    ...{ lr: 1e-3, weightDecay: 1e-4, restartPeriod: 10, schedulerEvery: 500, minLr: 1e-5, batch: 4, tokens: 4 },
+    ...{
+      learningRate: 1e-3,
+      weightDecay: 1e-4,
+      restartPeriod: 10,
+      schedulerEvery: 500,
+      minimumLearningRate: 1e-5,
+      batch: 4,
+      tokens: 4,
+    },
     ...{ temperature: 0.07, scale: 4, objective: "softrepa", steps: undefined },
   };
   const own = {
@@ -274,13 +308,13 @@ test("train: presets are the paper's settings, under the file and the flags", as
     sdxl: { layers: 1, buckets: 0, dweight: 10, epochs: 1, stages: ["down", "mid"] },
   };
   for (const [preset, settings] of Object.entries(own)) {
-    const options = await optionsOf(trainCommand, await configured(folder, least, "--preset", preset));
+    const options = await trained(await configured(folder, least, "--preset", preset));
     for (const [name, value] of Object.entries({ ...paper, ...settings, preset })) {
       assert.deepEqual(options[name as keyof typeof options], value, `${preset} ${name}`);
     }
   }
   const lines = [...least, "preset: sdxl", "buckets: 50", "dweight: 3"];
-  const options = await optionsOf(trainCommand, await configured(folder, lines, "--dweight", "4", "--steps", "30"));
+  const options = await trained(await configured(folder, lines, "--dweight", "4", "--steps", "30"));
   const { buckets, dweight, steps, epochs, tokens, layers } = options;
   assert.deepEqual(
     { buckets, dweight, steps, epochs, tokens, layers },
@@ -289,30 +323,21 @@ test("train: presets are the paper's settings, under the file and the flags", as
     },
   );
   // What a file says of steps or epochs stands over what the preset says of either.
-  const inFile = await optionsOf(trainCommand, await configured(folder, [...least, "steps: 7"], "--preset", "sd3"));
+  const inFile = await trained(await configured(folder, [...least, "steps: 7"], "--preset", "sd3"));
   assert.deepEqual([inFile.steps, inFile.epochs], [7, undefined]);
-  const typed = await optionsOf(trainCommand, await configured(folder, [...least, "steps: 7"], "--epochs", "0.5"));
+  const typed = await trained(await configured(folder, [...least, "steps: 7"], "--epochs", "0.5"));
   assert.deepEqual([typed.steps, typed.epochs], [undefined, 0.5]);
 });
 
 test("train: --resume takes the run's own settings, and only what changes no numbers may be changed", async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, "config.yaml"), "model: m\ndata: d\nout: elsewhere\nsteps: 7\nlr: 0.5\n");
-  const options = await optionsOf(trainCommand, [
-    "--resume",
-    folder,
-    "--steps",
-    "9",
-    "--threads",
-    "2",
-    "--keep-last",
-    "1",
-  ]);
-  const { resume, out, steps, lr, threads, keepLast } = options;
+  const options = await trained(["--resume", folder, "--steps", "9", "--threads", "2", "--keep-last", "1"]);
+  const { resume, out, steps, learningRate, threads, keepLast } = options;
   assert.deepEqual(
-    { resume, out, steps, lr, threads, keepLast },
+    { resume, out, steps, learningRate, threads, keepLast },
     {
-      ...{ resume: true, out: folder, steps: 9, lr: 0.5, threads: 2, keepLast: 1 },
+      ...{ resume: true, out: folder, steps: 9, learningRate: 0.5, threads: 2, keepLast: 1 },
     },
   );
   for (const flag of [

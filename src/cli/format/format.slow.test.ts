@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { displayWidth, shorten } from "../../core/text.js";
 import { formatMatrix } from "./matrix.js";
 import { formatDuration, formatNumber, formatPercent, formatRate } from "./number.js";
 import { formatTable } from "./table.js";
-import { displayWidth, shorten } from "./text.js";
 
 test("numbers", () => {
   const cases: [number, string][] = [

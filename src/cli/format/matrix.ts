@@ -1,6 +1,6 @@
 /** @file A matrix of numbers with long labels on its rows and columns. */
 
-import { displayWidth, padLeft, padRight, shorten, widest } from "./text.js";
+import { displayWidth, padLeft, padRight, shorten, widest } from "../../core/text.js";
 
 /** What is put behind a number, such as `*`; "" for nothing. */
 export type Marks = (row: number, column: number) => string;

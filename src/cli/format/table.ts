@@ -1,7 +1,7 @@
 /** @file Rows of cells as aligned columns. */
 
+import { padLeft, padRight, printable, widest } from "../../core/text.js";
 import { formatNumber } from "./number.js";
-import { padLeft, padRight, printable, widest } from "./text.js";
 
 /** A cell: numbers are formatted and set flush right. */
 export type Cell = string | number;

@@ -1,13 +1,13 @@
 /** @file `softrepa data check`: what it does. */
 
 import { InputError } from "../../core/errors.js";
+import { shorten } from "../../core/text.js";
 import { checkDataSet, type DataCheck, type NoteKind, noteKinds } from "../../data/check.js";
 import { clipTokens, leastClipTokens } from "../../data/clip-pieces.js";
 import { type FaultKind, faultKinds } from "../../data/finding.js";
 import { openTruncation } from "../../pipelines/tokenizers.js";
 import type { DataCheckOptions } from "../commands/data.js";
 import type { CommandContext } from "../context.js";
-import { shorten } from "../format/text.js";
 import type { Reporter } from "../reporter.js";
 
 /** Headings for people. */

@@ -1,6 +1,7 @@
 /** @file `softrepa demo`: what it does. */
 
 import { fileURLToPath } from "node:url";
+import { packageVersion } from "../../core/version.js";
 import { runDemo } from "../../demo/run.js";
 import { demoSettings, quickSettings } from "../../demo/settings.js";
 import { engineSelfTest } from "../../pipelines/self-test.js";
@@ -8,7 +9,6 @@ import { openEngine } from "../../runtime/open-engine.js";
 import type { DemoCommandOptions } from "../commands/demo.js";
 import { engineRequest } from "../common.js";
 import type { CommandContext } from "../context.js";
-import { packageVersion } from "../version.js";
 import { describeEngine } from "./session.js";
 
 /** The pipeline that ships with the package. */

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { cpus } from "node:os";
 import { basename, extname } from "node:path";
 import { UsageError } from "../../core/errors.js";
+import { packageVersion } from "../../core/version.js";
 import { listImages } from "../../data/folder-files.js";
 import { hashFile } from "../../evaluation/metrics/feature-cache.js";
 import { openMetrics } from "../../evaluation/metrics/open-metrics.js";
@@ -24,9 +25,12 @@ import {
   variantNames,
   writeScores,
 } from "../../evaluation/run/index.js";
+import { modelName } from "../../pipelines/model-name.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { engineSelfTest } from "../../pipelines/self-test.js";
+import { truncationWarner } from "../../pipelines/truncation-warner.js";
 import { openEngine } from "../../runtime/open-engine.js";
+import { openTokens } from "../../softtokens/open.js";
 import { heldOutPrompts } from "../../world/prompts.js";
 import type { CompareCommandOptions } from "../commands/compare.js";
 import type { DrawingOptions, EvalCommandOptions } from "../commands/eval.js";
@@ -34,8 +38,7 @@ import { engineRequest } from "../common.js";
 import type { CommandContext } from "../context.js";
 import { withFlags } from "../flags.js";
 import type { Reporter } from "../reporter.js";
-import { packageVersion } from "../version.js";
-import { modelName, openTokens, truncationWarner, withPipeline } from "./session.js";
+import { withPipeline } from "./session.js";
 
 type Settings = NonNullable<Report["settings"]>;
 
@@ -51,8 +54,8 @@ export async function runEval(options: EvalCommandOptions, context: CommandConte
     await judge(sets, options, context, { further: [{ name: "pictures", value: subject.folders.join(", ") }] });
     return;
   }
-  const { engine, provider, precision, threads, json } = options;
-  const machine = { engine, provider, precision, threads, json };
+  const { engine, provider, precision, threads } = options;
+  const machine = { engine, provider, precision, threads };
   // The pipeline's memory is free again before the metrics' networks are opened.
   const { folders, settings } = await withPipeline({ ...subject, ...machine }, context.reporter, (pipeline) =>
     draw(pipeline, subject, options.out, context),
@@ -69,7 +72,8 @@ async function draw(
   { reporter, signal }: CommandContext,
 ): Promise<{ folders: string[]; settings: Settings }> {
   const { model, tokens: file, strength, negative, batch, seed, seeds } = options;
-  const softTokens = await openTokens(file, pipeline, options.force, reporter);
+  const warn = (message: string) => reporter.warn(message);
+  const softTokens = await openTokens(file, pipeline, { force: options.force, warn });
   const { steps = pipeline.defaults.steps, guidance = pipeline.defaults.guidanceScale } = options;
   const folders = await drawVariants(pipeline, {
     folder: out,
@@ -78,12 +82,14 @@ async function draw(
     model: modelName(model),
     negative,
     steps,
-    guidanceScale: guidance,
+    guidance,
     batch,
     repackWeights: options.repack,
+    maxSequenceLength: options.maxSequenceLength,
+    variant: options.variant,
     signal,
     onProgress: (variant, done, total) => reporter.progress(`${variant}: steps`, done, total),
-    onTruncated: truncationWarner(reporter),
+    onTruncated: truncationWarner(warn),
   });
   const settings: Settings = {
     model: modelName(model),
@@ -167,7 +173,7 @@ async function judge(
 async function openReference(path: string | undefined): Promise<FidReference | null> {
   if (path === undefined) return null;
   if (!(await stat(path)).isDirectory()) {
-    if (extname(path) !== ".npz") throw new UsageError(`--reference ${path} is neither a folder nor an .npz file`);
+    if (extname(path) !== ".npz") throw new UsageError(`\`reference\` ${path} is neither a folder nor an .npz file`);
     return { kind: "statistics", file: path };
   }
   const files = await listImages(path);

@@ -2,6 +2,7 @@
 
 import { basename } from "node:path";
 import { concatRows } from "../../core/tensor.js";
+import { shorten } from "../../core/text.js";
 import { loadImage } from "../../data/load-image.js";
 import { information, measureInformation } from "../../evaluation/mutual-information.js";
 import { leastMatched, type RankShare, retrieval } from "../../evaluation/retrieval.js";
@@ -9,17 +10,19 @@ import { type ScoreRequest, type Scores, score } from "../../evaluation/score.js
 import { defaultPairsPerRun } from "../../objectives/execution-plan.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { requireSize } from "../../pipelines/sizes.js";
+import { truncationWarner } from "../../pipelines/truncation-warner.js";
+import { openTokens } from "../../softtokens/open.js";
 import type { ScoreCommandOptions } from "../commands/score.js";
 import type { CommandContext } from "../context.js";
 import { formatMatrix } from "../format/matrix.js";
-import { shorten } from "../format/text.js";
 import type { Reporter } from "../reporter.js";
-import { openTokens, truncationWarner, withPipeline } from "./session.js";
+import { withPipeline } from "./session.js";
 
 export async function runScore(options: ScoreCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
   const { images: sources, captions } = options.pairs;
+  const warn = (message: string) => reporter.warn(message);
   await withPipeline(options, reporter, async (pipeline) => {
-    const softTokens = await openTokens(options.tokens, pipeline, options.force, reporter);
+    const softTokens = await openTokens(options.tokens, pipeline, { force: options.force, warn });
     const side = options.resolution ?? pipeline.defaultSize;
     requireSize(pipeline, "resolution", side);
     const images = await Promise.all(
@@ -42,7 +45,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
       withoutCaption: true,
       signal,
       onProgress: (done, total) => reporter.progress("images", done, total),
-      onTruncated: truncationWarner(reporter),
+      onTruncated: truncationWarner(warn),
     };
     const scores = await score(pipeline, request);
     tellScores(options, scores, reporter);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { displayWidth } from "../../cli/format/text.js";
+import { displayWidth } from "../../core/text.js";
 import { comparePaired, type Metric } from "../paired-comparison.js";
 import { comparisonLines } from "./text-table.js";
 

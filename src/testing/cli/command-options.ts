@@ -47,5 +47,5 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 /** What no machine option comes to. */
 export const machine = {
   ...{ engine: "auto", provider: "auto", precision: "auto" },
-  ...{ threads: undefined, variant: undefined, tokenizer: [], textEncoders: undefined, json: false },
+  ...{ threads: undefined, variant: undefined, tokenizers: [], textEncoders: undefined, json: false },
 };

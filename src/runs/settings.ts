@@ -1,17 +1,17 @@
 /** @file The settings of a training run with the model's and family's own values filled in, and as its `config.yaml`. */
 
 import { resolve } from "node:path";
-import { UsageError } from "../../../core/errors.js";
-import type { ExecutionPlan } from "../../../objectives/execution-plan.js";
-import type { TrainingObjective } from "../../../objectives/objective.js";
-import { type SoftRepaSettings, softRepa } from "../../../objectives/softrepa.js";
-import type { DiffusionPipeline } from "../../../pipelines/pipeline.js";
-import { requireSize } from "../../../pipelines/sizes.js";
-import { type SoftTokens, sizesOf, stagesOf } from "../../../softtokens/softtokens.js";
-import type { TrainSettings } from "../../../training/train.js";
-import type { TrainCommandOptions } from "../../commands/train.js";
-import { defaultSteps, type RawTrainOptions } from "../../commands/train-options.js";
-import type { ConfigValues } from "../../config/write-config.js";
+import { UsageError } from "../core/errors.js";
+import type { ExecutionPlan } from "../objectives/execution-plan.js";
+import type { TrainingObjective } from "../objectives/objective.js";
+import { type SoftRepaSettings, softRepa } from "../objectives/softrepa.js";
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import { requireSize } from "../pipelines/sizes.js";
+import { type SoftTokens, sizesOf, stagesOf } from "../softtokens/softtokens.js";
+import type { TrainSettings } from "../training/train.js";
+import type { CompleteSpec } from "./complete-spec.js";
+import type { ConfigValues } from "./config/write-config.js";
+import { defaultSteps, objectiveNames } from "./run-spec.js";
 
 export interface RunSettings extends TrainSettings, SoftRepaSettings {
   readonly plan: ExecutionPlan;
@@ -19,41 +19,45 @@ export interface RunSettings extends TrainSettings, SoftRepaSettings {
 
 /** `images` is the number that are trained on. */
 export function runSettings(
-  options: TrainCommandOptions,
+  spec: CompleteSpec,
   pipeline: DiffusionPipeline,
   images: number,
 ): Omit<RunSettings, "plan"> {
-  const { preset, batch, epochs } = options;
+  const { preset, batch, epochs } = spec;
   if (preset !== undefined && preset !== pipeline.family) {
-    throw new UsageError(`--preset ${preset} is for another family: ${options.model} is ${pipeline.family}`);
+    throw new UsageError(`\`preset\` ${preset} is for another family: ${pipeline.origin} is ${pipeline.family}`);
   }
-  const resolution = options.resolution ?? pipeline.defaultSize;
+  const resolution = spec.resolution ?? pipeline.defaultSize;
   requireSize(pipeline, "resolution", resolution);
-  if (options.sampleSize !== undefined) requireSize(pipeline, "sampleSize", options.sampleSize);
+  if (spec.sampleSize !== undefined) requireSize(pipeline, "sampleSize", spec.sampleSize);
   const epochSteps = epochs === undefined ? undefined : Math.max(1, Math.floor((epochs * images) / batch));
   return {
     batch,
-    steps: options.steps ?? epochSteps ?? defaultSteps,
-    learningRate: options.lr,
-    weightDecay: options.weightDecay,
-    restartPeriod: options.restartPeriod,
-    schedulerEvery: options.schedulerEvery,
-    minimumLearningRate: options.minLr,
-    seed: options.seed,
+    steps: spec.steps ?? epochSteps ?? defaultSteps,
+    learningRate: spec.learningRate,
+    weightDecay: spec.weightDecay,
+    restartPeriod: spec.restartPeriod,
+    schedulerEvery: spec.schedulerEvery,
+    minimumLearningRate: spec.minimumLearningRate,
+    seed: spec.seed,
     resolution,
-    augmentation: { crop: options.crop, flip: options.flip },
-    temperature: options.temperature,
-    scale: options.scale,
-    dweight: options.dweight ?? pipeline.defaults.dweight,
+    augmentation: { crop: spec.crop, flip: spec.flip },
+    temperature: spec.temperature,
+    scale: spec.scale,
+    dweight: spec.dweight ?? pipeline.defaults.dweight,
   };
 }
 
-export function objectiveOf({ objective }: TrainCommandOptions, settings: SoftRepaSettings): TrainingObjective {
+export function objectiveOf({ objective }: CompleteSpec, settings: SoftRepaSettings): TrainingObjective {
   switch (objective) {
     case "softrepa":
       return { kind: "contrastive", row: softRepa(settings) };
     case "score-matching":
       return { kind: "score-matching" };
+    default:
+      throw new UsageError(
+        `\`objective\` must be one of ${objectiveNames.join(", ")}, not ${JSON.stringify(objective)}`,
+      );
   }
 }
 
@@ -62,18 +66,16 @@ export function objectiveOf({ objective }: TrainCommandOptions, settings: SoftRe
  * or the model are there as they came out.
  */
 export function resolvedConfig(
-  options: TrainCommandOptions,
+  spec: CompleteSpec,
   settings: RunSettings,
   pipeline: DiffusionPipeline,
   softTokens: SoftTokens,
-): ConfigValues<RawTrainOptions> {
-  const { model, data, resume, epochs, initTokens, samplePrompts, tokenizer, textEncoders, validation, ...rest } =
-    options;
-  const { latentsCache } = options;
+): ConfigValues {
+  const { data, epochs, initTokens, tokenizers, textEncoders, validation, latentsCache, ...rest } = spec;
   const { layers, count, buckets, width } = sizesOf(softTokens, "soft tokens");
   const { projectedWidth } = pipeline.softTokenLayout;
   const { library, provider, precision } = pipeline.engine;
-  const layout: ConfigValues<RawTrainOptions> = {
+  const layout: ConfigValues = {
     ...{ layers, tokens: count, buckets, width: width === projectedWidth ? "projected" : "raw" },
     stages: stagesOf(softTokens, pipeline.softTokenLayout) ?? undefined,
   };
@@ -81,14 +83,13 @@ export function resolvedConfig(
   return {
     ...rest,
     ...(initTokens === undefined ? layout : unset),
-    ...absolute({ model, textEncoders, validation, initTokens, latentsCache, out: options.out }),
+    ...absolute({ model: pipeline.origin, textEncoders, validation, initTokens, latentsCache, out: spec.out }),
     data: data.map(({ path, weight }) => (weight === undefined ? resolve(path) : { path: resolve(path), weight })),
-    tokenizer: tokenizer.map((folder) => resolve(folder)),
-    samplePrompt: samplePrompts,
+    tokenizers: tokenizers.map((folder) => resolve(folder)),
     steps: settings.steps,
     resolution: settings.resolution,
     // Chosen by what this machine had to give; elsewhere, or at another time, it would change the last bits.
-    chunk: settings.plan.pairsPerRun,
+    pairsPerRun: settings.plan.pairsPerRun,
     checkpoints: settings.plan.checkpoints ? "always" : "never",
     repack: settings.plan.repackWeights ? "always" : "never",
     dweight: settings.dweight,
@@ -96,7 +97,6 @@ export function resolvedConfig(
     provider,
     precision,
     ...(latentsCache === undefined && { latentsCacheLimit: undefined }),
-    ...{ config: undefined, dryRun: undefined, force: undefined, json: undefined },
   };
 }
 

@@ -16,7 +16,7 @@ export async function readWeightedPath(typed: string): Promise<WeightedPath> {
   const weight = /^(\d+\.?\d*|\.\d+)$/.test(number) ? Number(number) : Number.NaN;
   if (weight > 0 && Number.isFinite(weight)) return { path, weight };
   throw new UsageError(
-    `--data ${typed}: the weight must be a number above 0, such as ${path}=0.3, not ${JSON.stringify(number)}`,
+    `\`data\` ${typed}: the weight must be a number above 0, such as ${path}=0.3, not ${JSON.stringify(number)}`,
   );
 }
 

@@ -1,11 +1,11 @@
 /** @file The numbers of a run as TensorBoard shows them, and as its log has them. */
 
 import { join } from "node:path";
-import type { LogLine } from "../../../runs/folder/run-log.js";
-import { EventWriter } from "../../../runs/folder/tensorboard.js";
-import type { PushSample } from "../../../training/over-push.js";
-import type { TrainStep } from "../../../training/train.js";
-import type { ValidationResult } from "../../../training/validation.js";
+import type { PushSample } from "../training/over-push.js";
+import type { TrainStep } from "../training/train.js";
+import type { ValidationResult } from "../training/validation.js";
+import type { LogLine } from "./folder/run-log.js";
+import { EventWriter } from "./folder/tensorboard.js";
 
 /** Writes scalars in the background, in their order; a failure is told when it is closed. */
 export class TrainingScalars {

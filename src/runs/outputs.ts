@@ -3,7 +3,7 @@
 import { access, constants, readdir, stat } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { InputError, messageOf, UsageError } from "../core/errors.js";
-import { lockName } from "../runs/folder/run-lock.js";
+import { lockName } from "./folder/run-lock.js";
 
 /** Refuses a run folder that holds something already (unless `force`) or that cannot be written. */
 export async function requireRunFolder(folder: string, force: boolean): Promise<void> {
@@ -11,21 +11,22 @@ export async function requireRunFolder(folder: string, force: boolean): Promise<
   // A lock is no result: whether it holds is for who trains to say.
   const entries = (await readdir(folder).catch(() => [])).filter((name) => !name.startsWith(lockName));
   if (entries.length > 0 && !force) {
-    throw new InputError(`run folder ${folder} is not empty; name another one, or overwrite it with --force`);
+    throw new InputError(`run folder ${folder} is not empty; name another one, or overwrite it with \`force\``);
   }
 }
 
 /**
  * Files for `count` images.
  *
- * `--out name.png`: that file, or name-0001.png, name-0002.png ... for several. Anything else is a folder, and the files
+ * `name.png`: that file, or name-0001.png, name-0002.png ... for several. Anything else is a folder, and the files
  * in it are image-0001.png ... A file that exists is refused unless `force`.
  */
 export async function planImageFiles(out: string, count: number, force: boolean): Promise<string[]> {
   const files = imageFiles(out, count, await isFolder(out));
   await requireWritable(dirname(files[0] ?? out));
   for (const file of force ? [] : files) {
-    if (await exists(file)) throw new InputError(`${file} exists; name another --out, or overwrite it with --force`);
+    if (await exists(file))
+      throw new InputError(`${file} exists; name another \`out\`, or overwrite it with \`force\``);
   }
   return files;
 }
@@ -38,7 +39,7 @@ function imageFiles(out: string, count: number, folder: boolean): string[] {
     return count === 1 ? [out] : numbers.map((number) => `${stem}-${number}${extension}`);
   }
   if (!folder && /^\.(jpe?g|webp|gif|bmp|tiff?|avif)$/i.test(extension)) {
-    throw new UsageError(`images are written as PNG; --out ${out} must end in .png or name a folder`);
+    throw new UsageError(`images are written as PNG; \`out\` ${out} must end in .png or name a folder`);
   }
   return numbers.map((number) => join(out, `image-${number}.png`));
 }

@@ -1,43 +1,36 @@
-/** @file Configuration files: YAML, one key for each option of a command, named as its flag is. */
+/** @file Configuration files: YAML, one key for each option of a run, named as its flag is. */
 
 import { readFile, stat } from "node:fs/promises";
 import { isMap, isScalar, LineCounter, type Pair, parseDocument } from "yaml";
 import { InputError, messageOf } from "../../core/errors.js";
-import type { Field, FieldsOf } from "../options.js";
+import { contradiction } from "../complete-spec.js";
+import { type RunSpecInput, runSpec } from "../run-spec.js";
+import { runOptions, valueSchema } from "./config-schema.js";
+import { keyOf } from "./keys.js";
 import { nearestName } from "./nearest-name.js";
 
 /** Bytes; a configuration has some hundred. */
 const maxSize = 2 ** 20;
 
-/** The key of an option: `max-sequence-length` of `--max-sequence-length`. */
-export function keyOf({ option }: Field<unknown>): string {
-  return (option.long ?? option.flags).replace(/^--/, "");
-}
-
 /**
- * Reads a configuration file and checks every value as its option would be checked; `left` are options that no file has.
+ * Reads a configuration file and checks every value by itself.
  *
  * @throws InputError that names the file, the line and the key
  */
-export async function readConfigFile<Raw>(
-  file: string,
-  fields: FieldsOf<Raw>,
-  left: readonly (keyof Raw)[],
-): Promise<Partial<Raw>> {
-  const names = (Object.keys(fields) as (keyof Raw & string)[]).filter((name) => !left.includes(name));
-  const byKey = new Map(names.map((name) => [keyOf(fields[name]), name]));
+export async function readConfigFile(file: string): Promise<Partial<RunSpecInput>> {
+  const byKey = new Map(runOptions.map((name) => [keyOf(name), name]));
   const lines = new LineCounter();
   const document = parseDocument(await readText(file), { lineCounter: lines });
   const [fault] = document.errors;
   if (fault !== undefined) {
     // The message itself, before the lines of the file that the library shows.
-    const [reason] = fault.message.split(/ at line \d+, column \d+/);
+    const [reason = ""] = fault.message.split(/ at line \d+, column \d+/);
     throw new InputError(`${file}:${lines.linePos(fault.pos[0]).line}: ${messageOf(reason)}`);
   }
   if (document.contents === null) return {};
   if (!isMap(document.contents))
     throw new InputError(`${file}: a configuration is a list of lines such as "steps: 500"`);
-  const values: Partial<Raw> = {};
+  const values: Partial<Record<keyof RunSpecInput, unknown>> = {};
   for (const pair of document.contents.items as Pair[]) {
     const key = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
     const start = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
@@ -51,13 +44,15 @@ export async function readConfigFile<Raw>(
     const value = plainValue(pair, document, where);
     // What is left empty is as if it were not there.
     if (value === null) continue;
-    const { data, success } = fields[name].config.safeParse(value);
-    if (!success) {
-      throw new InputError(`${where}: ${key} must be ${fields[name].what}, not ${shown(value)}`);
-    }
+    const { data, error } = valueSchema(runSpec.shape[name]).safeParse(value);
+    if (error !== undefined) throw new InputError(`${where}: ${key} ${error.issues[0]?.message}, not ${shown(value)}`);
     values[name] = data;
   }
-  return values;
+  // Each is what its own schema gave.
+  const options = values as Partial<RunSpecInput>;
+  const clash = contradiction(options);
+  if (clash !== undefined) throw new InputError(`${file}: ${clash}`);
+  return options;
 }
 
 function plainValue(pair: Pair, document: ReturnType<typeof parseDocument>, where: string): unknown {

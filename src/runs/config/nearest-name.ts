@@ -41,12 +41,16 @@ export function editDistance(a: string, b: string): number {
     const current = [row];
     for (let column = 1; column <= b.length; column++) {
       const same = a[row - 1] === b[column - 1] ? 0 : 1;
-      let least = Math.min(last[column] + 1, current[column - 1] + 1, last[column - 1] + same);
+      let least = Math.min(at(last, column) + 1, at(current, column - 1) + 1, at(last, column - 1) + same);
       const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
-      if (swapped) least = Math.min(least, before[column - 2] + 1);
+      if (swapped) least = Math.min(least, at(before, column - 2) + 1);
       current.push(least);
     }
     [before, last] = [last, current];
   }
-  return last[b.length];
+  return at(last, b.length);
+}
+
+function at(distances: readonly number[], column: number): number {
+  return distances[column] ?? Number.POSITIVE_INFINITY;
 }

@@ -6,21 +6,21 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import fc from "fast-check";
 import { SoftrepaError } from "../../core/errors.js";
-import { commandOnly, type RawTrainOptions, trainFields } from "../commands/train-options.js";
-import { readConfigFile } from "./config-file.js";
-import { configSchema } from "./config-schema.js";
+import { type RunSpecInput, runSpec } from "../run-spec.js";
+import { configSchema, helpOf, runOptions } from "./config-schema.js";
+import { keyOf } from "./keys.js";
 import { editDistance, nearestName } from "./nearest-name.js";
+import { readConfigFile } from "./read-config.js";
 import { configText } from "./write-config.js";
 
 const folder = await mkdtemp(join(tmpdir(), "softrepa-config-"));
 after(() => rm(folder, { recursive: true, force: true }));
-const fields = trainFields();
 let files = 0;
 
-async function read(text: string): Promise<Partial<RawTrainOptions>> {
+async function read(text: string): Promise<Partial<RunSpecInput>> {
   const file = join(folder, `${files++}.yaml`);
   await writeFile(file, text);
-  return readConfigFile<RawTrainOptions>(file, fields, commandOnly);
+  return readConfigFile(file);
 }
 
 describe("configuration files", () => {
@@ -39,9 +39,9 @@ describe("configuration files", () => {
             maxLength: 3,
           },
         ),
-        samplePrompt: fc.array(fc.string({ maxLength: 40, unit: "grapheme" }), { minLength: 1, maxLength: 3 }),
+        samplePrompts: fc.array(fc.string({ maxLength: 40, unit: "grapheme" }), { minLength: 1, maxLength: 3 }),
         steps: fc.integer({ min: 1, max: 1e9 }),
-        lr: fc.double({ min: 1e-12, max: 1e3, noNaN: true }),
+        learningRate: fc.double({ min: 1e-12, max: 1e3, noNaN: true }),
         flip: fc.boolean(),
         stages: fc.constantFrom(["down"] as const, ["down", "mid"] as const),
         width: fc.constantFrom("raw" as const, "projected" as const),
@@ -50,14 +50,14 @@ describe("configuration files", () => {
     );
     await fc.assert(
       fc.asyncProperty(values, async (written) => {
-        assert.deepEqual(await read(configText<RawTrainOptions>(written, fields, "s.json", "a note")), written);
+        assert.deepEqual(await read(configText(written, "s.json", "a note")), written);
       }),
       { numRuns: 200 },
     );
   });
 
   it("of any text are read or refused in one line", async () => {
-    const keys = Object.values(fields).map(({ option }) => String(option.long).slice(2));
+    const keys = runOptions.map(keyOf);
     const line = fc.tuple(fc.oneof(fc.constantFrom(...keys), fc.string()), fc.oneof(fc.string(), fc.json()));
     const lines = fc.array(line).map((pairs) => pairs.map(([key, value]) => `${key}: ${value}`).join("\n"));
     await fc.assert(
@@ -80,29 +80,24 @@ describe("configuration files", () => {
 });
 
 describe("the schema of configuration files", () => {
-  const schema = configSchema("softrepa train", fields, commandOnly) as {
+  const schema = configSchema() as {
     properties: Record<string, { description: string }>;
     additionalProperties: boolean;
   };
 
   it("knows every option that a file may have, with its help, and no other", () => {
-    const known = (Object.keys(fields) as (keyof typeof fields)[]).filter(
-      (name) => !(commandOnly as readonly string[]).includes(name),
-    );
-    const keys = known.map((name) => String(fields[name].option.long).slice(2));
-    assert.deepEqual(Object.keys(schema.properties), keys);
-    for (const name of known) {
-      const { option } = fields[name];
-      assert.equal(schema.properties[String(option.long).slice(2)].description, option.description);
-    }
+    assert.deepEqual(Object.keys(schema.properties), runOptions.map(keyOf));
+    assert.equal(schema.properties.batch?.description, "images a step (default: 4)");
+    assert.equal(schema.properties.stages?.description, helpOf(runSpec.shape.stages));
+    assert.equal(schema.properties["validate-every"]?.description, "steps (default: save-every)");
     assert.equal(schema.additionalProperties, false);
-    for (const name of commandOnly) assert.ok(!(name in schema.properties));
+    for (const name of ["config", "resume", "force", "json"]) assert.ok(!(name in schema.properties));
   });
 
   it("is the file that comes with the package", () => {
     const shipped = readFileSync("schema/train.schema.json", "utf8");
     const now = `${JSON.stringify(schema, null, 2)}\n`;
-    assert.equal(shipped, now, "node dist/cli/config/write-schema.js writes it anew");
+    assert.equal(shipped, now, "node dist/runs/config/write-schema.js writes it anew");
   });
 });
 

@@ -1,0 +1,82 @@
+/** @file From a `RunSpec` as it is written to one that can be used: preset and defaults filled in, options checked together, lists read. */
+
+import { UsageError } from "../core/errors.js";
+import { readListFile } from "../data/text-file.js";
+import { presets } from "./presets.js";
+import { type RunSpec, type RunSpecInput, runSpec } from "./run-spec.js";
+import { readWeightedPath, type WeightedPath } from "./weighted-path.js";
+
+/** What a run is told, ready to be used. */
+export interface CompleteSpec extends Omit<RunSpec, "data" | "samplePromptsFile"> {
+  readonly data: readonly WeightedPath[];
+}
+
+type SomeOptions = { readonly [Key in keyof RunSpecInput]?: RunSpecInput[Key] | undefined };
+
+const tokenLayout = ["layers", "tokens", "buckets", "width", "stages"] as const;
+
+/** Options over others, such as those of a file. Of steps and epochs the upper one holds. */
+export function over(upper: SomeOptions, lower: SomeOptions): SomeOptions {
+  const { steps, epochs, ...rest } = lower;
+  const length = upper.steps === undefined && upper.epochs === undefined ? { steps, epochs } : {};
+  return given({ ...rest, ...length, ...given(upper) });
+}
+
+/** What options that are given contradict each other in; undefined where they do not. */
+export function contradiction(options: SomeOptions): string | undefined {
+  const chosen = tokenLayout.find((name) => options[name] !== undefined);
+  if (options.initTokens !== undefined && chosen !== undefined) {
+    return `\`${chosen}\` cannot be chosen with \`initTokens\`, whose file says it`;
+  }
+  if (options.steps !== undefined && options.epochs !== undefined) return "`steps` and `epochs` exclude each other";
+  return undefined;
+}
+
+/** @throws UsageError where an option is wrong or options do not go together */
+export async function completeSpec(written: SomeOptions): Promise<CompleteSpec> {
+  const fault = contradiction(written);
+  if (fault !== undefined) throw new UsageError(fault);
+  const { preset } = written;
+  const { data: parsed, error } = runSpec.safeParse(over(written, (preset && presets[preset]) ?? {}));
+  if (error !== undefined) {
+    const [issue] = error.issues;
+    if (issue?.code === "unrecognized_keys") throw new UsageError(`a run has no option ${issue.keys.join(", ")}`);
+    throw new UsageError(`\`${String(issue?.path[0])}\` ${issue?.message}`);
+  }
+  const { data, samplePromptsFile, ...spec } = parsed;
+  checkTogether(parsed, written);
+  const prompts =
+    samplePromptsFile === undefined ? spec.samplePrompts : await readListFile(samplePromptsFile, "prompt");
+  if (spec.sampleEvery !== undefined && prompts.length === 0) {
+    throw new UsageError("`sampleEvery` needs `samplePrompts` or `samplePromptsFile`");
+  }
+  const sets = await Promise.all(data.map((set) => (typeof set === "string" ? readWeightedPath(set) : set)));
+  return { ...spec, data: sets, samplePrompts: prompts };
+}
+
+function checkTogether(spec: RunSpec, written: SomeOptions): void {
+  const { minimumLearningRate: minimum, learningRate } = spec;
+  if (minimum > learningRate) {
+    throw new UsageError(`\`minimumLearningRate\` ${minimum} is above \`learningRate\` ${learningRate}`);
+  }
+  const isMeasured = spec.holdOut > 0 || spec.validation !== undefined;
+  if (spec.holdOut > 0 && spec.validation !== undefined) {
+    throw new UsageError("`holdOut` and `validation` exclude each other");
+  }
+  if (spec.validateEvery !== undefined && !isMeasured) {
+    throw new UsageError("`validateEvery` needs `holdOut` or `validation`");
+  }
+  if (spec.latentsCache === undefined && written.latentsCacheLimit !== undefined) {
+    throw new UsageError("`latentsCacheLimit` needs `latentsCache`");
+  }
+  if (spec.latentsCache !== undefined && spec.crop === "random") {
+    throw new UsageError("`latentsCache` is of no use with `crop` random, whose parts never come up again");
+  }
+  if (spec.samplePromptsFile !== undefined && spec.samplePrompts.length > 0) {
+    throw new UsageError("`samplePrompts` and `samplePromptsFile` exclude each other");
+  }
+}
+
+function given(options: SomeOptions): SomeOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

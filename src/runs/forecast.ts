@@ -1,0 +1,109 @@
+/** @file What a run will take, put together from its options, its model and its data, and how that compares with what it took. */
+
+import type { CaptionedImage } from "../data/captioned-image.js";
+import type { ImagePool } from "../data/mixture.js";
+import type { ExecutionPlan } from "../objectives/execution-plan.js";
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import { describeSoftTokens } from "../softtokens/describe.js";
+import { type SoftTokens, sizesOf, stagesOf } from "../softtokens/softtokens.js";
+import { latentsCacheBytes } from "../training/latents-cache/latents-cache.js";
+import { type DiskPlan, planDisk } from "../training/plan/disk.js";
+import type { FittedRun } from "../training/plan/fit.js";
+import type { MemoryPlan, RunSizes } from "../training/plan/memory.js";
+import { planTime, type TimePlan } from "../training/plan/time.js";
+import type { CompleteSpec } from "./complete-spec.js";
+import { objectiveOf, type RunSettings } from "./settings.js";
+
+/** What a run was foretold to take. */
+export interface Forecast {
+  readonly plan: ExecutionPlan;
+  readonly steps: number;
+  readonly memory: MemoryPlan;
+  readonly disk: DiskPlan;
+  readonly time: TimePlan;
+}
+
+export interface RunSubject<Settings = RunSettings> {
+  readonly spec: CompleteSpec;
+  readonly settings: Settings;
+  readonly pipeline: DiffusionPipeline;
+  readonly softTokens: SoftTokens;
+}
+
+/** The settings that memory decides; how much of it encodings take, only where it is limited. */
+export function chosenOf(
+  { plan, cacheBytes }: FittedRun,
+  { memory }: CompleteSpec,
+): Pick<RunSettings, "plan" | "cacheBytes"> {
+  return { plan, ...(memory !== undefined && { cacheBytes }) };
+}
+
+export function runSizes(
+  { spec, settings, pipeline, softTokens }: RunSubject<Omit<RunSettings, "plan">>,
+  pools: readonly ImagePool[],
+  heldOut: readonly CaptionedImage[],
+): Omit<RunSizes, "plan" | "cacheBytes"> {
+  const { layers, count } = sizesOf(softTokens, "soft tokens");
+  const items = pools.flatMap((pool) => pool.items);
+  return {
+    objective: objectiveOf(spec, settings).kind,
+    batch: settings.batch,
+    resolution: settings.resolution,
+    softTokens: {
+      shape: [layers, count, pipeline.softTokenLayout.projectedWidth],
+      stages: stagesOf(softTokens, pipeline.softTokenLayout),
+    },
+    heldOut: heldOut.length,
+    sampleSize: spec.samplePrompts.length === 0 ? null : (spec.sampleSize ?? pipeline.defaultSize),
+    images: items.length,
+    captions: new Set(items.flatMap(({ captions }) => captions)).size,
+  };
+}
+
+/** `rate`: operations a second of this machine in plain products. */
+export function forecast(
+  { spec, settings, pipeline, softTokens }: RunSubject,
+  sizes: ReturnType<typeof runSizes>,
+  fitted: FittedRun,
+  rate: number,
+): Forecast {
+  const { steps } = settings;
+  const { plan, cacheBytes, memory } = fitted;
+  const { sampleSize, heldOut } = sizes;
+  const { saveEvery, keepLast, sampleEvery, samplePrompts } = spec;
+  const every = sampleEvery ?? (saveEvery || steps);
+  const side = settings.resolution / pipeline.latentScale;
+  const latents = [pipeline.latentChannels, side, side];
+  const disk = planDisk({
+    ...{ steps, saveEvery, keepLast, best: heldOut > 0 },
+    parameters: describeSoftTokens(softTokens).parameters,
+    latentsCache:
+      spec.latentsCache === undefined
+        ? 0
+        : Math.min(spec.latentsCacheLimit, latentsCacheBytes(sizes.images, latents, spec.flip ? 2 : 1)),
+    samples: sampleSize === null ? null : { prompts: samplePrompts.length, every, size: sampleSize },
+  });
+  const time = planTime(pipeline, { ...sizes, plan, cacheBytes }, steps, rate);
+  return { plan, steps, memory, disk, time };
+}
+
+/** A forecast beside what the run took: `steps` of this call, bytes of the whole process, seconds of its steps. */
+export interface Comparison {
+  readonly steps: number;
+  readonly planned: Cost;
+  readonly took: Cost;
+  readonly ratio: Cost;
+}
+
+interface Cost {
+  readonly memory: number;
+  readonly seconds: number;
+}
+
+export function compareWith({ memory, time }: Forecast, steps: number, seconds: number): Comparison {
+  const planned = { memory: memory.total, seconds: steps * time.secondsAStep };
+  // In kilobytes, of the whole process so far.
+  const took = { memory: 1024 * process.resourceUsage().maxRSS, seconds };
+  const ratio = { memory: took.memory / planned.memory, seconds: seconds / planned.seconds };
+  return { steps, planned, took, ratio };
+}

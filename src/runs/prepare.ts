@@ -1,0 +1,122 @@
+/** @file What a run does first, also where it is only planned: open data and model, settle every setting, see what fits. */
+
+import { join } from "node:path";
+import { InputError } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import type { CaptionedImage } from "../data/captioned-image.js";
+import { openDataSet } from "../data/data-set.js";
+import { type ImagePool, mixPools } from "../data/mixture.js";
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import { createSoftTokens } from "../softtokens/initial.js";
+import { openTokens } from "../softtokens/open.js";
+import { requireFit, type SoftTokens } from "../softtokens/softtokens.js";
+import { dataFingerprint } from "../training/data-fingerprint.js";
+import { holdOut } from "../training/hold-out.js";
+import { type FittedRun, fitRun, type RunConstraints } from "../training/plan/fit.js";
+import { productRate } from "../training/plan/time.js";
+import type { CompleteSpec } from "./complete-spec.js";
+import type { RunHooks } from "./events.js";
+import type { Checkpoint, Fingerprints } from "./folder/checkpoint.js";
+import { RunFolder } from "./folder/run-folder.js";
+import { chosenOf, type Forecast, forecast, type RunSubject, runSizes } from "./forecast.js";
+import { openTrainingData } from "./open-data.js";
+import { runSettings } from "./settings.js";
+
+/** A run before its first step. */
+export interface PreparedRun extends RunSubject {
+  readonly pools: readonly ImagePool[];
+  /** Images that are trained on. */
+  readonly images: number;
+  readonly heldOut: readonly CaptionedImage[];
+  readonly folder: RunFolder;
+  readonly fingerprints: Fingerprints;
+  /** What the run goes on from. */
+  readonly from: Checkpoint | undefined;
+  readonly sizes: ReturnType<typeof runSizes>;
+  readonly fitted: FittedRun;
+}
+
+/** What a run is made of. */
+export interface RunRequest {
+  /** Open already, or what opens it once the data have been read; who opens it closes it. */
+  readonly pipeline: DiffusionPipeline | (() => Promise<DiffusionPipeline>);
+  readonly spec: CompleteSpec;
+  /** Go on with the run that is in `out`. */
+  readonly resume?: boolean | undefined;
+  /** Overwrite a run folder that is not empty; take initial tokens that were trained on another base. */
+  readonly force?: boolean | undefined;
+}
+
+/** Opens data and model, settles every setting, and chooses what fits into memory; nothing is written. */
+export async function prepareRun(request: RunRequest, hooks: RunHooks): Promise<PreparedRun> {
+  const { spec, resume = false } = request;
+  const warn = (message: string) => hooks.emit({ type: "warning", message });
+  const sets = await openTrainingData(spec, hooks);
+  const { pools, heldOut } = await dataOf(spec, mixPools(sets));
+  const pipeline = typeof request.pipeline === "function" ? await request.pipeline() : request.pipeline;
+  const folder = new RunFolder(spec.out);
+  const images = pools.reduce((sum, { items }) => sum + items.length, 0);
+  const wanted = runSettings(spec, pipeline, images);
+  const fingerprints = { model: await pipeline.fingerprint(), data: dataFingerprint(sets) };
+  const from = resume ? await folder.newest(warn) : undefined;
+  if (from !== undefined) requireSameRun(from, fingerprints, spec.out);
+  const softTokens = from?.softTokens ?? (await startingTokens(request, pipeline, warn));
+  requireFit(softTokens, pipeline.softTokenLayout);
+  const sizes = runSizes({ spec, settings: wanted, pipeline, softTokens }, pools, heldOut);
+  const fitted = fitRun(pipeline, sizes, constraintsOf(spec, from));
+  const settings = { ...wanted, ...chosenOf(fitted, spec) };
+  return { spec, settings, pipeline, softTokens, pools, images, heldOut, folder, fingerprints, from, sizes, fitted };
+}
+
+/** The forecast after a short measurement of this machine's speed. */
+export async function forecastOf(run: PreparedRun): Promise<Forecast> {
+  return forecast(run, run.sizes, run.fitted, await productRate(run.pipeline.engine));
+}
+
+/** A run that goes on from before these choices were written down was begun with activations computed twice and weights as they were. */
+function constraintsOf(
+  { pairsPerRun, checkpoints, repack, memory: limit }: CompleteSpec,
+  from: Checkpoint | undefined,
+): RunConstraints {
+  if (from === undefined) return { pairsPerRun, checkpoints, repack, limit };
+  return {
+    pairsPerRun,
+    limit,
+    checkpoints: checkpoints === "auto" ? "always" : checkpoints,
+    repack: repack === "auto" ? "never" : repack,
+  };
+}
+
+/** What is trained on, and what it is measured by. */
+async function dataOf(
+  { holdOut: count, validation, seed }: CompleteSpec,
+  pools: readonly ImagePool[],
+): Promise<{ readonly pools: readonly ImagePool[]; readonly heldOut: readonly CaptionedImage[] }> {
+  if (count > 0) return holdOut(pools, count, seed);
+  return { pools, heldOut: validation === undefined ? [] : (await openDataSet(validation)).items };
+}
+
+async function startingTokens(
+  { spec, force }: RunRequest,
+  pipeline: DiffusionPipeline,
+  warn: (message: string) => void,
+): Promise<SoftTokens> {
+  const given = await openTokens(spec.initTokens, pipeline, { force, warn });
+  if (given !== null) return given;
+  const { layers, tokens: count, buckets, width, stages, seed } = spec;
+  const sizes = { layers: layers ?? pipeline.defaults.layers, count, buckets, width, stages };
+  return createSoftTokens(pipeline, sizes, new Generator(seed));
+}
+
+function requireSameRun({ fingerprints }: Checkpoint, now: Fingerprints, out: string): void {
+  if (fingerprints.model !== now.model) {
+    throw new InputError(
+      `${out} was begun with another model than ${join(out, "config.yaml")} names now; it cannot go on`,
+    );
+  }
+  if (fingerprints.data !== now.data) {
+    throw new InputError(
+      `${out} was begun with other data: images or captions have been added, removed, renamed or changed since; it cannot go on`,
+    );
+  }
+}

@@ -1,0 +1,87 @@
+/** @file A training run as a stream of events. */
+
+import { completeSpec } from "./complete-spec.js";
+import type { RunEvent } from "./events.js";
+import type { RunRequest } from "./prepare.js";
+import type { RunSpecInput } from "./run-spec.js";
+import { runTraining } from "./run-training.js";
+
+export interface StartRequest extends Omit<RunRequest, "spec"> {
+  readonly spec: RunSpecInput;
+}
+
+/**
+ * A run that has been started. Its events are kept until they are read, by one reader. Reading ends with the run: it throws
+ * what the run threw, an InterruptedError where it was asked to stop.
+ */
+export class Run implements AsyncIterable<RunEvent>, AsyncDisposable {
+  private readonly events: RunEvent[] = [];
+  private readonly controller = new AbortController();
+  private wake = (): void => {};
+  private ended = false;
+  private readonly work: Promise<void>;
+
+  private constructor(
+    start: (hooks: { signal: AbortSignal; emit: (event: RunEvent) => void }) => Promise<void>,
+    signal?: AbortSignal,
+  ) {
+    const stop = () => this.controller.abort();
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop);
+    const emit = (event: RunEvent) => {
+      this.events.push(event);
+      this.wake();
+    };
+    this.work = start({ signal: this.controller.signal, emit }).finally(() => {
+      signal?.removeEventListener("abort", stop);
+      this.ended = true;
+      this.wake();
+    });
+    // Whoever reads the events learns of a failure, at whatever time that is.
+    this.work.catch(() => {});
+  }
+
+  /** Options are checked first; the run then goes on by itself, read or not. */
+  static async start(request: StartRequest, signal?: AbortSignal): Promise<Run> {
+    const spec = await completeSpec(request.spec);
+    return new Run((hooks) => runTraining({ ...request, spec }, hooks), signal);
+  }
+
+  /** A reader that leaves stops the run and waits until it is saved. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, void> {
+    try {
+      while (!this.ended || this.events.length > 0) {
+        const event = this.events.shift();
+        if (event !== undefined) yield event;
+        else if (!this.ended) await new Promise<void>((resolve) => (this.wake = resolve));
+      }
+      await this.work;
+    } finally {
+      await this.stop();
+    }
+  }
+
+  /** Stops the run at the next safe point, saves what is done and frees its folder. */
+  async stop(): Promise<void> {
+    this.controller.abort();
+    await this.work.catch(() => {});
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/**
+ * Starts a training run.
+ *
+ * ```ts
+ * const run = await startRun({ pipeline, spec: { data: ["photos"], out: "runs/cats", steps: 2000 } });
+ * for await (const event of run) if (event.type === "validation") console.log(event.rank1);
+ * ```
+ *
+ * @throws UsageError where an option is wrong
+ */
+export function startRun(request: StartRequest, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Run> {
+  return Run.start(request, signal);
+}
