@@ -149,9 +149,9 @@ describe("sampling", async () => {
   it("refuses sizes that do not fit", async () => {
     for (const [size, message] of [
       [{ width: 60 }, /^`width` 60 does not fit .*sd3.pipeline: it must be a multiple of 8$/],
-      [{ height: 36 }, /^height 36 does not fit /],
-      [{ width: 0 }, /^width 0 does not fit /],
-      [{ height: -8 }, /^height -8 does not fit /],
+      [{ height: 36 }, /^`height` 36 does not fit /],
+      [{ width: 0 }, /^`width` 0 does not fit /],
+      [{ height: -8 }, /^`height` -8 does not fit /],
     ] as const) {
       await assert.rejects(
         () => images(size),

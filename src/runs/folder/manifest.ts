@@ -38,7 +38,9 @@ export async function readManifest(folder: string): Promise<Manifest> {
   const { data, error } = manifestSchema.safeParse(json);
   if (data !== undefined) return data;
   const [issue] = error.issues;
-  throw new InputError(`checkpoint ${folder} is damaged: ${manifestName}: "${issue.path.join(".")}": ${issue.message}`);
+  throw new InputError(
+    `checkpoint ${folder} is damaged: ${manifestName}: "${issue?.path.join(".")}": ${issue?.message}`,
+  );
 }
 
 /** Reads the manifest and refuses a checkpoint whose files are not those that were written. */

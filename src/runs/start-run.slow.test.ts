@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { InterruptedError, UsageError } from "../core/errors.js";
+import { drawPictures } from "../testing/data/pictures.js";
+import { openTiny } from "../testing/pipelines/support.js";
+import { readConfigFile } from "./config/read-config.js";
+import type { RunEvent } from "./events.js";
+import { startRun } from "./start-run.js";
+
+const folder = await mkdtemp(join(tmpdir(), "softrepa-runs-"));
+after(() => rm(folder, { recursive: true, force: true }));
+const pipeline = await openTiny("sd3");
+const at = (...path: string[]) => join(folder, ...path);
+const specOf = (out: string) => ({
+  data: [at("data")],
+  out: at(out),
+  ...{ layers: 2, tokens: 2, buckets: 10, batch: 3, resolution: 32, temperature: 1, learningRate: 0.01 },
+});
+
+async function eventsOf(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for await (const event of run) events.push(event);
+  return events;
+}
+
+describe("a run", () => {
+  before(() => drawPictures(at("data")));
+
+  it("says what happens, with an open pipeline and a few words of spec", async () => {
+    const spec = {
+      ...specOf("a"),
+      steps: 4,
+      saveEvery: 2,
+      holdOut: 3,
+      samplePrompts: ["a red circle"],
+      sampleSteps: 1,
+    };
+    const run = await startRun({ pipeline, spec });
+    const events = await eventsOf(run);
+    const types = events.map(({ type }) => type).filter((type) => type !== "progress");
+    assert.deepEqual(types, [
+      ...["data", "start", "sample", "validation", "step", "step", "sample", "validation", "checkpoint"],
+      ...["step", "step", "sample", "validation", "checkpoint", "taken", "saved", "best", "finished"],
+    ]);
+    const steps = events.flatMap((event) => (event.type === "step" ? [event.step] : []));
+    assert.deepEqual(steps, [1, 2, 3, 4]);
+    for (const event of events) if (event.type === "validation") assert.ok(event.rank1 >= 0 && event.rank1 <= 1);
+    assert.deepEqual(events.at(-1), { type: "finished", file: at("a", "tokens.safetensors"), steps: 4 });
+    const { model, steps: written } = await readConfigFile(at("a", "config.yaml"));
+    assert.deepEqual([model, written], [pipeline.origin, 4]);
+  });
+
+  it("is saved where a reader leaves it, and goes on to the bytes of a run that was never left", async () => {
+    const spec = specOf("b");
+    for await (const event of await startRun({ pipeline, spec: { ...spec, steps: 1000 } })) {
+      if (event.type === "step" && event.step === 2) break;
+    }
+    assert.deepEqual(
+      (await readdir(at("b"))).filter((name) => /lock/.test(name)),
+      [],
+    );
+    const [last] = (await readdir(at("b", "checkpoints"))).sort().reverse();
+    const done = Number(last?.slice("step-".length));
+    assert.ok(done >= 2 && done < 1000);
+    const steps = done + 2;
+    const written = await readConfigFile(at("b", "config.yaml"));
+    await eventsOf(await startRun({ pipeline, spec: { ...spec, ...written, steps }, resume: true }));
+    await eventsOf(await startRun({ pipeline, spec: { ...specOf("whole"), steps } }));
+    const tokens = (name: string) => readFile(at(name, "tokens.safetensors"));
+    assert.deepEqual(await tokens("b"), await tokens("whole"));
+  });
+
+  it("is stopped by its signal, which a reader learns of", async () => {
+    const stop = new AbortController();
+    const run = await startRun({ pipeline, spec: { ...specOf("c"), steps: 1000 } }, { signal: stop.signal });
+    const types = new Set<string>();
+    await assert.rejects(async () => {
+      for await (const { type } of run) {
+        types.add(type);
+        if (type === "step") stop.abort();
+      }
+    }, InterruptedError);
+    assert.ok(types.has("saved") && !types.has("finished"));
+  });
+
+  it("fails before it starts where an option is wrong, and says which", async () => {
+    const refused = (spec: object, option: string, message: RegExp) =>
+      assert.rejects(
+        startRun({ pipeline, spec: { ...specOf("d"), ...spec } }),
+        (error) => error instanceof UsageError && error.option === option && message.test(error.message),
+      );
+    await refused({ batch: 1 }, "batch", /^`batch` must be a whole number from 2 to 4096$/);
+    await refused({ steps: 3, epochs: 1 }, "steps", /^`steps` and `epochs` exclude each other$/);
+    await refused({ minimumLearningRate: 1 }, "minimumLearningRate", /is above `learningRate` 0.01$/);
+    await refused({ layers: 2, initTokens: "x" }, "layers", /cannot be chosen with `initTokens`/);
+    await assert.rejects(startRun({ pipeline, spec: { ...specOf("d"), ...{ stepz: 3 } } }), /no option stepz/);
+    const run = await startRun({ pipeline, spec: { ...specOf("d"), objective: "mine" } });
+    await assert.rejects(eventsOf(run), /`objective` must be one of softrepa, score-matching, not "mine"/);
+  });
+});
