@@ -16,7 +16,8 @@ const units: Readonly<Record<string, number>> = {
 export function parseByteSize(text: string): number | undefined {
   const found = /^(\d+(?:\.\d+)?) ?([kmgt]i?b)$/i.exec(text);
   if (found === null) return undefined;
-  const bytes = Math.round(Number(found[1]) * units[found[2].toUpperCase()]);
+  const [, digits, unit = ""] = found;
+  const bytes = Math.round(Number(digits) * (units[unit.toUpperCase()] ?? 0));
   return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 

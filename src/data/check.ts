@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { InputError } from "../core/errors.js";
+import { at } from "../core/indexing.js";
 import type { CaptionedImage } from "./captioned-image.js";
 import { type DataSet, openDataSet } from "./data-set.js";
 import { decodeAll } from "./decode-all.js";
@@ -92,9 +93,9 @@ function captionNotes(items: readonly CaptionedImage[], similarity: number) {
   const texts = owners.keys();
   const { groups, complete } = nearDuplicates(texts, similarity);
   const similar = groups.flatMap((group): Note[] => {
-    const where = new Set(group.flatMap((index) => owners.of(texts[index])));
+    const where = new Set(group.flatMap((index) => owners.of(at(texts, index))));
     if (where.size < 2) return [];
-    const shown = group.slice(0, shownCaptions).map((index) => JSON.stringify(texts[index].slice(0, shownLength)));
+    const shown = group.slice(0, shownCaptions).map((index) => JSON.stringify(at(texts, index).slice(0, shownLength)));
     const rest = group.length > shownCaptions ? [`${group.length - shownCaptions} more`] : [];
     return [{ kind: "similar-captions", where: [...where], message: [...shown, ...rest].join(", ") }];
   });

@@ -1,6 +1,7 @@
 /** @file Captions by file name become images of a data set, once the files are seen to be images. */
 
 import { join } from "node:path";
+import { at } from "../core/indexing.js";
 import { type CaptionedImage, imageFile } from "./captioned-image.js";
 import { attempt, type ReportFault } from "./finding.js";
 import { requireImageFile } from "./image-format.js";
@@ -25,7 +26,7 @@ export async function captionedFiles(
     // All settle before the first fault is told, so that none is left behind unhandled.
     await Promise.allSettled(opened);
     for (const [index, item] of opened.entries()) {
-      const where = join(folder, sorted[start + index][0]);
+      const where = join(folder, at(sorted, start + index)[0]);
       const image = await attempt(report, "unreadable-image", where, () => item);
       if (image !== undefined) items.push(image);
     }

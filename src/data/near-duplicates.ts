@@ -3,6 +3,7 @@
  * their word pairs, found exactly by prefix filtering (Bayardo, Ma and Srikant, "Scaling Up All Pairs Similarity Search", 2007).
  */
 
+import { at } from "../core/indexing.js";
 import { normalCaption } from "./caption.js";
 
 export interface NearDuplicates {
@@ -38,13 +39,13 @@ export function nearDuplicates(captions: readonly string[], threshold: number): 
 /** Joins the similar ones of different captions; false where it gave up. */
 function linkSimilar(captions: readonly (readonly [string, number])[], threshold: number, links: Links): boolean {
   const sets = rankedPairs(captions.map(([text]) => text));
-  const order = sets.map((_, index) => index).sort((a, b) => sets[a].length - sets[b].length || a - b);
+  const order = sets.map((_, index) => index).sort((a, b) => at(sets, a).length - at(sets, b).length || a - b);
   /** Captions before, by the rarest word pairs of each. */
   const index = new Map<number, number[]>();
   const seen = new Int32Array(sets.length).fill(-1);
   let work = 0;
   for (const current of order) {
-    const set = sets[current];
+    const set = at(sets, current);
     // Two sets this similar have a pair in common among the rarest of each.
     const prefix = set.subarray(0, set.length - atLeast(threshold, set) + 1);
     for (const pair of prefix) {
@@ -52,12 +53,13 @@ function linkSimilar(captions: readonly (readonly [string, number])[], threshold
       work += others.length;
       if (work > maxWork) return false;
       for (const other of others) {
-        if (seen[other] === current || sets[other].length < atLeast(threshold, set)) continue;
+        const otherSet = at(sets, other);
+        if (seen[other] === current || otherSet.length < atLeast(threshold, set)) continue;
         seen[other] = current;
-        const [a, b] = [captions[current][1], captions[other][1]];
+        const [a, b] = [at(captions, current)[1], at(captions, other)[1]];
         if (links.joined(a, b)) continue;
         work += workAComparison;
-        if (jaccard(set, sets[other]) >= threshold) links.join(a, b);
+        if (jaccard(set, otherSet) >= threshold) links.join(a, b);
       }
     }
     for (const pair of prefix) {
@@ -91,17 +93,17 @@ function rankedPairs(texts: readonly string[]): Uint32Array[] {
     return pairs;
   });
   const ranks = new Uint32Array(counts.length);
-  const byCount = counts.map((_, number) => number).sort((a, b) => counts[a] - counts[b] || a - b);
+  const byCount = counts.map((_, number) => number).sort((a, b) => at(counts, a) - at(counts, b) || a - b);
   for (const [rank, number] of byCount.entries()) ranks[number] = rank;
-  return sets.map((pairs) => Uint32Array.from(pairs, (number) => ranks[number]).sort());
+  return sets.map((pairs) => Uint32Array.from(pairs, (number) => at(ranks, number)).sort());
 }
 
 /** Of two ascending lists. */
 function jaccard(a: Uint32Array, b: Uint32Array): number {
   let common = 0;
   for (let i = 0, j = 0; i < a.length && j < b.length; ) {
-    if (a[i] === b[j]) common++;
-    const [left, right] = [a[i], b[j]];
+    const [left, right] = [at(a, i), at(b, j)];
+    if (left === right) common++;
     if (left <= right) i++;
     if (right <= left) j++;
   }
@@ -134,13 +136,15 @@ class Links {
       if (group) group.push(index);
       else members.set(root, [index]);
     }
-    return [...members.values()].filter(({ length }) => length > 1).sort((a, b) => b.length - a.length || a[0] - b[0]);
+    return [...members.values()]
+      .filter(({ length }) => length > 1)
+      .sort((a, b) => b.length - a.length || at(a, 0) - at(b, 0));
   }
 
   private root(index: number): number {
     let root = index;
-    while (this.parents[root] !== root) root = this.parents[root];
-    for (let at = index; at !== root; ) [at, this.parents[at]] = [this.parents[at], root];
+    while (this.parents[root] !== root) root = at(this.parents, root);
+    for (let next = index; next !== root; ) [next, this.parents[next]] = [at(this.parents, next), root];
     return root;
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import { InputError } from "../core/errors.js";
+import { at } from "../core/indexing.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 
 /** A picture of 8-bit red, green and blue, interleaved, rows from the top. */
@@ -87,10 +88,13 @@ function resizeRun(
   line: { readonly from: number; readonly to: number; readonly step: number },
 ): void {
   for (let i = 0; i < first.length; i++) {
-    const taps = weights[i];
-    let at = line.from + first[i] * line.step;
+    const taps = at(weights, i);
+    let from = line.from + at(first, i) * line.step;
     let sum = 1 << (precisionBits - 1);
-    for (let tap = 0; tap < taps.length; tap++, at += line.step) sum += source[at] * taps[tap];
+    for (const tap of taps) {
+      sum += (source[from] as number) * tap;
+      from += line.step;
+    }
     const value = sum >> precisionBits;
     target[line.to + i * line.step] = value < 0 ? 0 : value > 255 ? 255 : value;
   }
@@ -144,7 +148,7 @@ function offset(from: number, to: number, halves: "down" | "even"): number {
  */
 export function interpolateBilinear(image: FloatTensor, width: number, height: number): FloatTensor {
   requireSize(width, height);
-  const [channels, sourceHeight, sourceWidth] = image.shape;
+  const [channels = 0, sourceHeight = 0, sourceWidth = 0] = image.shape;
   const [columns, rows] = [neighbours(sourceWidth, width), neighbours(sourceHeight, height)];
   const resized = floatTensor([channels, height, width]);
   let to = 0;
@@ -152,8 +156,9 @@ export function interpolateBilinear(image: FloatTensor, width: number, height: n
     const plane = image.data.subarray(channel * sourceHeight * sourceWidth, (channel + 1) * sourceHeight * sourceWidth);
     for (const [top, bottom, down] of rows) {
       for (const [left, right, across] of columns) {
-        const upper = (1 - across) * plane[top * sourceWidth + left] + across * plane[top * sourceWidth + right];
-        const lower = (1 - across) * plane[bottom * sourceWidth + left] + across * plane[bottom * sourceWidth + right];
+        const pixel = (row: number, column: number) => plane[row * sourceWidth + column] as number;
+        const upper = (1 - across) * pixel(top, left) + across * pixel(top, right);
+        const lower = (1 - across) * pixel(bottom, left) + across * pixel(bottom, right);
         resized.data[to++] = (1 - down) * upper + down * lower;
       }
     }

@@ -1,6 +1,7 @@
 /** @file What a checkpoint offers: named tensors that lie somewhere in files, not yet read. */
 
 import { unreachable } from "../core/errors.js";
+import { at } from "../core/indexing.js";
 import type { Shape } from "../core/tensor.js";
 
 /** Element types as the safetensors format spells them. */
@@ -51,8 +52,8 @@ export function shapeOf(source: WeightSource, name: string): Shape | undefined {
 function arrangedShape(tensor: ArrangedTensor): Shape {
   switch (tensor.kind) {
     case "joined": {
-      const rows = tensor.parts.reduce((sum, { shape }) => sum + shape[0], 0);
-      return [rows, ...tensor.parts[0].shape.slice(1)];
+      const rows = tensor.parts.reduce((sum, { shape }) => sum + at(shape, 0), 0);
+      return [rows, ...at(tensor.parts, 0).shape.slice(1)];
     }
     case "transposed":
       return tensor.matrix.shape.toReversed();
@@ -65,7 +66,7 @@ function arrangedShape(tensor: ArrangedTensor): Shape {
 
 /** Rows start..end of a stored tensor, which lie together in its file. */
 export function storedRows(stored: StoredTensor, start: number, end: number): StoredTensor {
-  const [count, ...rest] = stored.shape;
+  const [count = 0, ...rest] = stored.shape;
   const row = stored.length / count;
   const name = `${stored.name}[${start}:${end}]`;
   return {

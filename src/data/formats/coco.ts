@@ -6,6 +6,7 @@
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
+import { at } from "../../core/indexing.js";
 import { captionOf } from "../caption.js";
 import type { CaptionedImage } from "../captioned-image.js";
 import { attempt, type ReportFault } from "../finding.js";
@@ -33,12 +34,12 @@ function isCaptionsFile(name: string): boolean {
 /** Where there are several (the download has train and val), the one whose image folder is there. */
 function chooseCaptionsFile({ folder, names }: FolderFiles): string {
   const files = names.filter(isCaptionsFile);
-  if (files.length === 1) return files[0];
+  if (files.length === 1) return at(files, 0);
   const withImages = files.filter((file) => {
     const roots = imageRoots(file).filter((root) => root.endsWith(`${suffixOf(file)}/`));
     return names.some((name) => roots.some((root) => name.startsWith(root)));
   });
-  if (withImages.length === 1) return withImages[0];
+  if (withImages.length === 1) return at(withImages, 0);
   const [first = "captions_train2017.json"] = files;
   throw new InputError(
     `${folder} holds ${files.length} captions files (${files.join(", ")}); name one: ${join(folder, first)}`,
@@ -126,7 +127,7 @@ function chooseRoot({ folder, names }: FolderFiles, captionsFile: string, images
   const roots = imageRoots(captionsFile);
   const found = roots.map((root) => sample.filter((name) => present.has(`${root}${name}`)).length);
   const most = Math.max(...found);
-  if (most > 0) return roots[found.indexOf(most)];
+  if (most > 0) return at(roots, found.indexOf(most));
   if (images.length === 0) throw new InputError(`${join(folder, captionsFile)} lists no image`);
   const places = roots.map((root) => (root === "" ? "the folder itself" : root)).join(", ");
   throw new InputError(

@@ -18,8 +18,8 @@ const words: Readonly<Record<string, string>> = {
 /** The split that a file belongs to by its path inside the folder, "" where nothing tells. */
 export function splitOf(name: string): string {
   const parts = name.toLowerCase().split(/[^a-z]+/);
-  for (const part of parts) if (Object.hasOwn(words, part)) return words[part];
-  return "";
+  const known = parts.find((part) => Object.hasOwn(words, part));
+  return known === undefined ? "" : (words[known] ?? "");
 }
 
 /** Refuses shards of several splits: nobody trains on the test set on purpose. */

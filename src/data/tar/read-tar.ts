@@ -4,6 +4,7 @@
  */
 
 import { InputError } from "../../core/errors.js";
+import { at } from "../../core/indexing.js";
 import type { ByteSource } from "../byte-source.js";
 
 /** A regular file of the archive. */
@@ -41,7 +42,7 @@ export async function* readTar(source: ByteSource): AsyncGenerator<TarMember> {
     const header = await blocks.read(offset, blockBytes);
     if (header.every((byte) => byte === 0)) return;
     requireChecksum(header, where, offset === 0);
-    const type = String.fromCharCode(header[156]);
+    const type = String.fromCharCode(at(header, 156));
     const headerSize = numberField(header, 124, 12, "size", where);
     const start = offset + blockBytes;
     const size = isExtension(type) ? headerSize : isEmpty(type) ? 0 : (extended.size ?? headerSize);
@@ -92,7 +93,7 @@ function requireChecksum(header: Uint8Array, where: string, first: boolean): voi
 /** A number in octal digits, or in base 256 where the first bit is set. */
 function numberField(header: Uint8Array, start: number, length: number, what: string, where: string): number {
   const field = header.subarray(start, start + length);
-  if (field[0] & 0x80) {
+  if (at(field, 0) & 0x80) {
     const value = field.reduce((sum, byte, index) => sum * 256 + (index === 0 ? byte & 0x7f : byte), 0);
     if (Number.isSafeInteger(value)) return value;
     throw new InputError(`${where}: the ${what} ${value} is too large`);
