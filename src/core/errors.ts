@@ -1,6 +1,6 @@
 /** @file The errors a user may see. Each carries one line: what was wrong, where, and what to do. */
 
-/** What went wrong, by who can mend it; the command line maps it to an exit code. */
+/** What went wrong, by who can fix it; the command line maps it to an exit code. */
 export type ErrorKind =
   /** The command or call itself is wrong: unknown option, impossible combination (exit 2). */
   | "usage"

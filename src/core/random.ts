@@ -3,7 +3,7 @@
  *
  * The engine is mt19937 (Matsumoto and Nishimura, 1998). Integers and uniforms equal PyTorch's bit for bit. Normals follow
  * the same recipe (`torch.randn`, float32, CPU), so they agree up to the rounding of log, cos and sin (within 2e-6): a seed
- * starts the same picture here as in diffusers with a CPU generator. Between machines they agree exactly under one Node
+ * starts the same image here as in diffusers with a CPU generator. Between machines they agree exactly under one Node
  * version, since V8 brings these functions as software of its own and does not ask the processor or the C library.
  */
 
