@@ -86,13 +86,40 @@ export { OpenVinoEngine } from "./runtime/openvino/engine.js";
 export { findOpenVino } from "./runtime/openvino/find-library.js";
 export { type GeneratedImage, type GenerateRequest, generate, type ImageJob } from "./sampling/generate.js";
 export {
+  compileGuidedDenoiser,
+  type GuidedDenoiser,
+  type GuidedDenoiserFeeds,
+  type GuidedDenoiserOptions,
+} from "./sampling/guided-denoiser.js";
+export { type Predict, type RunStepsOptions, runSteps } from "./sampling/run-steps.js";
+export {
+  type PredictorTexts,
   type SampleFeeds,
   type SampleRequest,
   Sampler,
   type SamplerOptions,
   sampleLatents,
 } from "./sampling/sample.js";
-export { flowMatchEuler, type Scheduler, type SchedulerRun } from "./schedulers/index.js";
+export {
+  addNoise,
+  type DrawNoise,
+  type Estimate,
+  type Evaluation,
+  estimated,
+  firstOrderStep,
+  flowMatchEuler,
+  type NoiseLevel,
+  type NoiseSchedule,
+  type NoisySample,
+  noisySample,
+  type Parametrisation,
+  type PredictionType,
+  parametrisations,
+  type RunState,
+  type Scheduler,
+  type SchedulerRun,
+  type StartOptions,
+} from "./schedulers/index.js";
 export { SoftTokenEmbedding } from "./softtokens/embedding.js";
 export { type FormatName, readSoftTokens, writeSoftTokens } from "./softtokens/formats/index.js";
 export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "./softtokens/initial.js";

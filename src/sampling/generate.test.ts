@@ -12,6 +12,12 @@ import { type GenerateRequest, generate, type ImageJob } from "./generate.js";
 import { compileGuidedDenoiser } from "./guided-denoiser.js";
 import { sampleLatents } from "./sample.js";
 
+function nth(images: readonly FloatTensor[], index: number): FloatTensor {
+  const image = images[index];
+  assert.ok(image);
+  return image;
+}
+
 describe("sampling", async () => {
   const pipeline = await openTiny("sd3");
   const { conditioning } = await pipeline.encodePrompts(["", ...captions]);
@@ -38,11 +44,12 @@ describe("sampling", async () => {
     for await (const { image } of generate(pipeline, { ...request, ...changes })) all.push(image);
     return all;
   };
-  const [plain] = await images({});
+  const imageOf = async (changes: Partial<GenerateRequest<ImageJob>>) => nth(await images(changes), 0);
+  const plain = await imageOf({});
 
   it("repacks the denoiser's weights where it is told to, and only these", async (t) => {
     const compile = t.mock.method(pipeline.engine, "compile");
-    const [repacked] = await images({ repackWeights: true });
+    const repacked = await imageOf({ repackWeights: true });
     assert.ok(largestDifference(repacked, plain) <= 1e-4);
     const models = compile.mock.calls.map(({ arguments: [model] }) => model);
     assert.deepEqual(
@@ -88,22 +95,38 @@ describe("sampling", async () => {
         for (const guidanceScale of [1, 4, 0]) {
           const feeds = { sample, timestep: 400, conditioning: both, softTokens, guidanceScale };
           const guided = await denoiser.run(feeds);
-          const wanted = negative.data.map((n, i) => n + guidanceScale * (positive.data[i] - n));
+          const wanted = negative.data.map((n, i) => n + guidanceScale * ((positive.data[i] ?? 0) - n));
           assert.ok(largestDifference(guided, { data: wanted }) < 1e-4);
         }
         await denoiser.release();
       }
       await embedding.release();
     });
+
+    it("takes a guidance scale of each image's own", async () => {
+      const denoiser = await compileGuidedDenoiser(pipeline, {
+        images: 2,
+        latentShape,
+        guided: true,
+        softTokens: null,
+      });
+      const feeds = { sample, timestep: 400, conditioning: pickTexts(conditioning, [0, 0, 1, 2]), softTokens: null };
+      const [low, high, own] = [
+        await denoiser.run({ ...feeds, guidanceScale: 2 }),
+        await denoiser.run({ ...feeds, guidanceScale: 5 }),
+        await denoiser.run({ ...feeds, guidanceScale: [2, 5] }),
+      ];
+      assert.deepEqual([rows(own, 0, 1), rows(own, 1, 2)], [rows(low, 0, 1), rows(high, 1, 2)]);
+      await assert.rejects(denoiser.run({ ...feeds, guidanceScale: [2] }), { name: "InputError" });
+      await denoiser.release();
+    });
   });
 
   it("gives the same image for the same seed, another for another seed or prompt", async () => {
-    const [same, otherSeed, otherPrompt] = await images({
-      jobs: [job(captions[0], 7), job(captions[0], 8), job(captions[1], 7)],
-    });
-    assert.deepEqual(same, plain);
-    assert.ok(largestDifference(otherSeed, plain) > 0.01);
-    assert.ok(largestDifference(otherPrompt, plain) > 1e-4);
+    const all = await images({ jobs: [job(captions[0], 7), job(captions[0], 8), job(captions[1], 7)] });
+    assert.deepEqual(all[0], plain);
+    assert.ok(largestDifference(nth(all, 1), plain) > 0.01);
+    assert.ok(largestDifference(nth(all, 2), plain) > 1e-4);
   });
 
   it("gives the images in the order of their jobs, nearly the same in batches that do not divide them", async () => {
@@ -112,7 +135,7 @@ describe("sampling", async () => {
     const apart = await images({ jobs });
     const together = await images({ jobs, batch: 3, onProgress: (done, total) => progress.push([done, total]) });
     assert.equal(together.length, 4);
-    for (const [index, image] of together.entries()) assert.ok(largestDifference(image, apart[index]) < 1e-4);
+    for (const [index, image] of together.entries()) assert.ok(largestDifference(image, nth(apart, index)) < 1e-4);
     assert.deepEqual(
       progress.map(([done]) => done),
       [3, 6, 9, 10, 11, 12],
@@ -121,7 +144,7 @@ describe("sampling", async () => {
   });
 
   it("has no soft tokens at strength 0, and other images at half and full strength", async () => {
-    const at = async (strength: number) => (await images({ softTokens: tokens, strength }))[0];
+    const at = (strength: number) => imageOf({ softTokens: tokens, strength });
     assert.deepEqual(await at(0), plain);
     const [half, whole] = [await at(0.5), await at(1)];
     assert.ok(largestDifference(half, plain) > 1e-3);
@@ -131,18 +154,18 @@ describe("sampling", async () => {
   });
 
   it("reads the negative prompt, except at a guidance scale of 1 or less", async () => {
-    const [away] = await images({ negative: captions[2] });
+    const away = await imageOf({ negative: captions[2] });
     assert.ok(largestDifference(away, plain) > 1e-4);
-    const [unguided] = await images({ guidanceScale: 1 });
+    const unguided = await imageOf({ guidanceScale: 1 });
     assert.ok(largestDifference(unguided, plain) > 1e-4);
-    assert.deepEqual((await images({ guidanceScale: 1, negative: captions[2] }))[0], unguided);
-    assert.deepEqual((await images({ guidanceScale: 0.5 }))[0], unguided);
+    assert.deepEqual(await imageOf({ guidanceScale: 1, negative: captions[2] }), unguided);
+    assert.deepEqual(await imageOf({ guidanceScale: 0.5 }), unguided);
   });
 
   it("makes images that are not square", async () => {
-    const [wide] = await images({ width: 64, height: 24 });
+    const wide = await imageOf({ width: 64, height: 24 });
     assert.deepEqual(wide.shape, [3, 24, 64]);
-    const [tall] = await images({ width: 24, height: 64 });
+    const tall = await imageOf({ width: 24, height: 64 });
     assert.deepEqual(tall.shape, [3, 64, 24]);
   });
 
@@ -200,10 +223,9 @@ describe("sampling", async () => {
       return all;
     };
     const [apart, together] = [await make("euler-ancestral", 1), await make("euler-ancestral", 2)];
-    for (const [index, image] of together.entries()) assert.ok(largestDifference(image, apart[index]) < 1e-4);
-    const [plms] = await make("pndm", 1);
-    const [euler] = await make("euler", 1);
-    assert.ok(largestDifference(apart[0], euler) > 1e-3 && largestDifference(plms, euler) > 1e-3);
+    for (const [index, image] of together.entries()) assert.ok(largestDifference(image, nth(apart, index)) < 1e-4);
+    const [plms, euler] = [nth(await make("pndm", 1), 0), nth(await make("euler", 1), 0)];
+    assert.ok(largestDifference(nth(apart, 0), euler) > 1e-3 && largestDifference(plms, euler) > 1e-3);
   });
 
   it("starts from the noise that the seed gives", async () => {

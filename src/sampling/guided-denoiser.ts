@@ -31,7 +31,8 @@ export interface GuidedDenoiserFeeds {
   /** First axis: the images' negative prompts (where guided), then their prompts. */
   readonly conditioning: Conditioning;
   readonly softTokens: FloatTensor | null;
-  readonly guidanceScale: number;
+  /** One for all images, or one an image; it costs nothing to change between runs. */
+  readonly guidanceScale: number | readonly number[];
 }
 
 export interface GuidedDenoiser {
@@ -59,7 +60,7 @@ export function guidedDenoiserGraph(pipeline: Denoiser, options: GuidedDenoiserO
   const twice = concat([sample, sample], 0);
   const both = denoiseAtStrength(pipeline, graph, { sample: twice, timestep, conditioning, softTokens }, strength);
   const [negative, positive] = [slice(both, 0, 0, images), slice(both, 0, images)];
-  const guidance = input(graph, "guidance_scale", [1]);
+  const guidance = input(graph, "guidance_scale", [images, 1, 1, 1]);
   return { graph, outputs: { prediction: add(negative, mul(guidance, sub(positive, negative))) } };
 }
 
@@ -77,10 +78,16 @@ export async function compileGuidedDenoiser(
         timestep: floatTensor([1], Float32Array.of(timestep)),
         ...conditioning,
         ...softTokenFeed(softTokens),
-        ...(options.guided && { guidance_scale: floatTensor([1], Float32Array.of(guidanceScale)) }),
+        ...(options.guided && { guidance_scale: perImage(guidanceScale, options.images) }),
       });
       return prediction as FloatTensor;
     },
     release: () => session.release(),
   };
+}
+
+/** [images, 1, 1, 1]. */
+function perImage(scale: number | readonly number[], images: number): FloatTensor {
+  const scales = typeof scale === "number" ? new Float32Array(images).fill(scale) : Float32Array.from(scale);
+  return floatTensor([images, 1, 1, 1], scales);
 }

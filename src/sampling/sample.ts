@@ -28,7 +28,8 @@ export interface PredictorTexts {
   readonly conditioning: Conditioning;
   /** One negative text an image; null for no guidance. */
   readonly negative: Conditioning | null;
-  readonly guidanceScale: number;
+  /** One for all images, or one an image. */
+  readonly guidanceScale: number | readonly number[];
 }
 
 export interface SampleFeeds extends PredictorTexts {

@@ -1,11 +1,12 @@
 /** @file DDIM (arXiv 2010.02502) without noise, as diffusers' DDIMScheduler and DDIMInverseScheduler compute it. */
 
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
+import { at } from "./at.js";
 import { type DiffusionConfig, switchOf } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";
 import { levelOfAlpha } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
-import { at, createRun, inverted, type Step, stepsFrom } from "./run.js";
+import { createRun, inverted, type Step, stepsFrom } from "./run.js";
 import type { Scheduler } from "./scheduler.js";
 import { roundHalfToEven, spacedTimesteps } from "./timestep-spacing.js";
 

@@ -4,12 +4,13 @@
  */
 
 import { UsageError } from "../core/errors.js";
+import { at } from "./at.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";
 import { levelOfSigma, type NoiseLevel } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
 import { estimated } from "./parametrisation.js";
-import { at, createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
+import { createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
 import type { Evaluation, Scheduler } from "./scheduler.js";
 import { karrasSigmas, sigmaAt, timestepAt, trainSigmas } from "./sigmas.js";
 import { linspace, requireSteps, roundHalfToEven, trailing } from "./timestep-spacing.js";

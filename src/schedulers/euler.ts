@@ -4,10 +4,11 @@
  */
 
 import { UsageError } from "../core/errors.js";
+import { at } from "./at.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
 import { explodingLevel } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
-import { at, createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
+import { createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
 import type { Scheduler } from "./scheduler.js";
 import { karrasSigmas, sigmaAt, timestepAt, trainSigmas } from "./sigmas.js";
 import { spacedTimesteps } from "./timestep-spacing.js";

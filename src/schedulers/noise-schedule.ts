@@ -3,10 +3,10 @@
  * 1 - beta up to t. Rounded to float32 where diffusers' tensors are.
  */
 
+import { at } from "./at.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
 import type { NoiseSchedule } from "./noisy-sample.js";
 import { parametrisations } from "./parametrisation.js";
-import { at } from "./run.js";
 
 export interface DiffusionSchedule extends NoiseSchedule {
   /** a_t of every training timestep (diffusers' alphas_cumprod). */

@@ -5,11 +5,12 @@
 
 import { InputError } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
+import { at } from "./at.js";
 import { type DiffusionConfig, switchOf } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";
 import { levelOfAlpha } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
-import { at, createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
+import { createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
 import type { Evaluation, Scheduler } from "./scheduler.js";
 import { roundHalfToEven, spacedTimesteps } from "./timestep-spacing.js";
 import { weightedSum } from "./weighted-sum.js";

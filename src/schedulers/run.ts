@@ -2,6 +2,7 @@
 
 import { UsageError } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
+import { at } from "./at.js";
 import type { NoiseLevel } from "./noise-level.js";
 import { addNoise } from "./noisy-sample.js";
 import type { DrawNoise, Evaluation, RunState, SchedulerRun, StartOptions } from "./scheduler.js";
@@ -51,11 +52,4 @@ export function stepsFrom(steps: readonly Step[], { from = 0 }: StartOptions = {
 /** The steps from the clean end to the noisy one. */
 export function inverted(steps: readonly Step[]): readonly Step[] {
   return steps.map(({ timestep, from, to }) => ({ timestep, from: to, to: from })).reverse();
-}
-
-/** An element of a list that must be there. */
-export function at<T>(list: ArrayLike<T>, index: number): T {
-  const value = list[index];
-  if (value === undefined) throw new RangeError(`index ${index} of ${list.length}`);
-  return value;
 }

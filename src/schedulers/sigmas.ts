@@ -3,7 +3,7 @@
  * is the picture plus sigma times unit noise.
  */
 
-import { at } from "./run.js";
+import { at } from "./at.js";
 import { linspace } from "./timestep-spacing.js";
 
 /** The levels of all training timesteps, in float32; the last is finite also where training ends in pure noise. */

@@ -48,12 +48,13 @@ describe("signalToNoise", () => {
 
   it("scales errors of a real sample", () => {
     const random = new Generator(2);
-    const [x, noise, prediction] = [0, 1, 2].map(() => random.normal([1, 4, 4, 4]));
+    const drawn = () => random.normal([1, 4, 4, 4]);
+    const [x, noise, prediction] = [drawn(), drawn(), drawn()];
     const { sample, target } = noisySample(flow, x, noise, 300);
     // x_t = (1-s) x_0 + s noise and v = noise - x_0 give noise = x_t + (1-s) v.
-    const estimate = sample.data.map((value, i) => value + 0.7 * prediction.data[i]);
+    const estimate = sample.data.map((value, i) => value + 0.7 * (prediction.data[i] ?? 0));
     const squared = (a: FloatTensor["data"], b: FloatTensor["data"]) =>
-      a.reduce((sum, y, i) => sum + (y - b[i]) ** 2, 0);
+      a.reduce((sum, y, i) => sum + (y - (b[i] ?? 0)) ** 2, 0);
     const scaled = signalToNoise(flow, 300).errorScale * squared(prediction.data, target.data);
     assertNear(scaled / squared(estimate, noise.data), 1);
   });
