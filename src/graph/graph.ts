@@ -28,7 +28,7 @@ export class Graph implements GraphBuilder {
   readonly nodes: GraphNode[] = [];
   readonly regions: CheckpointRegion[] = [];
   private valueCount = 0;
-  private scope = "";
+  private currentScope = "";
   /** Values to keep of the checkpoint that is being built; null outside of one. */
   private keeping: Set<Value> | null = null;
 
@@ -60,13 +60,17 @@ export class Graph implements GraphBuilder {
     return node;
   }
 
-  within<T>(name: string, body: () => T): T {
-    const outer = this.scope;
-    this.scope = outer === "" ? name : `${outer}.${name}`;
+  get scope(): string {
+    return this.currentScope;
+  }
+
+  within<T>(scope: string, body: () => T): T {
+    const outer = this.currentScope;
+    this.currentScope = scope;
     try {
       return body();
     } finally {
-      this.scope = outer;
+      this.currentScope = outer;
     }
   }
 

@@ -28,7 +28,7 @@ export interface Value extends TensorType {
 export interface OperatorNode<K extends OperatorName> {
   readonly op: K;
   readonly index: number;
-  /** Where in the model it was made, e.g. `transformer_blocks.3`; for printing and profiles. */
+  /** The module that it belongs to, under the checkpoint's name, e.g. `transformer_blocks.3.attn`. */
   readonly scope: string;
   readonly inputs: readonly Value[];
   readonly attributes: OperatorAttributes[K];
@@ -56,8 +56,10 @@ export interface GraphBuilder {
   one<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value;
   /** The node that makes `value`. */
   producerOf(value: Value): GraphNode;
-  /** Runs `body` with `name` added to the scope of the nodes it makes. */
-  within<T>(name: string, body: () => T): T;
+  /** The scope of the nodes that are made now. */
+  readonly scope: string;
+  /** Runs `body` with `scope` as the whole scope of the nodes that it makes. */
+  within<T>(scope: string, body: () => T): T;
   /** Runs `body` as a checkpoint: the backward pass computes its nodes again instead of keeping their results. */
   checkpoint<T>(body: () => T): T;
   /** Inside a checkpoint: `value` is small for the work that it took, so it is kept for the backward pass. */

@@ -127,7 +127,7 @@ describe("shapes that do not fit", () => {
   it("are refused with the operator, its operands and its place", () => {
     const graph = new Graph();
     const [x, y] = [ops.input(graph, "x", [2, 3]), ops.input(graph, "y", [2, 4])];
-    const within = (build: () => Value) => () => graph.within("net", () => graph.within("block.0", build));
+    const within = (build: () => Value) => () => graph.within("net.block.0", build);
     const cases: [() => Value, string][] = [
       [() => ops.add(x, y), "net.block.0: add(float32[2,3], float32[2,4]): [2,3] and [2,4] do not broadcast"],
       [() => ops.matmul(x, y), "net.block.0: matmul(float32[2,3], float32[2,4]): inner sizes 3 and 2 differ"],
@@ -166,7 +166,7 @@ describe("shapes that do not fit", () => {
 });
 
 describe("scopes", () => {
-  it("nest, and end with an error too", () => {
+  it("replace the one outside, and end with an error too", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [2]);
     assert.throws(() =>
@@ -174,7 +174,7 @@ describe("scopes", () => {
         throw new RangeError("stop");
       }),
     );
-    const y = graph.within("a", () => graph.within("b", () => ops.neg(x)));
-    assert.deepEqual([graph.producerOf(y).scope, graph.producerOf(ops.neg(x)).scope], ["a.b", ""]);
+    const y = graph.within("a", () => graph.within("a.b", () => ops.neg(x)));
+    assert.deepEqual([graph.producerOf(y).scope, graph.producerOf(ops.neg(x)).scope, graph.scope], ["a.b", "", ""]);
   });
 });

@@ -15,13 +15,13 @@ function weight(name: string, shape: Shape): StoredTensor {
 function block(graph: Graph) {
   const x = ops.input(graph, "x", [1, 3, 4]);
   const value = graph.within("block", () => {
-    const attended = graph.within("attn", () => {
+    const attended = graph.within("block.attn", () => {
       const normal = ops.layerNormalization(x, 1e-6);
       const joint = ops.matmul(normal, ops.parameter(graph, weight("qkv.weight", [12, 4])), { transposeB: true });
       const [query, key, value] = ops.chunk(joint, 3);
       return ops.add(x, ops.attention(query, key, value, { heads: 2, scale: 0.5 }));
     });
-    return graph.within("mlp", () => {
+    return graph.within("block.mlp", () => {
       const hidden = ops.matmul(attended, ops.parameter(graph, weight("fc.weight", [4, 4])));
       return ops.add(attended, ops.gelu(hidden, "tanh"));
     });

@@ -7,8 +7,8 @@ import { z } from "zod";
 import type { Value } from "../graph/ir.js";
 import { add, attention, chunk, reshape, transpose, upsampleNearest } from "../graph/ops.js";
 import type { Dialect } from "./dialect.js";
-import { clamp, convolution, groupNorm, linear, silu, within } from "./layers.js";
-import type { Weights } from "./weights.js";
+import { clamp, convolution, groupNorm, linear, silu } from "./layers.js";
+import { module } from "./weights.js";
 
 /** vae/config.json; absent keys mean what they mean to diffusers. */
 export const autoencoderConfigSchema = z
@@ -59,76 +59,85 @@ export function vaeScale(config: AutoencoderConfig): number {
 }
 
 /** Mean and logarithm of the variance of the latents of `image` [N, in_channels, H, W] in [-1, 1]. */
-export function vaeEncoder(w: Weights, config: AutoencoderConfig, image: Value): { mean: Value; logvar: Value } {
-  const { block_out_channels: widths, latent_channels } = config;
-  const features = within(w, "encoder", (encoder) => {
-    let x = convolution(encoder.scope("conv_in"), image, widths[0], { kernel: 3 });
-    for (const [level, width] of widths.entries()) {
-      x = within(encoder, `down_blocks.${level}`, (block) => {
-        const y = residuals(block, config, x, width, config.layers_per_block);
-        return level < widths.length - 1 ? downsample(block.scope("downsamplers.0"), y) : y;
-      });
-    }
-    x = within(encoder, "mid_block", (block) => midBlock(block, config, x));
-    return outputLayer(encoder, config, x, 2 * latent_channels);
-  });
+export const vaeEncoder = module((w, config: AutoencoderConfig, image: Value): { mean: Value; logvar: Value } => {
+  const { latent_channels } = config;
+  const features = encoder(w.scope("encoder"), config, image);
   const moments = config.use_quant_conv
     ? convolution(w.scope("quant_conv"), features, 2 * latent_channels, { kernel: 1 })
     : features;
   const [mean, logvar] = chunk(moments, 2, 1);
   return { mean, logvar: clamp(logvar, -30, 20) };
-}
+});
 
 /** The image [N, out_channels, H, W] of `latents` [N, latent_channels, h, w]. */
-export function vaeDecoder(w: Weights, config: AutoencoderConfig, latents: Value): Value {
-  const widths = config.block_out_channels.toReversed();
+export const vaeDecoder = module((w, config: AutoencoderConfig, latents: Value): Value => {
   const features = config.use_post_quant_conv
     ? convolution(w.scope("post_quant_conv"), latents, config.latent_channels, { kernel: 1 })
     : latents;
-  return within(w, "decoder", (decoder) => {
-    let x = convolution(decoder.scope("conv_in"), features, widths[0], { kernel: 3 });
-    x = within(decoder, "mid_block", (block) => midBlock(block, config, x));
-    for (const [level, width] of widths.entries()) {
-      x = within(decoder, `up_blocks.${level}`, (block) => {
-        const y = residuals(block, config, x, width, config.layers_per_block + 1);
-        return level < widths.length - 1 ? upsample(block.scope("upsamplers.0"), y) : y;
-      });
-    }
-    return outputLayer(decoder, config, x, config.out_channels);
-  });
-}
+  return decoder(w.scope("decoder"), config, features);
+});
+
+const encoder = module((w, config: AutoencoderConfig, image: Value): Value => {
+  const widths = config.block_out_channels;
+  let x = convolution(w.scope("conv_in"), image, widths[0], { kernel: 3 });
+  for (const [level, width] of widths.entries()) {
+    x = downBlock(w.scope(`down_blocks.${level}`), config, x, width, level === widths.length - 1);
+  }
+  x = midBlock(w.scope("mid_block"), config, x);
+  return outputLayer(w, config, x, 2 * config.latent_channels);
+});
+
+const decoder = module((w, config: AutoencoderConfig, features: Value): Value => {
+  const widths = config.block_out_channels.toReversed();
+  let x = convolution(w.scope("conv_in"), features, widths[0], { kernel: 3 });
+  x = midBlock(w.scope("mid_block"), config, x);
+  for (const [level, width] of widths.entries()) {
+    x = upBlock(w.scope(`up_blocks.${level}`), config, x, width, level === widths.length - 1);
+  }
+  return outputLayer(w, config, x, config.out_channels);
+});
+
+const downBlock = module((w, config: AutoencoderConfig, x: Value, width: number, last: boolean): Value => {
+  const y = residuals(w, config, x, width, config.layers_per_block);
+  return last ? y : downsample(w.scope("downsamplers.0"), y);
+});
+
+const upBlock = module((w, config: AutoencoderConfig, x: Value, width: number, last: boolean): Value => {
+  const y = residuals(w, config, x, width, config.layers_per_block + 1);
+  return last ? y : upsample(w.scope("upsamplers.0"), y);
+});
 
 /** Norm, activation and convolution at the end of both halves. */
-function outputLayer(w: Weights, config: AutoencoderConfig, x: Value, channels: number): Value {
+const outputLayer = module((w, config: AutoencoderConfig, x: Value, channels: number): Value => {
   return convolution(w.scope("conv_out"), normSilu(w.scope("conv_norm_out"), config, x), channels, { kernel: 3 });
-}
+});
 
-function midBlock(w: Weights, config: AutoencoderConfig, x: Value): Value {
+const midBlock = module((w, config: AutoencoderConfig, x: Value): Value => {
   const width = x.dim(1);
   const before = residual(w.scope("resnets.0"), config, x, width);
   const attended = config.mid_block_add_attention ? selfAttention(w.scope("attentions.0"), config, before) : before;
   return residual(w.scope("resnets.1"), config, attended, width);
-}
+});
 
-function residuals(w: Weights, config: AutoencoderConfig, x: Value, width: number, count: number): Value {
+const residuals = module((w, config: AutoencoderConfig, x: Value, width: number, count: number): Value => {
   let y = x;
   for (let index = 0; index < count; index++) y = residual(w.scope(`resnets.${index}`), config, y, width);
   return y;
-}
+});
 
 /** x + conv(silu(norm(conv(silu(norm(x)))))); where the width changes, x passes a 1x1 convolution. */
-function residual(w: Weights, config: AutoencoderConfig, x: Value, width: number): Value {
+const residual = module((w, config: AutoencoderConfig, x: Value, width: number): Value => {
   const hidden = convolution(w.scope("conv1"), normSilu(w.scope("norm1"), config, x), width, { kernel: 3 });
   const change = convolution(w.scope("conv2"), normSilu(w.scope("norm2"), config, hidden), width, { kernel: 3 });
   return add(x.dim(1) === width ? x : convolution(w.scope("conv_shortcut"), x, width, { kernel: 1 }), change);
-}
+});
 
-function normSilu(w: Weights, config: AutoencoderConfig, x: Value): Value {
+const normSilu = module((w, config: AutoencoderConfig, x: Value): Value => {
   return silu(groupNorm(w, x, config.norm_num_groups, normEpsilon));
-}
+});
 
 /** x + attention among all pixels, with one head as wide as the image is deep. */
-function selfAttention(w: Weights, config: AutoencoderConfig, x: Value): Value {
+const selfAttention = module((w, config: AutoencoderConfig, x: Value): Value => {
   const [batch, channels, height, width] = x.shape;
   const normal = groupNorm(w.scope("group_norm"), x, config.norm_num_groups, normEpsilon);
   const pixels = transpose(reshape(normal, [batch, channels, height * width]), [0, 2, 1]);
@@ -136,13 +145,13 @@ function selfAttention(w: Weights, config: AutoencoderConfig, x: Value): Value {
   const attended = attention(of("to_q"), of("to_k"), of("to_v"), { heads: 1 });
   const mixed = transpose(linear(w.scope("to_out.0"), attended, channels), [0, 2, 1]);
   return add(x, reshape(mixed, x.shape));
-}
+});
 
 /** Half the height and width; zeros are put only below and to the right. */
-function downsample(w: Weights, x: Value): Value {
+const downsample = module((w, x: Value): Value => {
   return convolution(w.scope("conv"), x, x.dim(1), { kernel: 3, stride: 2, padding: [0, 0, 1, 1] });
-}
+});
 
-function upsample(w: Weights, x: Value): Value {
+const upsample = module((w, x: Value): Value => {
   return convolution(w.scope("conv"), upsampleNearest(x, 2), x.dim(1), { kernel: 3 });
-}
+});

@@ -2,8 +2,8 @@
 
 import type { Value } from "../graph/ir.js";
 import { add, attention, cast, expand, gelu, mul, reshape, slice, sub } from "../graph/ops.js";
-import { embedding, layerNorm, linear, within } from "./layers.js";
-import type { Weights } from "./weights.js";
+import { embedding, layerNorm, linear } from "./layers.js";
+import { module } from "./weights.js";
 
 export interface BlipTextConfig {
   readonly width: number;
@@ -28,45 +28,48 @@ const normEpsilon = 1e-12;
 const masked = -10000;
 
 /** The last layer's states, [N, L, width]. */
-export function blipText(
-  w: Weights,
-  config: BlipTextConfig,
-  { inputIds, attentionMask, image }: BlipTextInputs,
-): Value {
-  const [batch, length] = inputIds.shape;
-  const mask = mul(sub(1, cast(attentionMask, "float32")), masked);
-  const bias = expand(reshape(mask, [batch, 1, 1, length]), [batch, 1, length, length]);
-  let x = embedTokens(w.scope("embeddings"), config, inputIds);
-  for (let index = 0; index < config.layers; index++) {
-    x = within(w, `encoder.layer.${index}`, (layer) => {
-      const read = attend(layer.scope("attention"), config, x, x, bias);
-      const seen = attend(layer.scope("crossattention"), config, read, image);
-      return feedForward(layer, config, seen);
-    });
-  }
-  return x;
-}
+export const blipText = module(
+  (w, config: BlipTextConfig, { inputIds, attentionMask, image }: BlipTextInputs): Value => {
+    const [batch, length] = inputIds.shape;
+    const mask = mul(sub(1, cast(attentionMask, "float32")), masked);
+    const bias = expand(reshape(mask, [batch, 1, 1, length]), [batch, 1, length, length]);
+    let x = embedTokens(w.scope("embeddings"), config, inputIds);
+    for (let index = 0; index < config.layers; index++) {
+      x = textLayer(w.scope(`encoder.layer.${index}`), config, x, bias, image);
+    }
+    return x;
+  },
+);
 
 /** No token types: BLIP left them out. */
-function embedTokens(w: Weights, { width, vocabulary, positions }: BlipTextConfig, inputIds: Value): Value {
+const embedTokens = module((w, { width, vocabulary, positions }: BlipTextConfig, inputIds: Value): Value => {
   const tokens = embedding(w.scope("word_embeddings"), inputIds, vocabulary, width);
   const table = w.scope("position_embeddings").tensor("weight", [positions, width]);
   return layerNorm(w.scope("LayerNorm"), add(tokens, slice(table, 0, 0, inputIds.dim(1))), normEpsilon);
-}
+});
+
+const textLayer = module((w, config: BlipTextConfig, x: Value, bias: Value, image: Value): Value => {
+  const read = attend(w.scope("attention"), config, x, x, bias);
+  const seen = attend(w.scope("crossattention"), config, read, image);
+  return feedForward(w, config, seen);
+});
 
 /** norm(x + attention of x to `context`). */
-function attend(w: Weights, { width, heads }: BlipTextConfig, x: Value, context: Value, bias?: Value): Value {
-  const of = (key: string, states: Value) => linear(w.scope(`self.${key}`), states, width);
-  const attended = attention(of("query", x), of("key", context), of("value", context), { heads, bias });
-  return output(w.scope("output"), attended, x);
-}
+const attend = module((w, config: BlipTextConfig, x: Value, context: Value, bias?: Value): Value => {
+  return output(w.scope("output"), headsAttention(w.scope("self"), config, x, context, bias), x);
+});
 
-function feedForward(w: Weights, { intermediate }: BlipTextConfig, x: Value): Value {
+const headsAttention = module((w, { width, heads }: BlipTextConfig, x: Value, context: Value, bias?: Value): Value => {
+  const of = (key: string, states: Value) => linear(w.scope(key), states, width);
+  return attention(of("query", x), of("key", context), of("value", context), { heads, bias });
+});
+
+const feedForward = module((w, { intermediate }: BlipTextConfig, x: Value): Value => {
   const hidden = gelu(linear(w.scope("intermediate.dense"), x, intermediate));
   return output(w.scope("output"), hidden, x);
-}
+});
 
 /** A projection back, the sum, and the norm behind it. */
-function output(w: Weights, hidden: Value, x: Value): Value {
+const output = module((w, hidden: Value, x: Value): Value => {
   return layerNorm(w.scope("LayerNorm"), add(linear(w.scope("dense"), hidden, x.dim(-1)), x), normEpsilon);
-}
+});

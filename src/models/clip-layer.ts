@@ -3,7 +3,7 @@
 import type { Value } from "../graph/ir.js";
 import { add, attention, gelu } from "../graph/ops.js";
 import { layerNorm, linear, quickGelu } from "./layers.js";
-import type { Weights } from "./weights.js";
+import { module } from "./weights.js";
 
 /** What a layer needs to know of its tower's configuration. */
 export interface ClipLayerConfig {
@@ -15,24 +15,24 @@ export interface ClipLayerConfig {
 }
 
 /** x [N, L, hidden] -> the same; `mask`, additive, says which positions may look at which. */
-export function clipLayer(w: Weights, config: ClipLayerConfig, x: Value, mask?: Value): Value {
+export const clipLayer = module((w, config: ClipLayerConfig, x: Value, mask?: Value): Value => {
   const normal = layerNorm(w.scope("layer_norm1"), x, config.layer_norm_eps);
   const attended = add(x, selfAttention(w.scope("self_attn"), config, normal, mask));
   return add(
     attended,
     perceptron(w.scope("mlp"), config, layerNorm(w.scope("layer_norm2"), attended, config.layer_norm_eps)),
   );
-}
+});
 
-function selfAttention(w: Weights, config: ClipLayerConfig, x: Value, mask: Value | undefined): Value {
+const selfAttention = module((w, config: ClipLayerConfig, x: Value, mask: Value | undefined): Value => {
   const of = (key: string) => linear(w.scope(key), x, config.hidden_size);
   const heads = config.num_attention_heads;
   const attended = attention(of("q_proj"), of("k_proj"), of("v_proj"), { heads, bias: mask });
   return linear(w.scope("out_proj"), attended, config.hidden_size);
-}
+});
 
-function perceptron(w: Weights, config: ClipLayerConfig, x: Value): Value {
+const perceptron = module((w, config: ClipLayerConfig, x: Value): Value => {
   const activation = { quick_gelu: quickGelu, gelu: (hidden: Value) => gelu(hidden) }[config.hidden_act];
   const hidden = activation(linear(w.scope("fc1"), x, config.intermediate_size));
   return linear(w.scope("fc2"), hidden, config.hidden_size);
-}
+});

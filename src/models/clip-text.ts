@@ -6,8 +6,8 @@ import { floatTensor } from "../core/tensor.js";
 import type { GraphBuilder, Value } from "../graph/ir.js";
 import { add, constant, gather, integers, reshape, slice } from "../graph/ops.js";
 import { clipLayer } from "./clip-layer.js";
-import { embedding, layerNorm, linear, within } from "./layers.js";
-import type { Weights } from "./weights.js";
+import { embedding, layerNorm, linear } from "./layers.js";
+import { module } from "./weights.js";
 
 /** A whole CLIP model's configuration has the text model's under `text_config`, and the projection's width beside it. */
 const wholeModelSchema = z.looseObject({ text_config: z.looseObject({}) });
@@ -64,14 +64,14 @@ export interface ClipTextOutputs {
   readonly textEmbeds: Value | null;
 }
 
-export function clipTextEncoder(w: Weights, config: ClipTextConfig, inputs: ClipTextInputs): ClipTextOutputs {
+export const clipTextEncoder = module((w, config: ClipTextConfig, inputs: ClipTextInputs): ClipTextOutputs => {
   const { inputIds, eosPositions } = inputs;
   const model = w.scope("text_model");
   const mask = causalMask(w.graph, inputIds.dim(1));
   let x = embedTokens(model.scope("embeddings"), config, inputIds);
   const hiddenStates = [x];
   for (let index = 0; index < config.num_hidden_layers; index++) {
-    x = within(model, `encoder.layers.${index}`, (layer) => clipLayer(layer, config, x, mask));
+    x = clipLayer(model.scope(`encoder.layers.${index}`), config, x, mask);
     hiddenStates.push(x);
   }
   const lastHiddenState = layerNorm(model.scope("final_layer_norm"), x, config.layer_norm_eps);
@@ -80,7 +80,7 @@ export function clipTextEncoder(w: Weights, config: ClipTextConfig, inputs: Clip
     ? linear(w.scope("text_projection"), pooled, config.projection_dim, { bias: false })
     : null;
   return { hiddenStates, lastHiddenState, pooled, textEmbeds };
-}
+});
 
 /**
  * Where transformers reads the pooled state of a text: at the first end token. Older configurations call that 2, wrongly
@@ -96,7 +96,7 @@ function isProjected({ architectures }: ClipTextConfig): boolean {
 }
 
 /** Token and position embeddings, [N, L, hidden]. */
-function embedTokens(w: Weights, config: ClipTextConfig, inputIds: Value): Value {
+const embedTokens = module((w, config: ClipTextConfig, inputIds: Value): Value => {
   const { hidden_size, max_position_embeddings, vocab_size } = config;
   const length = inputIds.dim(1);
   if (length > max_position_embeddings) {
@@ -105,7 +105,7 @@ function embedTokens(w: Weights, config: ClipTextConfig, inputIds: Value): Value
   const tokens = embedding(w.scope("token_embedding"), inputIds, vocab_size, hidden_size);
   const positions = w.scope("position_embedding").tensor("weight", [max_position_embeddings, hidden_size]);
   return add(tokens, slice(positions, 0, 0, length));
-}
+});
 
 /**
  * [1, 1, L, L]: 0 where a token may look (at itself and those before it), elsewhere a number so low that softmax gives

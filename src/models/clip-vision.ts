@@ -4,10 +4,10 @@ import { z } from "zod";
 import { InputError } from "../core/errors.js";
 import { formatShape, sameShape } from "../core/tensor.js";
 import type { Value } from "../graph/ir.js";
-import { add, concat, conv2d, expand, reshape, slice, transpose } from "../graph/ops.js";
+import { add, concat, expand, reshape, slice, transpose } from "../graph/ops.js";
 import { clipLayer } from "./clip-layer.js";
-import { layerNorm, linear, within } from "./layers.js";
-import type { Weights } from "./weights.js";
+import { convolution, layerNorm, linear } from "./layers.js";
+import { module } from "./weights.js";
 
 /** `vision_config` of a CLIP model's config.json; absent keys mean what they mean to transformers. */
 export const clipVisionConfigSchema = z
@@ -36,31 +36,31 @@ export type ClipVisionConfig = z.infer<typeof clipVisionConfigSchema>;
 export const clipVisionIgnoredKeys: readonly RegExp[] = [/^vision_model\.embeddings\.position_ids$/];
 
 /** Pictures [N, 3, S, S], normalised, -> embeddings [N, projection] in the space shared with texts, of any length. */
-export function clipVisionEncoder(w: Weights, config: ClipVisionConfig, projection: number, pixels: Value): Value {
+export const clipVisionEncoder = module((w, config: ClipVisionConfig, projection: number, pixels: Value): Value => {
   const model = w.scope("vision_model");
   let x = embedPatches(model.scope("embeddings"), config, pixels);
   // The key is spelt so.
   x = layerNorm(model.scope("pre_layrnorm"), x, config.layer_norm_eps);
   for (let index = 0; index < config.num_hidden_layers; index++) {
-    x = within(model, `encoder.layers.${index}`, (layer) => clipLayer(layer, config, x));
+    x = clipLayer(model.scope(`encoder.layers.${index}`), config, x);
   }
   const first = reshape(slice(x, 1, 0, 1), [pixels.dim(0), config.hidden_size]);
   const pooled = layerNorm(model.scope("post_layernorm"), first, config.layer_norm_eps);
   return linear(w.scope("visual_projection"), pooled, projection, { bias: false });
-}
+});
 
 /** A learnt vector in front of the patches, row by row, and a learnt position for each: [N, 1 + patches, hidden]. */
-function embedPatches(w: Weights, config: ClipVisionConfig, pixels: Value): Value {
+const embedPatches = module((w, config: ClipVisionConfig, pixels: Value): Value => {
   const { hidden_size: width, image_size: side, patch_size: patch } = config;
   const batch = pixels.dim(0);
   if (!sameShape(pixels.shape, [batch, 3, side, side])) {
     throw new InputError(`this CLIP model reads images of ${side} x ${side}, not ${formatShape(pixels.shape)}`);
   }
   const count = Math.floor(side / patch) ** 2;
-  const kernel = w.scope("patch_embedding").tensor("weight", [width, 3, patch, patch]);
-  const grid = conv2d(pixels, kernel, { strides: [patch, patch], pads: [0, 0, 0, 0], dilations: [1, 1] });
+  const whole = { kernel: patch, stride: patch, padding: 0, bias: false };
+  const grid = convolution(w.scope("patch_embedding"), pixels, width, whole);
   const patches = transpose(reshape(grid, [batch, width, count]), [0, 2, 1]);
   const first = expand(reshape(w.tensor("class_embedding", [width]), [1, 1, width]), [batch, 1, width]);
   const positions = w.scope("position_embedding").tensor("weight", [count + 1, width]);
   return add(concat([first, patches], 1), positions);
-}
+});

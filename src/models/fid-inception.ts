@@ -5,9 +5,8 @@
 
 import type { Value } from "../graph/ir.js";
 import { add, concat, conv2d, div, mul, reduceMean, relu, reshape, sqrt, sub } from "../graph/ops.js";
-import { within } from "./layers.js";
 import { averagePool3Same, maxPool, maxPool3Same } from "./pooling.js";
-import type { Weights } from "./weights.js";
+import { module } from "./weights.js";
 
 /** Width and height that pictures are resized to. */
 export const inceptionSide = 299;
@@ -26,7 +25,7 @@ interface ConvolutionShape {
 }
 
 /** Pictures [N, 3, 299, 299] in -1..1 -> features [N, 2048], the mean over the last 8 x 8 places. */
-export function fidInception(w: Weights, pixels: Value): Value {
+export const fidInception = module((w, pixels: Value): Value => {
   const valid = { kernel: 3, padding: 0 };
   let x = block(w.scope("Conv2d_1a_3x3"), pixels, 32, { ...valid, stride: 2 });
   x = block(w.scope("Conv2d_2a_3x3"), x, 32, valid);
@@ -40,25 +39,25 @@ export function fidInception(w: Weights, pixels: Value): Value {
     ["Mixed_5c", 64],
     ["Mixed_5d", 64],
   ] as const) {
-    x = within(w, name, (mixed) => mixedA(mixed, x, pooled));
+    x = mixedA(w.scope(name), x, pooled);
   }
-  x = within(w, "Mixed_6a", (mixed) => mixedB(mixed, x));
+  x = mixedB(w.scope("Mixed_6a"), x);
   for (const [name, width] of [
     ["Mixed_6b", 128],
     ["Mixed_6c", 160],
     ["Mixed_6d", 160],
     ["Mixed_6e", 192],
   ] as const) {
-    x = within(w, name, (mixed) => mixedC(mixed, x, width));
+    x = mixedC(w.scope(name), x, width);
   }
-  x = within(w, "Mixed_7a", (mixed) => mixedD(mixed, x));
-  x = within(w, "Mixed_7b", (mixed) => mixedE(mixed, x, averagePool3Same));
-  x = within(w, "Mixed_7c", (mixed) => mixedE(mixed, x, maxPool3Same));
+  x = mixedD(w.scope("Mixed_7a"), x);
+  x = mixedE(w.scope("Mixed_7b"), x, averagePool3Same);
+  x = mixedE(w.scope("Mixed_7c"), x, maxPool3Same);
   return reduceMean(x, [2, 3]);
-}
+});
 
 /** Convolution without bias, batch normalisation by stored moments, relu. */
-function block(w: Weights, x: Value, width: number, shape: ConvolutionShape = {}): Value {
+const block = module((w, x: Value, width: number, shape: ConvolutionShape = {}): Value => {
   const { kernel = 1, stride = 1, padding } = shape;
   const [height, breadth] = typeof kernel === "number" ? [kernel, kernel] : kernel;
   const [down, across] = padding === undefined ? [(height - 1) / 2, (breadth - 1) / 2] : [padding, padding];
@@ -74,9 +73,9 @@ function block(w: Weights, x: Value, width: number, shape: ConvolutionShape = {}
     dilations: [1, 1],
   } as const;
   return relu(conv2d(x, scaled, attributes, bias));
-}
+});
 
-function mixedA(w: Weights, x: Value, pooledWidth: number): Value {
+const mixedA = module((w, x: Value, pooledWidth: number): Value => {
   const one = block(w.scope("branch1x1"), x, 64);
   const five = block(w.scope("branch5x5_2"), block(w.scope("branch5x5_1"), x, 48), 64, { kernel: 5 });
   const double = block(
@@ -87,10 +86,10 @@ function mixedA(w: Weights, x: Value, pooledWidth: number): Value {
   );
   const pooled = block(w.scope("branch_pool"), averagePool3Same(x), pooledWidth);
   return concat([one, five, double, pooled], 1);
-}
+});
 
 /** Half the size. */
-function mixedB(w: Weights, x: Value): Value {
+const mixedB = module((w, x: Value): Value => {
   const halving = { kernel: 3, stride: 2, padding: 0 };
   const three = block(w.scope("branch3x3"), x, 384, halving);
   const double = block(
@@ -100,12 +99,12 @@ function mixedB(w: Weights, x: Value): Value {
     halving,
   );
   return concat([three, double, maxPool(x, 3, 2)], 1);
-}
+});
 
 const row = { kernel: [1, 7] } as const;
 const column = { kernel: [7, 1] } as const;
 
-function mixedC(w: Weights, x: Value, width: number): Value {
+const mixedC = module((w, x: Value, width: number): Value => {
   const chain = (name: string, widths: readonly number[], shapes: readonly ConvolutionShape[]) =>
     widths.reduce((y, each, index) => block(w.scope(`${name}_${index + 1}`), y, each, shapes[index]), x);
   const one = block(w.scope("branch1x1"), x, 192);
@@ -113,10 +112,10 @@ function mixedC(w: Weights, x: Value, width: number): Value {
   const double = chain("branch7x7dbl", [width, width, width, width, 192], [{}, column, row, column, row]);
   const pooled = block(w.scope("branch_pool"), averagePool3Same(x), 192);
   return concat([one, seven, double, pooled], 1);
-}
+});
 
 /** Half the size. */
-function mixedD(w: Weights, x: Value): Value {
+const mixedD = module((w, x: Value): Value => {
   const halving = { kernel: 3, stride: 2, padding: 0 };
   const three = block(w.scope("branch3x3_2"), block(w.scope("branch3x3_1"), x, 192), 320, halving);
   let seven = block(w.scope("branch7x7x3_1"), x, 192);
@@ -124,9 +123,9 @@ function mixedD(w: Weights, x: Value): Value {
   seven = block(w.scope("branch7x7x3_3"), seven, 192, column);
   seven = block(w.scope("branch7x7x3_4"), seven, 192, halving);
   return concat([three, seven, maxPool(x, 3, 2)], 1);
-}
+});
 
-function mixedE(w: Weights, x: Value, pool: (x: Value) => Value): Value {
+const mixedE = module((w, x: Value, pool: (x: Value) => Value): Value => {
   const forked = (name: string, y: Value) => [
     block(w.scope(`${name}a`), y, 384, { kernel: [1, 3] }),
     block(w.scope(`${name}b`), y, 384, { kernel: [3, 1] }),
@@ -136,4 +135,4 @@ function mixedE(w: Weights, x: Value, pool: (x: Value) => Value): Value {
   const inner = block(w.scope("branch3x3dbl_2"), block(w.scope("branch3x3dbl_1"), x, 448), 384, { kernel: 3 });
   const pooled = block(w.scope("branch_pool"), pool(x), 192);
   return concat([one, ...three, ...forked("branch3x3dbl_3", inner), pooled], 1);
-}
+});

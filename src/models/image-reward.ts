@@ -7,7 +7,7 @@ import { shapeOf, type WeightSource } from "../weights/source.js";
 import { type BlipTextConfig, blipText } from "./blip-text.js";
 import { type BlipVisionConfig, blipVision } from "./blip-vision.js";
 import { linear } from "./layers.js";
-import type { Weights } from "./weights.js";
+import { module } from "./weights.js";
 
 export interface ImageRewardConfig {
   readonly vision: BlipVisionConfig;
@@ -95,7 +95,7 @@ export interface ImageRewardOutputs {
   readonly visualClass: Value;
 }
 
-export function imageReward(w: Weights, config: ImageRewardConfig, inputs: ImageRewardInputs): ImageRewardOutputs {
+export const imageReward = module((w, config: ImageRewardConfig, inputs: ImageRewardInputs): ImageRewardOutputs => {
   const { pixels, inputIds, attentionMask } = inputs;
   const blip = w.scope("blip");
   const image = blipVision(blip.scope("visual_encoder"), config.vision, pixels);
@@ -105,4 +105,4 @@ export function imageReward(w: Weights, config: ImageRewardConfig, inputs: Image
   const head = w.scope("mlp.layers");
   const raw = rewardLayers.reduce((x, [index, width]) => linear(head.scope(index), x, width), first(states));
   return { reward: reshape(div(sub(raw, rewardMean), rewardDeviation), [batch]), visualClass: first(image) };
-}
+});

@@ -24,61 +24,59 @@ import {
   sqrt,
   where,
 } from "../graph/ops.js";
-import type { Weights } from "./weights.js";
-
-/** Runs `body` on the weights below `name`; the nodes it makes carry that name, for printing and profiles. */
-export function within<T>(w: Weights, name: string, body: (w: Weights) => T): T {
-  return w.graph.within(name, () => body(w.scope(name)));
-}
+import { module } from "./weights.js";
 
 /** x W^T + b over the last axis, for x [..., in]; keys `weight` [out, in] and, unless `bias` is false, `bias` [out]. */
-export function linear(w: Weights, x: Value, outputWidth: number, { bias = true } = {}): Value {
+export const linear = module((w, x: Value, outputWidth: number, { bias = true } = {}): Value => {
   const inputWidth = x.dim(-1);
   const weight = w.tensor("weight", [outputWidth, inputWidth]);
   const flat = reshape(x, [-1, inputWidth]);
   const product = gemm(flat, weight, bias ? w.tensor("bias", [outputWidth]) : null, { transposeB: true });
   return reshape(product, [...x.shape.slice(0, -1), outputWidth]);
-}
+});
 
 /** Layer normalisation over the last axis with keys `weight` and `bias`. */
-export function layerNorm(w: Weights, x: Value, epsilon: number): Value {
+export const layerNorm = module((w, x: Value, epsilon: number): Value => {
   const width = x.dim(-1);
   return add(mul(layerNormalization(x, epsilon), w.tensor("weight", [width])), w.tensor("bias", [width]));
-}
+});
 
 /** x / rms(x) * weight over the last axis (arXiv 1910.07467); key `weight`. */
-export function rmsNorm(w: Weights, x: Value, epsilon: number): Value {
+export const rmsNorm = module((w, x: Value, epsilon: number): Value => {
   const meanSquare = reduceMean(mul(x, x), [-1], { keepDims: true });
   return mul(mul(x, reciprocal(sqrt(add(meanSquare, epsilon)))), w.tensor("weight", [x.dim(-1)]));
-}
+});
 
 /** Group normalisation of [N, C, H, W] with keys `weight` and `bias` [C]. */
-export function groupNorm(w: Weights, x: Value, groups: number, epsilon: number): Value {
+export const groupNorm = module((w, x: Value, groups: number, epsilon: number): Value => {
   const channels = x.dim(1);
   const perChannel = (key: string) => reshape(w.tensor(key, [channels]), [channels, 1, 1]);
   return add(mul(groupNormalization(x, groups, epsilon), perChannel("weight")), perChannel("bias"));
-}
+});
 
-/** Convolution with keys `weight` [out, in, k, k] and `bias` [out]; `padding` on all sides unless four are given. */
-export function convolution(
-  w: Weights,
-  x: Value,
-  outputChannels: number,
-  options: {
-    readonly kernel: number;
-    readonly stride?: number;
-    readonly padding?: number | readonly [number, number, number, number];
+/** Convolution with keys `weight` [out, in, k, k] and, unless `bias` is false, `bias` [out]; `padding` on all sides unless four are given. */
+export const convolution = module(
+  (
+    w,
+    x: Value,
+    outputChannels: number,
+    options: {
+      readonly kernel: number;
+      readonly stride?: number;
+      readonly padding?: number | readonly [number, number, number, number];
+      readonly bias?: boolean;
+    },
+  ): Value => {
+    const { kernel, stride = 1, padding = (kernel - 1) / 2, bias = true } = options;
+    const weight = w.tensor("weight", [outputChannels, x.dim(1), kernel, kernel]);
+    const attributes = {
+      strides: [stride, stride],
+      dilations: [1, 1],
+      pads: typeof padding === "number" ? ([padding, padding, padding, padding] as const) : padding,
+    } as const;
+    return conv2d(x, weight, attributes, bias ? w.tensor("bias", [outputChannels]) : null);
   },
-): Value {
-  const { kernel, stride = 1, padding = (kernel - 1) / 2 } = options;
-  const weight = w.tensor("weight", [outputChannels, x.dim(1), kernel, kernel]);
-  const attributes = {
-    strides: [stride, stride],
-    dilations: [1, 1],
-    pads: typeof padding === "number" ? ([padding, padding, padding, padding] as const) : padding,
-  } as const;
-  return conv2d(x, weight, attributes, w.tensor("bias", [outputChannels]));
-}
+);
 
 /** Attention whose result is kept through checkpoints: of all that a block computes, it is the most work for the least memory. */
 export function attend(...operands: Parameters<typeof attention>): Value {
@@ -86,9 +84,9 @@ export function attend(...operands: Parameters<typeof attention>): Value {
 }
 
 /** Rows of the table `weight` [count, width], as float32; only the rows asked for are read. */
-export function embedding(w: Weights, indices: Value, count: number, width: number): Value {
+export const embedding = module((w, indices: Value, count: number, width: number): Value => {
   return cast(gather(w.stored("weight", [count, width]), indices), "float32");
-}
+});
 
 /** x, but at least `low` and at most `high`. */
 export function clamp(x: Value, low: number, high: number): Value {

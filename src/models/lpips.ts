@@ -7,9 +7,9 @@ import { floatTensor } from "../core/tensor.js";
 import type { Value } from "../graph/ir.js";
 import { add, constant, div, mul, reduceMean, reduceSum, relu, reshape, sqrt, sub } from "../graph/ops.js";
 import type { Dialect } from "./dialect.js";
-import { convolution, within } from "./layers.js";
+import { convolution } from "./layers.js";
 import { maxPool } from "./pooling.js";
-import type { Weights } from "./weights.js";
+import { module, type Weights } from "./weights.js";
 
 /** Widths of the convolutions of each of the five levels, and the index of the first one in torchvision's `features`. */
 const levels: readonly { readonly width: number; readonly convolutions: readonly number[] }[] = [
@@ -42,26 +42,29 @@ const scale = [0.458, 0.448, 0.45];
 export function lpips(trunk: Weights, linear: Weights, a: Value, b: Value): Value {
   const [ofA, ofB] = [vgg16Features(trunk, normalized(a)), vgg16Features(trunk, normalized(b))];
   const distances = levels.map(({ width }, level) =>
-    within(linear, `lin${level}`, (w) => {
-      const difference = sub(unitLength(ofA[level]), unitLength(ofB[level]));
-      const weights = reshape(w.tensor("model.1.weight", [1, width, 1, 1]), [width, 1, 1]);
-      return reduceMean(reduceSum(mul(mul(difference, difference), weights), [1]), [1, 2]);
-    }),
+    levelDistance(linear.scope(`lin${level}`), width, ofA[level], ofB[level]),
   );
   return distances.reduce((sum, distance) => add(sum, distance));
 }
 
+/** Squared differences of unit features, weighted by channel, [N]. */
+const levelDistance = module((w, width: number, a: Value, b: Value): Value => {
+  const difference = sub(unitLength(a), unitLength(b));
+  const weights = reshape(w.tensor("model.1.weight", [1, width, 1, 1]), [width, 1, 1]);
+  return reduceMean(reduceSum(mul(mul(difference, difference), weights), [1]), [1, 2]);
+});
+
 /** What each level gives after its last convolution, [N, width, h, w]. */
-function vgg16Features(w: Weights, pixels: Value): Value[] {
+const vgg16Features = module((w, pixels: Value): Value[] => {
   let x = pixels;
   return levels.map(({ width, convolutions }, level) => {
     if (level > 0) x = maxPool(x, 2, 2);
     for (const index of convolutions) {
-      x = within(w, `features.${index}`, (layer) => relu(convolution(layer, x, width, { kernel: 3 })));
+      x = relu(convolution(w.scope(`features.${index}`), x, width, { kernel: 3 }));
     }
     return x;
   });
-}
+});
 
 function normalized(pixels: Value): Value {
   const perChannel = (values: readonly number[]) =>

@@ -20,7 +20,7 @@ import {
   transpose,
 } from "../graph/ops.js";
 import { attend, convolution, linear, rmsNorm, silu, timestepEmbedding } from "./layers.js";
-import type { Weights } from "./weights.js";
+import { module, type Weights } from "./weights.js";
 
 /** transformer/config.json. */
 export const mmditConfigSchema = z.object({
@@ -66,10 +66,9 @@ export function mmditWidth(config: MmditConfig): number {
 }
 
 /** The velocity [N, out_channels, h, w]. */
-export function mmdit(w: Weights, config: MmditConfig, inputs: MmditInputs): Value {
+export const mmdit = module((w, config: MmditConfig, inputs: MmditInputs): Value => {
   const { sample, softTokens, lastTokenCount = 1 } = inputs;
   const batch = inputs.promptEmbeds.dim(0);
-  const { graph } = sample;
   const embedded = patchEmbed(w.scope("pos_embed"), config, sample);
   let image = expand(embedded, [batch, embedded.dim(1), embedded.dim(2)]);
   const text = embedText(w, config, inputs.promptEmbeds);
@@ -82,24 +81,25 @@ export function mmdit(w: Weights, config: MmditConfig, inputs: MmditInputs): Val
       context = slice(context, 1, context.dim(1) - length);
       if (index < softTokens.dim(1)) context = concat([layerOf(softTokens, index), context], 1);
     }
-    const before = { image, context };
-    const streams = graph.within(`transformer_blocks.${index}`, () =>
-      jointBlock(w.scope(`transformer_blocks.${index}`), config, index, before, conditioning, lastTokenCount),
-    );
-    image = streams.image;
-    context = streams.context;
+    const kind = {
+      last: index === config.num_layers - 1,
+      dual: config.dual_attention_layers.includes(index),
+      lastKeyCount: lastTokenCount,
+    };
+    const block = w.scope(`transformer_blocks.${index}`);
+    ({ image, context } = jointBlock(block, config, { image, context }, conditioning, kind));
   }
   const [scale, shift] = chunk(modulation(w.scope("norm_out.linear"), conditioning, 2), 2);
   const normal = modulate(image, shift, scale);
   const channels = config.out_channels ?? config.in_channels;
   const patches = linear(w.scope("proj_out"), normal, config.patch_size ** 2 * channels);
   return unpatchify(patches, config.patch_size, sample.dim(2), sample.dim(3));
-}
+});
 
 /** The projection of text states (and of raw soft tokens) to the text stream: [..., joint] -> [..., width]. */
-export function embedText(w: Weights, config: MmditConfig, states: Value): Value {
+export const embedText = module((w, config: MmditConfig, states: Value): Value => {
   return linear(w.scope("context_embedder"), states, config.caption_projection_dim);
-}
+});
 
 /** One layer of [N, layers, count, width]. */
 function layerOf(softTokens: Value, layer: number): Value {
@@ -112,18 +112,20 @@ interface Streams {
   readonly context: Value;
 }
 
+/** What tells the blocks of a network apart. */
+interface BlockKind {
+  /** The last block's text is read by nothing. */
+  readonly last: boolean;
+  /** Has a second attention, among image tokens alone. */
+  readonly dual: boolean;
+  /** How many equal tokens the last one of the text stands for. */
+  readonly lastKeyCount: number;
+}
+
 /** One joint block; image and text have their own weights and meet in the attention. */
-function jointBlock(
-  w: Weights,
-  config: MmditConfig,
-  index: number,
-  streams: Streams,
-  conditioning: Value,
-  lastKeyCount: number,
-): Streams {
+const jointBlock = module((w, config: MmditConfig, streams: Streams, conditioning: Value, kind: BlockKind): Streams => {
   const { graph } = conditioning;
-  const last = index === config.num_layers - 1;
-  const dual = config.dual_attention_layers.includes(index);
+  const { last, dual } = kind;
   // Modulations are small and need no gradient: made outside the checkpoint, they are not computed twice.
   const forImage = chunk(modulation(w.scope("norm1.linear"), conditioning, dual ? 9 : 6), dual ? 9 : 6);
   const forContext = chunk(modulation(w.scope("norm1_context.linear"), conditioning, last ? 2 : 6), last ? 2 : 6);
@@ -133,13 +135,11 @@ function jointBlock(
     const [contextShift, contextScale, contextGate, contextShiftMlp, contextScaleMlp, contextGateMlp] = last
       ? forContext.toReversed()
       : forContext;
-    const attended = jointAttention(
-      w.scope("attn"),
-      config,
-      modulate(streams.image, shift, scale),
-      modulate(streams.context, contextShift, contextScale),
-      { last, lastKeyCount },
-    );
+    const normal = {
+      image: modulate(streams.image, shift, scale),
+      context: modulate(streams.context, contextShift, contextScale),
+    };
+    const attended = jointAttention(w.scope("attn"), config, normal, kind);
     let image = add(streams.image, mul(gate, attended.image));
     if (dual) {
       const own = selfAttention(w.scope("attn2"), config, modulate(streams.image, shift2, scale2));
@@ -152,15 +152,10 @@ function jointBlock(
     context = add(context, mul(contextGateMlp, mixed));
     return { image, context };
   });
-}
+});
 
-function jointAttention(
-  w: Weights,
-  config: MmditConfig,
-  image: Value,
-  context: Value,
-  { last, lastKeyCount }: { readonly last: boolean; readonly lastKeyCount: number },
-): Streams {
+const jointAttention = module((w, config: MmditConfig, { image, context }: Streams, kind: BlockKind): Streams => {
+  const { last, lastKeyCount } = kind;
   const width = mmditWidth(config);
   const of = (x: Value, key: string, norm: string | null) => {
     const projected = linear(w.scope(key), x, width);
@@ -181,34 +176,34 @@ function jointAttention(
     image: linear(w.scope("to_out.0"), imageOut, width),
     context: linear(w.scope("to_add_out"), contextOut, width),
   };
-}
+});
 
 /** The second attention of SD3.5's dual blocks, among image tokens alone. */
-function selfAttention(w: Weights, config: MmditConfig, x: Value): Value {
+const selfAttention = module((w, config: MmditConfig, x: Value): Value => {
   const width = mmditWidth(config);
   const query = queryKeyNorm(w.scope("norm_q"), config, linear(w.scope("to_q"), x, width));
   const key = queryKeyNorm(w.scope("norm_k"), config, linear(w.scope("to_k"), x, width));
   const value = linear(w.scope("to_v"), x, width);
   return linear(w.scope("to_out.0"), attend(query, key, value, { heads: config.num_attention_heads }), width);
-}
+});
 
 /** RMS norm of every head's queries or keys, where the model has it. */
-function queryKeyNorm(w: Weights, config: MmditConfig, x: Value): Value {
+const queryKeyNorm = module((w, config: MmditConfig, x: Value): Value => {
   if (config.qk_norm == null) return x;
   const heads = reshape(x, [x.dim(0), x.dim(1), config.num_attention_heads, config.attention_head_dim]);
   return reshape(rmsNorm(w, heads, 1e-6), x.shape);
-}
+});
 
-function feedForward(w: Weights, x: Value): Value {
+const feedForward = module((w, x: Value): Value => {
   const width = x.dim(-1);
   return linear(w.scope("net.2"), gelu(linear(w.scope("net.0.proj"), x, 4 * width), "tanh"), width);
-}
+});
 
 /** `count` modulation vectors side by side, [N, 1, count * width]. */
-function modulation(w: Weights, conditioning: Value, count: number): Value {
+const modulation = module((w, conditioning: Value, count: number): Value => {
   const all = linear(w, conditioning, count * conditioning.dim(-1));
   return reshape(all, [all.dim(0), 1, all.dim(1)]);
-}
+});
 
 /** Adaptive layer norm: LN(x) (1 + scale) + shift. */
 function modulate(x: Value, shift: Value, scale: Value): Value {
@@ -216,17 +211,17 @@ function modulate(x: Value, shift: Value, scale: Value): Value {
 }
 
 /** Embedding of timestep and pooled text, [N, width]. */
-function embedTimeAndText(w: Weights, config: MmditConfig, { timestep, pooled }: MmditInputs): Value {
+const embedTimeAndText = module((w, config: MmditConfig, { timestep, pooled }: MmditInputs): Value => {
   const perceptron = (scope: Weights, x: Value) => {
     const width = mmditWidth(config);
     return linear(scope.scope("linear_2"), silu(linear(scope.scope("linear_1"), x, width)), width);
   };
   const time = perceptron(w.scope("timestep_embedder"), timestepEmbedding(timestep, 256));
   return add(time, perceptron(w.scope("text_embedder"), pooled));
-}
+});
 
 /** Patches [S, L, width] with the centre of the position table added. */
-function patchEmbed(w: Weights, config: MmditConfig, sample: Value): Value {
+const patchEmbed = module((w, config: MmditConfig, sample: Value): Value => {
   const { patch_size: patch, pos_embed_max_size: table } = config;
   const width = mmditWidth(config);
   const [height, columns] = [sample.dim(2) / patch, sample.dim(3) / patch];
@@ -242,7 +237,7 @@ function patchEmbed(w: Weights, config: MmditConfig, sample: Value): Value {
   const [top, left] = [Math.floor((table - height) / 2), Math.floor((table - columns) / 2)];
   const centre = slice(slice(positions, 0, top, top + height), 1, left, left + columns);
   return add(tokens, reshape(centre, [1, height * columns, width]));
-}
+});
 
 /** [N, h w, p p channels] -> [N, channels, h p, w p]. */
 function unpatchify(patches: Value, patch: number, height: number, width: number): Value {

@@ -7,8 +7,8 @@ import { z } from "zod";
 import type { Value } from "../graph/ir.js";
 import { add, attention, gather, gelu, integers, mul, relu, reshape, transpose } from "../graph/ops.js";
 import type { Dialect } from "./dialect.js";
-import { embedding, linear, rmsNorm, within } from "./layers.js";
-import type { Weights } from "./weights.js";
+import { embedding, linear, rmsNorm } from "./layers.js";
+import { module } from "./weights.js";
 
 /** text_encoder_3/config.json; absent keys mean what they mean to transformers. */
 export const t5ConfigSchema = z
@@ -38,43 +38,43 @@ export const t5Dialect: Dialect = [[/^encoder\.embed_tokens\.weight$/, "shared.w
 export const t5IgnoredKeys: readonly RegExp[] = [/^encoder\.embed_tokens\.weight$/, /^decoder\./, /^lm_head\./];
 
 /** Token ids, int64 [N, L] -> states [N, L, d_model]. Padding is looked at like text, as diffusers does it. */
-export function t5Encoder(w: Weights, config: T5Config, inputIds: Value): Value {
+export const t5Encoder = module((w, config: T5Config, inputIds: Value): Value => {
   const encoder = w.scope("encoder");
   // The first block's table serves them all.
   const bias = positionBias(encoder.scope("block.0.layer.0.SelfAttention"), config, inputIds.dim(1));
   let x = embedding(w.scope("shared"), inputIds, config.vocab_size, config.d_model);
   for (let index = 0; index < config.num_layers; index++) {
-    x = within(encoder, `block.${index}`, (block) => encoderBlock(block, config, x, bias));
+    x = encoderBlock(encoder.scope(`block.${index}`), config, x, bias);
   }
   return rmsNorm(encoder.scope("final_layer_norm"), x, config.layer_norm_epsilon);
-}
+});
 
-function encoderBlock(w: Weights, config: T5Config, x: Value, bias: Value): Value {
+const encoderBlock = module((w, config: T5Config, x: Value, bias: Value): Value => {
   const normal = rmsNorm(w.scope("layer.0.layer_norm"), x, config.layer_norm_epsilon);
   const attended = add(x, selfAttention(w.scope("layer.0.SelfAttention"), config, normal, bias));
   const normal2 = rmsNorm(w.scope("layer.1.layer_norm"), attended, config.layer_norm_epsilon);
   return add(attended, feedForward(w.scope("layer.1.DenseReluDense"), config, normal2));
-}
+});
 
 /** Scores are not scaled: the initialisation of the weights did it once and for all. */
-function selfAttention(w: Weights, config: T5Config, x: Value, bias: Value): Value {
+const selfAttention = module((w, config: T5Config, x: Value, bias: Value): Value => {
   const width = config.num_heads * config.d_kv;
   const of = (key: string) => linear(w.scope(key), x, width, { bias: false });
   const attended = attention(of("q"), of("k"), of("v"), { heads: config.num_heads, scale: 1, bias });
   return linear(w.scope("o"), attended, config.d_model, { bias: false });
-}
+});
 
-function feedForward(w: Weights, config: T5Config, x: Value): Value {
+const feedForward = module((w, config: T5Config, x: Value): Value => {
   const hidden = (key: string) => linear(w.scope(key), x, config.d_ff, { bias: false });
   const activated = {
     relu: () => relu(hidden("wi")),
     "gated-gelu": () => mul(gelu(hidden("wi_0"), "tanh"), hidden("wi_1")),
   }[config.feed_forward_proj]();
   return linear(w.scope("wo"), activated, config.d_model, { bias: false });
-}
+});
 
 /** What is added to the scores of every head, [1, heads, L, L]: a learnt number for each bucket of distances. */
-function positionBias(w: Weights, config: T5Config, length: number): Value {
+const positionBias = module((w, config: T5Config, length: number): Value => {
   const { relative_attention_num_buckets: buckets, relative_attention_max_distance: maxDistance, num_heads } = config;
   const indices = Array.from({ length: length * length }, (_, index) => {
     const [query, key] = [Math.floor(index / length), index % length];
@@ -83,7 +83,7 @@ function positionBias(w: Weights, config: T5Config, length: number): Value {
   const table = w.scope("relative_attention_bias").tensor("weight", [buckets, num_heads]);
   const perHead = transpose(gather(table, integers(w.graph, [length, length], indices)), [2, 0, 1]);
   return reshape(perHead, [1, num_heads, length, length]);
-}
+});
 
 /**
  * The bucket of a distance: half of them for keys behind the query, half for keys in front. In each half the first half

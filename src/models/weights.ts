@@ -3,6 +3,7 @@
 import { InputError, unreachable } from "../core/errors.js";
 import { floatTensor, formatShape, type Shape, sameShape } from "../core/tensor.js";
 import type { GraphBuilder, Value } from "../graph/ir.js";
+import { joinNames } from "../graph/names.js";
 import { cast, concat, constant, input, parameter, transpose } from "../graph/ops.js";
 import { type ArrangedTensor, type StoredTensor, shapeOf, type WeightSource } from "../weights/source.js";
 
@@ -14,12 +15,15 @@ interface Origin {
   readonly label: string;
 }
 
-/** Hands out the weights of a network to the code that builds it, under a key prefix. */
+/** Hands out the weights of a network to the code that builds it, under the name of one of its modules. */
 export class Weights {
   private constructor(
     readonly graph: GraphBuilder,
     private readonly origin: Origin,
-    private readonly prefix: string,
+    /** The graph's scope around the whole network. */
+    private readonly root: string,
+    /** The module's name in the checkpoint, e.g. `down_blocks.0.resnets.1`; empty for the whole network. */
+    private readonly path: string,
     private readonly values: Map<string, Value>,
   ) {}
 
@@ -30,18 +34,23 @@ export class Weights {
       keys: [...source.tensors.keys(), ...(source.arranged?.keys() ?? [])],
       value: (to, name, shape) => weightValue(to, source, name, shape),
     };
-    return new Weights(graph, origin, "", new Map());
+    return new Weights(graph, origin, graph.scope, "", new Map());
   }
 
   /** float32 graph inputs named like the weights: for training them, and for learning which weights a network has. */
   static asInputs(graph: GraphBuilder): Weights {
     const origin: Origin = { label: "inputs", keys: [], value: input };
-    return new Weights(graph, origin, "", new Map());
+    return new Weights(graph, origin, graph.scope, "", new Map());
   }
 
   /** The tensors below `name`; `scope("attn").tensor("to_q.weight", ...)` reads `attn.to_q.weight`. */
   scope(name: string | number): Weights {
-    return new Weights(this.graph, this.origin, `${this.prefix}${name}.`, this.values);
+    return new Weights(this.graph, this.origin, this.root, joinNames(this.path, `${name}`), this.values);
+  }
+
+  /** Runs `body`; the nodes that it makes bear the name of this scope. See `module`. */
+  within<T>(body: () => T): T {
+    return this.graph.within(joinNames(this.root, this.path), body);
   }
 
   /** A weight as float32, whatever it is stored as. */
@@ -51,7 +60,7 @@ export class Weights {
 
   /** A weight in its stored type, for tables of which only a few rows are read. */
   stored(key: string, shape: Shape): Value {
-    const name = this.prefix + key;
+    const name = joinNames(this.path, key);
     const known = this.values.get(name);
     if (known !== undefined && sameShape(known.shape, shape)) return known;
     const value = this.origin.value(this.graph, name, shape);
@@ -76,6 +85,14 @@ export class Weights {
       `${this.origin.label}: ${unused.length} tensors do not belong to the configured model: ${shown}${more}`,
     );
   }
+}
+
+/**
+ * A module of a network: a function of its weights. The nodes that it makes bear the name of their scope, which is that of the
+ * module in the checkpoint, so that printed graphs, profiles, errors and taps speak of modules.
+ */
+export function module<Rest extends readonly unknown[], Result>(body: (w: Weights, ...rest: Rest) => Result) {
+  return (w: Weights, ...rest: Rest): Result => w.within(() => body(w, ...rest));
 }
 
 /** The tensor `name` in `graph`, which must be there and have `shape`. */
