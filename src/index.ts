@@ -55,11 +55,12 @@ export { rank1, type ScoreRequest, type Scores, score } from "./evaluation/score
 export { gradients, gradientsOfSum } from "./graph/autodiff.js";
 export { GraphError } from "./graph/error.js";
 export { Graph } from "./graph/graph.js";
-export type { GraphBuilder, GraphNode, OperatorNode, TensorType, Value } from "./graph/ir.js";
+export type { GraphBuilder, GraphNode, OperatorNode, Tap, TensorType, Value } from "./graph/ir.js";
 export type { OnnxModel, Target } from "./graph/onnx/model.js";
 export { writeOnnx } from "./graph/onnx/writer.js";
 export * as ops from "./graph/ops.js";
 export { formatGraph } from "./graph/print.js";
+export { ReadTap } from "./graph/taps.js";
 export { defaultPlan, type ExecutionPlan, executionPlan } from "./objectives/execution-plan.js";
 export type { Objective, RowLoss, TrainingObjective } from "./objectives/objective.js";
 export { compilePairErrors, type PairErrors } from "./objectives/pair-errors.js";

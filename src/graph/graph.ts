@@ -2,9 +2,11 @@
 
 import { type DType, formatShape, type Shape } from "../core/tensor.js";
 import { GraphError } from "./error.js";
-import type { CheckpointRegion, GraphBuilder, GraphNode, TensorType, Value } from "./ir.js";
+import type { CheckpointRegion, GraphBuilder, GraphNode, Tap, TensorType, Value } from "./ir.js";
+import { joinNames } from "./names.js";
 import type { OperatorAttributes, OperatorName } from "./operators/attributes.js";
 import { operators } from "./operators/index.js";
+import { LaidTaps } from "./taps.js";
 
 class NodeOutput implements Value {
   constructor(
@@ -29,6 +31,8 @@ export class Graph implements GraphBuilder {
   readonly regions: CheckpointRegion[] = [];
   private valueCount = 0;
   private currentScope = "";
+  /** The innermost last. */
+  private readonly taps: LaidTaps[] = [];
   /** Values to keep of the checkpoint that is being built; null outside of one. */
   private keeping: Set<Value> | null = null;
 
@@ -91,6 +95,23 @@ export class Graph implements GraphBuilder {
   keep(value: Value): Value {
     this.keeping?.add(value);
     return value;
+  }
+
+  tap(name: string, value: Value): Value {
+    const fullName = joinNames(this.scope, name);
+    return this.taps.reduceRight((current, laid) => laid.apply(fullName, current), value);
+  }
+
+  withTaps<T>(taps: readonly Tap[], body: () => T): T {
+    const laid = new LaidTaps(taps);
+    this.taps.push(laid);
+    try {
+      const result = body();
+      laid.requireAllMatched();
+      return result;
+    } finally {
+      this.taps.pop();
+    }
   }
 
   private infer<K extends OperatorName>(

@@ -46,6 +46,14 @@ export interface CheckpointRegion {
   readonly kept: ReadonlySet<Value>;
 }
 
+/** A function laid over the values of some names; see `taps.ts`. */
+export interface Tap {
+  /** A full name, e.g. `mid_block.attentions.0.transformer_blocks.0.attn1.q`, or a pattern of such names. */
+  readonly at: string | RegExp;
+  /** What the network goes on with in place of `value`: `value` itself where it is only read. */
+  readonly replace: (value: Value, name: string) => Value;
+}
+
 /** A graph as the code that adds nodes to it sees it; `Graph` is the one implementation. */
 export interface GraphBuilder {
   readonly nodes: readonly GraphNode[];
@@ -64,4 +72,8 @@ export interface GraphBuilder {
   checkpoint<T>(body: () => T): T;
   /** Inside a checkpoint: `value` is small for the work that it took, so it is kept for the backward pass. */
   keep(value: Value): Value;
+  /** Offers `value` to taps under `name` in the current scope, and returns what they make of it. */
+  tap(name: string, value: Value): Value;
+  /** Lays `taps` over what `body` builds; throws a GraphError for one that matches nothing. Inner ones come first. */
+  withTaps<T>(taps: readonly Tap[], body: () => T): T;
 }

@@ -4,6 +4,7 @@ import { sizeOf } from "../core/tensor.js";
 import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { concat, expand, input, mul } from "../graph/ops.js";
+import { prefixTaps } from "../pipelines/soft-token-taps.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { execute, targets } from "../testing/graph/harness.js";
 import { interpret } from "../testing/graph/interpreter.js";
@@ -31,14 +32,16 @@ function transformer(folded: boolean, count = equal) {
   const rest = folded ? equalToken : expand(equalToken, [texts, equal, 5]);
   const sample = input(graph, "sample", [1, 3, 4, 2]);
   const softTokens = input(graph, "soft_tokens", [texts, 2, 1, 8]);
-  const velocity = mmdit(w, config, {
-    sample,
-    timestep: input(graph, "timestep", [1]),
-    promptEmbeds: concat([tokens, rest], 1),
-    ...(folded && { lastTokenCount: count }),
-    pooled: input(graph, "pooled", [texts, 6]),
-    softTokens,
-  });
+  const promptEmbeds = concat([tokens, rest], 1);
+  const velocity = graph.withTaps(prefixTaps(softTokens, promptEmbeds.dim(1)), () =>
+    mmdit(w, config, {
+      sample,
+      timestep: input(graph, "timestep", [1]),
+      promptEmbeds,
+      ...(folded && { lastTokenCount: count }),
+      pooled: input(graph, "pooled", [texts, 6]),
+    }),
+  );
   const ofText = [...w.used].flatMap(([name, weight]) =>
     /^context_embedder|^transformer_blocks.0.attn.add_|^transformer_blocks.1.ff_context/.test(name) ? [weight] : [],
   );

@@ -1,6 +1,6 @@
 /**
  * @file SD3Transformer2DModel, the multimodal diffusion transformer of Stable Diffusion 3 and 3.5
- * (arXiv 2403.03206; diffusers models/transformers/transformer_sd3.py), with soft text tokens.
+ * (arXiv 2403.03206; diffusers models/transformers/transformer_sd3.py).
  */
 
 import { z } from "zod";
@@ -56,8 +56,6 @@ export interface MmditInputs {
   readonly lastTokenCount?: number;
   /** [N, pooled_projection_dim]. */
   readonly pooled: Value;
-  /** Soft tokens [N, layers, count, width], ready for the text stream; null for the plain model. */
-  readonly softTokens: Value | null;
 }
 
 /** Width of both streams. */
@@ -67,20 +65,13 @@ export function mmditWidth(config: MmditConfig): number {
 
 /** The velocity [N, out_channels, h, w]. */
 export const mmdit = module((w, config: MmditConfig, inputs: MmditInputs): Value => {
-  const { sample, softTokens, lastTokenCount = 1 } = inputs;
+  const { sample, lastTokenCount = 1 } = inputs;
   const batch = inputs.promptEmbeds.dim(0);
   const embedded = patchEmbed(w.scope("pos_embed"), config, sample);
   let image = expand(embedded, [batch, embedded.dim(1), embedded.dim(2)]);
-  const text = embedText(w, config, inputs.promptEmbeds);
+  let context = embedText(w, config, inputs.promptEmbeds);
   const conditioning = silu(embedTimeAndText(w.scope("time_text_embed"), config, inputs));
-  const length = text.dim(1);
-  let context = text;
   for (let index = 0; index < config.num_layers; index++) {
-    if (softTokens) {
-      // The previous layer's soft tokens make room for this layer's; behind the last of them the text goes on alone.
-      context = slice(context, 1, context.dim(1) - length);
-      if (index < softTokens.dim(1)) context = concat([layerOf(softTokens, index), context], 1);
-    }
     const kind = {
       last: index === config.num_layers - 1,
       dual: config.dual_attention_layers.includes(index),
@@ -96,16 +87,10 @@ export const mmdit = module((w, config: MmditConfig, inputs: MmditInputs): Value
   return unpatchify(patches, config.patch_size, sample.dim(2), sample.dim(3));
 });
 
-/** The projection of text states (and of raw soft tokens) to the text stream: [..., joint] -> [..., width]. */
+/** The projection of text states to the text stream: [..., joint] -> [..., width]. */
 export const embedText = module((w, config: MmditConfig, states: Value): Value => {
   return linear(w.scope("context_embedder"), states, config.caption_projection_dim);
 });
-
-/** One layer of [N, layers, count, width]. */
-function layerOf(softTokens: Value, layer: number): Value {
-  const [batch, , count, width] = softTokens.shape;
-  return reshape(slice(softTokens, 1, layer, layer + 1), [batch, count, width]);
-}
 
 interface Streams {
   readonly image: Value;
@@ -123,9 +108,10 @@ interface BlockKind {
 }
 
 /** One joint block; image and text have their own weights and meet in the attention. */
-const jointBlock = module((w, config: MmditConfig, streams: Streams, conditioning: Value, kind: BlockKind): Streams => {
-  const { graph } = conditioning;
+const jointBlock = module((w, config: MmditConfig, before: Streams, conditioning: Value, kind: BlockKind): Streams => {
+  const { graph } = w;
   const { last, dual } = kind;
+  const streams = { image: graph.tap("image", before.image), context: graph.tap("context", before.context) };
   // Modulations are small and need no gradient: made outside the checkpoint, they are not computed twice.
   const forImage = chunk(modulation(w.scope("norm1.linear"), conditioning, dual ? 9 : 6), dual ? 9 : 6);
   const forContext = chunk(modulation(w.scope("norm1_context.linear"), conditioning, last ? 2 : 6), last ? 2 : 6);
@@ -156,25 +142,31 @@ const jointBlock = module((w, config: MmditConfig, streams: Streams, conditionin
 
 const jointAttention = module((w, config: MmditConfig, { image, context }: Streams, kind: BlockKind): Streams => {
   const { last, lastKeyCount } = kind;
+  const { graph } = w;
   const width = mmditWidth(config);
-  const of = (x: Value, key: string, norm: string | null) => {
-    const projected = linear(w.scope(key), x, width);
-    return norm === null ? projected : queryKeyNorm(w.scope(norm), config, projected);
+  const ofImage = (name: "q" | "k" | "v") => {
+    const projected = linear(w.scope(`to_${name}`), image, width);
+    return graph.tap(name, name === "v" ? projected : queryKeyNorm(w.scope(`norm_${name}`), config, projected));
   };
-  const imageQuery = of(image, "to_q", "norm_q");
-  const contextQuery = of(context, "add_q_proj", "norm_added_q");
+  const ofContext = (name: "q" | "k" | "v") => {
+    const projected = linear(w.scope(`add_${name}_proj`), context, width);
+    const normal = name === "v" ? projected : queryKeyNorm(w.scope(`norm_added_${name}`), config, projected);
+    return graph.tap(`added_${name}`, normal);
+  };
+  const imageQuery = ofImage("q");
+  const contextQuery = ofContext("q");
   const joined = attend(
     // The last block's text is not read by anything, so nothing has to be asked for it.
     last ? imageQuery : concat([imageQuery, contextQuery], 1),
-    concat([of(image, "to_k", "norm_k"), of(context, "add_k_proj", "norm_added_k")], 1),
-    concat([of(image, "to_v", null), of(context, "add_v_proj", null)], 1),
+    concat([ofImage("k"), ofContext("k")], 1),
+    concat([ofImage("v"), ofContext("v")], 1),
     { heads: config.num_attention_heads, lastKeyCount },
   );
-  if (last) return { image: linear(w.scope("to_out.0"), joined, width), context };
+  if (last) return { image: graph.tap("out", linear(w.scope("to_out.0"), joined, width)), context };
   const [imageOut, contextOut] = split(joined, 1, [image.dim(1), context.dim(1)]);
   return {
-    image: linear(w.scope("to_out.0"), imageOut, width),
-    context: linear(w.scope("to_add_out"), contextOut, width),
+    image: graph.tap("out", linear(w.scope("to_out.0"), imageOut, width)),
+    context: graph.tap("added_out", linear(w.scope("to_add_out"), contextOut, width)),
   };
 });
 
@@ -184,7 +176,10 @@ const selfAttention = module((w, config: MmditConfig, x: Value): Value => {
   const query = queryKeyNorm(w.scope("norm_q"), config, linear(w.scope("to_q"), x, width));
   const key = queryKeyNorm(w.scope("norm_k"), config, linear(w.scope("to_k"), x, width));
   const value = linear(w.scope("to_v"), x, width);
-  return linear(w.scope("to_out.0"), attend(query, key, value, { heads: config.num_attention_heads }), width);
+  const { graph } = w;
+  const heads = config.num_attention_heads;
+  const attended = attend(graph.tap("q", query), graph.tap("k", key), graph.tap("v", value), { heads });
+  return graph.tap("out", linear(w.scope("to_out.0"), attended, width));
 });
 
 /** RMS norm of every head's queries or keys, where the model has it. */
@@ -196,7 +191,8 @@ const queryKeyNorm = module((w, config: MmditConfig, x: Value): Value => {
 
 const feedForward = module((w, x: Value): Value => {
   const width = x.dim(-1);
-  return linear(w.scope("net.2"), gelu(linear(w.scope("net.0.proj"), x, 4 * width), "tanh"), width);
+  const hidden = gelu(linear(w.scope("net.0.proj"), x, 4 * width), "tanh");
+  return w.graph.tap("out", linear(w.scope("net.2"), hidden, width));
 });
 
 /** `count` modulation vectors side by side, [N, 1, count * width]. */

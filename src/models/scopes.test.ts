@@ -65,17 +65,15 @@ function modulesOf(build: Build): NamedNode[] {
 function unetOf(path: string): Build {
   return (w, graph) => {
     const config = unetConfigSchema.parse(readJson(path));
-    const states = input(graph, "prompt_embeds", [1, 3, config.crossWidth]);
     const added = config.pooledWidth !== null && {
       pooled: input(graph, "pooled", [1, config.pooledWidth]),
       timeIds: input(graph, "time_ids", [1, 6]),
     };
-    const texts = { states, soft: null };
     unet(w, config, {
       sample: input(graph, "sample", [1, config.in_channels, 8, 8]),
       timestep: input(graph, "timestep", [1]),
       added: added || null,
-      texts: { down: texts, mid: texts, up: texts },
+      promptEmbeds: input(graph, "prompt_embeds", [1, 3, config.crossWidth]),
     });
   };
 }
@@ -88,7 +86,6 @@ function mmditOf(path: string): Build {
       timestep: input(graph, "timestep", [1]),
       promptEmbeds: input(graph, "prompt_embeds", [1, 3, config.joint_attention_dim]),
       pooled: input(graph, "pooled", [1, config.pooled_projection_dim]),
-      softTokens: null,
     });
   };
 }
@@ -178,7 +175,6 @@ describe("a network's nodes", () => {
         timestep: input(graph, "timestep", [1]),
         promptEmbeds: input(graph, "prompt_embeds", [2, 3, config.joint_attention_dim]),
         pooled: input(graph, "pooled", [3, config.pooled_projection_dim]),
-        softTokens: null,
       });
     assert.throws(build, { name: "GraphError", message: /^transformer_blocks\.0: mul\(/ });
   });

@@ -5,6 +5,8 @@ import { countFlops } from "../graph/flops.js";
 import { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
 import { input } from "../graph/ops.js";
+import { unetStages } from "../pipelines/pipeline.js";
+import { afterFirstTap } from "../pipelines/soft-token-taps.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import {
   alterSource,
@@ -23,16 +25,14 @@ import { Weights } from "./weights.js";
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
 const tolerance = { atol: 1e-5, rtol: 1e-4 };
-const stages = ["down", "mid", "up"] as const;
 
 /** The network on inputs by their names in the goldens; `flags` such as TFF say which stages see the soft tokens. */
 function build(w: Weights, config: UnetConfig, feed: (name: string) => Value, flags: string): Value {
   const added = config.pooledWidth === null ? null : { pooled: feed("pooled"), timeIds: feed("time_ids") };
-  const [down, mid, up] = stages.map((_, stage) => ({
-    states: feed("prompt_embeds"),
-    soft: flags[stage] === "T" ? feed("soft_tokens") : null,
-  }));
-  return unet(w, config, { sample: feed("sample"), timestep: feed("timestep"), added, texts: { down, mid, up } });
+  const seeing = unetStages.filter((_, stage) => flags[stage] === "T");
+  const taps = seeing.map((stage) => afterFirstTap(w, feed("soft_tokens"), stage));
+  const inputs = { sample: feed("sample"), timestep: feed("timestep"), added, promptEmbeds: feed("prompt_embeds") };
+  return w.graph.withTaps(taps, () => unet(w, config, inputs));
 }
 
 /** Feeds of a denoiser golden, with the tokens of each timestep. */
@@ -42,7 +42,7 @@ async function goldenFeeds(family: string, config: UnetConfig, flags: string) {
   const effective = Array.from(timesteps.data, (timestep): FloatTensor => {
     const row = rows(table, Math.floor(timestep / 10), Math.floor(timestep / 10) + 1).data;
     return floatTensor(
-      [1, ...tokens.shape],
+      [1, 1, ...tokens.shape.slice(-2)],
       tokens.data.map((x, i) => x + row[i % row.length]),
     );
   });

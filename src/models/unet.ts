@@ -1,6 +1,6 @@
 /**
  * @file UNet2DConditionModel, the denoiser of Stable Diffusion 1, 2 and XL (arXiv 2112.10752 and 2307.01952; diffusers
- * models/unets/unet_2d_condition.py), with soft text tokens.
+ * models/unets/unet_2d_condition.py).
  *
  * Where all texts look at one image, what is computed before the first text is read is computed once: values keep a first
  * axis of 1 until something with one row a text meets them.
@@ -19,8 +19,8 @@ export interface UnetInputs {
   readonly timestep: Value;
   /** What SDXL is told besides (addition_embed_type text_time); null for others. */
   readonly added: AddedConditioning | null;
-  /** What each part of the network reads. */
-  readonly texts: { readonly down: TextTokens; readonly mid: TextTokens; readonly up: TextTokens };
+  /** Text states [N, L, cross-attention width]. */
+  readonly promptEmbeds: Value;
 }
 
 export interface AddedConditioning {
@@ -30,29 +30,30 @@ export interface AddedConditioning {
   readonly timeIds: Value;
 }
 
-export interface TextTokens {
-  /** [N, L, cross-attention width]. */
-  readonly states: Value;
-  /** Soft tokens [N, count, cross-attention width], which stand after the first text token; null for none. */
-  readonly soft: Value | null;
+/** What every block reads besides the image. */
+interface Conditions {
+  /** Embedding of the timestep, [1 or N, width], after its activation. */
+  readonly time: Value;
+  /** Text states [N, L, cross-attention width]. */
+  readonly text: Value;
 }
 
 /** The prediction [N, out_channels, h, w]. */
-export const unet = module((w, config: UnetConfig, { sample, timestep, added, texts }: UnetInputs): Value => {
+export const unet = module((w, config: UnetConfig, { sample, timestep, added, promptEmbeds }: UnetInputs): Value => {
   const [finest] = config.down;
-  const time = silu(embedTime(w, config, timestep, added));
+  const conditions = { time: silu(embedTime(w, config, timestep, added)), text: promptEmbeds };
   let x = convolution(w.scope("conv_in"), sample, finest.width, { kernel: config.conv_in_kernel });
   const skips = [x];
   for (const [level, block] of config.down.entries()) {
     const last = level === config.down.length - 1;
-    const states = downBlock(w.scope(`down_blocks.${level}`), config, block, x, time, texts.down, last);
+    const states = downBlock(w.scope(`down_blocks.${level}`), config, block, x, conditions, last);
     skips.push(...states);
     x = states.at(-1) ?? x;
   }
-  if (config.mid !== null) x = midBlock(w.scope("mid_block"), config, config.mid, x, time, texts.mid);
+  if (config.mid !== null) x = midBlock(w.scope("mid_block"), config, config.mid, x, conditions);
   for (const [index, block] of config.up.entries()) {
     const joined = skips.splice(-block.layers).reverse();
-    x = upBlock(w.scope(`up_blocks.${index}`), config, block, x, joined, time, texts.up, skips.at(-1));
+    x = upBlock(w.scope(`up_blocks.${index}`), config, block, x, joined, conditions, skips.at(-1));
   }
   const normal = normSilu(w.scope("conv_norm_out"), config, x);
   return convolution(w.scope("conv_out"), normal, config.out_channels, { kernel: config.conv_out_kernel });
@@ -60,12 +61,11 @@ export const unet = module((w, config: UnetConfig, { sample, timestep, added, te
 
 /** What each residual layer and the downsampling behind them give; the way up joins all of it. */
 const downBlock = module(
-  (w, config: UnetConfig, block: UnetBlock, x: Value, time: Value, text: TextTokens, last: boolean): Value[] => {
+  (w, config: UnetConfig, block: UnetBlock, x: Value, conditions: Conditions, last: boolean): Value[] => {
     const states: Value[] = [];
     let y = x;
     for (let layer = 0; layer < block.layers; layer++) {
-      y = residual(w.scope(`resnets.${layer}`), config, y, block.width, time);
-      y = transformer(w.scope(`attentions.${layer}`), config, block, layer, y, text);
+      y = residualAndText(w, config, block, layer, y, conditions);
       states.push(y);
     }
     if (!last) states.push(downsample(w.scope("downsamplers.0"), y));
@@ -73,14 +73,12 @@ const downBlock = module(
   },
 );
 
-const midBlock = module((w, config: UnetConfig, block: UnetBlock, x: Value, time: Value, text: TextTokens): Value => {
-  const before = residual(w.scope("resnets.0"), config, x, block.width, time);
-  if (block.depths === null) return before;
-  const read = transformer(w.scope("attentions.0"), config, block, 0, before, text);
-  return residual(w.scope("resnets.1"), config, read, block.width, time);
+const midBlock = module((w, config: UnetConfig, block: UnetBlock, x: Value, conditions: Conditions): Value => {
+  const y = residualAndText(w, config, block, 0, x, conditions);
+  return block.depths === null ? y : residual(w.scope("resnets.1"), config, y, block.width, conditions.time);
 });
 
-/** `skips` are joined to the residual layers' inputs; the result is as large as `next`, the skip after them, where there is one. */
+/** `skips` are joined to the inputs of its layers; the result is as large as `next`, the skip after them, where there is one. */
 const upBlock = module(
   (
     w,
@@ -88,16 +86,23 @@ const upBlock = module(
     block: UnetBlock,
     x: Value,
     skips: readonly Value[],
-    time: Value,
-    text: TextTokens,
+    conditions: Conditions,
     next: Value | undefined,
   ): Value => {
     let y = x;
     for (const [layer, skip] of skips.entries()) {
-      y = residual(w.scope(`resnets.${layer}`), config, joinChannels(y, skip), block.width, time);
-      y = transformer(w.scope(`attentions.${layer}`), config, block, layer, y, text);
+      y = residualAndText(w, config, block, layer, joinChannels(y, skip), conditions);
     }
     return next === undefined ? y : upsample(w.scope("upsamplers.0"), y, next);
+  },
+);
+
+/** A residual layer and, where the block reads text, the transformer behind it. */
+const residualAndText = module(
+  (w, config: UnetConfig, { width, heads, depths }: UnetBlock, layer: number, x: Value, { time, text }: Conditions) => {
+    const y = residual(w.scope(`resnets.${layer}`), config, x, width, time);
+    const depth = depths?.[layer];
+    return depth === undefined ? y : transformer(w.scope(`attentions.${layer}`), config, { heads, depth }, y, text);
   },
 );
 
@@ -119,7 +124,10 @@ const embedTime = module((w, config: UnetConfig, timestep: Value, added: AddedCo
 const residual = module((w, config: UnetConfig, x: Value, width: number, time: Value): Value => {
   const shift = reshape(linear(w.scope("time_emb_proj"), time, width), [time.dim(0), width, 1, 1]);
   const hidden = add(convolution(w.scope("conv1"), normSilu(w.scope("norm1"), config, x), width, { kernel: 3 }), shift);
-  const change = convolution(w.scope("conv2"), normSilu(w.scope("norm2"), config, hidden), width, { kernel: 3 });
+  const change = w.graph.tap(
+    "out",
+    convolution(w.scope("conv2"), normSilu(w.scope("norm2"), config, hidden), width, { kernel: 3 }),
+  );
   return add(x.dim(1) === width ? x : convolution(w.scope("conv_shortcut"), x, width, { kernel: 1 }), change);
 });
 
@@ -128,13 +136,11 @@ const normSilu = module((w, config: UnetConfig, x: Value): Value => {
   return x.graph.checkpoint(() => silu(groupNorm(w, x, config.norm_num_groups, config.norm_eps)));
 });
 
-/** Transformer2DModel behind a residual layer, where the block has one: self-attention over pixels and cross-attention to the text. */
+/** Transformer2DModel: self-attention over pixels and cross-attention to the text, `depth` times. */
 const transformer = module(
-  (w, config: UnetConfig, { heads, depths }: UnetBlock, layer: number, x: Value, text: TextTokens): Value => {
-    const depth = depths?.[layer];
-    if (depth === undefined) return x;
+  (w, config: UnetConfig, size: { readonly heads: number; readonly depth: number }, x: Value, text: Value): Value => {
     const [, channels, height, columns] = x.shape;
-    const width = heads * Math.floor(channels / heads);
+    const width = size.heads * Math.floor(channels / size.heads);
     const toTokens = (image: Value) =>
       transpose(reshape(image, [image.dim(0), image.dim(1), height * columns]), [0, 2, 1]);
     const toImage = (tokens: Value) =>
@@ -143,18 +149,18 @@ const transformer = module(
     let tokens = config.use_linear_projection
       ? linear(w.scope("proj_in"), toTokens(normal), width)
       : toTokens(convolution(w.scope("proj_in"), normal, width, { kernel: 1 }));
-    for (let index = 0; index < depth; index++) {
-      tokens = transformerBlock(w.scope(`transformer_blocks.${index}`), heads, tokens, text);
+    for (let index = 0; index < size.depth; index++) {
+      tokens = transformerBlock(w.scope(`transformer_blocks.${index}`), size.heads, tokens, text);
     }
     const change = config.use_linear_projection
       ? toImage(linear(w.scope("proj_out"), tokens, channels))
       : convolution(w.scope("proj_out"), toImage(tokens), channels, { kernel: 1 });
-    return add(x, change);
+    return add(x, w.graph.tap("out", change));
   },
 );
 
 /** BasicTransformerBlock: self-attention, attention to the text, perceptron. */
-const transformerBlock = module((w, heads: number, x: Value, text: TextTokens): Value => {
+const transformerBlock = module((w, heads: number, x: Value, text: Value): Value => {
   const normal = (key: string, value: Value) => layerNorm(w.scope(key), value, 1e-5);
   return x.graph.checkpoint(() => {
     const afterSelf = add(x, selfAttention(w.scope("attn1"), heads, normal("norm1", x)));
@@ -165,29 +171,24 @@ const transformerBlock = module((w, heads: number, x: Value, text: TextTokens): 
 
 const selfAttention = module((w, heads: number, x: Value): Value => {
   const width = x.dim(2);
-  const of = (key: string) => linear(w.scope(key), x, width, { bias: false });
-  return linear(w.scope("to_out.0"), attend(of("to_q"), of("to_k"), of("to_v"), { heads }), width);
+  const of = (name: string) => w.graph.tap(name, linear(w.scope(`to_${name}`), x, width, { bias: false }));
+  const attended = attend(of("q"), of("k"), of("v"), { heads });
+  return w.graph.tap("out", linear(w.scope("to_out.0"), attended, width));
 });
 
-const crossAttention = module((w, heads: number, x: Value, text: TextTokens): Value => {
+const crossAttention = module((w, heads: number, x: Value, text: Value): Value => {
   const width = x.dim(2);
-  const query = withRows(linear(w.scope("to_q"), x, width, { bias: false }), text.states.dim(0));
-  const of = (key: string) => projectText(w.scope(key), text, width);
-  return linear(w.scope("to_out.0"), attend(query, of("to_k"), of("to_v"), { heads }), width);
-});
-
-/** Keys or values of the text; those of soft tokens come after the first, and only they need gradients. */
-const projectText = module((w, { states, soft }: TextTokens, width: number): Value => {
-  const plain = linear(w, states, width, { bias: false });
-  if (soft === null) return plain;
-  return concat([slice(plain, 1, 0, 1), linear(w, soft, width, { bias: false }), slice(plain, 1, 1)], 1);
+  const query = withRows(linear(w.scope("to_q"), x, width, { bias: false }), text.dim(0));
+  const of = (name: string) => w.graph.tap(name, linear(w.scope(`to_${name}`), text, width, { bias: false }));
+  const attended = attend(w.graph.tap("q", query), of("k"), of("v"), { heads });
+  return w.graph.tap("out", linear(w.scope("to_out.0"), attended, width));
 });
 
 /** GEGLU (arXiv 2002.05202): half of the hidden values gate the other half. */
 const feedForward = module((w, x: Value): Value => {
   const width = x.dim(2);
   const [hidden, gate] = chunk(linear(w.scope("net.0.proj"), x, 8 * width), 2);
-  return linear(w.scope("net.2"), mul(hidden, gelu(gate)), width);
+  return w.graph.tap("out", linear(w.scope("net.2"), mul(hidden, gelu(gate)), width));
 });
 
 /** Half the height and width, rounded up. */

@@ -5,6 +5,7 @@ import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
 import { input, integers, mul } from "../graph/ops.js";
+import { afterFirstTap, prefixTaps } from "../pipelines/soft-token-taps.js";
 import { interpret, reachable } from "../testing/graph/interpreter.js";
 import { uniforms } from "../testing/graph/numbers.js";
 import { autoencoderConfigSchema, vaeDecoder, vaeEncoder } from "./autoencoder-kl.js";
@@ -70,13 +71,14 @@ describe("gradients towards every weight of", () => {
       ...{ pooled_projection_dim: 6, pos_embed_max_size: 3, dual_attention_layers: [1], qk_norm: "rms_norm" },
     });
     checkWeightGradients((w, graph) =>
-      mmdit(w, config, {
-        sample: input(graph, "sample", [1, 3, 4, 2]),
-        timestep: input(graph, "timestep", [1]),
-        promptEmbeds: input(graph, "prompt_embeds", [2, 3, 5]),
-        pooled: input(graph, "pooled", [2, 6]),
-        softTokens: input(graph, "soft_tokens", [2, 2, 1, 8]),
-      }),
+      graph.withTaps(prefixTaps(input(graph, "soft_tokens", [2, 2, 1, 8]), 3), () =>
+        mmdit(w, config, {
+          sample: input(graph, "sample", [1, 3, 4, 2]),
+          timestep: input(graph, "timestep", [1]),
+          promptEmbeds: input(graph, "prompt_embeds", [2, 3, 5]),
+          pooled: input(graph, "pooled", [2, 6]),
+        }),
+      ),
     );
   });
 
@@ -90,14 +92,16 @@ describe("gradients towards every weight of", () => {
         ...{ addition_embed_type: "text_time", addition_time_embed_dim: 2, projection_class_embeddings_input_dim: 15 },
       });
       checkWeightGradients((w, graph) => {
-        const states = input(graph, "prompt_embeds", [2, 3, 5]);
-        const soft = input(graph, "soft_tokens", [2, 2, 5]);
-        return unet(w, config, {
-          sample: input(graph, "sample", [1, 2, 3, 4]),
-          timestep: input(graph, "timestep", [1]),
-          added: { pooled: input(graph, "pooled", [2, 3]), timeIds: input(graph, "time_ids", [1, 6]) },
-          texts: { down: { states, soft }, mid: { states, soft }, up: { states, soft: null } },
-        });
+        const softTokens = input(graph, "soft_tokens", [2, 1, 2, 5]);
+        const taps = (["down", "mid"] as const).map((stage) => afterFirstTap(w, softTokens, stage));
+        return graph.withTaps(taps, () =>
+          unet(w, config, {
+            sample: input(graph, "sample", [1, 2, 3, 4]),
+            timestep: input(graph, "timestep", [1]),
+            added: { pooled: input(graph, "pooled", [2, 3]), timeIds: input(graph, "time_ids", [1, 6]) },
+            promptEmbeds: input(graph, "prompt_embeds", [2, 3, 5]),
+          }),
+        );
       });
     });
   }

@@ -10,6 +10,7 @@ import type { Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";
 import type { LatentDenoiser } from "./latent-pipeline.js";
 import type { DenoiserInputs, SoftTokenLayout } from "./pipeline.js";
+import { prefixTaps } from "./soft-token-taps.js";
 
 export class Sd3Denoiser implements LatentDenoiser {
   readonly component = "transformer";
@@ -53,14 +54,11 @@ export class Sd3Denoiser implements LatentDenoiser {
   denoise(graph: Graph, { sample, timestep, conditioning, softTokens }: DenoiserInputs): Value {
     const w = Weights.of(graph, this.weights);
     const { prompt_embeds: promptEmbeds, pooled } = conditioning;
-    const velocity = mmdit(w, this.config, {
-      sample,
-      timestep,
-      promptEmbeds,
-      lastTokenCount: this.lastTokenCount,
-      pooled,
-      softTokens: softTokens?.values ?? null,
-    });
+    const taps = softTokens === null ? [] : prefixTaps(softTokens.values, promptEmbeds.dim(1));
+    const { lastTokenCount } = this;
+    const velocity = graph.withTaps(taps, () =>
+      mmdit(w, this.config, { sample, timestep, promptEmbeds, lastTokenCount, pooled }),
+    );
     w.requireAllUsed();
     return velocity;
   }

@@ -3,8 +3,8 @@
 import { InputError } from "../core/errors.js";
 import { floatTensor, type Shape } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
-import type { Value } from "../graph/ir.js";
-import { constant, reshape } from "../graph/ops.js";
+import type { Tap, Value } from "../graph/ir.js";
+import { constant } from "../graph/ops.js";
 import { unet } from "../models/unet.js";
 import type { UnetConfig } from "../models/unet-config.js";
 import { Weights } from "../models/weights.js";
@@ -12,14 +12,8 @@ import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";
 import type { LatentDenoiser } from "./latent-pipeline.js";
-import {
-  type DenoiserInputs,
-  type Family,
-  type SoftTokenInput,
-  type SoftTokenLayout,
-  type UnetStage,
-  unetStages,
-} from "./pipeline.js";
+import type { DenoiserInputs, Family, SoftTokenInput, SoftTokenLayout, UnetStage } from "./pipeline.js";
+import { afterFirstTap } from "./soft-token-taps.js";
 
 export interface UnetDenoiserOptions {
   readonly family: Family;
@@ -76,14 +70,10 @@ export class UnetDenoiser implements LatentDenoiser {
   denoise(graph: Graph, { sample, timestep, conditioning, softTokens }: DenoiserInputs): Value {
     const { config, weights } = this.options;
     const w = Weights.of(graph, weights);
-    const { prompt_embeds: states, pooled } = conditioning;
-    if (softTokens !== null) requireReaders(config, softTokens.stages ?? []);
-    const [down, mid, up] = unetStages.map((stage) => ({
-      states,
-      soft: softTokens?.stages?.includes(stage) ? onlyLayer(softTokens) : null,
-    }));
+    const { prompt_embeds: promptEmbeds, pooled } = conditioning;
+    const taps = softTokens === null ? [] : this.softTokenTaps(w, softTokens);
     const added = pooled === undefined ? null : { pooled, timeIds: conditioning.time_ids ?? this.timeIds(sample) };
-    const prediction = unet(w, config, { sample, timestep, added, texts: { down, mid, up } });
+    const prediction = graph.withTaps(taps, () => unet(w, config, { sample, timestep, added, promptEmbeds }));
     w.requireAllUsed();
     return prediction;
   }
@@ -93,6 +83,10 @@ export class UnetDenoiser implements LatentDenoiser {
     return tokens;
   }
 
+  private softTokenTaps(w: Weights, { values, stages }: SoftTokenInput): readonly Tap[] {
+    return readingStages(this.options.config, stages ?? []).map((stage) => afterFirstTap(w, values, stage));
+  }
+
   /** SDXL's size conditioning [1, 6] of an image that was never resized or cropped: its size, no crop, its size. */
   private timeIds(sample: Value): Value {
     const [height, width] = [sample.dim(2), sample.dim(3)].map((side) => side * this.options.latentScale);
@@ -100,16 +94,14 @@ export class UnetDenoiser implements LatentDenoiser {
   }
 }
 
-/** [N, 1, count, width] -> [N, count, width]. */
-function onlyLayer({ values }: SoftTokenInput): Value {
-  return reshape(values, [values.dim(0), values.dim(2), values.dim(3)]);
-}
-
-/** Refuses soft tokens that no block would read. */
-function requireReaders({ down, mid, up }: UnetConfig, stages: readonly UnetStage[]): void {
+/** The ones of `stages` that read text; refuses soft tokens that no block would read. */
+function readingStages({ down, mid, up }: UnetConfig, stages: readonly UnetStage[]): readonly UnetStage[] {
   const blocks = { down, mid: mid === null ? [] : [mid], up };
-  const read = stages.some((stage) => blocks[stage].some(({ depths }) => depths?.some((depth) => depth > 0)));
-  if (!read) throw new InputError(`this UNet reads no text in the stages of the soft tokens (${stages.join(", ")})`);
+  const reading = stages.filter((stage) => blocks[stage].some(({ depths }) => depths?.some((depth) => depth > 0)));
+  if (reading.length === 0) {
+    throw new InputError(`this UNet reads no text in the stages of the soft tokens (${stages.join(", ")})`);
+  }
+  return reading;
 }
 
 function sampleSizeOf({ sample_size, _diffusers_version }: UnetConfig): number {

@@ -38,13 +38,12 @@ async function denoiserOf(family: "sd15" | "sdxl", width: number, stages: readon
   });
   const file = at(`${family}.safetensors`);
   const shapes = weightShapes((w, graph) => {
-    const text = { states: input(graph, "states", [1, 1, width]), soft: null };
     const added = { pooled: input(graph, "pooled", [1, 10]), timeIds: input(graph, "time_ids", [1, 6]) };
     const inputs = { sample: input(graph, "sample", [1, 4, 2, 2]), timestep: input(graph, "timestep", [1]) };
     unet(w, config, {
       ...inputs,
       added: config.pooledWidth === null ? null : added,
-      texts: { down: text, mid: text, up: text },
+      promptEmbeds: input(graph, "states", [1, 1, width]),
     });
   });
   await writeSyntheticWeights(file, shapes);

@@ -50,7 +50,6 @@ export async function benchDenoiser(engine: Engine, blocks: number): Promise<Sd3
         timestep: input(graph, "timestep", [1]),
         promptEmbeds: input(graph, "prompt_embeds", [1, 1, config.joint_attention_dim]),
         pooled: input(graph, "pooled", [1, config.pooled_projection_dim]),
-        softTokens: null,
       }),
     );
     await writeSyntheticWeights(file, shapes);

@@ -2,8 +2,8 @@
 
 import type { Generator } from "#softrepa/core/random.js";
 import { floatTensor } from "#softrepa/core/tensor.js";
-import type { GraphBuilder, Value } from "#softrepa/graph/ir.js";
 import { add, constant, input, mul, reduceMean, reshape, sub } from "#softrepa/graph/ops.js";
+import { ReadTap } from "#softrepa/graph/taps.js";
 import { type MmditConfig, mmdit } from "#softrepa/models/mmdit.js";
 import type { TextTokenizer } from "#softrepa/models/tokenizer/text-tokenizer.js";
 import type { Weights } from "#softrepa/models/weights.js";
@@ -32,34 +32,26 @@ export interface JointSettings {
  */
 export function jointLoss(w: Weights, settings: JointSettings, batch: number): Losses {
   const { clip, transformer, promptLength, headAfterBlock, headWeight } = settings;
-  const { in_channels: channels, sample_size: side, patch_size: patch } = transformer;
+  const { in_channels: channels, sample_size: side } = transformer;
   const latents = input(w.graph, "latents", [batch, channels, side, side]);
   const noise = input(w.graph, "noise", [batch, channels, side, side]);
   const sigma = input(w.graph, "sigma", [batch]);
   const share = reshape(sigma, [batch, 1, 1, 1]);
-  const velocity = mmdit(w.scope("transformer"), transformer, {
-    sample: add(latents, mul(share, sub(noise, latents))),
-    timestep: mul(sigma, 1000),
-    promptEmbeds: promptEmbeds(w, clip, batch, promptLength),
-    lastTokenCount: promptLength,
-    pooled: constant(w.graph, floatTensor([batch, transformer.pooled_projection_dim])),
-    softTokens: null,
-  });
+  // What the next block reads.
+  const imageTokens = new ReadTap(`transformer.transformer_blocks.${headAfterBlock}.image`);
+  const velocity = w.graph.withTaps([imageTokens], () =>
+    mmdit(w.scope("transformer"), transformer, {
+      sample: add(latents, mul(share, sub(noise, latents))),
+      timestep: mul(sigma, 1000),
+      promptEmbeds: promptEmbeds(w, clip, batch, promptLength),
+      lastTokenCount: promptLength,
+      pooled: constant(w.graph, floatTensor([batch, transformer.pooled_projection_dim])),
+    }),
+  );
   const difference = sub(velocity, sub(noise, latents));
   const flow = reduceMean(mul(difference, difference), [0, 1, 2, 3]);
-  const head = auxiliaryLoss(w.scope("head"), imageTokensAfter(w.graph, headAfterBlock, (side / patch) ** 2));
+  const head = auxiliaryLoss(w.scope("head"), imageTokens.value);
   return { loss: add(flow, mul(head, headWeight)), flow, head };
-}
-
-/** The image tokens [N, tokens, width] that a block hands on: the last of its additions on as many tokens. */
-function imageTokensAfter(graph: GraphBuilder, block: number, tokens: number): Value {
-  const scope = `transformer_blocks.${block - 1}`;
-  const node = graph.nodes.findLast(
-    ({ op, scope: own, outputs }) => own === scope && op === "add" && outputs[0]?.shape[1] === tokens,
-  );
-  const value = node?.outputs[0];
-  if (!value) throw new RangeError(`no block ${block}`);
-  return value;
 }
 
 /** Whether a weight keeps its initial value: those of pooled texts, whose projection stays zero. */

@@ -51,7 +51,6 @@ function ofUnet(config: UnetConfig, { textLength, stages }: SyntheticDenoiserOpt
   const diffusion = parseDiffusionConfig(originalFamilies.sd15.scheduler);
   return {
     weights: weightShapes((w, graph) => {
-      const text = { states: input(graph, "prompt_embeds", [1, 1, config.crossWidth]), soft: null };
       const added = config.pooledWidth && {
         pooled: input(graph, "pooled", [1, config.pooledWidth]),
         timeIds: input(graph, "time_ids", [1, 6]),
@@ -60,7 +59,7 @@ function ofUnet(config: UnetConfig, { textLength, stages }: SyntheticDenoiserOpt
         sample: input(graph, "sample", [1, config.in_channels, 16, 16]),
         timestep: input(graph, "timestep", [1]),
         added: added || null,
-        texts: { down: text, mid: text, up: text },
+        promptEmbeds: input(graph, "prompt_embeds", [1, 1, config.crossWidth]),
       });
     }),
     buffers: new Map(),
@@ -88,7 +87,6 @@ function ofMmdit(config: MmditConfig, { textLength }: SyntheticDenoiserOptions):
         timestep: input(graph, "timestep", [1]),
         promptEmbeds: input(graph, "prompt_embeds", [1, 1, textWidth]),
         pooled: input(graph, "pooled", [1, pooledWidth]),
-        softTokens: null,
       }),
     ),
     buffers: new Map([["pos_embed.pos_embed", positionTable(side, base, mmditWidth(config))]]),

@@ -1,0 +1,44 @@
+/**
+ * @file Where soft tokens enter a network: taps on its text, so that the networks know nothing of them. Each layer's tokens
+ * stand in for those of the layer before (SoftREPA, arXiv 2503.08250).
+ */
+
+import type { Tap, Value } from "../graph/ir.js";
+import { concat, reshape, slice } from "../graph/ops.js";
+import { linear } from "../models/layers.js";
+import type { Weights } from "../models/weights.js";
+import type { UnetStage } from "./pipeline.js";
+
+/**
+ * For the MM-DiT: soft tokens [N, layers, count, width] in front of the text of each of the first blocks; behind the last layer
+ * of them the text, of `textLength` tokens, goes on alone.
+ */
+export function prefixTaps(softTokens: Value, textLength: number): readonly Tap[] {
+  const [batch, layers, count, width] = softTokens.shape;
+  const at = /(?:^|\.)transformer_blocks\.(\d+)\.context$/;
+  const replace = (context: Value, name: string) => {
+    const layer = Number(at.exec(name)?.[1]);
+    const text = slice(context, 1, context.dim(1) - textLength);
+    if (layer >= layers) return text;
+    return concat([reshape(slice(softTokens, 1, layer, layer + 1), [batch, count, width]), text], 1);
+  };
+  return [{ at, replace }];
+}
+
+const stageScopes: Readonly<Record<UnetStage, string>> = { down: "down_blocks", mid: "mid_block", up: "up_blocks" };
+
+/**
+ * For the UNet with weights `w`: soft tokens [N, 1, count, width] after the first text token in the cross-attentions of a stage.
+ * They are projected apart from the text, since only they need gradients.
+ */
+export function afterFirstTap(w: Weights, softTokens: Value, stage: UnetStage): Tap {
+  const tokens = reshape(softTokens, [softTokens.dim(0), softTokens.dim(2), softTokens.dim(3)]);
+  const at = new RegExp(`(?:^|\\.)(${stageScopes[stage]}\\..*\\.attn2)\\.([kv])$`);
+  const replace = (text: Value, name: string) => {
+    const [, attention, keyOrValue] = at.exec(name) ?? [];
+    const projection = w.scope(`${attention}.to_${keyOrValue}`);
+    const width = text.dim(2);
+    return concat([slice(text, 1, 0, 1), linear(projection, tokens, width, { bias: false }), slice(text, 1, 1)], 1);
+  };
+  return { at, replace };
+}
