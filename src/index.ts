@@ -68,8 +68,12 @@ export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";
 export { type OpenOptions, openPipeline } from "./pipelines/open.js";
 export type { Conditioning, Denoiser, DiffusionPipeline, Family, SoftTokenLayout } from "./pipelines/pipeline.js";
 export { engineSelfTest } from "./pipelines/self-test.js";
+export { readConfigFile } from "./runs/config/read-config.js";
+export type { RunEvent } from "./runs/events.js";
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from "./runs/folder/checkpoint.js";
 export { RunFolder } from "./runs/folder/run-folder.js";
+export { type RunSpec, type RunSpecInput, runSpec } from "./runs/run-spec.js";
+export { type Run, type StartRequest, startRun } from "./runs/start-run.js";
 export {
   type Engine,
   type Library,
@@ -92,6 +96,12 @@ export {
   type GuidedDenoiserFeeds,
   type GuidedDenoiserOptions,
 } from "./sampling/guided-denoiser.js";
+export {
+  type ImageFileJob,
+  type ImageFileRequest,
+  type ImageFileSettings,
+  writeImages,
+} from "./sampling/image-files.js";
 export { type Predict, type RunStepsOptions, runSteps } from "./sampling/run-steps.js";
 export {
   type PredictorTexts,

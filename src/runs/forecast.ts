@@ -3,6 +3,7 @@
 import type { CaptionedImage } from "../data/captioned-image.js";
 import type { ImagePool } from "../data/mixture.js";
 import type { ExecutionPlan } from "../objectives/execution-plan.js";
+import type { TrainingObjective } from "../objectives/objective.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { describeSoftTokens } from "../softtokens/describe.js";
 import { type SoftTokens, sizesOf, stagesOf } from "../softtokens/softtokens.js";
@@ -12,9 +13,9 @@ import type { FittedRun } from "../training/plan/fit.js";
 import type { MemoryPlan, RunSizes } from "../training/plan/memory.js";
 import { planTime, type TimePlan } from "../training/plan/time.js";
 import type { CompleteSpec } from "./complete-spec.js";
-import { objectiveOf, type RunSettings } from "./settings.js";
+import type { RunSettings } from "./settings.js";
 
-/** What a run was foretold to take. */
+/** Estimated cost of a run. */
 export interface Forecast {
   readonly plan: ExecutionPlan;
   readonly steps: number;
@@ -28,6 +29,7 @@ export interface RunSubject<Settings = RunSettings> {
   readonly settings: Settings;
   readonly pipeline: DiffusionPipeline;
   readonly softTokens: SoftTokens;
+  readonly objective: TrainingObjective;
 }
 
 /** The settings that memory decides; how much of it encodings take, only where it is limited. */
@@ -39,14 +41,14 @@ export function chosenOf(
 }
 
 export function runSizes(
-  { spec, settings, pipeline, softTokens }: RunSubject<Omit<RunSettings, "plan">>,
+  { spec, settings, pipeline, softTokens, objective }: RunSubject<Omit<RunSettings, "plan">>,
   pools: readonly ImagePool[],
   heldOut: readonly CaptionedImage[],
 ): Omit<RunSizes, "plan" | "cacheBytes"> {
   const { layers, count } = sizesOf(softTokens, "soft tokens");
   const items = pools.flatMap((pool) => pool.items);
   return {
-    objective: objectiveOf(spec, settings).kind,
+    objective: objective.kind,
     batch: settings.batch,
     resolution: settings.resolution,
     softTokens: {
@@ -100,10 +102,10 @@ interface Cost {
   readonly seconds: number;
 }
 
-export function compareWith({ memory, time }: Forecast, steps: number, seconds: number): Comparison {
-  const planned = { memory: memory.total, seconds: steps * time.secondsAStep };
+export function compareWith({ memory, time, ...planned }: Forecast, steps: number, seconds: number): Comparison {
+  const estimate = { memory: memory.total, seconds: (steps / planned.steps) * time.seconds };
   // In kilobytes, of the whole process so far.
   const took = { memory: 1024 * process.resourceUsage().maxRSS, seconds };
-  const ratio = { memory: took.memory / planned.memory, seconds: seconds / planned.seconds };
-  return { steps, planned, took, ratio };
+  const ratio = { memory: took.memory / estimate.memory, seconds: seconds / estimate.seconds };
+  return { steps, planned: estimate, took, ratio };
 }

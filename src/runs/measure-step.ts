@@ -5,14 +5,13 @@ import { truncationWarner } from "../pipelines/truncation-warner.js";
 import { train } from "../training/train.js";
 import type { RunHooks } from "./events.js";
 import type { PreparedRun } from "./prepare.js";
-import { objectiveOf } from "./settings.js";
 
 /** Steps that are timed, behind one that compiles graphs and fetches memory. */
 const timedSteps = 3;
 
 /** Seconds of a step, encoding of its images and captions included; the tokens are thrown away. */
 export async function measureStep(run: PreparedRun, { signal, emit }: RunHooks): Promise<number> {
-  const { pipeline, pools, softTokens, spec, settings } = run;
+  const { pipeline, pools, softTokens, objective, settings } = run;
   const ends: number[] = [];
   const hooks = {
     ...(signal && { signal }),
@@ -23,7 +22,7 @@ export async function measureStep(run: PreparedRun, { signal, emit }: RunHooks):
     },
   };
   const short = { ...settings, steps: timedSteps + 1 };
-  await train(pipeline, pools, softTokens, objectiveOf(spec, settings), short, hooks);
+  await train(pipeline, pools, softTokens, objective, short, hooks);
   const [[first], last] = [ends, ends.at(-1)];
   if (first === undefined || last === undefined || ends.length < 2) {
     throw new InterruptedError("interrupted before a step could be timed");

@@ -20,7 +20,7 @@ import type { Checkpoint, Fingerprints } from "./folder/checkpoint.js";
 import { RunFolder } from "./folder/run-folder.js";
 import { chosenOf, type Forecast, forecast, type RunSubject, runSizes } from "./forecast.js";
 import { openTrainingData } from "./open-data.js";
-import { runSettings } from "./settings.js";
+import { objectiveOf, runSettings } from "./settings.js";
 
 /** A run before its first step. */
 export interface PreparedRun extends RunSubject {
@@ -62,10 +62,12 @@ export async function prepareRun(request: RunRequest, hooks: RunHooks): Promise<
   if (from !== undefined) requireSameRun(from, fingerprints, spec.out);
   const softTokens = from?.softTokens ?? (await startingTokens(request, pipeline, warn));
   requireFit(softTokens, pipeline.softTokenLayout);
-  const sizes = runSizes({ spec, settings: wanted, pipeline, softTokens }, pools, heldOut);
+  const objective = objectiveOf(spec, wanted);
+  const subject = { spec, pipeline, softTokens, objective };
+  const sizes = runSizes({ ...subject, settings: wanted }, pools, heldOut);
   const fitted = fitRun(pipeline, sizes, constraintsOf(spec, from));
   const settings = { ...wanted, ...chosenOf(fitted, spec) };
-  return { spec, settings, pipeline, softTokens, pools, images, heldOut, folder, fingerprints, from, sizes, fitted };
+  return { ...subject, settings, pools, images, heldOut, folder, fingerprints, from, sizes, fitted };
 }
 
 /** The forecast after a short measurement of this machine's speed. */

@@ -18,7 +18,7 @@ import { compareWith } from "./forecast.js";
 import { requireRunFolder } from "./outputs.js";
 import { forecastOf, type PreparedRun, prepareRun, type RunRequest } from "./prepare.js";
 import { bestBy, RunWriter } from "./run-writer.js";
-import { objectiveOf, resolvedConfig } from "./settings.js";
+import { resolvedConfig } from "./settings.js";
 
 /**
  * Does the whole run; what happens is emitted on the way.
@@ -44,7 +44,7 @@ export function configOf({ spec, settings, pipeline, softTokens }: PreparedRun):
 }
 
 async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> {
-  const { spec, pipeline, settings, softTokens, from, pools, folder, fitted } = prepared;
+  const { spec, pipeline, settings, softTokens, objective, from, pools, folder, fitted } = prepared;
   const { emit, signal } = hooks;
   if (spec.memory !== undefined) emit({ type: "memory", fitted });
   const begun = from?.state.step ?? 0;
@@ -65,7 +65,7 @@ async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> 
       pipeline,
       pools,
       softTokens,
-      objectiveOf(spec, settings),
+      objective,
       { ...settings, captionWindow: spec.captionWindow, latentsCache },
       {
         ...(signal && { signal }),

@@ -135,7 +135,7 @@ export class RunWriter {
     await this.scalars?.close().catch((error: unknown) => this.warn(messageOf(error)));
   }
 
-  /** As `finish` where something has failed already: a further failure is only told of. Says which step is saved. */
+  /** As `finish` where something has failed already: a further failure is only a warning. */
   async rescue(): Promise<void> {
     await this.finish().catch((error: unknown) => {
       this.warn(`the last step cannot be saved: ${messageOf(error)}`);

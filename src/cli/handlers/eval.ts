@@ -45,11 +45,7 @@ type Settings = NonNullable<Report["settings"]>;
 export async function runEval(options: EvalCommandOptions, context: CommandContext): Promise<void> {
   const { subject } = options;
   if (subject.kind === "images") {
-    const names = variantNames(subject.folders);
-    const sets: PictureSet[] = [];
-    for (const [index, folder] of subject.folders.entries()) {
-      sets.push(await readPictureSet(folder, names[index], subject.prompts));
-    }
+    const sets = await readSets(subject.folders, subject.prompts);
     requireSamePrompts(sets);
     await judge(sets, options, context, { further: [{ name: "pictures", value: subject.folders.join(", ") }] });
     return;
@@ -60,9 +56,16 @@ export async function runEval(options: EvalCommandOptions, context: CommandConte
   const { folders, settings } = await withPipeline({ ...subject, ...machine }, context.reporter, (pipeline) =>
     draw(pipeline, subject, options.out, context),
   );
+  await judge(await readSets(folders, null), options, context, settings);
+}
+
+async function readSets(folders: readonly string[], prompts: Parameters<typeof readPictureSet>[2]) {
   const names = variantNames(folders);
-  const sets = await Promise.all(folders.map((folder, index) => readPictureSet(folder, names[index], null)));
-  await judge(sets, options, context, settings);
+  const sets: PictureSet[] = [];
+  for (const [index, folder] of folders.entries()) {
+    sets.push(await readPictureSet(folder, names[index] ?? basename(folder), prompts));
+  }
+  return sets;
 }
 
 async function draw(

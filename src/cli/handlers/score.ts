@@ -79,10 +79,12 @@ function tellScores(options: ScoreCommandOptions, scores: Scores, reporter: Repo
   reporter.event("scores", { ...found, ...settings });
   const names = sources.map(({ id }) => basename(id));
   const marks = (caption: number, image: number) => {
-    const best = errors[image][caption] === Math.min(...errors[image]);
-    return `${best ? "*" : ""}${own[image].includes(caption) ? "=" : ""}`;
+    const row = errors[image] ?? [];
+    const best = row[caption] === Math.min(...row);
+    return `${best ? "*" : ""}${own[image]?.includes(caption) ? "=" : ""}`;
   };
-  const byCaption = captions.map((_, caption) => errors.map((row) => row[caption]));
+  const byCaption = captions.map((_, caption) => errors.map((row) => row[caption] ?? Number.NaN));
+  const short = (caption: number) => shorten(captions[caption] ?? "", 36);
   reporter.print(formatMatrix(captions, names, byCaption, marks).join("\n"));
   reporter.print(`* smallest error of the image${known ? "   = its own caption" : ""}`);
   if (!known) return;
@@ -92,9 +94,9 @@ function tellScores(options: ScoreCommandOptions, scores: Scores, reporter: Repo
     reporter.table([
       ["image", "own caption", "better explained by", "error more by"],
       ...mistaken.map(({ image, caption, rival, margin }) => [
-        names[image],
-        shorten(captions[caption], 36),
-        rival === null ? "" : shorten(captions[rival], 36),
+        names[image] ?? "",
+        short(caption),
+        rival === null ? "" : short(rival),
         margin,
       ]),
     ]);
@@ -112,7 +114,7 @@ async function tellInformation(
   reporter: Reporter,
 ): Promise<void> {
   const { images, softTokens, strength, noises, seed, pairsPerRun, signal } = request;
-  const captions = pairs.own.map(([first]) => pairs.captions[first]);
+  const captions = pairs.own.map(([first = 0]) => pairs.captions[first] ?? "");
   const [measured] = await measureInformation(pipeline, {
     images,
     captions,
@@ -123,6 +125,7 @@ async function tellInformation(
     ...(signal && { signal }),
     onProgress: (done, total) => reporter.progress("information", done, total),
   });
+  if (measured === undefined) return;
   const { mean, standardError, pairs: nats, curve } = information(measured);
   reporter.event("information", { unit: "nats", mean, standardError, pairs: nats, curve });
   reporter.print("");
@@ -130,11 +133,15 @@ async function tellInformation(
     ["timestep", "log-SNR", "nats a unit of log-SNR", "standard error"],
     ...curve.map(({ timestep, logSnr, mean: value, standardError: error }) => [timestep, logSnr, value, error ?? ""]),
   ]);
-  const order = [...nats.keys()].sort((a, b) => nats[a] - nats[b]).slice(0, mostPairs);
+  const order = [...nats.entries()].sort(([, a], [, b]) => a - b).slice(0, mostPairs);
   reporter.print("");
   reporter.table([
     ["least matched image", "caption", "nats"],
-    ...order.map((image) => [basename(pairs.images[image].id), shorten(captions[image], 48), nats[image]]),
+    ...order.map(([image, value]) => [
+      basename(pairs.images[image]?.id ?? ""),
+      shorten(captions[image] ?? "", 48),
+      value,
+    ]),
   ]);
   const margin = standardError === null ? "" : ` (standard error ${standardError.toPrecision(2)})`;
   reporter.print(`pointwise mutual information of image and caption: ${mean.toPrecision(4)} nats in the mean${margin}`);

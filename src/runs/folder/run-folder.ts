@@ -32,7 +32,7 @@ export class RunFolder {
   readonly config: string;
   readonly log: string;
   readonly tokens: string;
-  /** What was foretold of the run, and what it took. */
+  /** What was estimated of the run, and what it took. */
   readonly plan: string;
   readonly samples: string;
   private readonly checkpoints: string;
@@ -68,7 +68,7 @@ export class RunFolder {
     return join(this.checkpoints, `step-${padded(step)}`);
   }
 
-  /** The picture of prompt number `prompt` (from 0). */
+  /** The sample image of prompt number `prompt` (from 0). */
   sampleAt(step: number, prompt: number, seed: number): string {
     return join(this.samples, `step-${padded(step)}-p${String(prompt).padStart(2, "0")}-s${seed}.png`);
   }
@@ -110,7 +110,7 @@ export class RunFolder {
   }
 
   /**
-   * The newest checkpoint that is whole, undefined where there is none at all. Damaged ones are told of and passed over.
+   * The newest checkpoint that is whole, undefined where there is none at all. Damaged ones are reported and skipped.
    *
    * @throws InputError where there are checkpoints and none is whole
    */

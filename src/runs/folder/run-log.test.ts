@@ -36,7 +36,7 @@ it("a log is taken back to a step, whatever a kill left at its end", async () =>
   );
 });
 
-it("a log that is not there is empty, and one that cannot be written is told of", async () => {
+it("a log that is not there is empty, and one that cannot be written is an error", async () => {
   assert.deepEqual(await new RunLog(join(root, "none.jsonl")).rewind(5), []);
   await assert.rejects(
     () => new RunLog(join(root, "no", "log.jsonl")).append({ step: 1 }),
