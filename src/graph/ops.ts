@@ -1,5 +1,6 @@
 /** @file The functions that model code writes graphs with: one for each primitive operator. */
 
+import { hasLength, type Tuple } from "../core/lists.js";
 import { type DType, floatTensor, intTensor, type Shape, sizeOf, type Tensor } from "../core/tensor.js";
 import type { StoredTensor } from "../weights/source.js";
 import { GraphError } from "./error.js";
@@ -187,14 +188,12 @@ export function split(x: Value, axis: number, sizes: readonly number[]): Value[]
 }
 
 /** Equal parts of one axis. */
-export function chunk(x: Value, count: number, axis = -1): Value[] {
+export function chunk<N extends number>(x: Value, count: N, axis = -1): Tuple<Value, N> {
   const size = x.dim(axis) / count;
-  if (!Number.isInteger(size)) throw new GraphError(`chunk: an axis of ${x.dim(axis)} in ${count} parts`);
-  return split(
-    x,
-    axis,
-    Array.from({ length: count }, () => size),
-  );
+  const sizes = Array.from({ length: count }, () => size);
+  const parts = Number.isInteger(size) ? split(x, axis, sizes) : [];
+  if (hasLength(parts, count)) return parts;
+  throw new GraphError(`chunk: an axis of ${x.dim(axis)} in ${count} parts`);
 }
 
 /** `axes` backwards. */

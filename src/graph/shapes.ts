@@ -1,5 +1,6 @@
 /** @file Shape arithmetic shared by the operator rules. */
 
+import { hasLength, type Tuple } from "../core/lists.js";
 import { formatShape, type Shape } from "../core/tensor.js";
 import { GraphError } from "./error.js";
 import type { TensorType } from "./ir.js";
@@ -42,10 +43,10 @@ export function requireFloat(...inputs: readonly TensorType[]): void {
   }
 }
 
-export function requireRank(input: TensorType, rank: number): void {
-  if (input.shape.length !== rank) {
-    throw new GraphError(`takes a tensor of rank ${rank}, got ${formatShape(input.shape)}`);
-  }
+/** The sizes of a tensor that must have `rank` axes. */
+export function dims<R extends number>({ shape }: TensorType, rank: R): Tuple<number, R> {
+  if (hasLength(shape, rank)) return shape;
+  throw new GraphError(`takes a tensor of rank ${rank}, got ${formatShape(shape)}`);
 }
 
 /** Output types of an operator with one float32 output of `shape`. */

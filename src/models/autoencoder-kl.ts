@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { Value } from "../graph/ir.js";
 import { add, attention, chunk, reshape, transpose, upsampleNearest } from "../graph/ops.js";
+import { dims } from "../graph/shapes.js";
 import type { Dialect } from "./dialect.js";
 import { clamp, convolution, groupNorm, linear, silu } from "./layers.js";
 import { module } from "./weights.js";
@@ -20,7 +21,7 @@ export const autoencoderConfigSchema = z
     down_block_types: z.array(z.literal("DownEncoderBlock2D")),
     up_block_types: z.array(z.literal("UpDecoderBlock2D")),
     /** Widths of the levels, finest first. */
-    block_out_channels: z.array(z.int().positive()).min(1),
+    block_out_channels: z.tuple([z.int().positive()], z.int().positive()),
     layers_per_block: z.int().positive().default(1),
     norm_num_groups: z.int().positive().default(32),
     act_fn: z.literal("silu").default("silu"),
@@ -88,8 +89,9 @@ const encoder = module((w, config: AutoencoderConfig, image: Value): Value => {
 });
 
 const decoder = module((w, config: AutoencoderConfig, features: Value): Value => {
-  const widths = config.block_out_channels.toReversed();
-  let x = convolution(w.scope("conv_in"), features, widths[0], { kernel: 3 });
+  const [finest, ...coarser] = config.block_out_channels;
+  const widths = [...coarser.toReversed(), finest];
+  let x = convolution(w.scope("conv_in"), features, coarser.at(-1) ?? finest, { kernel: 3 });
   x = midBlock(w.scope("mid_block"), config, x);
   for (const [level, width] of widths.entries()) {
     x = upBlock(w.scope(`up_blocks.${level}`), config, x, width, level === widths.length - 1);
@@ -138,7 +140,7 @@ const normSilu = module((w, config: AutoencoderConfig, x: Value): Value => {
 
 /** x + attention among all pixels, with one head as wide as the image is deep. */
 const selfAttention = module((w, config: AutoencoderConfig, x: Value): Value => {
-  const [batch, channels, height, width] = x.shape;
+  const [batch, channels, height, width] = dims(x, 4);
   const normal = groupNorm(w.scope("group_norm"), x, config.norm_num_groups, normEpsilon);
   const pixels = transpose(reshape(normal, [batch, channels, height * width]), [0, 2, 1]);
   const of = (key: string) => linear(w.scope(key), pixels, channels);

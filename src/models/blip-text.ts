@@ -2,6 +2,7 @@
 
 import type { Value } from "../graph/ir.js";
 import { add, attention, cast, expand, gelu, mul, reshape, slice, sub } from "../graph/ops.js";
+import { dims } from "../graph/shapes.js";
 import { embedding, layerNorm, linear } from "./layers.js";
 import { module } from "./weights.js";
 
@@ -30,7 +31,7 @@ const masked = -10000;
 /** The last layer's states, [N, L, width]. */
 export const blipText = module(
   (w, config: BlipTextConfig, { inputIds, attentionMask, image }: BlipTextInputs): Value => {
-    const [batch, length] = inputIds.shape;
+    const [batch, length] = dims(inputIds, 2);
     const mask = mul(sub(1, cast(attentionMask, "float32")), masked);
     const bias = expand(reshape(mask, [batch, 1, 1, length]), [batch, 1, length, length]);
     let x = embedTokens(w.scope("embeddings"), config, inputIds);

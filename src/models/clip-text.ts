@@ -5,6 +5,7 @@ import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
 import type { GraphBuilder, Value } from "../graph/ir.js";
 import { add, constant, gather, integers, reshape, slice } from "../graph/ops.js";
+import { dims } from "../graph/shapes.js";
 import { clipLayer } from "./clip-layer.js";
 import { embedding, layerNorm, linear } from "./layers.js";
 import { module } from "./weights.js";
@@ -119,7 +120,7 @@ function causalMask(graph: GraphBuilder, length: number): Value {
 
 /** Row `positions[n]` of each x[n]: x [N, L, D], positions [N] -> [N, D]. */
 function statesAt(x: Value, positions: Value): Value {
-  const [batch, length, width] = x.shape;
+  const [batch, length, width] = dims(x, 3);
   const firstRows = Array.from({ length: batch }, (_, index) => index * length);
   return gather(reshape(x, [batch * length, width]), add(positions, integers(x.graph, [batch], firstRows)));
 }

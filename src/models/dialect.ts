@@ -1,6 +1,7 @@
 /** @file The one seam where key names, and layouts, of other checkpoints become those that model code reads. */
 
 import { InputError, unreachable } from "../core/errors.js";
+import { zip } from "../core/lists.js";
 import { formatShape } from "../core/tensor.js";
 import { type ArrangedTensor, type StoredTensor, storedRows, type WeightSource } from "../weights/source.js";
 
@@ -64,7 +65,7 @@ function apply(origin: string, [pattern, target]: Dialect[number], piece: Piece)
     case "split": {
       const parts = rowParts(stored, target.to.length);
       if (parts === null) throw unfit(`${target.to.length} equal parts of rows`);
-      return parts.map((part, index) => ({ name: name.replace(pattern, target.to[index]), stored: part }));
+      return zip(parts, target.to).map(([part, to]) => ({ name: name.replace(pattern, to), stored: part }));
     }
     case "swap": {
       const parts = rowParts(stored, 2);
@@ -81,7 +82,7 @@ function apply(origin: string, [pattern, target]: Dialect[number], piece: Piece)
       };
     case "matrix": {
       const [rows, columns, ...rest] = stored.shape;
-      if (stored.shape.length < 2 || rest.some((size) => size !== 1)) throw unfit("a matrix");
+      if (rows === undefined || columns === undefined || rest.some((size) => size !== 1)) throw unfit("a matrix");
       return { name: name.replace(pattern, target.to), stored: { ...stored, shape: [rows, columns] } };
     }
     default:

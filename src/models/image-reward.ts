@@ -1,6 +1,7 @@
 /** @file ImageReward: BLIP's text states of a prompt that looks at a picture, and a small network that makes a number of them (arXiv 2304.05977). */
 
 import { InputError } from "../core/errors.js";
+import { hasLength, type Tuple } from "../core/lists.js";
 import type { Value } from "../graph/ir.js";
 import { div, reshape, slice, sub } from "../graph/ops.js";
 import { shapeOf, type WeightSource } from "../weights/source.js";
@@ -64,9 +65,9 @@ export function imageRewardConfig(source: WeightSource): ImageRewardConfig {
   };
 }
 
-function requiredShape(source: WeightSource, name: string, rank: number): readonly number[] {
+function requiredShape<R extends number>(source: WeightSource, name: string, rank: R): Tuple<number, R> {
   const shape = shapeOf(source, name);
-  if (shape?.length === rank) return shape;
+  if (shape !== undefined && hasLength(shape, rank)) return shape;
   const why = shape === undefined ? `the tensor ${name} is missing` : `${name} has ${shape.length} axes, not ${rank}`;
   throw new InputError(`${source.origin} is no ImageReward model: ${why}`);
 }

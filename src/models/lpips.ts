@@ -3,6 +3,7 @@
  * on torchvision's VGG16, arXiv 1409.1556).
  */
 
+import { zip } from "../core/lists.js";
 import { floatTensor } from "../core/tensor.js";
 import type { Value } from "../graph/ir.js";
 import { add, constant, div, mul, reduceMean, reduceSum, relu, reshape, sqrt, sub } from "../graph/ops.js";
@@ -41,14 +42,13 @@ const scale = [0.458, 0.448, 0.45];
 /** Distances [N] of pictures a and b [N, 3, H, W] in -1..1; `trunk` has VGG16's weights, `linear` those that LPIPS learnt. */
 export function lpips(trunk: Weights, linear: Weights, a: Value, b: Value): Value {
   const [ofA, ofB] = [vgg16Features(trunk, normalized(a)), vgg16Features(trunk, normalized(b))];
-  const distances = levels.map(({ width }, level) =>
-    levelDistance(linear.scope(`lin${level}`), width, ofA[level], ofB[level]),
-  );
+  const distances = zip(ofA, ofB).map(([x, y], level) => levelDistance(linear.scope(`lin${level}`), x, y));
   return distances.reduce((sum, distance) => add(sum, distance));
 }
 
 /** Squared differences of unit features, weighted by channel, [N]. */
-const levelDistance = module((w, width: number, a: Value, b: Value): Value => {
+const levelDistance = module((w, a: Value, b: Value): Value => {
+  const width = a.dim(1);
   const difference = sub(unitLength(a), unitLength(b));
   const weights = reshape(w.tensor("model.1.weight", [1, width, 1, 1]), [width, 1, 1]);
   return reduceMean(reduceSum(mul(mul(difference, difference), weights), [1]), [1, 2]);

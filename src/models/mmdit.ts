@@ -6,19 +6,7 @@
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
 import type { Value } from "../graph/ir.js";
-import {
-  add,
-  chunk,
-  concat,
-  expand,
-  gelu,
-  layerNormalization,
-  mul,
-  reshape,
-  slice,
-  split,
-  transpose,
-} from "../graph/ops.js";
+import { add, chunk, concat, expand, gelu, layerNormalization, mul, reshape, slice, transpose } from "../graph/ops.js";
 import { attend, convolution, linear, rmsNorm, silu, timestepEmbedding } from "./layers.js";
 import { module, type Weights } from "./weights.js";
 
@@ -116,23 +104,23 @@ const jointBlock = module((w, config: MmditConfig, before: Streams, conditioning
   const forImage = chunk(modulation(w.scope("norm1.linear"), conditioning, dual ? 9 : 6), dual ? 9 : 6);
   const forContext = chunk(modulation(w.scope("norm1_context.linear"), conditioning, last ? 2 : 6), last ? 2 : 6);
   return graph.checkpoint(() => {
-    const [shift, scale, gate, shiftMlp, scaleMlp, gateMlp, shift2, scale2, gate2] = forImage;
+    const [shift, scale, gate, shiftMlp, scaleMlp, gateMlp, ...forSecond] = forImage;
     // AdaLayerNormContinuous, which stands in the last block alone, gives the scale first.
-    const [contextShift, contextScale, contextGate, contextShiftMlp, contextScaleMlp, contextGateMlp] = last
-      ? forContext.toReversed()
-      : forContext;
+    const [contextShift, contextScale] = forContext.length === 2 ? [forContext[1], forContext[0]] : forContext;
     const normal = {
       image: modulate(streams.image, shift, scale),
       context: modulate(streams.context, contextShift, contextScale),
     };
     const attended = jointAttention(w.scope("attn"), config, normal, kind);
     let image = add(streams.image, mul(gate, attended.image));
-    if (dual) {
+    if (forSecond.length === 3) {
+      const [shift2, scale2, gate2] = forSecond;
       const own = selfAttention(w.scope("attn2"), config, modulate(streams.image, shift2, scale2));
       image = add(image, mul(gate2, own));
     }
     image = add(image, mul(gateMlp, feedForward(w.scope("ff"), modulate(image, shiftMlp, scaleMlp))));
-    if (last) return { image, context: streams.context };
+    if (forContext.length === 2) return { image, context: streams.context };
+    const [, , contextGate, contextShiftMlp, contextScaleMlp, contextGateMlp] = forContext;
     let context = add(streams.context, mul(contextGate, attended.context));
     const mixed = feedForward(w.scope("ff_context"), modulate(context, contextShiftMlp, contextScaleMlp));
     context = add(context, mul(contextGateMlp, mixed));
@@ -163,7 +151,7 @@ const jointAttention = module((w, config: MmditConfig, { image, context }: Strea
     { heads: config.num_attention_heads, lastKeyCount },
   );
   if (last) return { image: graph.tap("out", linear(w.scope("to_out.0"), joined, width)), context };
-  const [imageOut, contextOut] = split(joined, 1, [image.dim(1), context.dim(1)]);
+  const [imageOut, contextOut] = [slice(joined, 1, 0, image.dim(1)), slice(joined, 1, image.dim(1))];
   return {
     image: graph.tap("out", linear(w.scope("to_out.0"), imageOut, width)),
     context: graph.tap("added_out", linear(w.scope("to_add_out"), contextOut, width)),

@@ -1,6 +1,7 @@
 /** @file Whole CLIP models under open_clip's names, as HPSv2.1 is published: renamed by one table, configured from their shapes. */
 
 import { InputError } from "../core/errors.js";
+import { hasLength, type Tuple } from "../core/lists.js";
 import { shapeOf, type WeightSource } from "../weights/source.js";
 import { type ClipTextConfig, clipTextConfigSchema } from "./clip-text.js";
 import { type ClipVisionConfig, clipVisionConfigSchema } from "./clip-vision.js";
@@ -42,9 +43,9 @@ export interface OpenClipModel {
  */
 export function openClipModel(source: WeightSource): OpenClipModel {
   const weights = translateKeys(source, openClipDialect);
-  const shape = (name: string, rank: number): readonly number[] => {
+  const shape = <R extends number>(name: string, rank: R): Tuple<number, R> => {
     const given = shapeOf(weights, name);
-    if (given?.length === rank) return given;
+    if (given !== undefined && hasLength(given, rank)) return given;
     const why = given === undefined ? `the tensor ${name} is missing` : `${name} has ${given.length} axes, not ${rank}`;
     throw new InputError(`${source.origin} is no CLIP model of open_clip: ${why}`);
   };

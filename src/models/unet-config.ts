@@ -4,6 +4,7 @@
  */
 
 import { z } from "zod";
+import { at } from "../core/lists.js";
 
 /** A block of residual layers, each with a transformer behind it where the block reads text. */
 export interface UnetBlock {
@@ -39,7 +40,7 @@ const rawSchema = z.object({
   up_block_types: z
     .array(z.enum(["UpBlock2D", "CrossAttnUpBlock2D"]))
     .default(["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]),
-  block_out_channels: z.array(count).min(1).default([320, 640, 1280, 1280]),
+  block_out_channels: z.tuple([count], count).default([320, 640, 1280, 1280]),
   layers_per_block: perLevel(count).default(2),
   downsample_padding: z.literal(1, unsupported).default(1),
   norm_num_groups: count.default(32),
@@ -90,7 +91,8 @@ export const unetConfigSchema = rawSchema.transform((raw, context) => {
     context.addIssue({ code: "custom", path: [key], message });
     return z.NEVER;
   };
-  const levels = raw.block_out_channels.length;
+  const widths = raw.block_out_channels;
+  const levels = widths.length;
   const lists = ["down_block_types", "up_block_types", "layers_per_block", "attention_head_dim"] as const;
   for (const key of [...lists, "transformer_layers_per_block", "cross_attention_dim"] as const) {
     const value = raw[key];
@@ -98,7 +100,7 @@ export const unetConfigSchema = rawSchema.transform((raw, context) => {
   }
   const crossWidth = alike(raw.cross_attention_dim);
   if (crossWidth === null) return wrong("cross_attention_dim", "different widths are not supported");
-  if (raw.block_out_channels.some((width) => width % raw.norm_num_groups !== 0)) {
+  if (widths.some((width) => width % raw.norm_num_groups !== 0)) {
     return wrong("norm_num_groups", "must divide all block_out_channels");
   }
   const layers = spread(raw.layers_per_block, levels);
@@ -109,21 +111,21 @@ export const unetConfigSchema = rawSchema.transform((raw, context) => {
     return wrong("reverse_transformer_layers_per_block", `must have ${levels} entries, one a level`);
   }
   const down = raw.down_block_types.map((type, level): UnetBlock => {
-    const block = { width: raw.block_out_channels[level], layers: layers[level], heads: heads[level] };
-    return { ...block, depths: type === "DownBlock2D" ? null : spread(depths[level], block.layers) };
+    const block = { width: at(widths, level), layers: at(layers, level), heads: at(heads, level) };
+    return { ...block, depths: type === "DownBlock2D" ? null : spread(at(depths, level), block.layers) };
   });
   const up = raw.up_block_types.map((type, index): UnetBlock => {
     const level = levels - 1 - index;
-    const block = { width: raw.block_out_channels[level], layers: layers[level] + 1, heads: heads[level] };
-    const depth = reversed ? reversed[index] : depths[level];
+    const block = { width: at(widths, level), layers: at(layers, level) + 1, heads: at(heads, level) };
+    const depth = reversed ? at(reversed, index) : at(depths, level);
     return { ...block, depths: type === "UpBlock2D" ? null : spread(depth, block.layers) };
   });
   for (const { layers, depths } of [...down, ...up]) {
     if (depths && depths.length < layers)
       return wrong("transformer_layers_per_block", `needs ${layers} entries a level`);
   }
-  const middle = { width: raw.block_out_channels[levels - 1], layers: 1, heads: heads[levels - 1] };
-  const depth = spread(depths[levels - 1], 1).slice(0, 1);
+  const middle = { width: at(widths, levels - 1), layers: 1, heads: at(heads, levels - 1) };
+  const depth = spread(at(depths, levels - 1), 1).slice(0, 1);
   const mid: UnetBlock | null =
     raw.mid_block_type === null ? null : { ...middle, depths: raw.mid_block_type === "UNetMidBlock2D" ? null : depth };
   const pooledWidth = pooledWidthOf(raw);
@@ -147,6 +149,7 @@ function spread<T>(value: T | T[], count: number): T[] {
 
 /** The one value of a list; null where there are several. */
 function alike<T>(value: T | T[]): T | null {
-  const values = spread(value, 1);
-  return new Set(values).size === 1 ? values[0] : null;
+  const values = new Set(spread(value, 1));
+  const [first] = values;
+  return values.size === 1 && first !== undefined ? first : null;
 }

@@ -8,6 +8,7 @@
 
 import type { Value } from "../graph/ir.js";
 import { add, chunk, concat, expand, gelu, mul, reshape, slice, transpose, upsampleNearest } from "../graph/ops.js";
+import { dims } from "../graph/shapes.js";
 import { attend, convolution, groupNorm, layerNorm, linear, silu, timestepEmbedding } from "./layers.js";
 import type { UnetBlock, UnetConfig } from "./unet-config.js";
 import { module, type Weights } from "./weights.js";
@@ -40,9 +41,9 @@ interface Conditions {
 
 /** The prediction [N, out_channels, h, w]. */
 export const unet = module((w, config: UnetConfig, { sample, timestep, added, promptEmbeds }: UnetInputs): Value => {
-  const [finest] = config.down;
+  const [finest] = config.block_out_channels;
   const conditions = { time: silu(embedTime(w, config, timestep, added)), text: promptEmbeds };
-  let x = convolution(w.scope("conv_in"), sample, finest.width, { kernel: config.conv_in_kernel });
+  let x = convolution(w.scope("conv_in"), sample, finest, { kernel: config.conv_in_kernel });
   const skips = [x];
   for (const [level, block] of config.down.entries()) {
     const last = level === config.down.length - 1;
@@ -139,7 +140,7 @@ const normSilu = module((w, config: UnetConfig, x: Value): Value => {
 /** Transformer2DModel: self-attention over pixels and cross-attention to the text, `depth` times. */
 const transformer = module(
   (w, config: UnetConfig, size: { readonly heads: number; readonly depth: number }, x: Value, text: Value): Value => {
-    const [, channels, height, columns] = x.shape;
+    const [, channels, height, columns] = dims(x, 4);
     const width = size.heads * Math.floor(channels / size.heads);
     const toTokens = (image: Value) =>
       transpose(reshape(image, [image.dim(0), image.dim(1), height * columns]), [0, 2, 1]);

@@ -1,6 +1,7 @@
 /** @file Choosing a library and an execution provider: the fastest that this machine has and that computes right. */
 
 import { InputError, messageOf, RuntimeFailure } from "../core/errors.js";
+import { zip } from "../core/lists.js";
 import { floatTensor } from "../core/tensor.js";
 import type { OnnxModel } from "../graph/onnx/model.js";
 import { candidateAccelerators } from "./devices.js";
@@ -125,10 +126,10 @@ async function runSelfTest(engine: Engine, { model, input }: SelfTest): Promise<
 }
 
 function largestDifference(expected: readonly Float32Array[], found: readonly Float32Array[]): number {
-  const differences = expected.map((numbers, output) => {
+  const differences = zip(expected, found).map(([numbers, others]) => {
     const scale = numbers.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
     return numbers.reduce((largest, value, index) => {
-      const difference = Math.abs(value - found[output][index]) / scale;
+      const difference = Math.abs(value - (others[index] ?? Number.NaN)) / scale;
       return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(largest, difference);
     }, 0);
   });

@@ -8,7 +8,7 @@ import { GraphError } from "../error.js";
 import type { OperatorNode, TensorType, Value } from "../ir.js";
 import type { Emitter } from "../onnx/emitter.js";
 import * as ops from "../ops.js";
-import { float32, requireFloat, requireRank } from "../shapes.js";
+import { dims, float32, requireFloat } from "../shapes.js";
 import type { OperatorRules, VjpContext } from "./rule.js";
 
 /** Bytes that one attention matrix of the backward pass may take; more heads are split into groups. */
@@ -117,7 +117,7 @@ export function attentionVjp(
 
 /** Only batch and heads may be shared: the fused operator broadcasts no other axis. */
 function requireBias(bias: TensorType, scores: Shape): void {
-  requireRank(bias, 4);
+  dims(bias, 4);
   const fits = bias.shape.every((size, axis) => size === scores[axis] || (axis < 2 && size === 1));
   if (!fits) throw new GraphError(`a bias of ${formatShape(bias.shape)} for scores of ${formatShape(scores)}`);
 }
@@ -181,7 +181,7 @@ export const attentionRules: OperatorRules<"attention"> = {
     infer: (inputs, { heads, lastKeyCount }) => {
       const [q, k, v, bias] = inputs;
       requireFloat(...inputs);
-      for (const x of [q, k, v]) requireRank(x, 3);
+      for (const x of [q, k, v]) dims(x, 3);
       if (q.shape[2] % heads !== 0 || k.shape[2] !== q.shape[2] || v.shape[2] % heads !== 0) {
         throw new GraphError(`${heads} heads do not divide these widths`);
       }

@@ -4,7 +4,7 @@ import { floatTensor, formatShape, type Shape } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
 import type { TensorType, Value } from "../ir.js";
 import * as ops from "../ops.js";
-import { float32, requireFloat, requireRank } from "../shapes.js";
+import { dims, float32, requireFloat } from "../shapes.js";
 import type { ConvolutionAttributes } from "./attributes.js";
 import { convolutionAdjoint } from "./convolution-adjoint.js";
 import type { OperatorRules } from "./rule.js";
@@ -24,8 +24,8 @@ function requireImages([x, kernel, bias]: readonly TensorType[], channelAxis: 0 
   if (bias && (bias.shape.length !== 1 || bias.shape[0] !== kernel.shape[1 - channelAxis])) {
     throw new GraphError(`a bias of ${formatShape(bias.shape)} for a kernel of ${formatShape(kernel.shape)}`);
   }
-  requireRank(x, 4);
-  requireRank(kernel, 4);
+  dims(x, 4);
+  dims(kernel, 4);
   if (x.shape[1] !== kernel.shape[channelAxis]) {
     throw new GraphError(`${x.shape[1]} channels for a kernel of ${formatShape(kernel.shape)}`);
   }
@@ -144,7 +144,7 @@ export const convolutionRules: OperatorRules<"conv2d" | "convTranspose2d" | "ups
   upsampleNearest: {
     infer: ([x], { scale }) => {
       requireFloat(x);
-      requireRank(x, 4);
+      dims(x, 4);
       const [batch, channels, height, width] = x.shape;
       return float32([batch, channels, height * scale, width * scale]);
     },

@@ -4,7 +4,7 @@ import { sizeOf } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
 import type { TensorType } from "../ir.js";
 import * as ops from "../ops.js";
-import { float32, requireFloat, requireRank } from "../shapes.js";
+import { dims, float32, requireFloat } from "../shapes.js";
 import type { OperatorRules } from "./rule.js";
 
 function requireIndices(indices: TensorType): void {
@@ -27,8 +27,8 @@ export const indexingRules: OperatorRules<"gather" | "scatterAdd"> = {
   scatterAdd: {
     infer: ([indices, updates], { rows }) => {
       requireIndices(indices);
-      requireRank(indices, 1);
-      requireRank(updates, 2);
+      dims(indices, 1);
+      dims(updates, 2);
       requireFloat(updates);
       return float32([rows, updates.shape[1]]);
     },

@@ -4,7 +4,7 @@ import { formatShape } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
 import type { TensorType } from "../ir.js";
 import * as ops from "../ops.js";
-import { broadcastShapes, float32, requireFloat, requireRank } from "../shapes.js";
+import { broadcastShapes, dims, float32, requireFloat } from "../shapes.js";
 import type { ProductAttributes } from "./attributes.js";
 import type { OperatorRules, VjpContext } from "./rule.js";
 
@@ -54,8 +54,8 @@ export const productRules: OperatorRules<"matmul" | "gemm"> = {
   gemm: {
     infer: (inputs, attributes) => {
       const [a, b, bias] = inputs;
-      requireRank(a, 2);
-      requireRank(b, 2);
+      dims(a, 2);
+      dims(b, 2);
       const shape = inferProduct(inputs, attributes);
       if (bias && (bias.shape.length !== 1 || bias.shape[0] !== shape[1])) {
         throw new GraphError(`a bias of ${formatShape(bias.shape)} for ${shape[1]} columns`);

@@ -37,6 +37,7 @@ export function originalAutoencoder(source: WeightSource, scaling: LatentScaling
 
 function autoencoderConfig(weights: WeightSource, scaling: LatentScaling): OriginalNetwork["config"] {
   const levels = Array.from({ length: countBelow(weights, "encoder.down_blocks.") }, (_, level) => level);
+  const width = (level: number) => requiredShape(weights, `encoder.down_blocks.${level}.resnets.0.conv1.weight`, 4)[0];
   const config: z.input<typeof autoencoderConfigSchema> = {
     _class_name: "AutoencoderKL",
     in_channels: requiredShape(weights, "encoder.conv_in.weight", 4)[1],
@@ -44,9 +45,7 @@ function autoencoderConfig(weights: WeightSource, scaling: LatentScaling): Origi
     latent_channels: requiredShape(weights, "decoder.conv_in.weight", 4)[1],
     down_block_types: levels.map(() => "DownEncoderBlock2D"),
     up_block_types: levels.map(() => "UpDecoderBlock2D"),
-    block_out_channels: levels.map(
-      (level) => requiredShape(weights, `encoder.down_blocks.${level}.resnets.0.conv1.weight`, 4)[0],
-    ),
+    block_out_channels: [width(0), ...levels.slice(1).map(width)],
     layers_per_block: countBelow(weights, "encoder.down_blocks.0.resnets."),
     norm_num_groups: 32,
     use_quant_conv: shapeOf(weights, "quant_conv.weight") !== undefined,

@@ -4,7 +4,7 @@
  */
 
 import { InputError } from "../../core/errors.js";
-import type { Shape } from "../../core/tensor.js";
+import { hasLength, type Tuple } from "../../core/lists.js";
 import { shapeOf, type WeightSource } from "../../weights/source.js";
 
 /** A network under the names of diffusers and transformers, with what its config.json would say. */
@@ -75,13 +75,11 @@ export function countBelow(source: WeightSource, prefix: string): number {
 }
 
 /** The shape of a tensor that every network of the kind has, which must have as many axes. */
-export function requiredShape(source: WeightSource, name: string, rank: number): Shape {
+export function requiredShape<R extends number>(source: WeightSource, name: string, rank: R): Tuple<number, R> {
   const shape = shapeOf(source, name);
   if (shape === undefined) throw new InputError(`${source.origin}: the tensor ${name} is missing`);
-  if (shape.length !== rank) {
-    throw new InputError(`${source.origin}: ${name} has ${shape.length} axes, not ${rank}`);
-  }
-  return shape;
+  if (hasLength(shape, rank)) return shape;
+  throw new InputError(`${source.origin}: ${name} has ${shape.length} axes, not ${rank}`);
 }
 
 /** How many heads of `size` make up `width`; `what` has them. */

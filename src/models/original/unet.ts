@@ -91,7 +91,7 @@ function unetConfig(weights: WeightSource, { sampleSize, heads }: UnetFamily): O
       "count" in heads
         ? heads.count
         : widths.map((width, level) =>
-            attends(down[level]) ? headsOf(weights, width, heads.width) : Math.ceil(width / heads.width),
+            attends(`down_blocks.${level}`) ? headsOf(weights, width, heads.width) : Math.ceil(width / heads.width),
           ),
     use_linear_projection: shapeOf(weights, "mid_block.attentions.0.proj_in.weight")?.length === 2,
     norm_num_groups: 32,

@@ -15,6 +15,8 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "onnx-buf";
+import { RuntimeFailure } from "../../core/errors.js";
+import { zip } from "../../core/lists.js";
 import { type Shape, sizeOf } from "../../core/tensor.js";
 import type { NamedTensors } from "../engine.js";
 
@@ -46,12 +48,13 @@ export function takeAnglesOut(graph: GraphProto): HostAngle[] {
   const kept: NodeProto[] = [];
   const inputs: ValueInfoProto[] = [];
   for (const node of graph.node) {
-    const angle = node.opType === "Sin" || node.opType === "Cos" ? expressionOf(node.input[0], graph, producers) : null;
-    if (angle === null) {
+    const [[operand], [name]] = [node.input, node.output];
+    const apply = { Sin: Math.sin, Cos: Math.cos }[node.opType];
+    const angle = apply && operand !== undefined ? expressionOf(operand, graph, producers) : null;
+    if (apply === undefined || name === undefined || angle === null) {
       kept.push(node);
       continue;
     }
-    const [apply, [name]] = [node.opType === "Sin" ? Math.sin : Math.cos, node.output];
     const { shape } = angle(zerosFor(graph));
     taken.push({ shape, compute: (feeds) => Float32Array.from(angle(feeds).data, apply) });
     inputs.push(floatInput(name, shape));
@@ -77,7 +80,11 @@ function leafOf(name: string, graph: GraphProto): Expression | null {
   const constant = graph.initializer.find((tensor) => tensor.name === name);
   if (constant === undefined) {
     if (!floatInputs(graph).some((input) => input.name === name)) return null;
-    return (feeds) => ({ shape: feeds[name].shape, data: feeds[name].data as Float32Array });
+    return (feeds) => {
+      const feed = feeds[name];
+      if (feed?.dtype !== "float32") throw new RuntimeFailure(`the input ${name} is not fed with float32`);
+      return feed;
+    };
   }
   if (constant.externalData.length > 0) return null;
   const { buffer } = constant.rawData.slice();
@@ -97,24 +104,26 @@ function leafOf(name: string, graph: GraphProto): Expression | null {
 /** Elementwise on operands whose shapes are the same from the back, or 1 (numpy's rule). */
 function broadcast(a: Numbers, b: Numbers, combine: (a: number, b: number) => number): Numbers {
   const rank = Math.max(a.shape.length, b.shape.length);
-  const sizes = [a, b].map(({ shape }) => [...Array<number>(rank - shape.length).fill(1), ...shape]);
-  const shape = sizes[0].map((size, axis) => Math.max(size, sizes[1][axis]));
-  const data = Float64Array.from({ length: sizeOf(shape) }, (_, index) => {
-    const [x, y] = [a, b].map(({ data }, operand) => data[placeIn(sizes[operand], shape, index)]);
-    return combine(x, y);
-  });
+  const padded = ({ shape }: Numbers) => [...Array<number>(rank - shape.length).fill(1), ...shape];
+  const [sizesA, sizesB] = [padded(a), padded(b)];
+  const shape = zip(sizesA, sizesB).map(([x, y]) => Math.max(x, y));
+  const [readA, readB] = [elementsOf(a, sizesA, shape), elementsOf(b, sizesB, shape)];
+  const data = Float64Array.from({ length: sizeOf(shape) }, (_, index) => combine(readA(index), readB(index)));
   return { shape, data };
 }
 
-/** Where an operand of `size` holds what the element at `index` of `shape` is made of. */
-function placeIn(size: Shape, shape: Shape, index: number): number {
-  let [place, stride, rest] = [0, 1, index];
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    if (size[axis] !== 1) place += (rest % shape[axis]) * stride;
-    stride *= size[axis];
-    rest = Math.floor(rest / shape[axis]);
-  }
-  return place;
+/** What an operand of `sizes` has for the element at an index of `shape`. */
+function elementsOf({ data }: Numbers, sizes: Shape, shape: Shape): (index: number) => number {
+  const axes = zip(sizes, shape).reverse();
+  return (index) => {
+    let [place, stride, rest] = [0, 1, index];
+    for (const [size, whole] of axes) {
+      if (size !== 1) place += (rest % whole) * stride;
+      stride *= size;
+      rest = Math.floor(rest / whole);
+    }
+    return data[place] ?? Number.NaN;
+  };
 }
 
 function reshaped({ data }: Numbers, target: ArrayLike<number>): Numbers {

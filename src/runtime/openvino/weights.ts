@@ -60,7 +60,7 @@ function separateSquares(graph: GraphProto): TensorProto[] {
     const [rows, columns] = tensor.dims;
     if (tensor.externalData.length === 0 || rows !== columns) return [];
     const transposes = (node: NodeProto): boolean =>
-      node.opType === "Cast" ? readersOf(node.output[0]).every(transposes) : turnsAround(node);
+      node.opType === "Cast" ? node.output.flatMap(readersOf).every(transposes) : turnsAround(node);
     const straight = readersOf(tensor.name).filter((node) => !transposes(node));
     if (straight.length === 0 || straight.length === readersOf(tensor.name).length) return [];
     const twin = clone(TensorProtoSchema, tensor);

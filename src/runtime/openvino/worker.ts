@@ -4,6 +4,7 @@ import { workerData } from "node:worker_threads";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
 import { messageOf } from "../../core/errors.js";
+import { zip } from "../../core/lists.js";
 import { sizeOf, type Tensor } from "../../core/tensor.js";
 import type { OnnxModel, TensorSpec } from "../../graph/onnx/model.js";
 import type { NamedTensors, Precision } from "../engine.js";
@@ -75,8 +76,8 @@ class OpenVinoSession implements NativeSession {
     for (const [name, { data }] of Object.entries(feeds)) {
       this.inputs.get(name)?.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
-    for (const [index, { compute }] of this.angles.entries()) {
-      this.angleInputs[index].set(new Uint8Array(compute(feeds).buffer));
+    for (const [{ compute }, memory] of zip(this.angles, this.angleInputs)) {
+      memory.set(new Uint8Array(compute(feeds).buffer));
     }
     this.openvino.infer(this.request);
     return Object.fromEntries(

@@ -1,0 +1,25 @@
+/** @file Lists: with a length that is part of their type, and in pairs. */
+
+/** A list of `N` values; of any length where `N` is not a literal. */
+export type Tuple<T, N extends number> = N extends N ? (number extends N ? readonly T[] : Fixed<T, N, []>) : never;
+
+type Fixed<T, N extends number, Built extends readonly T[]> = Built["length"] extends N
+  ? Built
+  : Fixed<T, N, readonly [...Built, T]>;
+
+/** Whether `list` has `length` values. */
+export function hasLength<T, N extends number>(list: readonly T[], length: N): list is readonly T[] & Tuple<T, N> {
+  return list.length === length;
+}
+
+/** The value at `index`, which must be inside the list. */
+export function at<T>(list: readonly T[], index: number): T {
+  if (index in list) return list[index] as T;
+  throw new RangeError(`index ${index} of a list of ${list.length}`);
+}
+
+/** Each value of `a` with that of `b` at the same place; both must have the same length. */
+export function zip<A, B>(a: readonly A[], b: readonly B[]): (readonly [A, B])[] {
+  if (a.length !== b.length) throw new RangeError(`lists of ${a.length} and ${b.length} values in pairs`);
+  return a.map((value, index) => [value, at(b, index)]);
+}
