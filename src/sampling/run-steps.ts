@@ -1,22 +1,22 @@
-/** @file The loop of sampling: the model along a scheduler's run, the same for every family, scheduler and method. */
+/** @file The sampling loop, for every family, scheduler and method. */
 
 import { stopIfAsked } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
 import type { DrawNoise, RunState, SchedulerRun } from "../schedulers/index.js";
 
-/** The model's output at a sample that is scaled as it wants it, with the guidance that it is run with. */
+/** The model's output, after guidance, at a scaled sample. */
 export type Predict = (input: FloatTensor, timestep: number) => Promise<FloatTensor>;
 
 export interface RunStepsOptions {
   readonly predict: Predict;
   /** For schedulers that add noise on the way. */
   readonly drawNoise: DrawNoise;
-  /** Sees the state after each step; the loop goes on from what it returns. */
+  /** Called with the state after each step; returns the state to continue from. */
   readonly afterStep?: (state: RunState) => RunState;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** From `state`, a run's first or any later one, to the run's last. */
+/** Continues a run from `state` to its end. InterruptedError before an evaluation once `signal` is aborted. */
 export async function runSteps(
   run: SchedulerRun,
   state: RunState,

@@ -22,7 +22,7 @@ export interface SamplerOptions {
   readonly repackWeights?: boolean | undefined;
 }
 
-/** What a batch is denoised towards and away from. */
+/** The texts of a batch, and the guidance between them. */
 export interface PredictorTexts {
   /** One text an image. */
   readonly conditioning: Conditioning;
@@ -81,7 +81,7 @@ export class Sampler {
     return sample;
   }
 
-  /** The guided denoiser for a batch of texts, for loops of one's own. */
+  /** The guided denoiser for a batch of texts, for use with `runSteps` or another loop. */
   predictor({ negative, conditioning, guidanceScale }: PredictorTexts): Predict {
     const texts = negative ? joinConditioning([negative, conditioning]) : conditioning;
     return async (sample, timestep) =>

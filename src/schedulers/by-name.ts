@@ -1,4 +1,4 @@
-/** @file The schedulers that a diffusion's own file can be sampled with, by name. */
+/** @file Schedulers by name; each can sample a model whose scheduler_config.json describes a diffusion of noise. */
 
 import { InputError } from "../core/errors.js";
 import { ddim } from "./ddim.js";
@@ -18,7 +18,7 @@ export const diffusionSchedulerNames = [
 ] as const;
 export type DiffusionSchedulerName = (typeof diffusionSchedulerNames)[number];
 
-/** Each reads the betas, the kind of prediction and the spacing of timesteps from the same file. */
+/** Each reads betas, prediction type and timestep spacing from the same configuration. */
 export const diffusionSchedulers: Readonly<Record<DiffusionSchedulerName, (config: DiffusionConfig) => Scheduler>> = {
   ddim,
   pndm,
@@ -28,7 +28,7 @@ export const diffusionSchedulers: Readonly<Record<DiffusionSchedulerName, (confi
   "dpmpp-2m-karras": (config) => dpmSolverMultistep({ ...config, use_karras_sigmas: true }),
 };
 
-/** The scheduler that the file itself names. */
+/** The scheduler that the file names; `file` is for messages. */
 export function ownScheduler(config: DiffusionConfig, file: string): Scheduler {
   switch (config._class_name) {
     case "DDIMScheduler":
@@ -43,11 +43,11 @@ export function ownScheduler(config: DiffusionConfig, file: string): Scheduler {
       requirePlusPlus(config, file);
       return dpmSolverMultistep(config);
     default:
-      throw notThere(file, config._class_name);
+      throw unsupported(file, config._class_name);
   }
 }
 
-/** Of DPM-Solver's methods only DPM-Solver++ 2M is here; some names of other schedulers' methods mean it to diffusers. */
+/** Of DPM-Solver's methods only DPM-Solver++ 2M is supported; diffusers maps some methods of other schedulers to it. */
 function requirePlusPlus(config: DiffusionConfig, file: string): void {
   for (const [key, here] of [
     ["algorithm_type", ["dpmsolver++", "deis"]],
@@ -56,10 +56,10 @@ function requirePlusPlus(config: DiffusionConfig, file: string): void {
     ["lambda_min_clipped", [null]],
   ] as const) {
     const value = config[key] ?? null;
-    if (!here.some((each) => each === value)) throw notThere(file, `${config._class_name} with ${key} ${value}`);
+    if (!here.some((each) => each === value)) throw unsupported(file, `${config._class_name} with ${key} ${value}`);
   }
 }
 
-function notThere(file: string, what: string): InputError {
+function unsupported(file: string, what: string): InputError {
   return new InputError(`${file} names ${what}: choose one of ${diffusionSchedulerNames.join(", ")}`);
 }

@@ -1,7 +1,7 @@
 /** @file DDIM (arXiv 2010.02502) without noise, as diffusers' DDIMScheduler and DDIMInverseScheduler compute it. */
 
+import { at } from "../core/indexing.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
-import { at } from "./at.js";
 import { type DiffusionConfig, switchOf } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";
 import { levelOfAlpha } from "./noise-level.js";

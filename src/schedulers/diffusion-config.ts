@@ -1,12 +1,12 @@
 /**
- * @file scheduler_config.json of models that predict noise (or v): the diffusion that they were trained on, and how to go back.
- * All of diffusers' schedulers for Stable Diffusion read one set of keys, so any of them can run from the file of another.
+ * @file scheduler_config.json of models that predict noise (or v): the noise schedule that they were trained with, and how to sample.
+ * All of diffusers' schedulers for Stable Diffusion read the same keys, so any of them can be created from the file of another.
  */
 
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
 
-/** Schedulers of diffusers whose files describe a diffusion by its betas. */
+/** Schedulers of diffusers whose files describe a noise schedule by its betas. */
 const classNames = [
   "DDIMScheduler",
   "DDPMScheduler",
@@ -40,13 +40,13 @@ const configSchema = z.object({
   prediction_type: z.enum(["epsilon", "v_prediction"], unsupported).default("epsilon"),
   timestep_spacing: z.enum(["leading", "trailing", "linspace"], unsupported).nullish(),
   steps_offset: z.int().nonnegative().default(0),
-  /** DDIM and PNDM: whether the last step ends at no noise at all, instead of at that of timestep 0. */
+  /** DDIM and PNDM: whether the last step ends without noise instead of at the level of timestep 0. */
   set_alpha_to_one: z.boolean().nullish(),
-  /** DDIM: whether predicted pictures are kept inside a range. */
+  /** DDIM: whether estimates of x_0 are clipped to a range. */
   clip_sample: z.boolean().nullish(),
   clip_sample_range: z.number().positive().default(1),
   thresholding: off,
-  /** PNDM: whether to begin with multistep steps instead of Runge-Kutta ones. */
+  /** PNDM: whether to skip the Runge-Kutta steps at the beginning. */
   skip_prk_steps: z.boolean().nullish(),
   use_karras_sigmas: z.boolean().nullish(),
   use_exponential_sigmas: off,
@@ -58,7 +58,7 @@ const configSchema = z.object({
   timestep_type: z.literal("discrete", unsupported).default("discrete"),
   sigma_min: z.number().positive().nullish(),
   sigma_max: z.number().positive().nullish(),
-  /** DPM-Solver: which of its methods the file's own scheduler is. */
+  /** DPM-Solver: the method of the scheduler that the file names. */
   algorithm_type: z.string().default("dpmsolver++"),
   solver_order: z.int().default(2),
   solver_type: z.string().default("midpoint"),
@@ -77,14 +77,14 @@ export function parseDiffusionConfig(config: unknown, file = "scheduler_config.j
 }
 
 /**
- * A switch that the file does not mention: in the file of `owner`, what that class of diffusers does without it; in the file
- * of another class, what Stable Diffusion's own files say.
+ * A switch with its default where the file has none: in a file of the class `owner`, the default of that class in diffusers; in
+ * the file of another class, the value in Stable Diffusion's own files.
  */
 export function switchOf(
   { _class_name }: DiffusionConfig,
-  said: boolean | null | undefined,
+  value: boolean | null | undefined,
   owner: DiffusionConfig["_class_name"],
   defaults: { readonly owner: boolean; readonly others: boolean },
 ): boolean {
-  return said ?? (_class_name === owner ? defaults.owner : defaults.others);
+  return value ?? (_class_name === owner ? defaults.owner : defaults.others);
 }

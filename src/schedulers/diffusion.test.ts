@@ -181,7 +181,7 @@ describe("a diffusion's file", () => {
       const run = diffusionSchedulers.ddim(parseDiffusionConfig(config)).start(1);
       return run.step(run.begin(sample), output, noNoise).sample.data[0] ?? Number.NaN;
     };
-    // DDIM's own file: ends at no noise at all, with a picture inside -1..1.
+    // DDIM's own file: ends at no noise at all, with x_0 inside -1..1.
     assert.equal(last({ ...plain, _class_name: "DDIMScheduler", timestep_spacing: "trailing" }), -1);
     assert.ok(last({ ...plain, timestep_spacing: "trailing" }) < -1);
   });

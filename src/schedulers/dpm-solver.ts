@@ -4,7 +4,7 @@
  */
 
 import { UsageError } from "../core/errors.js";
-import { at } from "./at.js";
+import { at } from "../core/indexing.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";
 import { levelOfSigma, type NoiseLevel } from "./noise-level.js";
@@ -45,7 +45,7 @@ export function dpmSolverMultistep(config: DiffusionConfig): Scheduler {
     return timesteps.map((timestep, i) => ({ timestep, from: at(levels, i), to: at(levels, i + 1) }));
   }
 
-  /** Algorithm 2 along `steps`, which end a path of `count`. */
+  /** Algorithm 2 along `steps`, the last of a path of `count`. */
   function secondOrder(steps: readonly Step[], count: number): Update {
     const cleanAt = ({ from }: Step, { sample, output }: Evaluation) =>
       estimated(parametrisation.toClean(from), sample, output);
@@ -63,7 +63,7 @@ export function dpmSolverMultistep(config: DiffusionConfig): Scheduler {
         return { sample: weightedSum([kept, sample], [gain, clean]), history };
       }
       const before = at(steps, index - 1);
-      // Half the slope of the estimates since the evaluation before: (1 / r) (m0 - m1) / 2.
+      // Half the slope of the estimates since the previous evaluation: (1 / r) (m0 - m1) / 2.
       const half = h / (lambda(from) - lambda(before.from)) / 2;
       const next = weightedSum([kept, sample], [gain * (1 + half), clean], [-gain * half, cleanAt(before, previous)]);
       return { sample: next, history };
@@ -87,7 +87,7 @@ function lambda({ sigma }: NoiseLevel): number {
   return -Math.log(sigma);
 }
 
-/** This scheduler of diffusers spaces its timesteps in its own way. */
+/** Timesteps as this scheduler of diffusers spaces them, which differs from the others. */
 function spaced({ timestep_spacing, steps_offset, num_train_timesteps }: DiffusionConfig, steps: number): number[] {
   switch (timestep_spacing ?? "linspace") {
     case "linspace":

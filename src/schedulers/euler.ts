@@ -4,7 +4,7 @@
  */
 
 import { UsageError } from "../core/errors.js";
-import { at } from "./at.js";
+import { at } from "../core/indexing.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
 import { explodingLevel } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
@@ -65,7 +65,7 @@ function eulerScheduler(config: DiffusionConfig, ancestral: boolean): Scheduler 
   };
 }
 
-/** Down below the next level, and up to it again with fresh noise. */
+/** To a level below the next, and up to the next with fresh noise. */
 function ancestralStep(sigma: number, next: number): { down: number; up: number } {
   const up = Math.sqrt((next ** 2 * (sigma ** 2 - next ** 2)) / sigma ** 2);
   return { down: Math.sqrt(next ** 2 - up ** 2), up };

@@ -1,4 +1,4 @@
-/** @file The step that all samplers share to first order: DDIM (arXiv 2010.02502, equation 12 without noise), Euler along a flow. */
+/** @file The step that all samplers are to first order: DDIM (arXiv 2010.02502, equation 12 without noise), Euler along a flow. */
 
 import type { FloatTensor } from "../core/tensor.js";
 import type { NoiseLevel } from "./noise-level.js";
@@ -7,8 +7,8 @@ import type { Update } from "./run.js";
 import { weightedSum } from "./weighted-sum.js";
 
 /**
- * From one level to another, in either direction: the estimates of x_0 and eps at `from` are mixed as `to` has them. `limit`
- * may keep the estimate of x_0 in a range.
+ * From one level to another, in either direction: the estimates of x_0 and eps at `from` are combined with the weights of `to`.
+ * `limit` may clip the estimate of x_0.
  */
 export function firstOrderStep(
   parametrisation: Parametrisation,
@@ -21,7 +21,7 @@ export function firstOrderStep(
   return weightedSum([to.signal, limit(clean)], [to.noise, noise]);
 }
 
-/** Such steps as the update of a run. */
+/** The same as the update of a run. */
 export function firstOrder(parametrisation: Parametrisation, limit?: (clean: FloatTensor) => FloatTensor): Update {
   return (feeds) => ({ sample: firstOrderStep(parametrisation, feeds.step, feeds, limit) });
 }

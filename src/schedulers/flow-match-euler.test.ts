@@ -56,17 +56,17 @@ describe("flow-match Euler", () => {
     assert.deepEqual(target, floatTensor([1, 2], Float32Array.of(-4, 5)));
   });
 
-  it("reaches the picture in one step from a right velocity", () => {
+  it("reaches the clean sample in one step along the true velocity", () => {
     const scheduler = flowMatchEuler({ shift: 3 });
     const run = scheduler.start(1);
     assert.deepEqual([run.timesteps, run.initialScale], [[1000], 1]);
-    const [picture, noise] = [Float32Array.of(0.25, -2), Float32Array.of(1.5, 0.5)];
+    const [clean, noise] = [Float32Array.of(0.25, -2), Float32Array.of(1.5, 0.5)];
     const velocity = floatTensor(
       [2],
-      noise.map((eps, i) => eps - (picture[i] ?? 0)),
+      noise.map((eps, i) => eps - (clean[i] ?? 0)),
     );
     const start = run.begin(floatTensor([2], noise));
-    assert.deepEqual(run.step(start, velocity, noNoise).sample.data, picture);
+    assert.deepEqual(run.step(start, velocity, noNoise).sample.data, clean);
     assert.throws(() => run.step(start, floatTensor([1, 2]), noNoise), RangeError);
   });
 

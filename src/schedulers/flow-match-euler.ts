@@ -17,7 +17,7 @@ const className = "FlowMatchEulerDiscreteScheduler";
 
 const off = (hint = "") => z.literal(false, { error: `not supported${hint}` }).nullish();
 
-/** scheduler_config.json; settings that would change the numbers and are not computed here must be off. */
+/** scheduler_config.json; settings that would change the numbers and are not supported must be off. */
 const schedulerConfig = z.looseObject({
   _class_name: z.literal(className, { error: `not supported here, only ${className}` }).optional(),
   num_train_timesteps: z.int().min(1).default(1000),
@@ -25,7 +25,7 @@ const schedulerConfig = z.looseObject({
   shift_terminal: z.null({ error: "not supported" }).optional(),
   invert_sigmas: off(),
   stochastic_sampling: off(),
-  use_dynamic_shifting: off(" (a shift that depends on the picture's size)"),
+  use_dynamic_shifting: off(" (a shift that depends on the image's size)"),
   use_karras_sigmas: off(),
   use_exponential_sigmas: off(),
   use_beta_sigmas: off(),
@@ -44,7 +44,7 @@ export function flowMatchEuler(config: unknown, file = "scheduler_config.json"):
   function path(steps: number): Step[] {
     if (!Number.isInteger(steps) || steps < 1) throw new UsageError(`steps is a whole number from 1 up, got ${steps}`);
     // Evenly spaced from the highest to the lowest noise level of training. Those are shifted already, and all are shifted
-    // once more: odd, but it is how diffusers samples, and what the goldens hold.
+    // once more, as diffusers does.
     const first = trainTimesteps;
     const last = lowest * trainTimesteps;
     const sigmas = Array.from({ length: steps }, (_, i) => {

@@ -1,16 +1,16 @@
-/** @file How much noise is in a sample. */
+/** @file Noise levels of samples. */
 
-/** Of a sample `signal * x_0 + noise * eps` of the clean sample x_0 and unit normal noise eps. */
+/** The weights of a sample `signal * x_0 + noise * eps`, of the clean sample x_0 and unit normal noise eps. */
 export interface NoiseLevel {
   readonly signal: number;
   readonly noise: number;
-  /** The level as samplers count it: noise / signal, or a rectified flow's time. */
+  /** noise / signal; of a rectified flow its time. */
   readonly sigma: number;
   /** The model is given sample / sqrt(variance). */
   readonly variance: number;
 }
 
-/** sqrt(a) x_0 + sqrt(1 - a) eps: DDPM's, whose variance stays 1. */
+/** sqrt(a) x_0 + sqrt(1 - a) eps: DDPM, whose samples have variance 1. */
 export function levelOfAlpha(a: number): NoiseLevel {
   return { signal: Math.sqrt(a), noise: Math.sqrt(1 - a), sigma: Math.sqrt((1 - a) / a), variance: 1 };
 }
@@ -21,12 +21,12 @@ export function levelOfSigma(sigma: number): NoiseLevel {
   return { signal, noise: sigma * signal, sigma, variance: 1 };
 }
 
-/** x_0 + sigma eps: DDPM's sample divided by sqrt(a), in which Euler's method steps (arXiv 2206.00364). */
+/** x_0 + sigma eps: DDPM's sample divided by sqrt(a), as Euler's method uses it (arXiv 2206.00364). */
 export function explodingLevel(sigma: number): NoiseLevel {
   return { signal: 1, noise: sigma, sigma, variance: sigma ** 2 + 1 };
 }
 
-/** (1 - sigma) x_0 + sigma eps: rectified flow (arXiv 2403.03206), in float32 as diffusers has it. */
+/** (1 - sigma) x_0 + sigma eps: rectified flow (arXiv 2403.03206), in float32 as in diffusers. */
 export function flowLevel(sigma: number): NoiseLevel {
   return { signal: Math.fround(1 - sigma), noise: Math.fround(sigma), sigma, variance: 1 };
 }

@@ -1,9 +1,9 @@
 /**
  * @file The diffusion of DDPM (arXiv 2006.11239): x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) eps, where a_t is the product of
- * 1 - beta up to t. Rounded to float32 where diffusers' tensors are.
+ * 1 - beta up to t. Rounded to float32 where diffusers has tensors.
  */
 
-import { at } from "./at.js";
+import { at } from "../core/indexing.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
 import type { NoiseSchedule } from "./noisy-sample.js";
 import { parametrisations } from "./parametrisation.js";

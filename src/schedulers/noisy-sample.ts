@@ -1,15 +1,15 @@
-/** @file Noisy samples and what a model should predict there, as diffusers' `add_noise`, `scale_noise` and `get_velocity` do. */
+/** @file Noisy samples and the model's targets, as diffusers' `add_noise`, `scale_noise` and `get_velocity` give them. */
 
 import { type FloatTensor, floatTensor, formatShape, sameShape } from "../core/tensor.js";
 import type { NoiseLevel } from "./noise-level.js";
 import type { Parametrisation } from "./parametrisation.js";
 
-/** The noise that a model was trained on. */
+/** The noise that a model was trained with. */
 export interface NoiseSchedule {
-  /** Timesteps of training lie from 0 up to, not including, this; larger is noisier. */
+  /** Training uses integer timesteps from 0 up to, not including, this; larger is noisier. */
   readonly trainTimesteps: number;
   readonly parametrisation: Parametrisation;
-  /** The level of training at a timestep. RangeError for one that there is none of. */
+  /** The level of training at a timestep; RangeError where there is no such timestep. */
   levelAt(timestep: number): NoiseLevel;
 }
 

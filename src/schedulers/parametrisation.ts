@@ -9,7 +9,7 @@ import { weightedSum } from "./weighted-sum.js";
 
 export type PredictionType = "epsilon" | "v_prediction" | "sample" | "flow";
 
-/** A sum of the sample and the model's output, by their weights. */
+/** The weights of the sample and the model's output in a sum. */
 export interface Estimate {
   readonly sample: number;
   readonly output: number;
@@ -18,9 +18,9 @@ export interface Estimate {
 export interface Parametrisation {
   /** The estimate of x_0 at a level. */
   toClean(level: NoiseLevel): Estimate;
-  /** `times` (default 1) the estimate of eps at a level. */
+  /** The estimate of eps at a level, multiplied by `times` (default 1). */
   toNoise(level: NoiseLevel, times?: number): Estimate;
-  /** What the model is trained to predict at a level, by the weights of x_0 and eps. */
+  /** The weights of x_0 and eps in what the model is trained to predict at a level. */
   target(level: NoiseLevel): { readonly clean: number; readonly noise: number };
 }
 

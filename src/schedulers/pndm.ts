@@ -1,11 +1,11 @@
 /**
  * @file PNDM (arXiv 2202.09778) as diffusers' PNDMScheduler computes it with skip_prk_steps, the way of Stable Diffusion 1:
- * linear multistep steps, whose first is taken twice to find a second slope (also known as PLMS).
+ * linear multistep steps, of which the first is taken twice to find a second slope (also known as PLMS).
  */
 
 import { InputError } from "../core/errors.js";
+import { at } from "../core/indexing.js";
 import type { FloatTensor } from "../core/tensor.js";
-import { at } from "./at.js";
 import { type DiffusionConfig, switchOf } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";
 import { levelOfAlpha } from "./noise-level.js";
@@ -15,7 +15,7 @@ import type { Evaluation, Scheduler } from "./scheduler.js";
 import { roundHalfToEven, spacedTimesteps } from "./timestep-spacing.js";
 import { weightedSum } from "./weighted-sum.js";
 
-/** Adams-Bashforth's next slope of those that are known, latest first. */
+/** The slope of Adams and Bashforth, from the model's outputs, latest first. */
 function multistep([a, b, c, d]: readonly [FloatTensor, ...FloatTensor[]]): FloatTensor {
   if (b === undefined) return a;
   if (c === undefined) return weightedSum([3 / 2, a], [-1 / 2, b]);
@@ -26,7 +26,7 @@ function multistep([a, b, c, d]: readonly [FloatTensor, ...FloatTensor[]]): Floa
 export function pndm(config: DiffusionConfig): Scheduler {
   const { alphas: _, ...schedule } = noiseSchedule(config);
   const { parametrisation } = schedule;
-  // Diffusers' PNDM knows no noise schedule that ends in pure noise, from which its formula could not start.
+  // Diffusers' PNDM ignores this option: its formula cannot start from pure noise.
   const { alphas, trainTimesteps } = noiseSchedule({ ...config, rescale_betas_zero_snr: false });
   if (!switchOf(config, config.skip_prk_steps, "PNDMScheduler", { owner: false, others: true })) {
     throw new InputError("scheduler_config.json: skip_prk_steps: PNDM with Runge-Kutta steps is not supported");
@@ -59,7 +59,7 @@ export function pndm(config: DiffusionConfig): Scheduler {
     ({ step: { timestep }, index, sample, output, history }) => {
       const [latest] = history;
       if (index === 1 && latest !== undefined) {
-        // The second look: the first step once more, along the mean of both slopes.
+        // The first step once more, along the mean of both slopes.
         const mean = weightedSum([1 / 2, output], [1 / 2, latest.output]);
         return { sample: transfer({ sample: latest.sample, output: mean }, timestep + stride, timestep), history };
       }
@@ -76,7 +76,7 @@ export function pndm(config: DiffusionConfig): Scheduler {
     title: "PLMS",
     start(steps, options) {
       const stride = strideOf(steps);
-      return createRun(withSecondLook(stepsFrom(path(steps, stride), options)), update(stride));
+      return createRun(withFirstStepTwice(stepsFrom(path(steps, stride), options)), update(stride));
     },
     startInverse: (steps, options) =>
       createRun(inverted(stepsFrom(path(steps, strideOf(steps)), options)), firstOrder(parametrisation)),
@@ -84,10 +84,10 @@ export function pndm(config: DiffusionConfig): Scheduler {
 }
 
 /**
- * The model is evaluated once more where the first step ends, wherever a run begins. (Diffusers' image to image cuts its list
- * of evaluations instead, and from the second step on tells the model timesteps that are a step ahead of the sample.)
+ * The model is evaluated once more where the first step ends, at whatever step a run begins. (Diffusers' image to image instead
+ * drops the first evaluations; from the second step on its timesteps are then one step ahead of the sample.)
  */
-function withSecondLook([first, second, ...others]: readonly Step[]): readonly Step[] {
+function withFirstStepTwice([first, second, ...others]: readonly Step[]): readonly Step[] {
   if (first === undefined) return [];
   if (second === undefined) return [first];
   return [first, { ...second, to: second.from }, second, ...others];

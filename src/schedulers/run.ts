@@ -1,14 +1,14 @@
-/** @file Runs, whatever the method: a list of steps, and how a state is taken along each. */
+/** @file Runs of any method: a list of steps, and an update that takes each. */
 
 import { UsageError } from "../core/errors.js";
+import { at } from "../core/indexing.js";
 import type { FloatTensor } from "../core/tensor.js";
-import { at } from "./at.js";
 import type { NoiseLevel } from "./noise-level.js";
 import { addNoise } from "./noisy-sample.js";
 import type { DrawNoise, Evaluation, RunState, SchedulerRun, StartOptions } from "./scheduler.js";
 import { weightedSum } from "./weighted-sum.js";
 
-/** One evaluation of the model, and the levels that it takes the sample between. */
+/** One evaluation of the model, and the levels before and after it. */
 export interface Step {
   readonly timestep: number;
   readonly from: NoiseLevel;
@@ -21,7 +21,7 @@ export interface StepFeeds extends RunState {
   readonly drawNoise: DrawNoise;
 }
 
-/** A method's next sample, and the history that its next step needs (default none). */
+/** The next sample, and the history for the next step (default none). */
 export type Update = (feeds: StepFeeds) => { readonly sample: FloatTensor; readonly history?: readonly Evaluation[] };
 
 export function createRun(steps: readonly Step[], update: Update, initialScale = 1): SchedulerRun {
@@ -43,13 +43,13 @@ export function createRun(steps: readonly Step[], update: Update, initialScale =
   };
 }
 
-/** The steps that are left from `from` on. */
+/** The steps without the first `from`. */
 export function stepsFrom(steps: readonly Step[], { from = 0 }: StartOptions = {}): readonly Step[] {
   if (Number.isInteger(from) && from >= 0 && from <= steps.length) return steps.slice(from);
   throw new UsageError(`from is a whole number from 0 to the ${steps.length} steps, got ${from}`);
 }
 
-/** The steps from the clean end to the noisy one. */
+/** The same steps backwards, from clean to noisy. */
 export function inverted(steps: readonly Step[]): readonly Step[] {
   return steps.map(({ timestep, from, to }) => ({ timestep, from: to, to: from })).reverse();
 }

@@ -1,9 +1,9 @@
 /**
- * @file Noise levels sigma = sqrt((1 - a) / a), in which samplers after Karras et al. (arXiv 2206.00364) count: x / sqrt(a)
- * is the picture plus sigma times unit noise.
+ * @file Noise levels sigma = sqrt((1 - a) / a), as in Karras et al. (arXiv 2206.00364): x / sqrt(a) is x_0 plus sigma
+ * times unit noise.
  */
 
-import { at } from "./at.js";
+import { at } from "../core/indexing.js";
 import { linspace } from "./timestep-spacing.js";
 
 /** The levels of all training timesteps, in float32; the last is finite also where training ends in pure noise. */
@@ -14,14 +14,14 @@ export function trainSigmas(alphas: Float32Array): Float32Array {
   });
 }
 
-/** The level of a timestep that need not be whole (numpy.interp). */
+/** The level of a timestep, interpolated where that is not an integer (numpy.interp). */
 export function sigmaAt(sigmas: Float32Array, timestep: number): number {
   const lower = Math.min(Math.floor(timestep), sigmas.length - 1);
   const upper = Math.min(lower + 1, sigmas.length - 1);
   return at(sigmas, lower) + (at(sigmas, upper) - at(sigmas, lower)) * (timestep - lower);
 }
 
-/** The timestep of a level, between those of training by its logarithm. */
+/** The timestep of a level, interpolated between those of training by its logarithm. */
 export function timestepAt(sigmas: Float32Array, sigma: number): number {
   const logSigma = Math.log(Math.max(sigma, 1e-10));
   const above = sigmas.findIndex((level) => Math.log(level) > logSigma);

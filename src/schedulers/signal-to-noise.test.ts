@@ -41,7 +41,7 @@ describe("signalToNoise", () => {
     }
   });
 
-  it("is infinite where there is only picture or only noise", () => {
+  it("is infinite where there is only signal or only noise", () => {
     assert.equal(signalToNoise(flow, 0).logSnr, Number.POSITIVE_INFINITY);
     assert.equal(signalToNoise(flow, 1000).logSnr, Number.NEGATIVE_INFINITY);
   });

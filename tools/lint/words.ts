@@ -51,7 +51,6 @@ export const pending: readonly string[] = [
   "src/pipelines",
   "src/runs/start-run.slow.test.ts",
   "src/runtime",
-  "src/schedulers",
   "src/softtokens",
   "src/testing",
   "src/training",
