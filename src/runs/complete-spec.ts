@@ -11,7 +11,8 @@ export interface CompleteSpec extends Omit<RunSpec, "data" | "samplePromptsFile"
   readonly data: readonly WeightedPath[];
 }
 
-type SomeOptions = { readonly [Key in keyof RunSpecInput]?: RunSpecInput[Key] | undefined };
+/** Options of a run that are given. */
+export type SomeOptions = { readonly [Key in keyof RunSpecInput]?: RunSpecInput[Key] | undefined };
 
 const tokenLayout = ["layers", "tokens", "buckets", "width", "stages"] as const;
 

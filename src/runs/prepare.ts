@@ -20,7 +20,7 @@ import type { Checkpoint, Fingerprints } from "./folder/checkpoint.js";
 import { RunFolder } from "./folder/run-folder.js";
 import { chosenOf, type Forecast, forecast, type RunSubject, runSizes } from "./forecast.js";
 import { openTrainingData } from "./open-data.js";
-import { objectiveOf, runSettings } from "./settings.js";
+import { type OwnObjective, objectiveOf, runSettings } from "./settings.js";
 
 /** A run before its first step. */
 export interface PreparedRun extends RunSubject {
@@ -41,6 +41,8 @@ export interface RunRequest {
   /** Open already, or what opens it once the data have been read; who opens it closes it. */
   readonly pipeline: DiffusionPipeline | (() => Promise<DiffusionPipeline>);
   readonly spec: CompleteSpec;
+  /** In place of one that is built in; its name is the spec's `objective`. */
+  readonly objective?: OwnObjective | undefined;
   /** Go on with the run that is in `out`. */
   readonly resume?: boolean | undefined;
   /** Overwrite a run folder that is not empty; take initial tokens that were trained on another base. */
@@ -62,7 +64,7 @@ export async function prepareRun(request: RunRequest, hooks: RunHooks): Promise<
   if (from !== undefined) requireSameRun(from, fingerprints, spec.out);
   const softTokens = from?.softTokens ?? (await startingTokens(request, pipeline, warn));
   requireFit(softTokens, pipeline.softTokenLayout);
-  const objective = objectiveOf(spec, wanted);
+  const objective = objectiveOf(spec, wanted, request.objective);
   const subject = { spec, pipeline, softTokens, objective };
   const sizes = runSizes({ ...subject, settings: wanted }, pools, heldOut);
   const fitted = fitRun(pipeline, sizes, constraintsOf(spec, from));

@@ -103,13 +103,14 @@ async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> 
 }
 
 async function openValidation(
-  { settings, pipeline, heldOut, softTokens }: PreparedRun,
+  { settings, pipeline, heldOut, softTokens, ...run }: PreparedRun,
   shared: Pick<Parameters<typeof Validation.open>[3], "latentsCache" | "onTruncated">,
 ): Promise<Validation | null> {
   if (heldOut.length === 0) return null;
   const { batch, resolution } = settings;
   const { pairsPerRun } = settings.plan;
-  const objective = softRepa(settings);
+  // Captions are compared whatever is trained by.
+  const objective = run.objective.kind === "contrastive" ? run.objective.row : softRepa(settings);
   return Validation.open(pipeline, heldOut, softTokens, { batch, resolution, pairsPerRun, objective, ...shared });
 }
 

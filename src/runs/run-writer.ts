@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { InterruptedError, messageOf } from "../core/errors.js";
 import { writeFileAtomic } from "../core/files.js";
 import { packageVersion } from "../core/version.js";
+import type { TrainingObjective } from "../objectives/objective.js";
 import { modelName } from "../pipelines/model-name.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { writeSoftTokens } from "../softtokens/formats/index.js";
@@ -28,6 +29,7 @@ export interface WriterParts {
   readonly settings: RunSettings;
   readonly pipeline: DiffusionPipeline;
   readonly softTokens: SoftTokens;
+  readonly objective: TrainingObjective;
   readonly folder: RunFolder;
   readonly fingerprints: Fingerprints;
   /** Texts of config.yaml and of its schema. */
@@ -62,7 +64,7 @@ export class RunWriter {
     const { spec, pipeline, folder, hooks, settings } = parts;
     this.log = new RunLog(folder.log);
     this.previews = new Previews(pipeline, folder, spec, hooks);
-    const others = spec.objective === "softrepa" ? settings.batch : 1;
+    const others = parts.objective.kind === "contrastive" ? settings.batch : 1;
     this.throughput = new Throughput(settings.batch, settings.batch * others);
   }
 

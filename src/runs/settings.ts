@@ -48,7 +48,15 @@ export function runSettings(
   };
 }
 
-export function objectiveOf({ objective }: CompleteSpec, settings: SoftRepaSettings): TrainingObjective {
+/** An objective that is not built in, under the name that `config.yaml` gives it. */
+export type OwnObjective = TrainingObjective & { readonly name: string };
+
+export function objectiveOf(
+  { objective }: CompleteSpec,
+  settings: SoftRepaSettings,
+  own?: OwnObjective,
+): TrainingObjective {
+  if (own !== undefined) return own;
   switch (objective) {
     case "softrepa":
       return { kind: "contrastive", row: softRepa(settings) };
@@ -56,7 +64,7 @@ export function objectiveOf({ objective }: CompleteSpec, settings: SoftRepaSetti
       return { kind: "score-matching" };
     default:
       throw new UsageError(
-        `\`objective\` must be one of ${objectiveNames.join(", ")}, not ${JSON.stringify(objective)}`,
+        `\`objective\` must be one of ${objectiveNames.join(", ")}, or be handed in, not ${JSON.stringify(objective)}`,
       );
   }
 }

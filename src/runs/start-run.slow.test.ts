@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { InterruptedError, UsageError } from "../core/errors.js";
+import { softRepa } from "../objectives/softrepa.js";
+import { readSoftTokens } from "../softtokens/formats/index.js";
 import { drawPictures } from "../testing/data/pictures.js";
 import { openTiny } from "../testing/pipelines/support.js";
 import { readConfigFile } from "./config/read-config.js";
@@ -66,11 +68,37 @@ describe("a run", () => {
     const done = Number(last?.slice("step-".length));
     assert.ok(done >= 2 && done < 1000);
     const steps = done + 2;
-    const written = await readConfigFile(at("b", "config.yaml"));
-    await eventsOf(await startRun({ pipeline, spec: { ...spec, ...written, steps }, resume: true }));
+    await eventsOf(await startRun({ pipeline, spec: { out: at("b"), steps }, resume: true }));
+    const changed = { out: at("b"), seed: 1 };
+    await assert.rejects(
+      startRun({ pipeline, spec: changed, resume: true }),
+      /^UsageError: `seed` cannot be given with/,
+    );
     await eventsOf(await startRun({ pipeline, spec: { ...specOf("whole"), steps } }));
     const tokens = (name: string) => readFile(at(name, "tokens.safetensors"));
     assert.deepEqual(await tokens("b"), await tokens("whole"));
+  });
+
+  it("takes an objective of one's own, which going on takes again, by its name", async () => {
+    const row = softRepa({ temperature: 1, scale: 4, dweight: 0 });
+    const mine = { name: "mine", kind: "contrastive", row } as const;
+    const spec = specOf("own");
+    await eventsOf(await startRun({ pipeline, spec: { ...spec, steps: 2 }, objective: mine }));
+    assert.equal((await readConfigFile(at("own", "config.yaml"))).objective, "mine");
+    const further = { pipeline, spec: { out: at("own"), steps: 3 }, resume: true } as const;
+    await assert.rejects(
+      eventsOf(await startRun(further)),
+      /`objective` must be one of .*, or be handed in, not "mine"$/,
+    );
+    await assert.rejects(
+      startRun({ ...further, objective: { ...mine, name: "other" } }),
+      /`objective` is "mine" in this run, not "other"/,
+    );
+    const events = await eventsOf(await startRun({ ...further, objective: mine }));
+    assert.equal(events.at(-1)?.type, "finished");
+    await eventsOf(await startRun({ pipeline, spec: { ...specOf("builtin"), steps: 3 } }));
+    const numbers = async (name: string) => (await readSoftTokens(at(name, "tokens.safetensors"))).tokens;
+    assert.deepEqual(await numbers("own"), await numbers("builtin"));
   });
 
   it("is stopped by its signal, which a reader learns of", async () => {
@@ -98,6 +126,9 @@ describe("a run", () => {
     await refused({ layers: 2, initTokens: "x" }, "layers", /cannot be chosen with `initTokens`/);
     await assert.rejects(startRun({ pipeline, spec: { ...specOf("d"), ...{ stepz: 3 } } }), /no option stepz/);
     const run = await startRun({ pipeline, spec: { ...specOf("d"), objective: "mine" } });
-    await assert.rejects(eventsOf(run), /`objective` must be one of softrepa, score-matching, not "mine"/);
+    await assert.rejects(
+      eventsOf(run),
+      /`objective` must be one of softrepa, score-matching, or be handed in, not "mine"/,
+    );
   });
 });

@@ -1,14 +1,21 @@
 /** @file A training run as a stream of events. */
 
-import { completeSpec } from "./complete-spec.js";
+import { UsageError } from "../core/errors.js";
+import { type CompleteSpec, completeSpec } from "./complete-spec.js";
 import type { RunEvent } from "./events.js";
 import type { RunRequest } from "./prepare.js";
+import { requireChangeable, resumedOptions } from "./resume-spec.js";
 import type { RunSpecInput } from "./run-spec.js";
 import { runTraining } from "./run-training.js";
 
-export interface StartRequest extends Omit<RunRequest, "spec"> {
-  readonly spec: RunSpecInput;
-}
+type Unspecified = Omit<RunRequest, "spec" | "resume">;
+
+export type StartRequest = Unspecified &
+  (
+    | { readonly spec: RunSpecInput; readonly resume?: false }
+    /** Its other options are those of the run in `out`; only what its numbers do not depend on may be given. */
+    | { readonly spec: Partial<RunSpecInput> & { readonly out: string }; readonly resume: true }
+  );
 
 /**
  * A run that has been started. Its events are kept until they are read, by one reader. Reading ends with the run: it throws
@@ -43,7 +50,7 @@ export class Run implements AsyncIterable<RunEvent>, AsyncDisposable {
 
   /** Options are checked first; the run then goes on by itself, read or not. */
   static async start(request: StartRequest, signal?: AbortSignal): Promise<Run> {
-    const spec = await completeSpec(request.spec);
+    const spec = await specOf(request);
     return new Run((hooks) => runTraining({ ...request, spec }, hooks), signal);
   }
 
@@ -70,6 +77,19 @@ export class Run implements AsyncIterable<RunEvent>, AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+async function specOf({ spec, resume, objective }: StartRequest): Promise<CompleteSpec> {
+  const { out, ...changes } = spec;
+  if (resume) requireChangeable(Object.keys(changes));
+  const options = resume ? await resumedOptions(out, changes) : spec;
+  const name = objective?.name;
+  if (name !== undefined && options.objective !== undefined && options.objective !== name) {
+    throw new UsageError(
+      `\`objective\` is ${JSON.stringify(options.objective)} in this run, not ${JSON.stringify(name)}`,
+    );
+  }
+  return completeSpec({ ...options, ...(name !== undefined && { objective: name }) });
 }
 
 /**

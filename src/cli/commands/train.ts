@@ -1,11 +1,11 @@
 /** @file `softrepa train`: where its options come from. */
 
-import { join } from "node:path";
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
 import { type CompleteSpec, completeSpec, over } from "../../runs/complete-spec.js";
 import { readConfigFile } from "../../runs/config/read-config.js";
 import { requireRunFolder } from "../../runs/outputs.js";
+import { requireChangeable, resumedOptions } from "../../runs/resume-spec.js";
 import type { CommandRun } from "../context.js";
 import { defineCommand, type ValuesOf } from "../options.js";
 import { trainFields } from "./train-options.js";
@@ -21,13 +21,6 @@ export interface TrainCommandOptions {
 
 /** What is typed; undefined where nothing is. */
 export type TypedTrainOptions = ValuesOf<ReturnType<typeof trainFields>>;
-
-/** What may change when a run goes on: nothing that its numbers depend on. */
-const changeable: ReadonlySet<string> = new Set([
-  ...["resume", "json", "steps", "epochs", "saveEvery", "keepLast", "best", "logEvery", "tensorboard"],
-  ...["validateEvery", "sampleEvery", "engine", "provider", "precision", "threads"],
-  ...["captionWindow", "latentsCacheLimit"],
-]);
 
 export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
   return defineCommand(
@@ -54,16 +47,9 @@ export async function resolveTrain(
   given: ReadonlySet<string>,
 ): Promise<TrainCommandOptions> {
   const { config, resume, force, dryRun, json, ...typed } = options;
-  const unchangeable = resume === undefined ? undefined : [...given].find((name) => !changeable.has(name));
-  if (unchangeable !== undefined) {
-    throw new UsageError(
-      `\`${unchangeable}\` cannot be given with \`resume\`: a run goes on as it began (a new one can begin with \`initTokens\`)`,
-    );
-  }
-  const file = resume === undefined ? config : join(resume, "config.yaml");
-  const written = over(typed, file === undefined ? {} : await readConfigFile(file));
-  // A run folder that was moved is where it is now.
-  const whole = resume === undefined ? written : { ...written, out: resume };
+  if (resume !== undefined) requireChangeable([...given].filter((name) => name !== "resume" && name !== "json"));
+  const file = config === undefined ? {} : await readConfigFile(config);
+  const whole = resume === undefined ? over(typed, file) : await resumedOptions(resume, typed);
   for (const [name, flags] of [
     ["model", "--model <path>"],
     ["data", "--data <path...>"],
