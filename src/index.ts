@@ -52,6 +52,7 @@ export {
   scoresReport,
 } from "./evaluation/run/index.js";
 export { rank1, type ScoreRequest, type Scores, score } from "./evaluation/score.js";
+export { openPipeline } from "./families/open.js";
 export { gradients, gradientsOfSum } from "./graph/autodiff.js";
 export { GraphError } from "./graph/error.js";
 export { Graph } from "./graph/graph.js";
@@ -65,8 +66,8 @@ export { defaultPlan, type ExecutionPlan, executionPlan } from "./objectives/exe
 export type { Objective, RowLoss, TrainingObjective } from "./objectives/objective.js";
 export { compilePairErrors, type PairErrors } from "./objectives/pair-errors.js";
 export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";
-export { type OpenOptions, openPipeline } from "./pipelines/open.js";
-export type { Conditioning, Denoiser, DiffusionPipeline, Family, SoftTokenLayout } from "./pipelines/pipeline.js";
+export type { OpenOptions } from "./pipelines/open-options.js";
+export type { Conditioning, Denoiser, DiffusionPipeline, SoftTokenLayout } from "./pipelines/pipeline.js";
 export { engineSelfTest } from "./pipelines/self-test.js";
 export { readConfigFile } from "./runs/config/read-config.js";
 export type { RunEvent } from "./runs/events.js";

@@ -44,7 +44,7 @@ export const byteSize = z.union(
   "must be a size with its unit, such as 8GB or 6000MB",
 );
 
-export function choice<const T extends string>(choices: readonly [T, ...T[]]) {
+export function choice<const T extends string>(choices: readonly T[]) {
   return z.enum(choices, `must be one of ${choices.join(", ")}`);
 }
 

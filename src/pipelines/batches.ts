@@ -5,7 +5,8 @@ export function* fixedBatches<T>(items: readonly T[], size: number): Generator<{
   for (let start = 0; start < items.length; start += size) {
     const batch = items.slice(start, start + size);
     const real = batch.length;
-    while (batch.length < size) batch.push(batch[real - 1]);
+    const last = batch.slice(-1);
+    while (batch.length < size) batch.push(...last);
     yield { batch, real };
   }
 }

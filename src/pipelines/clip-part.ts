@@ -1,7 +1,9 @@
 /** @file One CLIP text encoder of a pipeline: its tokenizer, its place in a graph, and what it does not get to see. */
 
+import { InputError } from "../core/errors.js";
 import { intTensor } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { input } from "../graph/ops.js";
 import {
   type ClipTextConfig,
@@ -17,7 +19,7 @@ import type { NamedTensors } from "../runtime/engine.js";
 import type { WeightSource } from "../weights/source.js";
 import { openComponentWeights } from "./component-weights.js";
 import { openPipelineClip, type PipelineFolder, readComponentJson } from "./folder.js";
-import type { OpenOptions } from "./open.js";
+import type { OpenOptions } from "./open-options.js";
 import type { TruncatedPrompt } from "./pipeline.js";
 
 export interface ClipPart {
@@ -46,6 +48,19 @@ export function buildClip(graph: Graph, { name, tokenizer, config, weights }: Cl
   const encoded: ClipTextOutputs = clipTextEncoder(w, config, { inputIds, eosPositions });
   w.requireAllUsed(...clipTextIgnoredKeys);
   return encoded;
+}
+
+/** What the layer before the last gives, [N, L, hidden]. */
+export function penultimateStates({ hiddenStates }: ClipTextOutputs): Value {
+  const states = hiddenStates.at(-2);
+  if (states === undefined) throw new InputError("a CLIP text encoder without layers has no penultimate states");
+  return states;
+}
+
+/** The pooled text after CLIP's projection, for pipelines that cannot do without; [N, projection_dim]. */
+export function projectedText({ textEmbeds }: ClipTextOutputs, { weights }: ClipPart): Value {
+  if (textEmbeds === null) throw new InputError(`${weights.origin} has no text projection, which this pipeline reads`);
+  return textEmbeds;
 }
 
 /** Token ids and ends of prompts, under the names of `buildClip`. */

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
+import { openPipeline } from "../families/open.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { copyPipeline, shortText, weightFile } from "../testing/pipelines/support.js";
-import { openPipeline } from "./open.js";
 
 describe("a pipeline of which only the text encoders have an fp16 variant", () => {
   const engine = new OnnxRuntimeEngine("cpu", 1);

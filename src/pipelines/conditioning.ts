@@ -7,7 +7,8 @@ import type { Conditioning, DiffusionPipeline, EncodedPrompts } from "./pipeline
 /** The texts of all parts in order. */
 export function joinConditioning(parts: readonly Conditioning[]): Conditioning {
   const names = Object.keys(parts[0] ?? {});
-  return Object.fromEntries(names.map((name) => [name, concatRows(parts.map((part) => part[name]))]));
+  const named = (name: string) => parts.flatMap(({ [name]: tensor }) => tensor ?? []);
+  return Object.fromEntries(names.map((name) => [name, concatRows(named(name))]));
 }
 
 /** Text number `index` alone, sharing memory. */

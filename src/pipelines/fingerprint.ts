@@ -50,11 +50,12 @@ async function startOfArranged(tensor: ArrangedTensor): Promise<Float32Array> {
       return Float32Array.from(parts.flatMap((part) => [...part]));
     }
     case "transposed": {
-      const [rows, columns] = tensor.matrix.shape;
+      const [rows = 0, columns = 0] = tensor.matrix.shape;
       const all = await startOf(tensor.matrix, rows * columns);
       return Float32Array.from({ length: Math.min(sampled, all.length) }, (_, index) => {
-        const [column, row] = [Math.floor(index / rows), index % rows];
-        return all[row * columns + column];
+        const column = Math.floor(index / rows);
+        const row = index % rows;
+        return all[row * columns + column] ?? 0;
       });
     }
     case "identity":

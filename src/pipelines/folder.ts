@@ -122,5 +122,5 @@ function parsed<T>(json: unknown, schema: z.ZodType<T>, describe: (reason: strin
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new InputError(describe(`"${issue.path.join(".")}": ${issue.message}`));
+  throw new InputError(describe(`"${issue?.path.join(".")}": ${issue?.message}`));
 }

@@ -9,16 +9,16 @@ import { input } from "../graph/ops.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";
-import type { Autoencoder } from "./autoencoder.js";
 import { weightsFingerprint } from "./fingerprint.js";
+import { buildCodec, checkCodec, type ImageCodec, runCodec } from "./image-codec.js";
 import { conditioningInputs } from "./inputs.js";
 import type {
   BuiltGraph,
   Denoiser,
   DenoiserInputs,
   DiffusionPipeline,
-  Family,
   FamilyDefaults,
+  FamilyIdentity,
   PipelinePart,
   SoftTokenLayout,
 } from "./pipeline.js";
@@ -36,23 +36,20 @@ export interface LatentDenoiser extends Denoiser {
   readonly sampleSize: number;
 }
 
-export interface PipelineParts {
-  /** The folder it was opened from. */
-  readonly origin: string;
-  readonly defaults: FamilyDefaults;
+export interface LatentPipelineParts {
   readonly denoiser: LatentDenoiser;
   /** The denoiser's. */
   readonly weights: WeightSource;
   readonly texts: TextEncoders;
   readonly zeroEmptyNegative: boolean;
-  readonly autoencoder: Autoencoder;
+  readonly codec: ImageCodec;
   /** As `DiffusionPipeline.schedulerNamed`. */
   readonly scheduler: (name: string) => Scheduler;
 }
 
 export class LatentPipeline implements DiffusionPipeline {
-  readonly family: Family;
-  readonly origin: string;
+  readonly family: string;
+  readonly architecture: string;
   readonly defaults: FamilyDefaults;
   readonly engine: Engine;
   readonly scheduler: Scheduler;
@@ -66,19 +63,23 @@ export class LatentPipeline implements DiffusionPipeline {
   private readonly sessions = new SessionCache();
   private hash: Promise<string> | undefined;
 
-  /** Refuses parts that do not belong together. */
-  constructor(private readonly parts: PipelineParts) {
-    const { denoiser, autoencoder, origin } = parts;
-    this.family = denoiser.softTokenLayout.family;
-    this.origin = origin;
-    this.defaults = parts.defaults;
+  /** `origin` is the folder or file it was opened from. Refuses parts that do not belong together. */
+  constructor(
+    family: FamilyIdentity,
+    readonly origin: string,
+    private readonly parts: LatentPipelineParts,
+  ) {
+    const { denoiser, codec } = parts;
+    this.family = family.name;
+    this.architecture = family.architecture;
+    this.defaults = family.defaults;
     this.engine = denoiser.engine;
     this.scheduler = denoiser.scheduler;
     this.softTokenLayout = denoiser.softTokenLayout;
     this.conditioningShapes = denoiser.conditioningShapes;
-    this.latentScale = autoencoder.scale;
-    this.sizeMultiple = autoencoder.scale * denoiser.latentMultiple;
-    this.defaultSize = autoencoder.scale * denoiser.sampleSize;
+    this.latentScale = codec.scaleFactor;
+    this.sizeMultiple = codec.scaleFactor * denoiser.latentMultiple;
+    this.defaultSize = codec.scaleFactor * denoiser.sampleSize;
     this.latentChannels = denoiser.latentChannels;
     this.zeroEmptyNegative = parts.zeroEmptyNegative;
     this.checkParts();
@@ -91,7 +92,7 @@ export class LatentPipeline implements DiffusionPipeline {
 
   async latentsFingerprint(): Promise<string> {
     const { library, provider, precision } = this.engine;
-    return [await this.parts.autoencoder.fingerprint(), library, provider, precision].join(" ");
+    return [await this.parts.codec.fingerprint(), library, provider, precision].join(" ");
   }
 
   schedulerNamed(name: string): Scheduler {
@@ -115,11 +116,11 @@ export class LatentPipeline implements DiffusionPipeline {
   }
 
   encodeImages(images: FloatTensor, options?: Stoppable): Promise<FloatTensor> {
-    return this.parts.autoencoder.encode(images, this.engine, this.sessions, options);
+    return runCodec(this.parts.codec, "encode", images, this.engine, this.sessions, options);
   }
 
   decodeLatents(latents: FloatTensor, options?: Stoppable): Promise<FloatTensor> {
-    return this.parts.autoencoder.decode(latents, this.engine, this.sessions, options);
+    return runCodec(this.parts.codec, "decode", latents, this.engine, this.sessions, options);
   }
 
   partGraph(part: PipelinePart): BuiltGraph {
@@ -128,8 +129,9 @@ export class LatentPipeline implements DiffusionPipeline {
       case "texts":
         return { graph, outputs: Object.values(this.parts.texts.build(graph, part.prompts)) };
       case "encoder":
+        return { graph, outputs: [buildCodec(this.parts.codec, "encode", graph, part.size)] };
       case "decoder":
-        return { graph, outputs: [this.parts.autoencoder.build(part.kind, graph, part.size)] };
+        return { graph, outputs: [buildCodec(this.parts.codec, "decode", graph, part.size)] };
     }
   }
 
@@ -137,16 +139,24 @@ export class LatentPipeline implements DiffusionPipeline {
     return this.sessions.release();
   }
 
+  close(): Promise<void> {
+    return this.sessions.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   /**
    * Builds every network once at its smallest size, so that a tensor that is missing, misshaped or left over is found now
    * and not when the network is first needed: the decoder's turn comes after all denoising is done.
    */
   private checkParts(): void {
-    const { denoiser, texts, autoencoder, origin } = this.parts;
-    const { latent_channels } = autoencoder.config;
-    if (latent_channels !== denoiser.latentChannels) {
+    const { origin } = this;
+    const { denoiser, texts, codec } = this.parts;
+    if (codec.latentChannels !== denoiser.latentChannels) {
       throw new InputError(
-        `${origin}: the autoencoder has ${latent_channels} latent channels, the ${denoiser.component} reads ${denoiser.latentChannels}`,
+        `${origin}: the ${codec.name} has ${codec.latentChannels} latent channels, the ${denoiser.component} reads ${denoiser.latentChannels}`,
       );
     }
     try {
@@ -159,7 +169,7 @@ export class LatentPipeline implements DiffusionPipeline {
           `${origin}: the text encoders give ${name} of ${given}, the ${denoiser.component} reads ${read}`,
         );
       }
-      autoencoder.checkWeights();
+      checkCodec(codec);
       const graph = new Graph();
       const { latentChannels, latentMultiple } = denoiser;
       const { shape } = denoiser.denoise(graph, {

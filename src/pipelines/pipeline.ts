@@ -7,9 +7,6 @@ import type { Value } from "../graph/ir.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/scheduler.js";
 
-/** Model families that are built in. */
-export type Family = "sd15" | "sdxl" | "sd3";
-
 /** What the denoiser is told about the texts, by input name; the first axis counts texts. */
 export type Conditioning = Readonly<Record<string, FloatTensor>>;
 
@@ -45,7 +42,8 @@ export interface SoftTokenInput {
 
 /** Sizes that soft tokens must have for a pipeline. */
 export interface SoftTokenLayout {
-  readonly family: Family;
+  /** Name of the model family. */
+  readonly family: string;
   /** In front of the text stream of each of the first layers, or after the first text token. */
   readonly placement: "prefix" | "after-first";
   /** The most layers that soft tokens can have. */
@@ -99,8 +97,19 @@ export interface FamilyDefaults {
   readonly dweight: number;
   /** Layers of soft tokens. */
   readonly layers: number;
+  /** Stages of a UNet that see soft tokens; null where there is no UNet. */
+  readonly stages: SoftTokenForm["stages"];
   /** What soft tokens begin as: N(0, 0.02), or each the first embedding of the empty prompt. */
   readonly initialTokens: "noise" | "empty-prompt";
+}
+
+/** What a pipeline tells of its family. */
+export interface FamilyIdentity {
+  /** As `softrepa.family` of soft tokens says it, e.g. sd15. */
+  readonly name: string;
+  /** Its models' `modelspec.architecture`, without a suffix. */
+  readonly architecture: string;
+  readonly defaults: FamilyDefaults;
 }
 
 /** A graph as it is handed to the engine. */
@@ -116,8 +125,11 @@ export type PipelinePart =
   | { readonly kind: "encoder" | "decoder"; readonly size: number };
 
 /** A whole pipeline: texts and images in, images out. */
-export interface DiffusionPipeline extends Denoiser {
-  readonly family: Family;
+export interface DiffusionPipeline extends Denoiser, AsyncDisposable {
+  /** Name of the model family. */
+  readonly family: string;
+  /** `FamilyIdentity.architecture` */
+  readonly architecture: string;
   /** The folder it was opened from. */
   readonly origin: string;
   readonly defaults: FamilyDefaults;
@@ -148,4 +160,6 @@ export interface DiffusionPipeline extends Denoiser {
   partGraph(part: PipelinePart): BuiltGraph;
   /** Frees the sessions that encode prompts and images; they come back when they are needed. */
   releaseEncoders(): Promise<void>;
+  /** Frees the pipeline's sessions for good; the engine and sessions compiled from its graphs are the caller's to close. */
+  close(): Promise<void>;
 }

@@ -1,45 +1,40 @@
 /** @file Which family a single file belongs to, by its keys; what else it may be is said in words. */
 
 import { InputError } from "../core/errors.js";
-import { hasBelow } from "../models/original/network.js";
-import { shapeOf, type WeightSource } from "../weights/source.js";
-import type { OriginalFamilyName } from "./original-families.js";
+import { hasBelow, keyWith } from "../models/original/network.js";
+import type { WeightSource } from "../weights/source.js";
+import { hasUnet, isSd2, otherUnet } from "./original-unets.js";
+import type { SingleFileFamily, SingleFileLayout } from "./single-file-layout.js";
+import { denoiserPrefix } from "./single-file-parts.js";
 
-const denoiser = "model.diffusion_model.";
+/** A family that has single files. */
+export interface RecognisedFamily extends SingleFileFamily {
+  readonly singleFile: SingleFileLayout;
+}
 
-/** The family of the checkpoint `source`; anything else is refused in words that name what it is. */
-export function recognise(source: WeightSource): OriginalFamilyName {
-  const found = hasBelow(source, denoiser) ? checkpointKind(source) : otherKind(source);
-  if (typeof found === "string") return found;
+/** The first of `families` that the checkpoint `source` belongs to; anything else is refused in words that name what it is. */
+export function recognise(source: WeightSource, families: readonly SingleFileFamily[]): RecognisedFamily {
+  const known = families.filter(hasSingleFiles);
+  const found = known.find(({ singleFile }) => singleFile.matches(source));
+  if (found !== undefined) return found;
+  const titles = new Intl.ListFormat("en-GB", { type: "disjunction" }).format(known.map(({ title }) => title));
   throw new InputError(
-    `${source.origin} is ${found.not}; a model is a diffusers folder, or a whole checkpoint of Stable Diffusion 1.5, XL or 3`,
+    `${source.origin} is ${otherKind(source)}; a model is a diffusers folder, or a whole checkpoint of ${titles}`,
   );
 }
 
-/** What a file is that cannot be opened. */
-interface Other {
-  readonly not: string;
+function hasSingleFiles(family: SingleFileFamily): family is RecognisedFamily {
+  return family.singleFile !== null;
 }
 
-function checkpointKind(source: WeightSource): OriginalFamilyName | Other {
-  const has = (prefix: string) => hasBelow(source, prefix);
-  if (has(`${denoiser}joint_blocks.`)) return "sd3";
-  if (has(`${denoiser}double_blocks.`)) return { not: "a Flux model" };
-  if (!has(`${denoiser}input_blocks.`)) return unknown(source);
-  if (has("control_model.")) return { not: "a checkpoint with a ControlNet inside" };
-  if (keyWith(source, /\.(?:time_stack|time_mixer|motion_modules)\./)) return { not: "a video model" };
-  const channels = shapeOf(source, `${denoiser}input_blocks.0.0.weight`)?.[1];
-  if (channels === 9) return { not: "an inpainting model (its UNet reads a mask too: 9 input channels)" };
-  if (channels === 8) return { not: "an image-editing model (its UNet reads an image too: 8 input channels)" };
-  if (channels !== 4) return { not: `a model whose UNet has ${channels ?? "no"} input channels, not 4` };
-  if (keyWith(source, /^edm_/)) return { not: "a model of the EDM formulation, such as Playground 2.5" };
-  if (has("conditioner.embedders.0.model.")) return { not: "Stable Diffusion XL's refiner" };
-  if (has(`${denoiser}label_emb.`)) return "sdxl";
-  const crossWidth = shapeOf(source, `${denoiser}middle_block.1.transformer_blocks.0.attn2.to_k.weight`)?.[1];
-  if (has("cond_stage_model.model.") || crossWidth === 1024) {
-    return { not: "a Stable Diffusion 2 model (text 1024 wide)" };
+/** What a file is that cannot be opened. */
+function otherKind(source: WeightSource): string {
+  if (!hasBelow(source, denoiserPrefix)) {
+    return others.find(([keys]) => keyWith(source, keys))?.[1] ?? unknown(source);
   }
-  return "sd15";
+  if (hasBelow(source, `${denoiserPrefix}double_blocks.`)) return "a Flux model";
+  if (!hasUnet(source)) return unknown(source);
+  return otherUnet(source) ?? (isSd2(source) ? "a Stable Diffusion 2 model (text 1024 wide)" : unknown(source));
 }
 
 /** What other files are, by keys; the first that fits. */
@@ -65,18 +60,8 @@ const others: readonly (readonly [keys: RegExp, kind: string])[] = [
   ],
 ];
 
-function otherKind(source: WeightSource): Other {
-  const kind = others.find(([keys]) => keyWith(source, keys));
-  return kind === undefined ? unknown(source) : { not: kind[1] };
-}
-
-function keyWith(source: WeightSource, pattern: RegExp): boolean {
-  for (const name of source.tensors.keys()) if (pattern.test(name)) return true;
-  return false;
-}
-
-function unknown({ tensors }: WeightSource): Other {
+function unknown({ tensors }: WeightSource): string {
   const [first] = tensors.keys();
-  if (first === undefined) return { not: "a file without tensors" };
-  return { not: `no model that is known here (of ${tensors.size} tensors the first is ${JSON.stringify(first)})` };
+  if (first === undefined) return "a file without tensors";
+  return `no model that is known here (of ${tensors.size} tensors the first is ${JSON.stringify(first)})`;
 }

@@ -1,18 +1,27 @@
 /** @file Sessions kept by what they were built for, so that each graph is compiled once. */
 
+import { RuntimeFailure } from "../core/errors.js";
 import type { Session } from "../runtime/engine.js";
 
 export class SessionCache {
   private readonly sessions = new Map<string, Promise<Session>>();
+  private closed = false;
 
   /** The session under `key`, built on first use. */
   get(key: string, build: () => Promise<Session>): Promise<Session> {
+    if (this.closed) return Promise.reject(new RuntimeFailure("this pipeline is closed"));
     const known = this.sessions.get(key);
     if (known !== undefined) return known;
     const session = build();
     this.sessions.set(key, session);
     session.catch(() => this.sessions.delete(key));
     return session;
+  }
+
+  /** Frees all sessions for good. */
+  close(): Promise<void> {
+    this.closed = true;
+    return this.release();
   }
 
   /** Frees every session whose key starts with `prefix`. */

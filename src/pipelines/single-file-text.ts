@@ -11,8 +11,8 @@ import { errnoError } from "../weights/read-bytes.js";
 import { openSafetensors } from "../weights/safetensors.js";
 import type { WeightSource } from "../weights/source.js";
 import { readJson, type TokenizerPlace } from "./folder.js";
-import type { OpenOptions } from "./open.js";
-import type { OriginalEncoder, OriginalFamily } from "./original-families.js";
+import type { OpenOptions } from "./open-options.js";
+import type { OriginalEncoder } from "./single-file-layout.js";
 
 export interface FoundEncoder {
   readonly encoder: OriginalEncoder;
@@ -25,12 +25,12 @@ export interface FoundEncoder {
  */
 export async function findEncoders(
   source: WeightSource,
-  family: OriginalFamily,
+  encoders: readonly OriginalEncoder[],
   { textEncoders }: OpenOptions,
 ): Promise<readonly FoundEncoder[]> {
   const found: FoundEncoder[] = [];
   const absent: OriginalEncoder[] = [];
-  for (const encoder of family.encoders) {
+  for (const encoder of encoders) {
     const inside = below(source, encoder.prefix, encoder.title);
     if (inside.tensors.size > 0) found.push({ encoder, part: encoder.read(inside) });
     else absent.push(encoder);
@@ -45,7 +45,7 @@ export async function findEncoders(
       if (part !== null) found.push({ encoder, part });
     }
   }
-  requireEncoders(source.origin, family, found, textEncoders);
+  requireEncoders(source.origin, encoders, found, textEncoders);
   return found;
 }
 
@@ -67,7 +67,7 @@ async function encoderFrom(
 
 function requireEncoders(
   origin: string,
-  { encoders }: OriginalFamily,
+  encoders: readonly OriginalEncoder[],
   found: readonly FoundEncoder[],
   folder: string | undefined,
 ): void {

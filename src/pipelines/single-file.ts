@@ -7,9 +7,9 @@ import { openSafetensors } from "../weights/safetensors.js";
 import type { WeightSource } from "../weights/source.js";
 import { openTorchFile } from "../weights/torch-file.js";
 import type { FolderPart, PipelineFolder } from "./folder.js";
-import type { OpenOptions } from "./open.js";
-import { type OriginalFamily, originalFamilies } from "./original-families.js";
-import { recognise } from "./recognise.js";
+import type { OpenOptions } from "./open-options.js";
+import { type RecognisedFamily, recognise } from "./recognise.js";
+import type { SingleFileFamily } from "./single-file-layout.js";
 import { findEncoders, findTokenizers } from "./single-file-text.js";
 
 /** Whether `path` is to be opened as one file: it is called like a checkpoint, and is no folder (or nothing yet). */
@@ -22,23 +22,28 @@ export async function isSingleFile(path: string): Promise<boolean> {
  * Opens a checkpoint of the original layout. What it lacks is looked for where the options say and beside it: text encoders, and
  * T5's tokenizer, which is never inside. Configurations are read off its tensors; the rest is the family's.
  */
-export async function openSingleFile(path: string, options: OpenOptions): Promise<PipelineFolder> {
+export async function openSingleFile(
+  path: string,
+  options: OpenOptions,
+  families: readonly SingleFileFamily[],
+): Promise<PipelineFolder> {
   if (options.variant !== undefined) {
     throw new UsageError(`${path} is one file, which has no variants: leave out \`variant\``);
   }
   const source = withoutUnread(await openWeights(path));
-  const family: OriginalFamily = originalFamilies[recognise(source)];
+  const family = recognise(source, families);
+  const { networks, encoders: wanted, scheduler } = family.singleFile;
   requireKnownKeys(source, family);
   const parts = new Map<string, FolderPart>();
-  for (const { component, title, prefix, read } of family.networks) {
+  for (const { component, title, prefix, read } of networks) {
     const inside = below(source, prefix, title);
     if (inside.tensors.size === 0) throw new InputError(`${path} has no ${title} inside, which a whole checkpoint has`);
     parts.set(component, read(inside));
   }
-  const encoders = await findEncoders(source, family, options);
+  const encoders = await findEncoders(source, wanted, options);
   for (const { encoder, part } of encoders) parts.set(encoder.component, part);
   const tokenizers = await findTokenizers(path, encoders, options);
-  parts.set("scheduler", { config: { ...family.scheduler, ...prediction(source) }, weights: null });
+  parts.set("scheduler", { config: { ...scheduler, ...prediction(source) }, weights: null });
   const components = new Set([...parts.keys(), ...tokenizers.keys()]);
   return { path, className: family.className, components, settings: {}, parts, tokenizers };
 }
@@ -60,8 +65,8 @@ function prediction({ tensors, metadata }: WeightSource): Record<string, unknown
 }
 
 /** A key that belongs to nothing may change what the model is, so it is not passed over. */
-function requireKnownKeys(source: WeightSource, family: OriginalFamily): void {
-  const prefixes = [...family.networks, ...family.encoders].map(({ prefix }) => prefix);
+function requireKnownKeys(source: WeightSource, { title, singleFile }: RecognisedFamily): void {
+  const prefixes = [...singleFile.networks, ...singleFile.encoders].map(({ prefix }) => prefix);
   const strange = [...source.tensors.keys()].filter(
     (name) => !predictionMarks.test(name) && !prefixes.some((prefix) => name.startsWith(prefix)),
   );
@@ -71,7 +76,5 @@ function requireKnownKeys(source: WeightSource, family: OriginalFamily): void {
     .map((name) => JSON.stringify(name))
     .join(", ");
   const more = strange.length > 5 ? ` and ${strange.length - 5} more` : "";
-  throw new InputError(
-    `${source.origin}: ${strange.length} tensors belong to no part of ${family.title}: ${shown}${more}`,
-  );
+  throw new InputError(`${source.origin}: ${strange.length} tensors belong to no part of ${title}: ${shown}${more}`);
 }

@@ -42,7 +42,8 @@ export async function encodePrompts(
   for (const { batch, real } of fixedBatches(prompts, size)) {
     stopIfAsked(signal);
     const feeds = encoders.feeds(batch);
-    const results = await session.run(Object.fromEntries(session.inputs.map(({ name }) => [name, feeds[name]])));
+    const read = Object.entries(feeds).filter(([name]) => session.inputs.some((input) => input.name === name));
+    const results = await session.run(Object.fromEntries(read));
     for (const [name, part] of Object.entries(parts)) part.push(rows(results[name] as FloatTensor, 0, real));
   }
   return {

@@ -45,14 +45,10 @@ describe("SessionCache", () => {
     const counts = { built: 0, released: 0 };
     const build = async (): Promise<Session> => {
       counts.built++;
-      return {
-        inputs: [],
-        outputs: [],
-        run: async () => ({}),
-        release: async () => {
-          counts.released++;
-        },
+      const release = async () => {
+        counts.released++;
       };
+      return { inputs: [], outputs: [], run: async () => ({}), release, [Symbol.asyncDispose]: release };
     };
     return { counts, build };
   };

@@ -1,7 +1,7 @@
-/** @file The denoiser of Stable Diffusion 1, 2 and XL: a UNet that predicts the noise of DDPM's diffusion, or its v. */
+/** @file A UNet as denoiser: it predicts the noise of DDPM's diffusion, or its v. */
 
 import { InputError } from "../core/errors.js";
-import { floatTensor, type Shape } from "../core/tensor.js";
+import { floatTensor, type Shape, sizeOf } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
 import type { Tap, Value } from "../graph/ir.js";
 import { constant } from "../graph/ops.js";
@@ -11,12 +11,14 @@ import { Weights } from "../models/weights.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";
+import { conditioningOf } from "./inputs.js";
 import type { LatentDenoiser } from "./latent-pipeline.js";
-import type { DenoiserInputs, Family, SoftTokenInput, SoftTokenLayout, UnetStage } from "./pipeline.js";
+import type { DenoiserInputs, SoftTokenInput, SoftTokenLayout, UnetStage } from "./pipeline.js";
 import { afterFirstTap } from "./soft-token-taps.js";
 
 export interface UnetDenoiserOptions {
-  readonly family: Family;
+  /** Name of the model family. */
+  readonly family: string;
   /** The stages that see soft tokens unless those say something else. */
   readonly stages: readonly UnetStage[];
   readonly config: UnetConfig;
@@ -24,8 +26,8 @@ export interface UnetDenoiserOptions {
   readonly scheduler: Scheduler;
   /** Tokens of a prompt's embeddings. */
   readonly textLength: number;
-  /** Pixels a latent. */
-  readonly latentScale: number;
+  /** Image pixels per latent pixel, along each side. */
+  readonly scaleFactor: number;
 }
 
 /** Latents a side where a configuration from before diffusers 0.9 gives fewer, which was never meant (512 pixels). */
@@ -63,14 +65,16 @@ export class UnetDenoiser implements LatentDenoiser {
     };
   }
 
-  tokensAPair([, height, width]: Shape): number {
-    return height * width + this.options.textLength;
+  tokensAPair(latentShape: Shape): number {
+    return sizeOf(latentShape.slice(1)) + this.options.textLength;
   }
 
-  denoise(graph: Graph, { sample, timestep, conditioning, softTokens }: DenoiserInputs): Value {
+  denoise(graph: Graph, inputs: DenoiserInputs): Value {
+    const { sample, timestep, conditioning, softTokens } = inputs;
     const { config, weights } = this.options;
     const w = Weights.of(graph, weights);
-    const { prompt_embeds: promptEmbeds, pooled } = conditioning;
+    const promptEmbeds = conditioningOf(inputs, "prompt_embeds");
+    const { pooled } = conditioning;
     const taps = softTokens === null ? [] : this.softTokenTaps(w, softTokens);
     const added = pooled === undefined ? null : { pooled, timeIds: conditioning.time_ids ?? this.timeIds(sample) };
     const prediction = graph.withTaps(taps, () => unet(w, config, { sample, timestep, added, promptEmbeds }));
@@ -89,7 +93,8 @@ export class UnetDenoiser implements LatentDenoiser {
 
   /** SDXL's size conditioning [1, 6] of an image that was never resized or cropped: its size, no crop, its size. */
   private timeIds(sample: Value): Value {
-    const [height, width] = [sample.dim(2), sample.dim(3)].map((side) => side * this.options.latentScale);
+    const { scaleFactor } = this.options;
+    const [height, width] = [sample.dim(2) * scaleFactor, sample.dim(3) * scaleFactor];
     return constant(sample.graph, floatTensor([1, 6], Float32Array.of(height, width, 0, 0, height, width)));
   }
 }

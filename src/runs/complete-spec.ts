@@ -38,7 +38,7 @@ export async function completeSpec(written: SomeOptions): Promise<CompleteSpec> 
   const fault = contradiction(written);
   if (fault !== undefined) throw new UsageError(fault);
   const { preset } = written;
-  const { data: parsed, error } = runSpec.safeParse(over(written, (preset && presets[preset]) ?? {}));
+  const { data: parsed, error } = runSpec.safeParse(over(written, (preset !== undefined && presets.get(preset)) || {}));
   if (error !== undefined) {
     const [issue] = error.issues;
     if (issue?.code === "unrecognized_keys") throw new UsageError(`a run has no option ${issue.keys.join(", ")}`);

@@ -4,10 +4,11 @@
  * What families share are `RunSpec`'s own defaults.
  */
 
-import type { presetNames, RunSpecInput } from "./run-spec.js";
+import { builtInFamilies } from "../families/index.js";
+import type { RunSpecInput } from "./run-spec.js";
 
-export const presets: Readonly<Record<(typeof presetNames)[number], Partial<RunSpecInput>>> = {
-  sd3: { layers: 5, width: "projected", buckets: 100, dweight: 0, epochs: 2 },
-  sd15: { layers: 1, stages: ["down"], buckets: 100, dweight: 10, epochs: 2 },
-  sdxl: { layers: 1, stages: ["down", "mid"], buckets: 0, dweight: 10, epochs: 1 },
-};
+export const presets: ReadonlyMap<string, Partial<RunSpecInput>> = new Map(
+  builtInFamilies.flatMap(({ name, paper, defaults: { layers, stages, dweight } }) =>
+    paper === null ? [] : [[name, { layers, ...(stages && { stages }), dweight, ...paper }]],
+  ),
+);

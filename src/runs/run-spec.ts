@@ -15,13 +15,14 @@ import {
   text,
   whole,
 } from "../core/option-values.js";
-import { type Family, unetStages } from "../pipelines/pipeline.js";
+import { builtInFamilies } from "../families/index.js";
+import { unetStages } from "../pipelines/pipeline.js";
 import { libraries, precisions, providers } from "../runtime/engine.js";
 import { tradeOffs } from "../training/plan/possible-plans.js";
 import type { WeightedPath } from "./weighted-path.js";
 
 /** Families whose settings in the paper are known. */
-export const presetNames = ["sd3", "sd15", "sdxl"] as const satisfies readonly Family[];
+export const presetNames: readonly string[] = builtInFamilies.flatMap(({ name, paper }) => (paper ? [name] : []));
 
 /** Objectives that are built in. */
 export const objectiveNames = ["softrepa", "score-matching"] as const;
@@ -80,7 +81,9 @@ export const runSpec = z.strictObject({
   data: list(dataPath, wrongData).describe("images with captions; path=0.3 draws 30% from it"),
   out: path.describe("run folder to write"),
 
-  preset: choice(presetNames).optional().describe("the paper's: sd3, sd15 or sdxl"),
+  preset: choice(presetNames)
+    .optional()
+    .describe(`the paper's: ${presetNames.join(", ")}`),
 
   layers: whole(1, 1000).optional().describe("blocks that get soft tokens (default: by family)"),
   tokens: whole(1, 1000).default(4).describe("soft tokens a layer"),

@@ -196,7 +196,7 @@ export class RunWriter {
   private described(steps: number): SoftTokens {
     const { spec, settings, pipeline, fingerprints, softTokens } = this.parts;
     const { batch, learningRate: lr, temperature, scale, dweight, seed, weightDecay } = settings;
-    return withProvenance(softTokens, pipeline.family, {
+    return withProvenance(softTokens, pipeline, {
       version: packageVersion(),
       base: { name: modelName(pipeline.origin), hash: fingerprints.model },
       steps,

@@ -7,7 +7,7 @@ import type { OnnxModel, Target, TensorSpec } from "../graph/onnx/model.js";
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
 /** A compiled model, ready to run; holds native memory until released. */
-export interface Session {
+export interface Session extends AsyncDisposable {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   /** One run. Inputs are checked by name, type and shape, and copied; the caller keeps its arrays. */
@@ -22,7 +22,7 @@ export interface CompileOptions {
 }
 
 /** Executes models; runs of one engine never overlap. */
-export interface Engine {
+export interface Engine extends AsyncDisposable {
   readonly library: Library;
   /** Which provider executes, e.g. `cpu`. */
   readonly provider: Provider;

@@ -48,6 +48,9 @@ export abstract class WorkerEngine implements Engine {
     });
     if (answer.kind !== "compiled") throw new RuntimeFailure(`unexpected answer ${answer.kind}`);
     const { session } = answer;
+    const release = async () => {
+      await this.ask({ kind: "release", session });
+    };
     return {
       inputs: model.inputs,
       outputs: model.outputs,
@@ -59,9 +62,8 @@ export abstract class WorkerEngine implements Engine {
         if (ran.kind !== "ran") throw new RuntimeFailure(`unexpected answer ${ran.kind}`);
         return ran.results;
       },
-      release: async () => {
-        await this.ask({ kind: "release", session });
-      },
+      release,
+      [Symbol.asyncDispose]: release,
     };
   }
 
@@ -70,6 +72,10 @@ export abstract class WorkerEngine implements Engine {
     this.failure ??= new RuntimeFailure("the engine is closed");
     await Promise.allSettled([...this.waiting.keys()].map((id) => this.finished(id)));
     await this.worker.terminate();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   private ask(request: Request, transfers: readonly ArrayBuffer[] = []): Promise<Answer> {

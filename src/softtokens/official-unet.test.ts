@@ -49,7 +49,7 @@ async function denoiserOf(family: "sd15" | "sdxl", width: number, stages: readon
   await writeSyntheticWeights(file, shapes);
   const diffusion = parseDiffusionConfig({ _class_name: "DDIMScheduler" });
   return new UnetDenoiser(engine, {
-    ...{ family, stages, config, weights: await openSafetensors(file), textLength: 5, latentScale: 8 },
+    ...{ family, stages, config, weights: await openSafetensors(file), textLength: 5, scaleFactor: 8 },
     scheduler: diffusionSchedulers.ddim(diffusion),
   });
 }

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { InputError } from "../core/errors.js";
-import type { Family } from "../pipelines/pipeline.js";
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { familyKey, type SoftTokens, sizesOf } from "./softtokens.js";
 
 /** The metadata keys that name the base model, and hash it (`DiffusionPipeline.fingerprint`). */
@@ -22,17 +22,15 @@ export interface Provenance {
   readonly settings: Readonly<Record<string, string | number>>;
 }
 
-const architectures: Readonly<Record<Family, string>> = {
-  sd15: "stable-diffusion-v1/soft-tokens",
-  sdxl: "stable-diffusion-xl-v1-base/soft-tokens",
-  sd3: "stable-diffusion-3/soft-tokens",
-};
-
 /**
  * The tokens with metadata that says all this. There is no date in it, although ModelSpec has a key for one: the same training
  * gives the same bytes.
  */
-export function withProvenance(tokens: SoftTokens, family: Family, made: Provenance): SoftTokens {
+export function withProvenance(
+  tokens: SoftTokens,
+  { family, architecture }: Pick<DiffusionPipeline, "family" | "architecture">,
+  made: Provenance,
+): SoftTokens {
   const { layers, count, buckets } = sizesOf(tokens, "soft tokens");
   const own: Record<string, string | number> = {
     ...made.settings,
@@ -40,7 +38,7 @@ export function withProvenance(tokens: SoftTokens, family: Family, made: Provena
   };
   const standard = {
     sai_model_spec: "1.0.1",
-    architecture: architectures[family],
+    architecture: `${architecture}/soft-tokens`,
     implementation: "softrepa",
     title: `soft text tokens for ${made.base.name}`,
     resolution: `${made.resolution}x${made.resolution}`,

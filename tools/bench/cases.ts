@@ -8,7 +8,7 @@ import type { Value } from "#softrepa/graph/ir.js";
 import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { compilePairErrors, pairErrorGraph } from "#softrepa/objectives/pair-errors.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
-import type { Sd3Denoiser } from "#softrepa/pipelines/sd3-denoiser.js";
+import type { MmditDenoiser } from "#softrepa/pipelines/mmdit-denoiser.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser, guidedDenoiserGraph } from "#softrepa/sampling/guided-denoiser.js";
 import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
@@ -48,7 +48,7 @@ interface Step {
 async function measureStep(
   title: string,
   repetitions: number,
-  open: (denoiser: Sd3Denoiser, random: Generator) => Promise<Step>,
+  open: (denoiser: MmditDenoiser, random: Generator) => Promise<Step>,
 ): Promise<Measurement> {
   const engine = new OnnxRuntimeEngine("cpu");
   const before = await matMulPeak(engine);

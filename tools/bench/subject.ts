@@ -6,8 +6,8 @@ import type { Generator } from "#softrepa/core/random.js";
 import type { Shape } from "#softrepa/core/tensor.js";
 import { input } from "#softrepa/graph/ops.js";
 import { type MmditConfig, mmdit } from "#softrepa/models/mmdit.js";
+import { MmditDenoiser } from "#softrepa/pipelines/mmdit-denoiser.js";
 import type { Conditioning, Denoiser } from "#softrepa/pipelines/pipeline.js";
-import { Sd3Denoiser } from "#softrepa/pipelines/sd3-denoiser.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
 import { flowMatchEuler } from "#softrepa/schedulers/index.js";
 import { weightShapes, writeSyntheticWeights } from "#softrepa/testing/synthetic/weights.js";
@@ -40,7 +40,7 @@ const textLength = 154;
 export const cacheFolder = process.env.SOFTREPA_CACHE ?? join("out", "bench");
 
 /** The denoiser with `blocks` blocks; its weights are written on first use. */
-export async function benchDenoiser(engine: Engine, blocks: number): Promise<Sd3Denoiser> {
+export async function benchDenoiser(engine: Engine, blocks: number): Promise<MmditDenoiser> {
   const config = configuration(blocks);
   const file = join(cacheFolder, `bench-mmdit-768x${blocks}.safetensors`);
   if (!existsSync(file)) {
@@ -54,7 +54,13 @@ export async function benchDenoiser(engine: Engine, blocks: number): Promise<Sd3
     );
     await writeSyntheticWeights(file, shapes);
   }
-  return new Sd3Denoiser(engine, config, await openSafetensors(file), flowMatchEuler({ shift: 3 }), textLength);
+  return new MmditDenoiser(engine, {
+    family: "sd3",
+    config,
+    weights: await openSafetensors(file),
+    scheduler: flowMatchEuler({ shift: 3 }),
+    textLength,
+  });
 }
 
 /** Random texts of the shapes that `denoiser` reads. */

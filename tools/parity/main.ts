@@ -5,8 +5,8 @@ import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { InputError, messageOf } from "#softrepa/core/errors.js";
+import { builtInFamilies } from "#softrepa/families/index.js";
 import { openPipelineFolder } from "#softrepa/pipelines/folder.js";
-import { isSupportedClass } from "#softrepa/pipelines/open.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
 import { checks } from "./checks.js";
@@ -99,7 +99,7 @@ async function isCovered(folder: string): Promise<boolean> {
   const pipeline = join(folder, "pipeline");
   if (!existsSync(pipeline)) return false;
   return openPipelineFolder(pipeline).then(
-    ({ className }) => isSupportedClass(className),
+    ({ className }) => builtInFamilies.some((family) => family.className === className),
     () => true,
   );
 }

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { floatTensor } from "#softrepa/core/tensor.js";
-import { openPipeline } from "#softrepa/pipelines/open.js";
+import { openPipeline } from "#softrepa/families/open.js";
 import { type DiffusionPipeline, unetStages } from "#softrepa/pipelines/pipeline.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
 import { type SoftTokens, stagesKey } from "#softrepa/softtokens/softtokens.js";

@@ -1,7 +1,7 @@
 /** @file How often a pipeline on its way is right: held-out prompts by category, in the style that it learns best and in the users' own. */
 
 import { accuracies, judge } from "#softrepa/demo/judge.js";
-import { openPipeline } from "#softrepa/pipelines/open.js";
+import { openPipeline } from "#softrepa/families/open.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
 import { heldOutPrompts } from "#softrepa/world/prompts.js";
 

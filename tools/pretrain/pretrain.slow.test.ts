@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { openPipeline } from "#softrepa/pipelines/open.js";
+import { openPipeline } from "#softrepa/families/open.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
 import { categories } from "#softrepa/world/scene.js";
 import { type PretrainSettings, pretrain } from "./pretrain.js";

@@ -183,7 +183,7 @@ test("train: values out of range and combinations that make no sense are wrong u
     ["--hold-out 4 --validation v", /^2 --hold-out and --validation exclude each other$/],
     ["--validate-every 4", /^2 --validate-every needs --hold-out or --validation$/],
     ["--sample-every 4", /^2 --sample-every needs --sample-prompt or --sample-prompts$/],
-    ["--preset flux", /^2 --preset must be one of sd3, sd15, sdxl, not "flux"$/],
+    ["--preset flux", /^2 --preset must be one of sd15, sdxl, sd3, not "flux"$/],
     ["--init-tokens t --layers 5", /^2 --layers cannot be chosen with --init-tokens/],
     ["--chunk", /^2 option '--chunk <n>' argument missing$/],
     ["--memory 8", /^2 --memory must be a size with its unit, such as 8GB or 6000MB, not "8"$/],

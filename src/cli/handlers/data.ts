@@ -5,7 +5,7 @@ import { shorten } from "../../core/text.js";
 import { checkDataSet, type DataCheck, type NoteKind, noteKinds } from "../../data/check.js";
 import { clipTokens, leastClipTokens } from "../../data/clip-pieces.js";
 import { type FaultKind, faultKinds } from "../../data/finding.js";
-import { openTruncation } from "../../pipelines/tokenizers.js";
+import { openTruncation } from "../../families/truncation.js";
 import type { DataCheckOptions } from "../commands/data.js";
 import type { CommandContext } from "../context.js";
 import type { Reporter } from "../reporter.js";

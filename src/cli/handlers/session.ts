@@ -1,7 +1,7 @@
 /** @file What every command that opens a model does first and last. */
 
 import { resolve } from "node:path";
-import { openPipeline } from "../../pipelines/open.js";
+import { openPipeline } from "../../families/open.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { engineSelfTest } from "../../pipelines/self-test.js";
 import type { Engine } from "../../runtime/engine.js";

@@ -67,6 +67,12 @@ export function hasBelow(source: WeightSource, prefix: string): boolean {
   return scopesOf(source).has(prefix);
 }
 
+/** Whether any tensor's name matches `pattern`. */
+export function keyWith({ tensors }: WeightSource, pattern: RegExp): boolean {
+  for (const name of tensors.keys()) if (pattern.test(name)) return true;
+  return false;
+}
+
 /** How many of `<prefix>0.`, `<prefix>1.`, ... there are without a gap. */
 export function countBelow(source: WeightSource, prefix: string): number {
   let count = 0;

@@ -7,8 +7,10 @@ import assert from "node:assert/strict";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tensor } from "../../core/tensor.js";
+import { sd3 } from "../../families/sd3.js";
+import { sd15 } from "../../families/sd15.js";
+import { sdxl } from "../../families/sdxl.js";
 import { below } from "../../models/original/network.js";
-import { originalFamilies } from "../../pipelines/original-families.js";
 import { float32ToFloat16 } from "../../weights/half.js";
 import { openSafetensors, writeSafetensors } from "../../weights/safetensors.js";
 import { digestOf, type OriginalName, originalTensors, readManifest, valuesOf } from "../models/original.js";
@@ -43,7 +45,7 @@ export async function writeTwin(
   dtype: "float32" | "float16",
 ): Promise<string> {
   const source = await openSafetensors(file);
-  const { networks, encoders } = originalFamilies[family === "sd35" ? "sd3" : family];
+  const { networks, encoders } = { sd15, sdxl, sd3, sd35: sd3 }[family].singleFile;
   await mkdir(folder, { recursive: true });
   for (const name of ["model_index.json", "scheduler", "tokenizer", "tokenizer_2", "tokenizer_3"]) {
     await cp(join(tokenizersOf(family), name), join(folder, name), { recursive: true }).catch(() => undefined);

@@ -4,7 +4,7 @@ import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after } from "node:test";
 import type { FloatTensor, Tensor } from "../../core/tensor.js";
-import { openPipeline } from "../../pipelines/open.js";
+import { openPipeline } from "../../families/open.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { openSafetensors, readTensor, writeSafetensors } from "../../weights/safetensors.js";

@@ -2,13 +2,15 @@
 
 import { z } from "zod";
 import type { Shape } from "../../core/tensor.js";
+import { sd3 } from "../../families/sd3.js";
+import { sd15 } from "../../families/sd15.js";
+import { sdxl } from "../../families/sdxl.js";
 import { input } from "../../graph/ops.js";
 import { type MmditConfig, mmdit, mmditConfigSchema, mmditWidth } from "../../models/mmdit.js";
 import { unet } from "../../models/unet.js";
 import { type UnetConfig, unetConfigSchema } from "../../models/unet-config.js";
-import { originalFamilies } from "../../pipelines/original-families.js";
+import { MmditDenoiser } from "../../pipelines/mmdit-denoiser.js";
 import type { Denoiser, UnetStage } from "../../pipelines/pipeline.js";
-import { Sd3Denoiser } from "../../pipelines/sd3-denoiser.js";
 import { UnetDenoiser } from "../../pipelines/unet-denoiser.js";
 import type { Engine } from "../../runtime/engine.js";
 import { diffusionSchedulers, flowMatchEuler, parseDiffusionConfig } from "../../schedulers/index.js";
@@ -48,7 +50,7 @@ export function syntheticDenoiser(config: DenoiserConfig, options: SyntheticDeno
 }
 
 function ofUnet(config: UnetConfig, { textLength, stages }: SyntheticDenoiserOptions): SyntheticDenoiser {
-  const diffusion = parseDiffusionConfig(originalFamilies.sd15.scheduler);
+  const diffusion = parseDiffusionConfig(sd15.singleFile.scheduler);
   return {
     weights: weightShapes((w, graph) => {
       const added = config.pooledWidth && {
@@ -66,13 +68,13 @@ function ofUnet(config: UnetConfig, { textLength, stages }: SyntheticDenoiserOpt
     latentChannels: config.in_channels,
     open: (engine, weights) =>
       new UnetDenoiser(engine, {
-        family: config.pooledWidth === null ? "sd15" : "sdxl",
+        family: config.pooledWidth === null ? sd15.name : sdxl.name,
         stages,
         config,
         weights,
         scheduler: diffusionSchedulers.ddim(diffusion),
         textLength,
-        latentScale: 8,
+        scaleFactor: 8,
       }),
   };
 }
@@ -92,6 +94,12 @@ function ofMmdit(config: MmditConfig, { textLength }: SyntheticDenoiserOptions):
     buffers: new Map([["pos_embed.pos_embed", positionTable(side, base, mmditWidth(config))]]),
     latentChannels: config.in_channels,
     open: (engine, weights) =>
-      new Sd3Denoiser(engine, config, weights, flowMatchEuler({ num_train_timesteps: 1000, shift: 3 }), textLength),
+      new MmditDenoiser(engine, {
+        family: sd3.name,
+        config,
+        weights,
+        scheduler: flowMatchEuler(sd3.singleFile.scheduler),
+        textLength,
+      }),
   };
 }

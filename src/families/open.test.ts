@@ -15,7 +15,7 @@ import {
   weightFile,
 } from "../testing/pipelines/support.js";
 import { refuses, survives } from "../testing/weights/support.js";
-import { isSupportedClass, openPipeline } from "./open.js";
+import { openPipeline } from "./open.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
@@ -93,7 +93,6 @@ describe("openPipeline", () => {
   it("refuses classes that are not supported, whatever they are called", async () => {
     const index = join(folder, "model_index.json");
     for (const name of ["FluxPipeline", "constructor", "toString", "__proto__", ""]) {
-      assert.equal(isSupportedClass(name), false);
       await replaced(index, JSON.stringify({ _class_name: name }), () =>
         refuses(
           () => open(folder),

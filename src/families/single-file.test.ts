@@ -9,6 +9,8 @@ import { type FloatTensor, floatTensor, sizeOf } from "../core/tensor.js";
 import { openDataSet } from "../data/data-set.js";
 import { score } from "../evaluation/score.js";
 import { softRepa } from "../objectives/softrepa.js";
+import type { OpenOptions } from "../pipelines/open-options.js";
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { generate } from "../sampling/generate.js";
 import { noisySample } from "../schedulers/index.js";
@@ -21,8 +23,7 @@ import { fixture, refuses, survives, temporaryFolder } from "../testing/weights/
 import { train } from "../training/train.js";
 import { writeSafetensors } from "../weights/safetensors.js";
 import { writeTorchStateDict } from "../weights/torch-write.js";
-import { type OpenOptions, openPipeline } from "./open.js";
-import type { DiffusionPipeline } from "./pipeline.js";
+import { openPipeline } from "./open.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());

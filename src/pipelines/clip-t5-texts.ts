@@ -1,21 +1,27 @@
-/** @file Stable Diffusion 3's prompt embeddings: two CLIP encoders side by side, and T5 behind them where there is one. */
+/** @file Prompt embeddings of two CLIP encoders side by side, with T5 behind them where there is one. */
 
-import { InputError } from "../core/errors.js";
 import { floatTensor, intTensor } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
 import { concat, constant, input, pad, slice } from "../graph/ops.js";
-import type { ClipTextOutputs } from "../models/clip-text.js";
 import { translateKeys } from "../models/dialect.js";
 import { type T5Config, t5ConfigSchema, t5Dialect, t5Encoder, t5IgnoredKeys } from "../models/t5-encoder.js";
 import type { TextTokenizer } from "../models/tokenizer/index.js";
 import { Weights } from "../models/weights.js";
 import type { NamedTensors } from "../runtime/engine.js";
 import type { WeightSource } from "../weights/source.js";
-import { buildClip, type ClipPart, clipFeeds, cutOff, openClipPart } from "./clip-part.js";
+import {
+  buildClip,
+  type ClipPart,
+  clipFeeds,
+  cutOff,
+  openClipPart,
+  penultimateStates,
+  projectedText,
+} from "./clip-part.js";
 import { openComponentWeights } from "./component-weights.js";
 import { openPipelineT5, type PipelineFolder, readComponentJson } from "./folder.js";
-import type { OpenOptions } from "./open.js";
+import { defaultMaxSequenceLength, type OpenOptions } from "./open-options.js";
 import type { TruncatedPrompt } from "./pipeline.js";
 import type { TextEncoders } from "./text-encoders.js";
 
@@ -25,10 +31,7 @@ interface T5Part {
   readonly weights: WeightSource;
 }
 
-/** diffusers' max_sequence_length. */
-const defaultT5Length = 256;
-
-export class Sd3TextEncoders implements TextEncoders {
+export class ClipT5Texts implements TextEncoders {
   private constructor(
     private readonly clips: readonly [ClipPart, ClipPart],
     private readonly t5: T5Part | null,
@@ -36,14 +39,14 @@ export class Sd3TextEncoders implements TextEncoders {
     private readonly width: number,
   ) {}
 
-  static async open(folder: PipelineFolder, width: number, options: OpenOptions): Promise<Sd3TextEncoders> {
+  static async open(folder: PipelineFolder, width: number, options: OpenOptions): Promise<ClipT5Texts> {
     const t5 = async (): Promise<T5Part> => ({
-      tokenizer: await openPipelineT5(folder, "tokenizer_3", options.maxSequenceLength ?? defaultT5Length),
+      tokenizer: await openPipelineT5(folder, "tokenizer_3", options.maxSequenceLength ?? defaultMaxSequenceLength),
       config: await readComponentJson(folder, "text_encoder_3", "config.json", t5ConfigSchema),
       weights: translateKeys(await openComponentWeights(folder, "text_encoder_3", "model", options.variant), t5Dialect),
     });
     const clips = [await openClipPart(folder, "", options), await openClipPart(folder, "_2", options)] as const;
-    return new Sd3TextEncoders(clips, folder.components.has("text_encoder_3") ? await t5() : null, width);
+    return new ClipT5Texts(clips, folder.components.has("text_encoder_3") ? await t5() : null, width);
   }
 
   get length(): number {
@@ -60,15 +63,18 @@ export class Sd3TextEncoders implements TextEncoders {
    * as the transformer is trained to read them.
    */
   build(graph: Graph, batch: number): { prompt_embeds: Value; pooled: Value } {
-    const [one, two] = this.clips.map((clip) => buildClip(graph, clip, batch));
+    const encoded = this.clips.map((clip) => ({ clip, outputs: buildClip(graph, clip, batch) }));
     const penultimate = concat(
-      [one.hiddenStates[one.hiddenStates.length - 2], two.hiddenStates[two.hiddenStates.length - 2]],
+      encoded.map(({ outputs }) => penultimateStates(outputs)),
       2,
     );
     const missing = this.width - penultimate.dim(2);
     // Diffusers pads with torch, where a negative number of zeros cuts.
     const fitted = missing < 0 ? slice(penultimate, 2, 0, this.width) : pad(penultimate, 2, 0, missing);
-    const pooled = concat([projected(one, this.clips[0]), projected(two, this.clips[1])], 1);
+    const pooled = concat(
+      encoded.map(({ clip, outputs }) => projectedText(outputs, clip)),
+      1,
+    );
     return { prompt_embeds: concat([fitted, this.buildT5(graph, batch)], 1), pooled };
   }
 
@@ -94,11 +100,4 @@ export class Sd3TextEncoders implements TextEncoders {
     w.requireAllUsed(...t5IgnoredKeys);
     return states;
   }
-}
-
-/** The pooled text after CLIP's projection, which Stable Diffusion 3 cannot do without. */
-function projected({ textEmbeds }: ClipTextOutputs, { weights }: ClipPart): Value {
-  if (textEmbeds === null)
-    throw new InputError(`${weights.origin} has no text projection, which Stable Diffusion 3 reads`);
-  return textEmbeds;
 }

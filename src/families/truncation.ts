@@ -2,20 +2,21 @@
 
 import { InputError } from "../core/errors.js";
 import type { TextTokenizer } from "../models/tokenizer/index.js";
-import { cutOff } from "./clip-part.js";
-import { openPipelineClip, openPipelineFolder, openPipelineT5 } from "./folder.js";
-import type { TruncatedPrompt } from "./pipeline.js";
-import { isSingleFile, openSingleFile } from "./single-file.js";
-
-/** diffusers' max_sequence_length. */
-const defaultT5Length = 256;
+import { cutOff } from "../pipelines/clip-part.js";
+import { openPipelineClip, openPipelineFolder, openPipelineT5 } from "../pipelines/folder.js";
+import { defaultMaxSequenceLength } from "../pipelines/open-options.js";
+import type { TruncatedPrompt } from "../pipelines/pipeline.js";
+import { isSingleFile, openSingleFile } from "../pipelines/single-file.js";
+import { builtInFamilies } from "./index.js";
 
 /** Says what the text encoders of the pipeline at `path` would cut off of a prompt; its CLIP encoders cut alike. */
 export async function openTruncation(
   path: string,
-  maxSequenceLength: number = defaultT5Length,
+  maxSequenceLength: number = defaultMaxSequenceLength,
 ): Promise<(prompt: string) => TruncatedPrompt[]> {
-  const folder = await ((await isSingleFile(path)) ? openSingleFile(path, {}) : openPipelineFolder(path));
+  const folder = await ((await isSingleFile(path))
+    ? openSingleFile(path, {}, builtInFamilies)
+    : openPipelineFolder(path));
   const readers: { readonly encoder: string; readonly tokenizer: TextTokenizer }[] = [];
   const clip = ["tokenizer", "tokenizer_2"].find((name) => folder.components.has(name));
   if (clip !== undefined) readers.push({ encoder: "CLIP", tokenizer: await openPipelineClip(folder, clip) });

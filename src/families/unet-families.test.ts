@@ -6,6 +6,8 @@ import { after, before, describe, it } from "node:test";
 import { UsageError } from "../core/errors.js";
 import { floatTensor, rows } from "../core/tensor.js";
 import { unetConfigSchema } from "../models/unet-config.js";
+import { encodeForGuidance } from "../pipelines/conditioning.js";
+import { UnetDenoiser } from "../pipelines/unet-denoiser.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser } from "../sampling/guided-denoiser.js";
 import { noisySample } from "../schedulers/index.js";
@@ -19,9 +21,7 @@ import {
   weightFile,
 } from "../testing/pipelines/support.js";
 import { refuses, survives } from "../testing/weights/support.js";
-import { encodeForGuidance } from "./conditioning.js";
 import { openPipeline } from "./open.js";
-import { UnetDenoiser } from "./unet-denoiser.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
@@ -63,11 +63,11 @@ describe("families with a UNet", () => {
     });
     assert.deepEqual(sd15.conditioningShapes, { prompt_embeds: [77, 32] });
     const paper = { steps: 30, guidanceScale: 7, dweight: 10, layers: 1 };
-    assert.deepEqual(sd15.defaults, { ...paper, initialTokens: "empty-prompt" });
+    assert.deepEqual(sd15.defaults, { ...paper, stages: ["down"], initialTokens: "empty-prompt" });
     const sdxl = await seen("sdxl");
     assert.deepEqual([sdxl.softTokenLayout.family, sdxl.softTokenLayout.stages], ["sdxl", ["down", "mid"]]);
     assert.deepEqual(sdxl.conditioningShapes, { prompt_embeds: [77, 56], pooled: [20] });
-    assert.deepEqual(sdxl.defaults, { ...paper, initialTokens: "noise" });
+    assert.deepEqual(sdxl.defaults, { ...paper, stages: ["down", "mid"], initialTokens: "noise" });
   });
 
   it("offer every scheduler of their file, and its own", async () => {
@@ -225,7 +225,7 @@ describe("what is refused of them", () => {
     const pipeline = await openTiny("sd15");
     const denoiser = new UnetDenoiser(engine, {
       ...{ family: "sd15", stages: ["down"], config, weights: { origin: "x", tensors: new Map(), metadata: {} } },
-      ...{ scheduler: pipeline.scheduler, textLength: 77, latentScale: 8 },
+      ...{ scheduler: pipeline.scheduler, textLength: 77, scaleFactor: 8 },
     });
     const options = { images: 1, latentShape: [4, 8, 8], guided: false };
     const softTokens = { shape: [1, 1, 32], stages: ["down"] } as const;

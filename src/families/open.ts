@@ -1,0 +1,55 @@
+/** @file Opening a model of whatever family. */
+
+import { stat } from "node:fs/promises";
+import { InputError, UsageError } from "../core/errors.js";
+import { requireVariant } from "../pipelines/component-weights.js";
+import { openPipelineFolder, type PipelineFolder } from "../pipelines/folder.js";
+import { LatentPipeline } from "../pipelines/latent-pipeline.js";
+import type { OpenOptions } from "../pipelines/open-options.js";
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import { isSingleFile, openSingleFile } from "../pipelines/single-file.js";
+import type { Engine } from "../runtime/engine.js";
+import type { Family } from "./family.js";
+import { builtInFamilies } from "./index.js";
+
+export interface OpenPipelineOptions extends OpenOptions {
+  /** Families beside those that are built in, and before them. */
+  readonly families?: readonly Family[] | undefined;
+}
+
+/**
+ * Opens a diffusers pipeline folder, or a single file in the original layout (.safetensors, .ckpt). Weights are checked whole
+ * (names, shapes, nothing left over) and mapped, not read.
+ */
+export async function openPipeline(
+  path: string,
+  engine: Engine,
+  { families = [], ...options }: OpenPipelineOptions = {},
+): Promise<DiffusionPipeline> {
+  const known = [...families, ...builtInFamilies];
+  const single = await isSingleFile(path);
+  const folder = await (single ? openSingleFile(path, options, known) : openFolder(path, options));
+  const family = known.find(({ className }) => className === folder.className);
+  if (family === undefined) {
+    const supported = known.map(({ className }) => className).join(", ");
+    throw new InputError(`${path} is a ${folder.className}, which is not supported (supported: ${supported})`);
+  }
+  return new LatentPipeline(family, folder.path, await family.open({ family, folder, engine, options }));
+}
+
+async function openFolder(path: string, options: OpenOptions): Promise<PipelineFolder> {
+  const stats = await stat(path).catch(() => null);
+  if (stats?.isFile()) {
+    throw new InputError(
+      `${path} is no diffusers pipeline folder, and not called like a checkpoint (.safetensors, .ckpt)`,
+    );
+  }
+  const folder = await openPipelineFolder(path);
+  if (options.textEncoders !== undefined || (options.tokenizers?.length ?? 0) > 0) {
+    throw new UsageError(
+      `${path} has tokenizers and text encoders: \`tokenizers\` and \`textEncoders\` are for single files`,
+    );
+  }
+  if (options.variant !== undefined) await requireVariant(folder, options.variant);
+  return folder;
+}

@@ -1,0 +1,73 @@
+/** @file AutoencoderKL as the image codec of a pipeline, with the scaling of its latents. */
+
+import { createHash } from "node:crypto";
+import type { Value } from "../graph/ir.js";
+import { add, div, mul, sub } from "../graph/ops.js";
+import {
+  type AutoencoderConfig,
+  autoencoderConfigSchema,
+  autoencoderDialect,
+  vaeDecoder,
+  vaeDecoderIgnoredKeys,
+  vaeEncoder,
+  vaeEncoderIgnoredKeys,
+  vaeScale,
+} from "../models/autoencoder-kl.js";
+import { translateKeys } from "../models/dialect.js";
+import { Weights } from "../models/weights.js";
+import type { WeightSource } from "../weights/source.js";
+import { openComponentWeights } from "./component-weights.js";
+import { weightsFingerprint } from "./fingerprint.js";
+import { type PipelineFolder, readComponentJson } from "./folder.js";
+import type { ImageCodec } from "./image-codec.js";
+import type { OpenOptions } from "./open-options.js";
+
+/** The component `vae` of a pipeline. */
+export async function openAutoencoderKl(folder: PipelineFolder, options: OpenOptions): Promise<ImageCodec> {
+  const config = await readComponentJson(folder, "vae", "config.json", autoencoderConfigSchema);
+  const weights = await openComponentWeights(folder, "vae", "diffusion_pytorch_model", options.variant);
+  return new AutoencoderKl(config, translateKeys(weights, autoencoderDialect));
+}
+
+class AutoencoderKl implements ImageCodec {
+  readonly name = "autoencoder";
+  readonly imageChannels: number;
+  readonly latentChannels: number;
+  readonly scaleFactor: number;
+
+  constructor(
+    private readonly config: AutoencoderConfig,
+    private readonly weights: WeightSource,
+  ) {
+    this.imageChannels = config.in_channels;
+    this.latentChannels = config.latent_channels;
+    this.scaleFactor = vaeScale(config);
+  }
+
+  /** (mean - shift_factor) * scaling_factor */
+  encode(images: Value): Value {
+    const { scaling_factor, shift_factor } = this.config;
+    const w = Weights.of(images.graph, this.weights);
+    const { mean } = vaeEncoder(w, this.config, images);
+    w.requireAllUsed(...vaeEncoderIgnoredKeys);
+    return mul(sub(mean, shift_factor ?? 0), scaling_factor);
+  }
+
+  decode(latents: Value): Value {
+    const { scaling_factor, shift_factor } = this.config;
+    const w = Weights.of(latents.graph, this.weights);
+    const images = vaeDecoder(w, this.config, add(div(latents, scaling_factor), shift_factor ?? 0));
+    w.requireAllUsed(...vaeDecoderIgnoredKeys);
+    return images;
+  }
+
+  /** Weights stored in other types count as different too, since their latents differ in the last bits. */
+  async fingerprint(): Promise<string> {
+    const { tensors } = this.weights;
+    const types = [...tensors.values()].map(({ name, dtype }) => `${name} ${dtype}`).sort();
+    const numbers = await weightsFingerprint(this.weights);
+    return createHash("sha256")
+      .update(JSON.stringify([numbers, types, this.config]))
+      .digest("hex");
+  }
+}

@@ -1,0 +1,76 @@
+/** @file Prompt embeddings from CLIP alone: one text encoder, or two side by side. */
+
+import type { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
+import { concat } from "../graph/ops.js";
+import type { NamedTensors } from "../runtime/engine.js";
+import {
+  buildClip,
+  type ClipPart,
+  clipFeeds,
+  cutOff,
+  openClipPart,
+  penultimateStates,
+  projectedText,
+} from "./clip-part.js";
+import type { PipelineFolder } from "./folder.js";
+import type { OpenOptions } from "./open-options.js";
+import type { TextEncoders } from "./text-encoders.js";
+
+export async function openSingleClip(folder: PipelineFolder, options: OpenOptions): Promise<TextEncoders> {
+  return new SingleClip(await openClipPart(folder, "", options));
+}
+
+export async function openTwoClips(folder: PipelineFolder, options: OpenOptions): Promise<TextEncoders> {
+  return new TwoClips(await openClipPart(folder, "", options), await openClipPart(folder, "_2", options));
+}
+
+/** The last states of one encoder. */
+class SingleClip implements TextEncoders {
+  constructor(private readonly clip: ClipPart) {}
+
+  get length(): number {
+    return this.clip.tokenizer.maxLength;
+  }
+
+  build(graph: Graph, batch: number): { prompt_embeds: Value } {
+    return { prompt_embeds: buildClip(graph, this.clip, batch).lastHiddenState };
+  }
+
+  feeds(prompts: readonly string[]): NamedTensors {
+    return clipFeeds(this.clip, prompts);
+  }
+
+  truncation(prompt: string) {
+    return cutOff(prompt, "CLIP", this.clip.tokenizer);
+  }
+}
+
+/** The penultimate states of both encoders side by side, and the second one's projection of the whole text. */
+class TwoClips implements TextEncoders {
+  constructor(
+    private readonly one: ClipPart,
+    private readonly two: ClipPart,
+  ) {}
+
+  get length(): number {
+    return this.one.tokenizer.maxLength;
+  }
+
+  build(graph: Graph, batch: number): { prompt_embeds: Value; pooled: Value } {
+    const [one, two] = [buildClip(graph, this.one, batch), buildClip(graph, this.two, batch)];
+    return {
+      prompt_embeds: concat([penultimateStates(one), penultimateStates(two)], 2),
+      pooled: projectedText(two, this.two),
+    };
+  }
+
+  feeds(prompts: readonly string[]): NamedTensors {
+    return { ...clipFeeds(this.one, prompts), ...clipFeeds(this.two, prompts) };
+  }
+
+  /** Both encoders cut alike. */
+  truncation(prompt: string) {
+    return cutOff(prompt, "CLIP", this.one.tokenizer);
+  }
+}

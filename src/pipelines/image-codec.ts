@@ -1,0 +1,73 @@
+/** @file What turns images into latents and back, and how it is run: one image per run. */
+
+import { type Stoppable, stopIfAsked } from "../core/errors.js";
+import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
+import { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
+import { writeOnnx } from "../graph/onnx/writer.js";
+import { input } from "../graph/ops.js";
+import type { Engine } from "../runtime/engine.js";
+import type { SessionCache } from "./session-cache.js";
+
+export interface ImageCodec {
+  /** Its name in messages. */
+  readonly name: string;
+  readonly imageChannels: number;
+  readonly latentChannels: number;
+  /** Image pixels per latent pixel, along each side (diffusers' vae_scale_factor). */
+  readonly scaleFactor: number;
+  /**
+   * Adds the encoder to the graph of `images` [N, imageChannels, H, W] in -1..1; returns latents
+   * [N, latentChannels, H / scaleFactor, W / scaleFactor] as the denoiser reads them. Without randomness: of a
+   * distribution, its mean.
+   */
+  encode(images: Value): Value;
+  /** Adds the decoder, which does the opposite; its images are not clamped. */
+  decode(latents: Value): Value;
+  /** A hash of everything that the latents depend on beside the image. */
+  fingerprint(): Promise<string>;
+}
+
+export type CodecDirection = "encode" | "decode";
+
+/** Runs each of `tensor`'s rows [N, channels, height, width], images or latents, through the codec. */
+export async function runCodec(
+  codec: ImageCodec,
+  direction: CodecDirection,
+  tensor: FloatTensor,
+  engine: Engine,
+  sessions: SessionCache,
+  { signal }: Stoppable = {},
+): Promise<FloatTensor> {
+  const [count = 0, ...shape] = tensor.shape;
+  const session = await sessions.get(`vae:${direction}:1x${shape.join("x")}`, () => {
+    const graph = new Graph();
+    const output = codec[direction](input(graph, "x", [1, ...shape]));
+    return engine.compile(writeOnnx(graph, { output }, engine.target));
+  });
+  const results: FloatTensor[] = [];
+  for (let index = 0; index < count; index++) {
+    stopIfAsked(signal);
+    const { output } = await session.run({ x: rows(tensor, index, index + 1) });
+    results.push(output as FloatTensor);
+  }
+  return concatRows(results);
+}
+
+/** Adds the encoder or decoder of one square image of `size` pixels to `graph`. */
+export function buildCodec(codec: ImageCodec, direction: CodecDirection, graph: Graph, size: number): Value {
+  const side = size / codec.scaleFactor;
+  switch (direction) {
+    case "encode":
+      return codec.encode(input(graph, "x", [1, codec.imageChannels, size, size]));
+    case "decode":
+      return codec.decode(input(graph, "x", [1, codec.latentChannels, side, side]));
+  }
+}
+
+/** Refuses weights that are not the configured model's, key by key. */
+export function checkCodec(codec: ImageCodec): void {
+  for (const direction of ["encode", "decode"] as const) {
+    buildCodec(codec, direction, new Graph(), 2 * codec.scaleFactor);
+  }
+}

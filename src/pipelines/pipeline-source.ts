@@ -1,0 +1,13 @@
+/** @file What the parts of a pipeline are read from. */
+
+import type { Engine } from "../runtime/engine.js";
+import type { PipelineFolder } from "./folder.js";
+import type { OpenOptions } from "./open-options.js";
+import type { FamilyIdentity } from "./pipeline.js";
+
+export interface PipelineSource {
+  readonly family: FamilyIdentity;
+  readonly folder: PipelineFolder;
+  readonly engine: Engine;
+  readonly options: OpenOptions;
+}

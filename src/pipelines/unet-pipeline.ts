@@ -1,0 +1,42 @@
+/** @file Pipelines of a UNet, CLIP text encoders and an AutoencoderKL. */
+
+import { unetConfigSchema } from "../models/unet-config.js";
+import type { DiffusionConfig } from "../schedulers/index.js";
+import { openAutoencoderKl } from "./autoencoder-kl.js";
+import { openComponentWeights } from "./component-weights.js";
+import { DiffusionSampling } from "./diffusion-sampling.js";
+import { type PipelineFolder, readComponentJson } from "./folder.js";
+import type { LatentPipelineParts } from "./latent-pipeline.js";
+import type { OpenOptions } from "./open-options.js";
+import type { PipelineSource } from "./pipeline-source.js";
+import type { TextEncoders } from "./text-encoders.js";
+import { UnetDenoiser } from "./unet-denoiser.js";
+
+/** In what such pipelines differ. */
+export interface UnetPipelineSpec {
+  readonly openTexts: (folder: PipelineFolder, options: OpenOptions) => Promise<TextEncoders>;
+  /** Entries of scheduler_config.json that hold whatever the file says. */
+  readonly schedulerChanges?: Partial<DiffusionConfig>;
+  readonly zeroEmptyNegative: boolean;
+}
+
+export async function unetPipelineParts(
+  { family, folder, engine, options }: PipelineSource,
+  { openTexts, schedulerChanges, zeroEmptyNegative }: UnetPipelineSpec,
+): Promise<LatentPipelineParts> {
+  const config = await readComponentJson(folder, "unet", "config.json", unetConfigSchema);
+  const weights = await openComponentWeights(folder, "unet", "diffusion_pytorch_model", options.variant);
+  const sampling = await DiffusionSampling.open(folder, schedulerChanges);
+  const codec = await openAutoencoderKl(folder, options);
+  const texts = await openTexts(folder, options);
+  const denoiser = new UnetDenoiser(engine, {
+    family: family.name,
+    stages: family.defaults.stages ?? [],
+    config,
+    weights,
+    scheduler: sampling.scheduler,
+    textLength: texts.length,
+    scaleFactor: codec.scaleFactor,
+  });
+  return { denoiser, weights, texts, codec, zeroEmptyNegative, scheduler: (name) => sampling.named(name) };
+}
