@@ -1,5 +1,6 @@
 /**
- * @file Runs the compiled tests: all of them, or those below the paths given; `--fast` leaves out `*.slow.test.js`.
+ * @file Runs the compiled tests: all of them, or those below the paths given; `--fast` leaves out `*.slow.test.js` and has the
+ * others repeat themselves less often (src/testing/core/repetitions.ts).
  * Node 20 and later read globs differently, so files are named.
  */
 
@@ -22,5 +23,6 @@ if (files.length === 0) {
   console.error("no tests found below dist and build: run npm run build first");
   process.exit(1);
 }
-const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], { stdio: "inherit" });
+const env = { ...process.env, ...(fast ? { SOFTREPA_FAST_TESTS: "1" } : {}) };
+const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], { stdio: "inherit", env });
 process.exit(status ?? 1);

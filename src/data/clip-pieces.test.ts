@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { openClipTokenizer } from "../models/tokenizer/index.js";
+import { repetitions } from "../testing/core/repetitions.js";
 import { pipelineFolder } from "../testing/pipelines/support.js";
 import { leastClipTokens } from "./clip-pieces.js";
 
@@ -29,7 +30,7 @@ test("CLIP's tokenizer makes as many tokens or more", async () => {
       const { length, truncated } = tokenizer.encode(parts.join(""));
       if (truncated === null) assert.ok(leastClipTokens(parts.join("")) <= length);
     }),
-    { numRuns: 2000 },
+    { numRuns: repetitions(2000) },
   );
   assert.equal(leastClipTokens("a cat, on 2 mats"), 7);
 });

@@ -4,6 +4,7 @@ import { join, resolve, sep } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../core/errors.js";
+import { repetitions } from "../testing/core/repetitions.js";
 import { contents, folderOf, refusal } from "../testing/data/data-folders.js";
 import { openDataSet } from "./data-set.js";
 import { listImages } from "./folder-files.js";
@@ -144,7 +145,7 @@ test("any line of metadata.jsonl is read or refused, and no name leaves the fold
         assert.doesNotMatch(error.message, /\n/);
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: repetitions(1000) },
   );
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { repetitions } from "../testing/core/repetitions.js";
 import { normalCaption } from "./caption.js";
 import { nearDuplicates } from "./near-duplicates.js";
 
@@ -61,6 +62,6 @@ test("finds exactly what comparing every pair finds", () => {
     fc.property(fc.array(caption, { maxLength: 40 }), thresholds, (captions, threshold) => {
       assert.deepEqual(nearDuplicates(captions, threshold).groups, slowGroups(captions, threshold));
     }),
-    { numRuns: 500 },
+    { numRuns: repetitions(500) },
   );
 });

@@ -15,6 +15,7 @@ import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { generate } from "../sampling/generate.js";
 import { noisySample } from "../schedulers/index.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
+import { repetitions } from "../testing/core/repetitions.js";
 import { drawPictures } from "../testing/data/pictures.js";
 import { originalTensors, originalValues, readManifest } from "../testing/models/original.js";
 import { tokenizersOf, writeOriginal, writeTwin } from "../testing/pipelines/single-file.js";
@@ -340,6 +341,6 @@ it("survives headers of any keys and shapes", async () => {
       );
       await survives(() => open(file));
     }),
-    { numRuns: 150 },
+    { numRuns: repetitions(150) },
   );
 });

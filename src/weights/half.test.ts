@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { repetitions } from "../testing/core/repetitions.js";
 import { bitsOf } from "../testing/weights/support.js";
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "./half.js";
 
@@ -79,7 +80,7 @@ for (const { name, widen, narrow, exponent, fraction } of formats) {
         fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
           assert.equal(narrow(Float32Array.of(value))[0], nearest(value));
         }),
-        { numRuns: 2000 },
+        { numRuns: repetitions(2000) },
       );
     });
 

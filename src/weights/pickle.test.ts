@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { unzipSync } from "fflate";
 import { InputError } from "../core/errors.js";
+import { repetitions } from "../testing/core/repetitions.js";
 import { fixture } from "../testing/weights/support.js";
 import { unpickle } from "./pickle.js";
 import { PickleDict, PickleList, PickleTuple, type PickleValue } from "./pickle-values.js";
@@ -171,7 +172,8 @@ describe("anything at all", () => {
     }
   }
 
-  it("random bytes", () => fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), survives), { numRuns: 2000 }));
+  it("random bytes", () =>
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), survives), { numRuns: repetitions(2000) }));
 
   it("random sequences of opcodes", () => {
     const texts = [
@@ -192,7 +194,7 @@ describe("anything at all", () => {
     );
     return fc.assert(
       fc.property(fc.array(part, { maxLength: 60 }), (parts) => survives(Buffer.concat([...parts, Buffer.from(".")]))),
-      { numRuns: 5000 },
+      { numRuns: repetitions(5000) },
     );
   });
 
@@ -208,7 +210,7 @@ describe("anything at all", () => {
           for (const [index, value] of changes) bytes[index] = value;
           survives(bytes);
         }),
-        { numRuns: 2000 },
+        { numRuns: repetitions(2000) },
       );
     });
   }

@@ -3,6 +3,7 @@ import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Tensor } from "../core/tensor.js";
+import { repetitions } from "../testing/core/repetitions.js";
 import { awkward, bitsOf, refuses, survives, temporaryFolder } from "../testing/weights/support.js";
 import { openSafetensors, readTensor, writeSafetensors } from "./safetensors.js";
 import type { StoredTensor } from "./source.js";
@@ -233,14 +234,14 @@ describe("anything at all", () => {
   };
 
   it("random bytes", () =>
-    fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), everything), { numRuns: 200 }));
+    fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), everything), { numRuns: repetitions(200) }));
 
   it("random JSON in the header", () =>
     fc.assert(
       fc.asyncProperty(fc.json({ maxDepth: 4 }), fc.uint8Array({ maxLength: 20 }), (json, data) =>
         everything(assemble(json, data)),
       ),
-      { numRuns: 200 },
+      { numRuns: repetitions(200) },
     ));
 
   it("entries that are nearly right", () => {
@@ -255,7 +256,7 @@ describe("anything at all", () => {
     );
     return fc.assert(
       fc.asyncProperty(header, fc.uint8Array({ maxLength: 20 }), (object, data) => everything(assemble(object, data))),
-      { numRuns: 300 },
+      { numRuns: repetitions(300) },
     );
   });
 
@@ -275,7 +276,7 @@ describe("anything at all", () => {
         for (const [index, value] of changes) bytes[index] = value;
         await everything(bytes.subarray(0, changes.length === 0 ? length : good.length));
       }),
-      { numRuns: 400 },
+      { numRuns: repetitions(400) },
     );
   });
 });

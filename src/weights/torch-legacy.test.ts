@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { repetitions } from "../testing/core/repetitions.js";
 import { fixture, refuses, survives, temporaryFolder } from "../testing/weights/support.js";
 import { readTensor } from "./safetensors.js";
 import { openTorchFile, readTorchFile } from "./torch-file.js";
@@ -70,7 +71,7 @@ describe("PyTorch's format before 1.6", () => {
         await survives(() => readTorchFile(at("fuzzed.pth")));
         await survives(() => openTorchFile(at("fuzzed.pth")));
       }),
-      { numRuns: 150 },
+      { numRuns: repetitions(150) },
     );
   });
 });

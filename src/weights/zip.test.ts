@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { strToU8, unzipSync, zipSync } from "fflate";
+import { repetitions } from "../testing/core/repetitions.js";
 import { fixture, refuses, survives, temporaryFolder, tensorPickle } from "../testing/weights/support.js";
 import { openTorchFile, readTorchFile } from "./torch-file.js";
 
@@ -120,7 +121,7 @@ describe("anything at all", () => {
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), (tail) =>
         everything(Buffer.concat([Buffer.from("PK\x03\x04"), tail])),
       ),
-      { numRuns: 200 },
+      { numRuns: repetitions(200) },
     ));
 
   for (const name of ["embedding", "checkpoint"]) {
@@ -133,7 +134,7 @@ describe("anything at all", () => {
           for (const [index, value] of changes) bytes[index] = value;
           await everything(bytes.subarray(0, changes.length === 0 ? length : good.length));
         }),
-        { numRuns: 300 },
+        { numRuns: repetitions(300) },
       );
     });
 
@@ -150,7 +151,7 @@ describe("anything at all", () => {
           for (const [index, value] of changes) bytes[index] = value;
           return everything(bytes);
         }),
-        { numRuns: 300 },
+        { numRuns: repetitions(300) },
       );
     });
 
@@ -165,7 +166,7 @@ describe("anything at all", () => {
           for (const [index, value] of changes) bytes[index] = value;
           return everything(zipSync({ ...entries, [`${name}/data.pkl`]: bytes }, { level: 0 }));
         }),
-        { numRuns: 300 },
+        { numRuns: repetitions(300) },
       );
     });
   }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../../core/errors.js";
+import { repetitions } from "../../testing/core/repetitions.js";
 import { contents, folderOf, leniently, refusal } from "../../testing/data/data-folders.js";
 import { openDataSet } from "../data-set.js";
 
@@ -185,6 +186,6 @@ test("any JSON in its place is read or refused", async (t) => {
         assert.doesNotMatch(error.message, /\n/);
       }
     }),
-    { numRuns: 200 },
+    { numRuns: repetitions(200) },
   );
 });

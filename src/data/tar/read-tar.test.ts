@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../../core/errors.js";
+import { repetitions } from "../../testing/core/repetitions.js";
 import { tarOf } from "../../testing/data/tar.js";
 import type { ByteSource } from "../byte-source.js";
 import { readTar, type TarMember } from "./read-tar.js";
@@ -135,7 +136,7 @@ describe("readTar", () => {
           assert.doesNotMatch(error.message, /\n/);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: repetitions(1000) },
     );
   });
 });
