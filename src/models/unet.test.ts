@@ -8,6 +8,7 @@ import { input } from "../graph/ops.js";
 import { unetStages } from "../pipelines/pipeline.js";
 import { afterFirstTap } from "../pipelines/soft-token-taps.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+import { firstOf } from "../testing/core/repetitions.js";
 import {
   alterSource,
   assertClose,
@@ -56,7 +57,7 @@ async function goldenFeeds(family: string, config: UnetConfig, flags: string) {
   return { feeds, golden };
 }
 
-for (const family of ["sd15", "sdxl"]) {
+for (const family of firstOf(["sd15", "sdxl"])) {
   describe(`the UNet of ${family}`, async () => {
     const { source, config: json } = await readComponent(`${family}/pipeline/unet`);
     const config = unetConfigSchema.parse(json);
