@@ -62,9 +62,12 @@ export { writeOnnx } from "./graph/onnx/writer.js";
 export * as ops from "./graph/ops.js";
 export { formatGraph } from "./graph/print.js";
 export { ReadTap } from "./graph/taps.js";
+export { type CandidateRow, type Candidates, inBatch, ownCaption } from "./objectives/candidates.js";
 export { defaultPlan, type ExecutionPlan, executionPlan } from "./objectives/execution-plan.js";
-export type { Objective, RowLoss, TrainingObjective } from "./objectives/objective.js";
+export { objectives } from "./objectives/index.js";
+export type { Objective, RowLoss, RowPredictions } from "./objectives/objective.js";
 export { compilePairErrors, type PairErrors } from "./objectives/pair-errors.js";
+export { scoreMatching } from "./objectives/score-matching.js";
 export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";
 export type { OpenOptions } from "./pipelines/open-options.js";
 export type { Conditioning, Denoiser, DiffusionPipeline, SoftTokenLayout } from "./pipelines/pipeline.js";
@@ -137,20 +140,19 @@ export { type FormatName, readSoftTokens, writeSoftTokens } from "./softtokens/f
 export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "./softtokens/initial.js";
 export { requireFit, type SoftTokens } from "./softtokens/softtokens.js";
 export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "./training/batches.js";
-export { type ContrastiveResult, ContrastiveStep } from "./training/contrastive-step.js";
 export {
   LatentsCache,
   type LatentsCacheSettings,
   latentsCacheBytes,
 } from "./training/latents-cache/latents-cache.js";
-export { type TrainHooks, type TrainSettings, type TrainStep, train } from "./training/train.js";
+export { type TrainHooks, type TrainOptions, type TrainSettings, type TrainStep, train } from "./training/train.js";
 export type { TrainingState } from "./training/training-state.js";
 export {
-  openTrainingStep,
+  type StepRow,
   type StepSizes,
   type TrainingBatch,
   type TrainingResult,
-  type TrainingStep,
+  TrainingStep,
 } from "./training/training-step.js";
 export { Validation, type ValidationResult } from "./training/validation.js";
 export { openCheckpoint } from "./weights/checkpoint.js";

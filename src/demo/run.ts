@@ -75,31 +75,23 @@ export async function runDemo(engine: Engine, options: DemoOptions, hooks: DemoH
   };
   await drawSamples(0);
   await timed("train", () =>
-    train(
-      pipeline,
-      [{ items, share: 1 }],
-      softTokens,
-      { kind: "contrastive", row: softRepa(settings) },
-      {
-        ...{ batch: settings.batch, steps: settings.steps, learningRate: settings.learningRate, seed: settings.seed },
-        ...{ weightDecay: 1e-4, restartPeriod: 10, schedulerEvery: 500, minimumLearningRate: 1e-5 },
-        ...{ resolution: pipeline.defaultSize, plan: { checkpoints: false } },
+    train(pipeline, {
+      ...{ pools: [{ items, share: 1 }], softTokens, objective: softRepa(settings), signal },
+      ...{ batch: settings.batch, steps: settings.steps, learningRate: settings.learningRate, seed: settings.seed },
+      ...{ weightDecay: 1e-4, restartPeriod: 10, schedulerEvery: 500, minimumLearningRate: 1e-5 },
+      ...{ resolution: pipeline.defaultSize, plan: { checkpoints: false } },
+      onEncoded: (done, total) => progress("encoding", done, total),
+      onStep: async (step) => {
+        steps.push(step);
+        const recent = steps.slice(-20);
+        const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+        progress("training", step.step, settings.steps, {
+          loss: mean(recent.map(({ loss }) => loss)).toFixed(3),
+          rank1: mean(recent.map(({ rank1 }) => rank1 ?? 0)).toFixed(2),
+        });
+        if (step.step % Math.ceil(settings.steps / 4) === 0) await drawSamples(step.step);
       },
-      {
-        signal,
-        onEncoded: (done, total) => progress("encoding", done, total),
-        onStep: async (step) => {
-          steps.push(step);
-          const recent = steps.slice(-20);
-          const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-          progress("training", step.step, settings.steps, {
-            loss: mean(recent.map(({ loss }) => loss)).toFixed(3),
-            rank1: mean(recent.map(({ rank1 }) => rank1 ?? 0)).toFixed(2),
-          });
-          if (step.step % Math.ceil(settings.steps / 4) === 0) await drawSamples(step.step);
-        },
-      },
-    ),
+    }),
   );
   stopIfAsked(signal);
   const tokenFile = join(out, "tokens.safetensors");

@@ -1,14 +1,11 @@
 /** @file Errors of the noise estimate with and without the caption, over the whole range of the signal-to-noise ratio. */
 
-import { InputError, RuntimeFailure, stopIfAsked, UsageError } from "../core/errors.js";
+import { InputError, RuntimeFailure, UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import { concatRows, type FloatTensor, floatTensor, rows, sizeOf } from "../core/tensor.js";
+import { concatRows, type FloatTensor, rows, sizeOf } from "../core/tensor.js";
+import { ErrorEvaluator, type ErrorFeeds } from "../objectives/error-evaluator.js";
 import { executionPlan } from "../objectives/execution-plan.js";
-import { compilePairErrors, type PairErrorFeeds } from "../objectives/pair-errors.js";
-import { fixedBatches } from "../pipelines/batches.js";
-import { pickTexts } from "../pipelines/conditioning.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
-import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { defaultNodes, type LogSnrNode, logSnrNodes } from "./log-snr-nodes.js";
@@ -66,7 +63,7 @@ export async function noiseErrors(denoiser: Denoiser, request: NoiseErrorRequest
   const random = new Generator(seed);
   const softTokens = strength === 0 ? null : request.softTokens;
   const embedding = softTokens && (await SoftTokenEmbedding.open(denoiser, softTokens));
-  const pairErrors = await compilePairErrors(denoiser, {
+  const evaluator = await ErrorEvaluator.open(denoiser, {
     plan: executionPlan(pairsPerRun),
     latentShape,
     images: "each",
@@ -74,11 +71,13 @@ export async function noiseErrors(denoiser: Denoiser, request: NoiseErrorRequest
     strength,
     gradients: false,
   });
-  const errorsOf = async (feeds: PairErrorFeeds) => {
-    stopIfAsked(signal);
-    return (await pairErrors.run(feeds)).errors;
+  /** Of some images, each under one text. */
+  const errorsOf = async (feeds: ErrorFeeds, texts: readonly number[]) => {
+    const matrix = texts.map((text, image) => ({ image, captions: [text] }));
+    const errors: number[] = [];
+    for await (const row of evaluator.rows(feeds, matrix, { signal })) errors.push(...row.errors);
+    return errors;
   };
-  const nothing = pickTexts(empty, new Array<number>(pairsPerRun).fill(0));
   const zeros = () => nodes.map(() => new Array<number>(pairs).fill(0));
   const [withCaption, withoutCaption] = [zeros(), zeros()];
   let done = 0;
@@ -88,35 +87,31 @@ export async function noiseErrors(denoiser: Denoiser, request: NoiseErrorRequest
       // The network's errors are means over dimensions; information is a sum.
       const scale = (errorScale * sizeOf(latentShape)) / noises;
       for (let draw = 0; draw < noises; draw++) {
-        for (const { batch, real } of fixedBatches([...Array(pairs).keys()], pairsPerRun)) {
-          const drawn = Array.from({ length: real }, () => random.normal([1, ...latentShape]));
-          const noise = concatRows(batch.map((_, k) => drawn[Math.min(k, real - 1)]));
-          const feeds = {
-            ...noisySample(denoiser.scheduler, pickRows(latents, batch), noise, timestep),
-            timestep: floatTensor([1], Float32Array.of(timestep)),
-            softTokens: tokens,
-          };
-          const given = await errorsOf({ ...feeds, conditioning: pickTexts(conditioning, batch) });
-          const alone = await errorsOf({ ...feeds, conditioning: nothing });
-          for (const [k, pair] of batch.slice(0, real).entries()) {
+        for (let start = 0; start < pairs; start += pairsPerRun) {
+          const end = Math.min(start + pairsPerRun, pairs);
+          const some = Array.from({ length: end - start }, (_, k) => start + k);
+          const noise = concatRows(some.map(() => random.normal([1, ...latentShape])));
+          const feeds = { latents: rows(latents, start, end), noise, timestep, softTokens: tokens };
+          const given = await errorsOf({ ...feeds, conditioning }, some);
+          const alone = await errorsOf(
+            { ...feeds, conditioning: empty },
+            some.map(() => 0),
+          );
+          for (const [k, pair] of some.entries()) {
             if (!Number.isFinite(given[k]) || !Number.isFinite(alone[k])) {
               throw new RuntimeFailure(`the denoising error of pair ${pair + 1} at timestep ${timestep} is not finite`);
             }
             withCaption[index][pair] += given[k] * scale;
             withoutCaption[index][pair] += alone[k] * scale;
           }
-          done += real;
+          done += some.length;
           onProgress?.(done, nodes.length * noises * pairs);
         }
       }
     }
   } finally {
-    await pairErrors.release();
+    await evaluator.release();
     await embedding?.release();
   }
   return { nodes, noises, seed, withCaption, withoutCaption };
-}
-
-function pickRows(tensor: FloatTensor, indices: readonly number[]): FloatTensor {
-  return concatRows(indices.map((index) => rows(tensor, index, index + 1)));
 }

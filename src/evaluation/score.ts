@@ -1,12 +1,10 @@
 /** @file The diffusion model as judge: how well each caption explains each image, by denoising errors. */
 
 import { Generator } from "../core/random.js";
-import { type FloatTensor, rows } from "../core/tensor.js";
-import { errorRow } from "../objectives/error-row.js";
+import type { FloatTensor } from "../core/tensor.js";
+import { ErrorEvaluator } from "../objectives/error-evaluator.js";
 import { executionPlan } from "../objectives/execution-plan.js";
-import { compilePairErrors } from "../objectives/pair-errors.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
-import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 
@@ -49,7 +47,7 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
   const embedding =
     useTokens && request.softTokens ? await SoftTokenEmbedding.open(pipeline, request.softTokens) : null;
   const latentShape = latents.shape.slice(1);
-  const pairErrors = await compilePairErrors(pipeline, {
+  const evaluator = await ErrorEvaluator.open(pipeline, {
     plan: executionPlan(pairsPerRun),
     latentShape,
     images: "shared",
@@ -58,6 +56,8 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
     gradients: false,
   });
   const images = latents.shape[0];
+  const every = texts.map((_, caption) => caption);
+  const matrix = Array.from({ length: images }, (_, image) => ({ image, captions: every }));
   const rounds = request.timesteps.length * request.noises;
   const sums = Array.from({ length: images }, () => texts.map(() => 0));
   let done = 0;
@@ -66,16 +66,15 @@ export async function score(pipeline: DiffusionPipeline, request: ScoreRequest):
       const softTokens = embedding && (await embedding.at(timestep));
       for (let draw = 0; draw < request.noises; draw++) {
         const noise = new Generator(request.seed + draw).normal([1, ...latentShape]);
-        for (let image = 0; image < images; image++) {
-          const noisy = noisySample(pipeline.scheduler, rows(latents, image, image + 1), noise, timestep);
-          const { errors } = await errorRow(pairErrors, { ...noisy, timestep, conditioning, softTokens }, { signal });
+        const feeds = { latents, noise, timestep, conditioning, softTokens };
+        for await (const { image, errors } of evaluator.rows(feeds, matrix, { signal })) {
           for (const [caption, error] of errors.entries()) sums[image][caption] += error / rounds;
           request.onProgress?.(++done, rounds * images);
         }
       }
     }
   } finally {
-    await pairErrors.release();
+    await evaluator.release();
     await embedding?.release();
   }
   return {

@@ -98,10 +98,11 @@ describe("a family of a user's own", () => {
     await drawPictures(path("pictures"));
     const { items } = await openDataSet(path("pictures"));
     const untrained = Float32Array.from(softTokens.tokens.data);
-    const objective = { kind: "contrastive", row: softRepa({ temperature: 1, scale: 4, dweight: 0 }) } as const;
-    await train(pipeline, [{ items, share: 1 }], softTokens, objective, {
+    const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });
+    await train(pipeline, {
+      ...{ pools: [{ items, share: 1 }], softTokens, objective },
       ...{ batch: 2, steps: 1, learningRate: 0.01, weightDecay: 0, restartPeriod: 2, schedulerEvery: 1 },
-      ...{ minimumLearningRate: 0, seed: 5, resolution: 16, chunk: undefined },
+      ...{ minimumLearningRate: 0, seed: 5, resolution: 16 },
     });
     assert.notDeepEqual(softTokens.tokens.data, untrained);
     const made = {

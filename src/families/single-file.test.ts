@@ -56,9 +56,9 @@ async function workOf(pipeline: DiffusionPipeline, pictures: string) {
   });
   const settings = { batch: 2, steps: 2, learningRate: 0.01, weightDecay: 1e-4, restartPeriod: 2, schedulerEvery: 1 };
   const { items } = await openDataSet(pictures);
-  const objective = { kind: "contrastive", row: softRepa({ temperature: 1, scale: 4, dweight: 0 }) } as const;
-  await train(pipeline, [{ items, share: 1 }], softTokens, objective, {
-    ...settings,
+  const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });
+  await train(pipeline, {
+    ...{ ...settings, pools: [{ items, share: 1 }], softTokens, objective },
     ...{ minimumLearningRate: 0, seed: 5, resolution: 16 },
   });
   const { tokens, timeTable } = softTokens;

@@ -25,7 +25,7 @@ describe("softRepa", () => {
   it("is cross-entropy over exp(scale * exp(-error / temperature)), plus dweight times the own error", () => {
     fc.assert(
       fc.property(row, settings, ({ errors, image }, chosen) => {
-        const { loss, logits } = softRepa(chosen)(errors, image);
+        const { loss, logits } = softRepa(chosen).row(errors, image);
         assert.ok(Math.abs(loss - plainLoss(errors, image, chosen)) <= 1e-9 * (1 + Math.abs(loss)));
         assert.deepEqual(
           logits,
@@ -38,7 +38,7 @@ describe("softRepa", () => {
   it("has the cotangents that finite differences of the loss give", () => {
     fc.assert(
       fc.property(row, settings, ({ errors, image }, chosen) => {
-        const objective = softRepa(chosen);
+        const objective = softRepa(chosen).row;
         const { cotangents } = objective(errors, image);
         assert.equal(cotangents.length, errors.length);
         const h = 1e-5;
@@ -58,21 +58,21 @@ describe("softRepa", () => {
 
   it("pulls the own error down and pushes the others up; dweight adds to the own one alone", () => {
     const errors = [0.3, 0.25, 0.4];
-    const { cotangents, loss } = softRepa(paper)(errors, 1);
+    const { cotangents, loss } = softRepa(paper).row(errors, 1);
     assert.ok(cotangents[1] > 0 && cotangents[0] < 0 && cotangents[2] < 0);
-    const weighted = softRepa({ ...paper, dweight: 10 })(errors, 1);
+    const weighted = softRepa({ ...paper, dweight: 10 }).row(errors, 1);
     assert.deepEqual(weighted.cotangents, [cotangents[0], cotangents[1] + 10, cotangents[2]]);
     assert.ok(Math.abs(weighted.loss - loss - 2.5) < 1e-12);
   });
 
   it("has known values", () => {
     // Error 0 against one without end: logits 4 and 0.
-    const { loss, logits, cotangents } = softRepa(paper)([0, 1e3], 0);
+    const { loss, logits = [], cotangents } = softRepa(paper).row([0, 1e3], 0);
     assert.deepEqual(logits, [4, 0]);
     assert.ok(Math.abs(loss - Math.log(1 + Math.exp(-4))) < 1e-15);
     assert.ok(Math.abs(cotangents[0] - (1 / (1 + Math.exp(-4)) - 1) * (-4 / 0.07)) < 1e-12);
     for (const equal of [0, 0.5, 1e3]) {
-      const { loss } = softRepa(paper)([equal, equal, equal, equal], 2);
+      const { loss } = softRepa(paper).row([equal, equal, equal, equal], 2);
       assert.ok(Math.abs(loss - Math.log(4)) < 1e-12, `all errors ${equal}`);
     }
   });
@@ -83,7 +83,11 @@ describe("softRepa", () => {
       for (const scale of [4, 1e3]) {
         for (const own of extremes) {
           for (const other of extremes) {
-            const { loss, logits, cotangents } = softRepa({ temperature, scale, dweight: 0 })([own, other, 0.5], 0);
+            const {
+              loss,
+              logits = [],
+              cotangents,
+            } = softRepa({ temperature, scale, dweight: 0 }).row([own, other, 0.5], 0);
             const seen = [loss, ...logits, ...cotangents];
             assert.ok(seen.every(Number.isFinite), `errors ${own}, ${other}, temperature ${temperature}: ${seen}`);
             assert.ok(loss >= -1e-12);

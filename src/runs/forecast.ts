@@ -3,7 +3,7 @@
 import type { CaptionedImage } from "../data/captioned-image.js";
 import type { ImagePool } from "../data/mixture.js";
 import type { ExecutionPlan } from "../objectives/execution-plan.js";
-import type { TrainingObjective } from "../objectives/objective.js";
+import type { Objective } from "../objectives/objective.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { describeSoftTokens } from "../softtokens/describe.js";
 import { type SoftTokens, sizesOf, stagesOf } from "../softtokens/softtokens.js";
@@ -29,7 +29,7 @@ export interface RunSubject<Settings = RunSettings> {
   readonly settings: Settings;
   readonly pipeline: DiffusionPipeline;
   readonly softTokens: SoftTokens;
-  readonly objective: TrainingObjective;
+  readonly objective: Objective;
 }
 
 /** The settings that memory decides; how much of it encodings take, only where it is limited. */
@@ -48,7 +48,7 @@ export function runSizes(
   const { layers, count } = sizesOf(softTokens, "soft tokens");
   const items = pools.flatMap((pool) => pool.items);
   return {
-    objective: objective.kind,
+    objective,
     batch: settings.batch,
     resolution: settings.resolution,
     softTokens: {

@@ -14,15 +14,14 @@ export async function measureStep(run: PreparedRun, { signal, emit }: RunHooks):
   const { pipeline, pools, softTokens, objective, settings } = run;
   const ends: number[] = [];
   const hooks = {
-    ...(signal && { signal }),
+    signal,
     onTruncated: truncationWarner((message) => emit({ type: "warning", message })),
     onStep: () => {
       ends.push(performance.now());
       emit({ type: "progress", label: "measured steps", done: ends.length, total: timedSteps + 1 });
     },
   };
-  const short = { ...settings, steps: timedSteps + 1 };
-  await train(pipeline, pools, softTokens, objective, short, hooks);
+  await train(pipeline, { ...settings, ...hooks, pools, softTokens, objective, steps: timedSteps + 1 });
   const [[first], last] = [ends, ends.at(-1)];
   if (first === undefined || last === undefined || ends.length < 2) {
     throw new InterruptedError("interrupted before a step could be timed");

@@ -6,6 +6,7 @@ import { Generator } from "../core/random.js";
 import type { CaptionedImage } from "../data/captioned-image.js";
 import { openDataSet } from "../data/data-set.js";
 import { type ImagePool, mixPools } from "../data/mixture.js";
+import type { Objective } from "../objectives/objective.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { createSoftTokens } from "../softtokens/initial.js";
 import { openTokens } from "../softtokens/open.js";
@@ -20,7 +21,7 @@ import type { Checkpoint, Fingerprints } from "./folder/checkpoint.js";
 import { RunFolder } from "./folder/run-folder.js";
 import { chosenOf, type Forecast, forecast, type RunSubject, runSizes } from "./forecast.js";
 import { openTrainingData } from "./open-data.js";
-import { type OwnObjective, objectiveOf, runSettings } from "./settings.js";
+import { objectiveOf, runSettings } from "./settings.js";
 
 /** A run before its first step. */
 export interface PreparedRun extends RunSubject {
@@ -42,7 +43,7 @@ export interface RunRequest {
   readonly pipeline: DiffusionPipeline | (() => Promise<DiffusionPipeline>);
   readonly spec: CompleteSpec;
   /** In place of one that is built in; its name is the spec's `objective`. */
-  readonly objective?: OwnObjective | undefined;
+  readonly objective?: Objective | undefined;
   /** Go on with the run that is in `out`. */
   readonly resume?: boolean | undefined;
   /** Overwrite a run folder that is not empty; take initial tokens that were trained on another base. */

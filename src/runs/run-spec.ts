@@ -24,9 +24,6 @@ import type { WeightedPath } from "./weighted-path.js";
 /** Families whose settings in the paper are known. */
 export const presetNames: readonly string[] = builtInFamilies.flatMap(({ name, paper }) => (paper ? [name] : []));
 
-/** Objectives that are built in. */
-export const objectiveNames = ["softrepa", "score-matching"] as const;
-
 /** What the best checkpoint is told by: metrics of validation. */
 export const bestMetrics = ["loss", "rank1", "gap", "matched"] as const;
 

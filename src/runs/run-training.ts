@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { InterruptedError, UsageError } from "../core/errors.js";
 import { writeFileAtomic } from "../core/files.js";
 import { packageVersion } from "../core/version.js";
+import { imagesOfRuns } from "../objectives/candidates.js";
 import { softRepa } from "../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { truncationWarner } from "../pipelines/truncation-warner.js";
@@ -61,21 +62,14 @@ async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> 
     emit({ type: "start", step: begun, steps: settings.steps });
     // While the text encoders are there: the first window of training frees them.
     if (begun < settings.steps) await writer.prepare();
-    const done = await train(
-      pipeline,
-      pools,
-      softTokens,
-      objective,
-      { ...settings, captionWindow: spec.captionWindow, latentsCache },
-      {
-        ...(signal && { signal }),
-        onTruncated,
-        onStart: () => writer.begin(),
-        onEncoded: (encoded, total) => emit({ type: "progress", label: "encoding", done: encoded, total }),
-        onStep: writer.afterStep.bind(writer),
-      },
-      from?.state,
-    );
+    const done = await train(pipeline, {
+      ...{ ...settings, pools, softTokens, objective, latentsCache, signal, onTruncated },
+      captionWindow: spec.captionWindow,
+      from: from?.state,
+      onStart: () => writer.begin(),
+      onEncoded: (encoded, total) => emit({ type: "progress", label: "encoding", done: encoded, total }),
+      onStep: writer.afterStep.bind(writer),
+    });
     if (done === 0) throw new InterruptedError("interrupted before the first step; nothing is saved");
     await writer.begin();
     await writer.finish();
@@ -110,8 +104,8 @@ async function openValidation(
   const { batch, resolution } = settings;
   const { pairsPerRun } = settings.plan;
   // Captions are compared whatever is trained by.
-  const objective = run.objective.kind === "contrastive" ? run.objective.row : softRepa(settings);
-  return Validation.open(pipeline, heldOut, softTokens, { batch, resolution, pairsPerRun, objective, ...shared });
+  const { row } = imagesOfRuns(run.objective.candidates) === "each" ? softRepa(settings) : run.objective;
+  return Validation.open(pipeline, heldOut, softTokens, { batch, resolution, pairsPerRun, row, ...shared });
 }
 
 async function openLatentsCache(

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { InterruptedError, messageOf } from "../core/errors.js";
 import { writeFileAtomic } from "../core/files.js";
 import { packageVersion } from "../core/version.js";
-import type { TrainingObjective } from "../objectives/objective.js";
+import { pairsPerRow } from "../objectives/candidates.js";
+import type { Objective } from "../objectives/objective.js";
 import { modelName } from "../pipelines/model-name.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { writeSoftTokens } from "../softtokens/formats/index.js";
@@ -29,7 +30,7 @@ export interface WriterParts {
   readonly settings: RunSettings;
   readonly pipeline: DiffusionPipeline;
   readonly softTokens: SoftTokens;
-  readonly objective: TrainingObjective;
+  readonly objective: Objective;
   readonly folder: RunFolder;
   readonly fingerprints: Fingerprints;
   /** Texts of config.yaml and of its schema. */
@@ -61,11 +62,11 @@ export class RunWriter {
   private saved = -1;
 
   constructor(private readonly parts: WriterParts) {
-    const { spec, pipeline, folder, hooks, settings } = parts;
+    const { spec, pipeline, folder, hooks, settings, objective } = parts;
     this.log = new RunLog(folder.log);
     this.previews = new Previews(pipeline, folder, spec, hooks);
-    const others = parts.objective.kind === "contrastive" ? settings.batch : 1;
-    this.throughput = new Throughput(settings.batch, settings.batch * others);
+    const { candidates } = objective;
+    this.throughput = new Throughput(settings.batch, settings.batch * pairsPerRow(candidates, settings.batch));
   }
 
   /** Encodes what previews and validation need, all at once; where that is interrupted, they do it when they are due. */

@@ -3,15 +3,16 @@
 import { resolve } from "node:path";
 import { UsageError } from "../core/errors.js";
 import type { ExecutionPlan } from "../objectives/execution-plan.js";
-import type { TrainingObjective } from "../objectives/objective.js";
-import { type SoftRepaSettings, softRepa } from "../objectives/softrepa.js";
+import { objectiveNames, objectives } from "../objectives/index.js";
+import type { Objective } from "../objectives/objective.js";
+import type { SoftRepaSettings } from "../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { requireSize } from "../pipelines/sizes.js";
 import { type SoftTokens, sizesOf, stagesOf } from "../softtokens/softtokens.js";
 import type { TrainSettings } from "../training/train.js";
 import type { CompleteSpec } from "./complete-spec.js";
 import type { ConfigValues } from "./config/write-config.js";
-import { defaultSteps, objectiveNames } from "./run-spec.js";
+import { defaultSteps } from "./run-spec.js";
 
 export interface RunSettings extends TrainSettings, SoftRepaSettings {
   readonly plan: ExecutionPlan;
@@ -48,25 +49,14 @@ export function runSettings(
   };
 }
 
-/** An objective that is not built in, under the name that `config.yaml` gives it. */
-export type OwnObjective = TrainingObjective & { readonly name: string };
-
-export function objectiveOf(
-  { objective }: CompleteSpec,
-  settings: SoftRepaSettings,
-  own?: OwnObjective,
-): TrainingObjective {
+/** By its name, unless one of the caller's own is handed in. */
+export function objectiveOf({ objective }: CompleteSpec, settings: SoftRepaSettings, own?: Objective): Objective {
   if (own !== undefined) return own;
-  switch (objective) {
-    case "softrepa":
-      return { kind: "contrastive", row: softRepa(settings) };
-    case "score-matching":
-      return { kind: "score-matching" };
-    default:
-      throw new UsageError(
-        `\`objective\` must be one of ${objectiveNames.join(", ")}, or be handed in, not ${JSON.stringify(objective)}`,
-      );
-  }
+  const name = objectiveNames.find((known) => known === objective);
+  if (name !== undefined) return objectives[name].create(settings);
+  throw new UsageError(
+    `\`objective\` must be one of ${objectiveNames.join(", ")}, or be handed in, not ${JSON.stringify(objective)}`,
+  );
 }
 
 /**

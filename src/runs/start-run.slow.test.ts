@@ -80,8 +80,7 @@ describe("a run", () => {
   });
 
   it("takes an objective of one's own, which going on takes again, by its name", async () => {
-    const row = softRepa({ temperature: 1, scale: 4, dweight: 0 });
-    const mine = { name: "mine", kind: "contrastive", row } as const;
+    const mine = { ...softRepa({ temperature: 1, scale: 4, dweight: 0 }), name: "mine" };
     const spec = specOf("own");
     await eventsOf(await startRun({ pipeline, spec: { ...spec, steps: 2 }, objective: mine }));
     assert.equal((await readConfigFile(at("own", "config.yaml"))).objective, "mine");

@@ -1,5 +1,6 @@
 /** @file From learned numbers to what the text stream sees: projection, and the row of the time table for a timestep. */
 
+import { at } from "../core/indexing.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
@@ -42,13 +43,14 @@ export class SoftTokenEmbedding {
     const projected = width === layout.projectedWidth ? tokens : pipeline.projectSoftTokens(graph, tokens);
     const effective = add(projected, reshape(row, [layers, 1, layout.projectedWidth]));
     const cotangent = input(graph, "cotangent", shape);
-    const [dTokens, dRow] = gradients([{ value: effective, cotangent }], [tokens, row]);
+    const adjoint = gradients([{ value: effective, cotangent }], [tokens, row]);
+    const outputs = { tokens_gradient: at(adjoint, 0), row_gradient: at(adjoint, 1) };
     return new SoftTokenEmbedding(
       softTokens,
       scheduler.trainTimesteps,
       { shape, stages: stagesOf(softTokens, layout) },
       await engine.compile(writeOnnx(graph, { effective }, engine.target)),
-      await engine.compile(writeOnnx(graph, { tokens_gradient: dTokens, row_gradient: dRow }, engine.target)),
+      await engine.compile(writeOnnx(graph, outputs, engine.target)),
     );
   }
 
@@ -64,8 +66,7 @@ export class SoftTokenEmbedding {
     const { timeTable } = this.softTokens;
     if (timeTable === null) return { tokens: tokens as FloatTensor, timeTable: null };
     const table = floatTensor(timeTable.shape);
-    const index = bucketOf(timestep, timeTable.shape[0], this.trainTimesteps);
-    table.data.set((row as FloatTensor).data, index * timeTable.shape[1]);
+    table.data.set((row as FloatTensor).data, this.rowStart(timestep, timeTable));
     return { tokens: tokens as FloatTensor, timeTable: table };
   }
 
@@ -76,9 +77,13 @@ export class SoftTokenEmbedding {
 
   private rowAt(timestep: number): FloatTensor {
     const { timeTable } = this.softTokens;
-    const [layers, , width] = this.form.shape;
-    if (timeTable === null) return floatTensor([layers * width]);
-    const index = bucketOf(timestep, timeTable.shape[0], this.trainTimesteps);
-    return floatTensor([layers * width], timeTable.data.slice(index * layers * width, (index + 1) * layers * width));
+    const length = at(this.form.shape, 0) * at(this.form.shape, 2);
+    if (timeTable === null) return floatTensor([length]);
+    const start = this.rowStart(timestep, timeTable);
+    return floatTensor([length], timeTable.data.slice(start, start + length));
+  }
+
+  private rowStart(timestep: number, { shape }: FloatTensor): number {
+    return bucketOf(timestep, at(shape, 0), this.trainTimesteps) * at(shape, 1);
   }
 }

@@ -1,6 +1,6 @@
 /** @file Soft tokens before training. */
 
-import { UsageError } from "../core/errors.js";
+import { InputError, UsageError } from "../core/errors.js";
 import type { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import type { DiffusionPipeline, SoftTokenLayout, UnetStage } from "../pipelines/pipeline.js";
@@ -30,8 +30,9 @@ export async function createSoftTokens(
 ): Promise<SoftTokens> {
   const { softTokenLayout, defaults } = pipeline;
   if (defaults.initialTokens === "noise") return initialSoftTokens(softTokenLayout, sizes, random);
-  const { conditioning } = await pipeline.encodePrompts([""]);
-  const first = conditioning.prompt_embeds.data.subarray(0, softTokenLayout.rawWidth);
+  const { prompt_embeds: embeds } = (await pipeline.encodePrompts([""])).conditioning;
+  if (embeds === undefined) throw new InputError("this model's text encoders give no prompt embeddings to start from");
+  const first = embeds.data.subarray(0, softTokenLayout.rawWidth);
   return initialSoftTokens(softTokenLayout, sizes, random, first);
 }
 

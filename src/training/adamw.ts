@@ -1,6 +1,7 @@
 /** @file AdamW (arXiv 1711.05101) with PyTorch's order of operations. */
 
 import { InputError } from "../core/errors.js";
+import { at } from "../core/indexing.js";
 
 export interface AdamWSettings {
   readonly weightDecay: number;
@@ -54,10 +55,12 @@ export class AdamW {
     const correction = Math.sqrt(1 - beta2 ** this.count);
     const decay = 1 - learningRate * weightDecay;
     for (let i = 0; i < parameter.length; i++) {
-      const g = gradient[i];
-      first[i] += (g - first[i]) * (1 - beta1);
-      second[i] = second[i] * beta2 + g * g * (1 - beta2);
-      parameter[i] = parameter[i] * decay - (stepSize * first[i]) / (Math.sqrt(second[i]) / correction + epsilon);
+      const [g, m, v] = [at(gradient, i), at(first, i), at(second, i)];
+      first[i] = m + (g - m) * (1 - beta1);
+      second[i] = v * beta2 + g * g * (1 - beta2);
+      // Moments are rounded to float32 before they are used, as PyTorch's are.
+      const scale = Math.sqrt(at(second, i)) / correction + epsilon;
+      parameter[i] = at(parameter, i) * decay - (stepSize * at(first, i)) / scale;
     }
   }
 }

@@ -1,6 +1,7 @@
 /** @file Which images and captions make a batch: every image once an epoch, in an order drawn from the seed. */
 
 import { InputError } from "../core/errors.js";
+import { at } from "../core/indexing.js";
 import { Generator } from "../core/random.js";
 import { type Augmentation, drawView, noAugmentation } from "../data/augmentation.js";
 import { normalCaption } from "../data/caption.js";
@@ -133,7 +134,7 @@ class PoolQueue {
         this.position = 0;
         continue;
       }
-      const pair = this.queue[this.position++];
+      const pair = at(this.queue, this.position++);
       if (fits(pair)) return pair;
       this.waiting.push(pair);
     }
@@ -147,7 +148,7 @@ class PoolQueue {
 
   private drawEpoch(): QueuedPair[] {
     return this.random.shuffle<CaptionedImage>(this.pool.items).map((image) => {
-      const caption = image.captions[this.random.integer(image.captions.length)];
+      const caption = at(image.captions, this.random.integer(image.captions.length));
       const view = drawView(this.augmentation, caption, this.random);
       return { pair: { image, caption, view }, key: normalCaption(caption) };
     });

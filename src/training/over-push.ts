@@ -3,6 +3,8 @@
  * the right captions are no longer explained better (arXiv 2605.30038; counting on SD3 falls from 0.56 to 0.29).
  */
 
+import { at } from "../core/indexing.js";
+
 /** What the warning looks at in a validation. */
 export interface PushSample {
   readonly step: number;
@@ -25,13 +27,13 @@ export function overPushWarning(history: readonly PushSample[]): string | undefi
   if (history.length < inARow) return undefined;
   const recent = history.slice(-inARow);
   const rises = (of: (sample: PushSample) => number) =>
-    recent.every((sample, index) => index === 0 || of(sample) > of(recent[index - 1]));
+    recent.every((sample, index) => index === 0 || of(sample) > of(at(recent, index - 1)));
   if (!rises(({ gap }) => gap) || !rises(({ matched }) => matched)) return undefined;
-  const now = recent[inARow - 1];
+  const [first, now] = [at(recent, 0), at(recent, inARow - 1)];
   const best = history.reduce((least, sample) => (sample.matched < least.matched ? sample : least));
   if (now.matched < best.matched * (1 + worseBy)) return undefined;
   return (
-    `step ${now.step}: the tokens push wrong captions away (gap ${recent[0].gap.toFixed(4)} -> ${now.gap.toFixed(4)}) while the ` +
+    `step ${now.step}: the tokens push wrong captions away (gap ${first.gap.toFixed(4)} -> ${now.gap.toFixed(4)}) while the ` +
     `own captions are explained worse (error ${now.matched.toFixed(4)}, at best ${best.matched.toFixed(4)} at step ${best.step}): ` +
     "look at the samples, and prefer an earlier checkpoint"
   );

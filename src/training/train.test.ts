@@ -22,7 +22,7 @@ describe("train", async () => {
   const pipeline = await openTiny("sd3");
   const { items } = await openDataSet(folder);
   const pools = [{ items, share: 1 }];
-  const objective = { kind: "contrastive", row: softRepa({ temperature: 1, scale: 4, dweight: 0 }) } as const;
+  const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });
   const settings = {
     batch: 3,
     steps: 4,
@@ -34,6 +34,7 @@ describe("train", async () => {
     seed: 5,
     resolution: 32,
   };
+  const base = { ...settings, pools, objective };
   const start = (): SoftTokens =>
     initialSoftTokens(
       pipeline.softTokenLayout,
@@ -47,17 +48,7 @@ describe("train", async () => {
     const onStep = (step: TrainStep) => {
       steps.push(step);
     };
-    const done = await train(
-      pipeline,
-      pools,
-      tokens,
-      objective,
-      { ...settings, ...changes },
-      {
-        onStep,
-        ...(signal && { signal }),
-      },
-    );
+    const done = await train(pipeline, { ...base, softTokens: tokens, ...changes, onStep, signal });
     return { tokens, steps, done };
   };
   const whole = await run();
@@ -86,14 +77,16 @@ describe("train", async () => {
 
   it("comes to nearly the same tokens, one pair a run", async () => {
     const tokens = start();
-    await train(pipeline, pools, tokens, objective, { ...settings, plan: { pairsPerRun: 1 } });
+    await train(pipeline, { ...base, softTokens: tokens, plan: { pairsPerRun: 1 } });
     assert.ok(largestDifference(tokens.tokens, whole.tokens.tokens) < 1e-4);
   });
 
   it("leaves the tokens of the last finished step when it is stopped", async () => {
     const stop = new AbortController();
     const tokens = start();
-    const done = await train(pipeline, pools, tokens, objective, settings, {
+    const done = await train(pipeline, {
+      ...base,
+      softTokens: tokens,
       signal: stop.signal,
       onStep: ({ step }) => {
         if (step === 2) stop.abort();
@@ -106,12 +99,14 @@ describe("train", async () => {
   it("goes on from any step as if it had never stopped, bit for bit", async () => {
     const long = { steps: 9, schedulerEvery: 2 };
     const augmentation = { crop: "random", flip: true } as const;
-    const all = { ...settings, ...long, augmentation };
+    const all = { ...base, ...long, augmentation };
     const never = start();
     const states: TrainingState[] = [];
     const between: SoftTokens[] = [];
     const steps: TrainStep[] = [];
-    await train(pipeline, pools, never, objective, all, {
+    await train(pipeline, {
+      ...all,
+      softTokens: never,
       onStep: (step, state) => {
         steps.push(step);
         states.push(structuredClone(state));
@@ -124,17 +119,17 @@ describe("train", async () => {
       const onStep = (step: TrainStep) => {
         resumed.push(step);
       };
-      assert.equal(await train(pipeline, pools, tokens, objective, all, { onStep }, state), 9);
+      assert.equal(await train(pipeline, { ...all, softTokens: tokens, onStep, from: state }), 9);
       assert.deepEqual(resumed, steps.slice(index + 1));
       assert.deepEqual(tokens, never, `from step ${state.step}`);
     }
     const { seed } = settings;
     const other = { ...all, seed: seed + 1 };
-    await assert.rejects(() => train(pipeline, pools, start(), objective, other, {}, states[3]), InputError);
+    await assert.rejects(() => train(pipeline, { ...other, softTokens: start(), from: states[3] }), InputError);
   });
 
   it("comes to the same tokens with any window of encodings, also when it goes on inside one", async () => {
-    const all = { ...settings, steps: 7, augmentation: { crop: "random", flip: true } } as const;
+    const all = { ...base, steps: 7, augmentation: { crop: "random", flip: true } } as const;
     const never = start();
     const states: TrainingState[] = [];
     const between: SoftTokens[] = [];
@@ -142,10 +137,10 @@ describe("train", async () => {
       states.push(structuredClone(state));
       between.push(structuredClone(never));
     };
-    await train(pipeline, pools, never, objective, { ...all, captionWindow: 1 }, { onStep });
+    await train(pipeline, { ...all, softTokens: never, captionWindow: 1, onStep });
     for (const captionWindow of [2, 3, 100]) {
       const tokens = start();
-      await train(pipeline, pools, tokens, objective, { ...all, captionWindow });
+      await train(pipeline, { ...all, softTokens: tokens, captionWindow });
       assert.deepEqual(tokens, never, `a window of ${captionWindow}`);
     }
     for (const [done, captionWindow] of [
@@ -154,7 +149,7 @@ describe("train", async () => {
       [5, 2],
     ] as const) {
       const tokens = structuredClone(between[done - 1]);
-      await train(pipeline, pools, tokens, objective, { ...all, captionWindow }, {}, states[done - 1]);
+      await train(pipeline, { ...all, softTokens: tokens, captionWindow, from: states[done - 1] });
       assert.deepEqual(tokens, never, `from step ${done} with a window of ${captionWindow}`);
     }
   });
@@ -167,7 +162,7 @@ describe("train", async () => {
       if (done === 1 && ++windows === 2) stop.abort();
     };
     const hooks = { signal: stop.signal, onEncoded };
-    const done = await train(pipeline, pools, tokens, objective, { ...settings, captionWindow: 2 }, hooks);
+    const done = await train(pipeline, { ...base, softTokens: tokens, captionWindow: 2, ...hooks });
     assert.equal(done, 2);
     assert.deepEqual(tokens, (await run({ steps: 2 })).tokens);
   });
@@ -175,11 +170,11 @@ describe("train", async () => {
   it("begins when the first batch could be read, and not before", async () => {
     const order: string[] = [];
     const hooks = { onStart: () => void order.push("start"), onStep: () => void order.push("step") };
-    await train(pipeline, pools, start(), objective, { ...settings, steps: 2 }, hooks);
+    await train(pipeline, { ...base, softTokens: start(), steps: 2, ...hooks });
     assert.deepEqual(order, ["start", "step", "step"]);
     const broken = items.map((item) => ({ ...item, read: async () => Uint8Array.of(1) }));
     const bad = [{ items: broken, share: 1 }];
-    await assert.rejects(() => train(pipeline, bad, start(), objective, settings, hooks), InputError);
+    await assert.rejects(() => train(pipeline, { ...base, pools: bad, softTokens: start(), ...hooks }), InputError);
     assert.equal(order.length, 3);
   });
 
@@ -193,7 +188,7 @@ describe("train", async () => {
     const tokens = start();
     tokens.tokens.data[0] = Number.NaN;
     await assert.rejects(
-      () => train(pipeline, pools, tokens, objective, settings),
+      () => train(pipeline, { ...base, softTokens: tokens }),
       (error) =>
         error instanceof RuntimeFailure &&
         /^the loss became NaN at step 1 \(timestep \d+, images .*\.png, .*\.png, .*\.png\)$/.test(error.message),
@@ -203,8 +198,11 @@ describe("train", async () => {
   it("passes on what a hook throws, and what the data lack", async () => {
     const fault = new Error("disk full");
     const onStep = () => Promise.reject(fault);
-    await assert.rejects(() => train(pipeline, pools, start(), objective, settings, { onStep }), fault);
+    await assert.rejects(() => train(pipeline, { ...base, softTokens: start(), onStep }), fault);
     const few = items.slice(0, 2);
-    await assert.rejects(() => train(pipeline, [{ items: few, share: 1 }], start(), objective, settings), InputError);
+    await assert.rejects(
+      () => train(pipeline, { ...base, pools: [{ items: few, share: 1 }], softTokens: start() }),
+      InputError,
+    );
   });
 });

@@ -1,11 +1,12 @@
 /** @file The training loop: SoftREPA's (arXiv 2503.08250, algorithm 1), with any objective. */
 
-import { InterruptedError, RuntimeFailure } from "../core/errors.js";
+import { InterruptedError, RuntimeFailure, type Stoppable } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { Augmentation } from "../data/augmentation.js";
 import type { ImagePool } from "../data/mixture.js";
+import { pairsTogether } from "../objectives/candidates.js";
 import { defaultPlan, type ExecutionPlan } from "../objectives/execution-plan.js";
-import type { TrainingObjective } from "../objectives/objective.js";
+import type { Objective } from "../objectives/objective.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
@@ -15,7 +16,7 @@ import { EncodedData } from "./encoded-data.js";
 import type { LatentsCache } from "./latents-cache/latents-cache.js";
 import { cosineRestarts } from "./learning-rate.js";
 import type { TrainingState } from "./training-state.js";
-import { openTrainingStep } from "./training-step.js";
+import { TrainingStep } from "./training-step.js";
 import { UpcomingBatches } from "./upcoming-batches.js";
 
 export interface TrainSettings {
@@ -54,8 +55,6 @@ export interface TrainStep {
 }
 
 export interface TrainHooks {
-  /** Asks to stop; the step under way is finished first. */
-  readonly signal?: AbortSignal;
   /** Called once, when the first batch could be read and encoded: from here on the data are known to be usable. */
   readonly onStart?: () => void | Promise<void>;
   /** `state` is what a later call needs to go on behind this step; it holds until the next one. */
@@ -65,37 +64,40 @@ export interface TrainHooks {
   readonly onEncoded?: (done: number, total: number) => void;
 }
 
+/** Where the signal is aborted, the step under way is finished first. */
+export interface TrainOptions extends TrainSettings, TrainHooks, Stoppable {
+  /** Images of one or several data sets (`mixPools`). */
+  readonly pools: readonly ImagePool[];
+  /** Trained in place; only they change. */
+  readonly softTokens: SoftTokens;
+  /** `softRepa`, `scoreMatching`, or an object of one's own. */
+  readonly objective: Objective;
+  /** The state of an earlier call, to go on from there. */
+  readonly from?: TrainingState | undefined;
+}
+
 /**
- * Trains `softTokens` in place on images of one or several data sets (`mixPools`), and returns the number of finished steps.
- * Only the tokens change.
+ * Trains soft tokens in place, and returns the number of finished steps.
  *
  * With the state of an earlier call, and the tokens as they were then, it goes on exactly where that one stood: data,
- * settings, plan and threads being the same, the tokens come out the same bit for bit on the CPU.
+ * settings, objective, plan and threads being the same, the tokens come out the same bit for bit on the CPU.
  *
- * @throws RuntimeFailure where a loss or gradient is no number any more; the tokens are then those of the step before
+ * @throws RuntimeFailure where a loss or gradient is not finite any more; the tokens are then those of the step before
  */
-export async function train(
-  pipeline: DiffusionPipeline,
-  pools: readonly ImagePool[],
-  softTokens: SoftTokens,
-  objective: TrainingObjective,
-  settings: TrainSettings,
-  hooks: TrainHooks = {},
-  from?: TrainingState,
-): Promise<number> {
-  const { batch, resolution, learningRate, weightDecay, seed, augmentation } = settings;
+export async function train(pipeline: DiffusionPipeline, options: TrainOptions): Promise<number> {
+  const { pools, softTokens, objective, from, signal, ...settings } = options;
+  const { batch, resolution, learningRate, weightDecay, seed, augmentation, onTruncated = () => {} } = settings;
   const random = from === undefined ? new Generator(seed) : Generator.fromState(from.random);
   const sampled = new BatchSampler(pools, { size: batch, seed, ...(augmentation && { augmentation }) }, from?.sampler);
   const sampler = new UpcomingBatches(sampled);
   const { captionWindow: window, latentsCache, cacheBytes: limit } = settings;
-  const onTruncated = hooks.onTruncated ?? (() => {});
   const data = new EncodedData(pipeline, { resolution, onTruncated, window, latentsCache, limit });
   const side = resolution / pipeline.latentScale;
   const latentShape = [pipeline.latentChannels, side, side];
-  const plan = defaultPlan(pipeline, latentShape, batch, settings.plan);
+  const plan = defaultPlan(pipeline, latentShape, pairsTogether(objective.candidates, batch), settings.plan);
 
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
-  const trainingStep = await openTrainingStep(pipeline, embedding, objective, { latentShape, plan });
+  const trainingStep = await TrainingStep.open(pipeline, embedding, objective, { latentShape, plan });
   const adamw = { weightDecay, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
   const tokenOptimizer = new AdamW(softTokens.tokens.data, adamw, from?.tokens);
   const tableOptimizer = softTokens.timeTable && new AdamW(softTokens.timeTable.data, adamw, from?.timeTable);
@@ -111,24 +113,23 @@ export async function train(
   });
   try {
     let prepared = 0;
-    for (let started = false; done < settings.steps && !hooks.signal?.aborted; started = true) {
+    for (let started = false; done < settings.steps && !signal?.aborted; started = true) {
       if (prepared-- === 0) {
         const left = settings.steps - done;
         const upcoming = (most: number) => sampler.ahead(Math.min(most, left));
         // A window may take long; what is asked to stop in it ends as it does between two steps.
-        const window = await unlessInterrupted(
-          data.prepare(upcoming, { signal: hooks.signal, onProgress: hooks.onEncoded }),
-        );
+        const window = await unlessInterrupted(data.prepare(upcoming, { signal, onProgress: settings.onEncoded }));
         if (window === null) break;
         prepared = window - 1;
       }
       const pairs = sampler.next();
       const { latents, conditioning } = await data.encode(pairs);
-      if (!started) await hooks.onStart?.();
+      if (!started) await settings.onStart?.();
       const timestep = random.integer(pipeline.scheduler.trainTimesteps);
       const noise = random.normal([1, ...latentShape]);
+      const rows = objective.candidates.rows(batch, random);
 
-      const { loss, rank1, gradients } = await trainingStep.run({ latents, conditioning, noise, timestep });
+      const { loss, rank1, gradients } = await trainingStep.run({ latents, conditioning, noise, timestep, rows });
       const bad = notFinite([loss]) ?? notFinite(gradients.tokens.data) ?? notFinite(gradients.timeTable?.data ?? []);
       if (bad !== undefined) {
         const names = pairs.map(({ image }) => image.id).join(", ");
@@ -140,7 +141,7 @@ export async function train(
       tokenOptimizer.step(gradients.tokens.data, rate);
       if (gradients.timeTable) tableOptimizer?.step(gradients.timeTable.data, rate);
       done++;
-      await hooks.onStep?.({ step: done, loss, rank1, learningRate: rate, timestep }, state());
+      await settings.onStep?.({ step: done, loss, rank1, learningRate: rate, timestep }, state());
     }
   } finally {
     await trainingStep.release();
@@ -156,7 +157,7 @@ async function unlessInterrupted<T>(work: Promise<T>): Promise<T | null> {
   });
 }
 
-/** The first number that is none. */
+/** The first non-finite number. */
 function notFinite(numbers: Float32Array | readonly number[]): number | undefined {
   for (const number of numbers) if (!Number.isFinite(number)) return number;
   return undefined;

@@ -1,5 +1,6 @@
 /** @file Batches drawn before their turn, so that what they need can be encoded ahead. */
 
+import { at } from "../core/indexing.js";
 import type { BatchSampler, SamplerState, TrainingPair } from "./batches.js";
 
 /** Gives the batches of a sampler one by one, and lets those that come next be seen. What comes when does not change by it. */
@@ -13,7 +14,7 @@ export class UpcomingBatches {
   *ahead(most: number): Generator<readonly TrainingPair[], void> {
     for (let index = 0; index < most; index++) {
       if (index === this.drawn.length && !this.draw()) return;
-      yield this.drawn[index];
+      yield at(this.drawn, index);
     }
   }
 

@@ -52,7 +52,7 @@ describe("validation", async () => {
   );
   const settings = {
     ...{ batch: 3, resolution: 32, pairsPerRun: 3, onTruncated: () => {} },
-    objective: softRepa({ temperature: 1, scale: 4, dweight: 0 }),
+    row: softRepa({ temperature: 1, scale: 4, dweight: 0 }).row,
   };
   const validation = await Validation.open(pipeline, items.slice(0, 7), softTokens, settings);
 
@@ -87,7 +87,7 @@ describe("validation", async () => {
           ...{ timesteps: [timestep], noises: 1, seed: 1000 * index + timestep, pairsPerRun: 3 },
         });
         for (const [image, row] of errors.entries()) {
-          loss += settings.objective(row, image).loss / 30;
+          loss += settings.row(row, image).loss / 30;
           if (row[image] === Math.min(...row)) first++;
           for (const [caption, error] of row.entries()) (caption === image ? own : other).push(error);
         }

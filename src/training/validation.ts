@@ -1,16 +1,15 @@
 /** @file How well soft tokens tell held-out captions apart: on pairs, timesteps and noise that are the same every time. */
 
 import { InputError, type Stoppable } from "../core/errors.js";
+import { at } from "../core/indexing.js";
 import { Generator } from "../core/random.js";
-import { rows } from "../core/tensor.js";
 import { normalCaption } from "../data/caption.js";
 import type { CaptionedImage } from "../data/captioned-image.js";
-import { errorRow } from "../objectives/error-row.js";
+import { wholeRows } from "../objectives/candidates.js";
+import { ErrorEvaluator } from "../objectives/error-evaluator.js";
 import { executionPlan } from "../objectives/execution-plan.js";
 import type { Objective } from "../objectives/objective.js";
-import { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
-import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import type { TrainingPair } from "./batches.js";
@@ -43,8 +42,8 @@ export interface ValidationSettings {
   readonly batch: number;
   readonly resolution: number;
   readonly pairsPerRun: number;
-  /** Judges a row of errors. */
-  readonly objective: Objective;
+  /** The loss of an image's errors under all captions of its batch. */
+  readonly row: Objective["row"];
   readonly onTruncated: (cut: TruncatedPrompt) => void;
   /** As in training. */
   readonly latentsCache?: LatentsCache | undefined;
@@ -63,7 +62,7 @@ export class Validation {
     private readonly groups: readonly (readonly TrainingPair[])[],
     private readonly settings: ValidationSettings,
     private readonly embedding: SoftTokenEmbedding,
-    private readonly pairErrors: PairErrors,
+    private readonly evaluator: ErrorEvaluator,
     private readonly latentShape: readonly number[],
   ) {}
 
@@ -78,14 +77,14 @@ export class Validation {
     const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
     const side = settings.resolution / pipeline.latentScale;
     const latentShape = [pipeline.latentChannels, side, side];
-    const pairErrors = await compilePairErrors(pipeline, {
+    const evaluator = await ErrorEvaluator.open(pipeline, {
       plan: executionPlan(settings.pairsPerRun),
       latentShape,
       images: "shared",
       softTokens: embedding.form,
       gradients: false,
     });
-    return new Validation(pipeline, groups, settings, embedding, pairErrors, latentShape);
+    return new Validation(pipeline, groups, settings, embedding, evaluator, latentShape);
   }
 
   /** @throws InterruptedError where the signal is aborted */
@@ -99,11 +98,10 @@ export class Validation {
       const [matched, mismatched] = [new Mean(), new Mean()];
       for (const [index, { latents, conditioning }] of this.batches.entries()) {
         const noise = new Generator(1000 * index + timestep).normal([1, ...this.latentShape]);
-        for (let image = 0; image < this.settings.batch; image++) {
-          const noisy = noisySample(this.pipeline.scheduler, rows(latents, image, image + 1), noise, timestep);
-          const feeds = { ...noisy, timestep, conditioning, softTokens };
-          const { errors } = await errorRow(this.pairErrors, feeds, options);
-          loss += this.settings.objective(errors, image).loss / total;
+        const feeds = { latents, noise, timestep, conditioning, softTokens };
+        const rows = this.evaluator.rows(feeds, wholeRows(this.settings.batch), options);
+        for await (const { image, errors } of rows) {
+          loss += this.settings.row(errors, image).loss / total;
           if (errors[image] === Math.min(...errors)) first++;
           for (const [caption, error] of errors.entries()) (caption === image ? matched : mismatched).add(error);
           options.onProgress?.(++done, total);
@@ -123,7 +121,7 @@ export class Validation {
   }
 
   async release(): Promise<void> {
-    await this.pairErrors.release();
+    await this.evaluator.release();
     await this.embedding.release();
   }
 
@@ -145,7 +143,7 @@ export function validationBatches(items: readonly CaptionedImage[], size: number
   const open: { pairs: TrainingPair[]; captions: Set<string> }[] = [];
   const whole: TrainingPair[][] = [];
   for (const image of items) {
-    const [caption] = image.captions;
+    const caption = at(image.captions, 0);
     const key = normalCaption(caption);
     let batch = open.find(({ captions }) => !captions.has(key));
     if (batch === undefined) {

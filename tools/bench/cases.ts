@@ -5,6 +5,7 @@ import { floatTensor } from "#softrepa/core/tensor.js";
 import { countFlops } from "#softrepa/graph/flops.js";
 import type { Graph } from "#softrepa/graph/graph.js";
 import type { Value } from "#softrepa/graph/ir.js";
+import { wholeRows } from "#softrepa/objectives/candidates.js";
 import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { compilePairErrors, pairErrorGraph } from "#softrepa/objectives/pair-errors.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
@@ -13,7 +14,7 @@ import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser, guidedDenoiserGraph } from "#softrepa/sampling/guided-denoiser.js";
 import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
 import { initialSoftTokens } from "#softrepa/softtokens/initial.js";
-import { ContrastiveStep } from "#softrepa/training/contrastive-step.js";
+import { TrainingStep } from "#softrepa/training/training-step.js";
 import { convolutions } from "./convolution.js";
 import { matMulPeak, peakMemory, time } from "./measure.js";
 import { benchDenoiser, randomConditioning } from "./subject.js";
@@ -103,7 +104,7 @@ async function wholeStep(batch: number): Promise<Measurement> {
   const embedding = await SoftTokenEmbedding.open(denoiser, initialSoftTokens(denoiser.softTokenLayout, sizes, random));
   const small = [16, 16, 16];
   const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });
-  const step = await ContrastiveStep.open(denoiser, embedding, objective, {
+  const step = await TrainingStep.open(denoiser, embedding, objective, {
     latentShape: small,
     plan: executionPlan(4),
   });
@@ -112,6 +113,7 @@ async function wholeStep(batch: number): Promise<Measurement> {
     conditioning: randomConditioning(denoiser, batch, random),
     noise: random.normal([1, ...small]),
     timestep: 500,
+    rows: wholeRows(batch),
   };
   const start = performance.now();
   await step.run(contrast);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { InterruptedError } from "#softrepa/core/errors.js";
 import { Generator } from "#softrepa/core/random.js";
+import { wholeRows } from "#softrepa/objectives/candidates.js";
 import { defaultPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
@@ -12,7 +13,7 @@ import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
 import { abortedAtCheck } from "#softrepa/testing/core/signals.js";
 import { cachedWeights } from "#softrepa/testing/synthetic/cached-weights.js";
 import { denoiserConfigSchema, syntheticDenoiser } from "#softrepa/testing/synthetic/denoiser.js";
-import { ContrastiveStep } from "#softrepa/training/contrastive-step.js";
+import { TrainingStep } from "#softrepa/training/training-step.js";
 import { openSafetensors } from "#softrepa/weights/safetensors.js";
 import { peakMemory } from "./measure.js";
 
@@ -62,13 +63,14 @@ export async function runFullCase({ model, batch, runs: most, cache, threads }: 
   });
   const plan = defaultPlan(denoiser, latentShape, batch);
   const objective = softRepa({ temperature: 0.07, scale: 4, dweight: 0 });
-  const step = await ContrastiveStep.open(denoiser, embedding, objective, { latentShape, plan });
+  const step = await TrainingStep.open(denoiser, embedding, objective, { latentShape, plan });
   const shapes = Object.entries(denoiser.conditioningShapes);
   const training = {
     latents: random.normal([batch, ...latentShape]),
     noise: random.normal([1, ...latentShape]),
     conditioning: Object.fromEntries(shapes.map(([name, shape]) => [name, random.normal([batch, ...shape])])),
     timestep: 613,
+    rows: wholeRows(batch),
   };
   const { signal, checks } = abortedAtCheck((most ?? Number.POSITIVE_INFINITY) + 1);
   const start = performance.now();

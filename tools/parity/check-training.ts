@@ -2,12 +2,13 @@
 
 import { join } from "node:path";
 import { floatTensor } from "#softrepa/core/tensor.js";
+import { wholeRows } from "#softrepa/objectives/candidates.js";
 import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
 import { AdamW } from "#softrepa/training/adamw.js";
-import { ContrastiveStep } from "#softrepa/training/contrastive-step.js";
 import { cosineRestarts } from "#softrepa/training/learning-rate.js";
+import { TrainingStep } from "#softrepa/training/training-step.js";
 import { type Comparison, compare, limits } from "./compare.js";
 import { GoldenFile, readJson } from "./golden-file.js";
 import { type Subject, softTokensOf, textSchema } from "./subject.js";
@@ -31,7 +32,7 @@ export async function* checkTrainingSteps(subject: Subject, golden: string): Asy
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
   // Pairs per run that do not divide the batch, so that the filling up is tested as well.
   const options = { latentShape: latents.shape.slice(1), plan: executionPlan(Math.max(1, images - 1)) };
-  const contrast = await ContrastiveStep.open(pipeline, embedding, softRepa(loss), options);
+  const contrast = await TrainingStep.open(pipeline, embedding, softRepa(loss), options);
   const settings = { weightDecay: weight_decay, beta1: betas[0], beta2: betas[1], epsilon: eps };
   const schedule = { learningRate: lr, period: 10, minimum: 1e-5 };
   const trained = [
@@ -41,11 +42,21 @@ export async function* checkTrainingSteps(subject: Subject, golden: string): Asy
 
   for (const [step, timestep] of timesteps.data.entries()) {
     const name = (what: string) => `step${step}.${what}`;
-    const result = await contrast.run({ latents, conditioning, noise, timestep });
+    const result = await contrast.run({ latents, conditioning, noise, timestep, rows: wholeRows(images) });
     const matrix = (values: readonly (readonly number[])[]) =>
       floatTensor([images, images], Float32Array.from(values.flat()));
-    yield compare(name("errors"), matrix(result.errors), await file.tensor(name("errors")), limits.error);
-    yield compare(name("logits"), matrix(result.logits), await file.tensor(name("logits")), limits.module);
+    yield compare(
+      name("errors"),
+      matrix(result.rows.map(({ errors }) => errors)),
+      await file.tensor(name("errors")),
+      limits.error,
+    );
+    yield compare(
+      name("logits"),
+      matrix(result.rows.map(({ logits = [] }) => logits)),
+      await file.tensor(name("logits")),
+      limits.module,
+    );
     const value = floatTensor([1], Float32Array.of(result.loss));
     yield compare(name("loss"), value, await file.tensor(name("loss")), limits.error);
     for (const part of trained) {

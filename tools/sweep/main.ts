@@ -12,7 +12,7 @@ import { Generator } from "#softrepa/core/random.js";
 import { accuracies, judge } from "#softrepa/demo/judge.js";
 import { promptRegister, writeScenes } from "#softrepa/demo/scenes.js";
 import { openPipeline } from "#softrepa/families/open.js";
-import { softRepa } from "#softrepa/objectives/softrepa.js";
+import { objectiveNames, objectives } from "#softrepa/objectives/index.js";
 import { engineSelfTest } from "#softrepa/pipelines/self-test.js";
 import { openEngine } from "#softrepa/runtime/open-engine.js";
 import { initialSoftTokens } from "#softrepa/softtokens/initial.js";
@@ -23,7 +23,7 @@ import { heldOutPrompts } from "#softrepa/world/prompts.js";
 import { categories } from "#softrepa/world/scene.js";
 
 const trainingSchema = z.strictObject({
-  objective: z.enum(["softrepa", "score-matching"]).default("softrepa"),
+  objective: z.enum(objectiveNames).default("softrepa"),
   layers: z.int().positive().default(5),
   tokens: z.int().positive().default(4),
   buckets: z.int().nonnegative().default(100),
@@ -111,12 +111,9 @@ for (const run of plan.runs) {
     ...{ batch, steps: last, learningRate: lr, weightDecay: 1e-4, seed, resolution: pipeline.defaultSize },
     ...{ restartPeriod: 10, schedulerEvery: 500, minimumLearningRate: 1e-5, plan: { checkpoints: false } },
   };
-  const chosen =
-    objective === "softrepa"
-      ? ({ kind: "contrastive", row: softRepa(loss) } as const)
-      : ({ kind: "score-matching" } as const);
   let [lossSum, rankSum, counted, since] = [0, 0, 0, performance.now()];
-  await train(pipeline, [{ items, share: 1 }], softTokens, chosen, settings, {
+  await train(pipeline, {
+    ...{ ...settings, pools: [{ items, share: 1 }], softTokens, objective: objectives[objective].create(loss) },
     onStep: async ({ step, loss: value, rank1 }) => {
       lossSum += value;
       rankSum += rank1 ?? 0;

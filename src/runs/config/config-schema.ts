@@ -2,7 +2,8 @@
 
 import { z } from "zod";
 import { choice } from "../../core/option-values.js";
-import { objectiveNames, runSpec } from "../run-spec.js";
+import { objectiveNames } from "../../objectives/index.js";
+import { runSpec } from "../run-spec.js";
 import { keyOf } from "./keys.js";
 
 /** Names of `RunSpec`, in their order. */

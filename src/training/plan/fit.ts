@@ -2,6 +2,7 @@
 
 import { formatByteSize } from "../../core/byte-size.js";
 import { InputError } from "../../core/errors.js";
+import { pairsTogether } from "../../objectives/candidates.js";
 import type { ExecutionPlan } from "../../objectives/execution-plan.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import type { Engine } from "../../runtime/engine.js";
@@ -64,7 +65,7 @@ export function fitRun(
   const unknownMemory = pipeline.engine.provider !== "cpu";
   const side = sizes.resolution / pipeline.latentScale;
   const plans = possiblePlans({
-    ...{ pairsPerRow: sizes.batch, pairsPerRun, limited: limit !== undefined },
+    ...{ pairs: pairsTogether(sizes.objective.candidates, sizes.batch), pairsPerRun, limited: limit !== undefined },
     tokensPerPair: pipeline.tokensAPair([pipeline.latentChannels, side, side]),
     precision: pipeline.engine.precision,
     checkpoints: checkpoints === "auto" && unknownMemory ? "always" : checkpoints,

@@ -7,10 +7,13 @@ import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { floatTensor } from "../../core/tensor.js";
+import { type Candidates, inBatch, ownCaption } from "../../objectives/candidates.js";
 import { executionPlan } from "../../objectives/execution-plan.js";
 import { openTiny } from "../../testing/pipelines/support.js";
 import { fitRun, type RunConstraints } from "./fit.js";
 import { defaultCacheBytes, planMemory, type RunSizes } from "./memory.js";
+import { planTime } from "./time.js";
 
 const measuredSchema = z.object({ foretold: z.number(), took: z.number() });
 
@@ -77,7 +80,15 @@ describe("memory of a graph", { skip: process.platform !== "linux" && "measured 
 describe("a limit of memory", async () => {
   const pipeline = await openTiny("sd3");
   const sizes: Omit<RunSizes, "plan" | "cacheBytes"> = {
-    ...{ objective: "contrastive", batch: 6, resolution: 64, heldOut: 0, sampleSize: null, images: 1e6, captions: 1e6 },
+    ...{
+      objective: { candidates: inBatch() },
+      batch: 6,
+      resolution: 64,
+      heldOut: 0,
+      sampleSize: null,
+      images: 1e6,
+      captions: 1e6,
+    },
     softTokens: { shape: [2, 2, 32], stages: null },
   };
   const machine = { resident: 0, available: 1e12 };
@@ -157,6 +168,25 @@ describe("a limit of memory", async () => {
     assert.equal(chosen(1e12, "never"), false);
     const tooLittle = { checkpoints: "always", repack: "always", limit: 1e6 } as const;
     assert.throws(() => fitRun(pipeline, sizes, tooLittle, machine), /weights repacked and .*, or `repack` never$/);
+  });
+  it("counts the forward pass that targets take", () => {
+    const plan = executionPlan(2);
+    const { objective, ...rest } = { ...sizes, plan, cacheBytes: 0 };
+    const plain = planMemory(pipeline, { ...rest, objective }, 0);
+    const targets = () => floatTensor([0]);
+    const more = planMemory(pipeline, { ...rest, objective: { ...objective, targets } }, 0);
+    assert.ok(more.sessions > 1.2 * plain.sessions && more.activations > plain.activations);
+    const seconds = (run: RunSizes) => planTime(pipeline, run, 1, 1e9).secondsAStep;
+    const added = seconds({ ...rest, objective: { ...objective, targets } }) / seconds({ ...rest, objective });
+    assert.ok(added > 1.1 && added < 1.6, `${added}`);
+  });
+  it("takes as many pairs as a row has, or as the batch has where rows are single pairs", () => {
+    const runs = (candidates: Candidates) =>
+      fitRun(pipeline, { ...sizes, objective: { candidates } }, { ...mapped, checkpoints: "never" }, machine).plan;
+    assert.deepEqual(
+      [inBatch(), inBatch(2), ownCaption()].map((candidates) => runs(candidates).pairsPerRun),
+      [6, 3, 6],
+    );
   });
   it("counts what validation and samples compile", () => {
     const smallest = { ...sizes, plan: executionPlan(1), cacheBytes: 0 };

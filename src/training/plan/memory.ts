@@ -3,15 +3,17 @@
 import type { Shape } from "../../core/tensor.js";
 import { sizeOf } from "../../core/tensor.js";
 import { estimateMemory } from "../../graph/memory.js";
+import { imagesOfRuns } from "../../objectives/candidates.js";
 import type { ExecutionPlan } from "../../objectives/execution-plan.js";
-import type { TrainingObjective } from "../../objectives/objective.js";
-import { pairErrorGraph } from "../../objectives/pair-errors.js";
+import type { Objective } from "../../objectives/objective.js";
+import { type PairErrorOptions, pairErrorGraph } from "../../objectives/pair-errors.js";
+import { pairPredictionGraph } from "../../objectives/pair-predictions.js";
 import type { BuiltGraph, DiffusionPipeline, SoftTokenForm } from "../../pipelines/pipeline.js";
 import { guidedDenoiserGraph } from "../../sampling/guided-denoiser.js";
 
 /** What decides how much memory a run takes. */
 export interface RunSizes {
-  readonly objective: TrainingObjective["kind"];
+  readonly objective: Pick<Objective, "candidates" | "targets">;
   /** Images per step. */
   readonly batch: number;
   /** Of the step's graph; no other graph copies weights. */
@@ -107,6 +109,11 @@ export function stepGraph(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGr
   return built(pairErrorGraph(pipeline, pairOptions(pipeline, sizes, true)));
 }
 
+/** The forward graph of an objective that computes targets. */
+export function predictionGraph(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph {
+  return built(pairPredictionGraph(pipeline, pairOptions(pipeline, sizes, true)));
+}
+
 /** Bytes of all encodings of the data: what the caches grow to unless their limit is below. */
 export function encodingBytes(pipeline: DiffusionPipeline, { images, captions, resolution }: RunSizes): number {
   return images * latentBytes(pipeline, resolution) + captions * captionBytes(pipeline);
@@ -119,6 +126,7 @@ function otherGraphs(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph[]
     pipeline.partGraph({ kind: "texts", prompts: 1 }),
     pipeline.partGraph({ kind: "encoder", size: resolution }),
   ];
+  if (sizes.objective.targets !== undefined) graphs.push(predictionGraph(pipeline, sizes));
   if (heldOut > 0) graphs.push(built(pairErrorGraph(pipeline, pairOptions(pipeline, sizes, false))));
   if (sampleSize !== null) {
     const options = { images: 1, guided: true, softTokens: sizes.softTokens };
@@ -129,11 +137,12 @@ function otherGraphs(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph[]
   return graphs;
 }
 
-function pairOptions(pipeline: DiffusionPipeline, sizes: RunSizes, gradients: boolean) {
-  const images = gradients && sizes.objective === "score-matching" ? ("each" as const) : ("shared" as const);
+function pairOptions(pipeline: DiffusionPipeline, sizes: RunSizes, gradients: boolean): PairErrorOptions {
+  const images = gradients ? imagesOfRuns(sizes.objective.candidates) : "shared";
+  const targets = gradients && sizes.objective.targets !== undefined ? "each" : images;
   const latentShape = latentShapeOf(pipeline, sizes.resolution);
   const { plan, softTokens } = sizes;
-  return { plan, latentShape, images, softTokens, gradients };
+  return { plan, latentShape, images, targets, softTokens, gradients };
 }
 
 function built({ graph, outputs }: { graph: BuiltGraph["graph"]; outputs: object }): BuiltGraph {
@@ -163,7 +172,7 @@ export function copiedBytes({ graph }: BuiltGraph, activations: number): number 
   }
   let [kernels, others] = [0, 0];
   for (const shape of shapes.values()) {
-    const isKernel = shape.length === 4 && shape[2] * shape[3] > 1;
+    const isKernel = shape.length === 4 && sizeOf(shape.slice(2)) > 1;
     if (isKernel) kernels += 4 * sizeOf(shape);
     else others += 4 * sizeOf(shape);
   }

@@ -14,9 +14,9 @@ const told = (plans: readonly ExecutionPlan[]) =>
     )
     .join(" ");
 
-const large = { pairsPerRow: 4, tokensPerPair: 1024 + 154, precision: "fp32", repack: "never" } as const;
-const middle = { ...large, pairsPerRow: 8, tokensPerPair: 400 };
-const small = { ...large, pairsPerRow: 8, tokensPerPair: 81 };
+const large = { pairs: 4, tokensPerPair: 1024 + 154, precision: "fp32", repack: "never" } as const;
+const middle = { ...large, pairs: 8, tokensPerPair: 400 };
+const small = { ...large, pairs: 8, tokensPerPair: 81 };
 
 describe("possiblePlans", () => {
   it("keeps activations rather than pairs together, as long as a run has enough to compute", () => {
@@ -48,7 +48,7 @@ describe("possiblePlans", () => {
     fc.assert(
       fc.property(
         fc.record({
-          pairsPerRow: fc.integer({ min: 1, max: 300 }),
+          pairs: fc.integer({ min: 1, max: 300 }),
           tokensPerPair: fc.integer({ min: 1, max: 9000 }),
           checkpoints: fc.constantFrom(...tradeOffs),
           limited: fc.boolean(),
@@ -59,7 +59,7 @@ describe("possiblePlans", () => {
           const tried = possiblePlans(constraints);
           const plans = tried.filter(({ repackWeights }) => repackWeights === (constraints.repack === "always"));
           assert.equal(tried.length, constraints.repack === "auto" ? 2 * plans.length : plans.length);
-          const usual = defaultPairsPerRun(constraints.pairsPerRow, constraints.tokensPerPair, constraints.precision);
+          const usual = defaultPairsPerRun(constraints.pairs, constraints.tokensPerPair, constraints.precision);
           assert.equal(plans[0].pairsPerRun, usual);
           const [kept, twice] = [false, true].map((kind) => plans.filter(({ checkpoints }) => checkpoints === kind));
           assert.deepEqual([...kept, ...twice], plans);

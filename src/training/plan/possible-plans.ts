@@ -8,8 +8,8 @@ export const tradeOffs = ["auto", "always", "never"] as const;
 export type TradeOff = (typeof tradeOffs)[number];
 
 export interface PlanConstraints {
-  /** Image-caption pairs of a row. */
-  readonly pairsPerRow: number;
+  /** Image-caption pairs that are divided into runs together. */
+  readonly pairs: number;
   readonly tokensPerPair: number;
   /** That the engine computes in. */
   readonly precision: Precision;
@@ -35,9 +35,9 @@ export function possiblePlans(constraints: PlanConstraints): readonly ExecutionP
 }
 
 function withoutPacking(constraints: PlanConstraints): readonly Omit<ExecutionPlan, "repackWeights">[] {
-  const { pairsPerRow, tokensPerPair, precision, pairsPerRun: given, checkpoints, limited } = constraints;
-  const usual = defaultPairsPerRun(pairsPerRow, tokensPerPair, precision);
-  const sizes = given === undefined ? evenDivisions(pairsPerRow).filter((size) => size <= usual) : [given];
+  const { pairs, tokensPerPair, precision, pairsPerRun: given, checkpoints, limited } = constraints;
+  const usual = defaultPairsPerRun(pairs, tokensPerPair, precision);
+  const sizes = given === undefined ? evenDivisions(pairs).filter((size) => size <= usual) : [given];
   const busy = sizes.filter((size, index) => index === 0 || size * tokensPerPair >= fewestTokensPerRun);
   const kept = (checkpoints === "never" ? sizes : busy).map((size) => ({ pairsPerRun: size, checkpoints: false }));
   const twice = (limited ? sizes : sizes.slice(0, 1)).map((size) => ({ pairsPerRun: size, checkpoints: true }));

@@ -5,9 +5,10 @@ import { countFlops } from "../../graph/flops.js";
 import { Graph } from "../../graph/graph.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import { gemm, input, slice } from "../../graph/ops.js";
-import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
+import { runsPerStep } from "../../objectives/candidates.js";
+import type { BuiltGraph, DiffusionPipeline } from "../../pipelines/pipeline.js";
 import type { Engine } from "../../runtime/engine.js";
-import { type RunSizes, stepGraph } from "./memory.js";
+import { predictionGraph, type RunSizes, stepGraph } from "./memory.js";
 
 export interface TimePlan {
   readonly secondsAStep: number;
@@ -23,18 +24,20 @@ export interface TimePlan {
 const efficiency = { plain: 0.6, repacked: 0.75 } as const;
 const secondsANode = 12e-6;
 
-/** Runs of the graph a step: every image meets every caption, or only its own. */
-export function runsAStep({ objective, batch, plan }: RunSizes): number {
-  return Math.ceil(batch / plan.pairsPerRun) * (objective === "contrastive" ? batch : 1);
-}
-
 export function planTime(pipeline: DiffusionPipeline, sizes: RunSizes, steps: number, rate: number): TimePlan {
-  const { graph, outputs } = stepGraph(pipeline, sizes);
-  const runs = runsAStep(sizes);
-  const { executed } = countFlops(graph, outputs);
-  const share = sizes.plan.repackWeights ? efficiency.repacked : efficiency.plain;
-  const secondsAStep = runs * (executed / (share * rate) + secondsANode * graph.nodes.length);
-  return { secondsAStep, seconds: steps * secondsAStep, flops: runs * executed, rate };
+  const { objective, batch, plan } = sizes;
+  const runs = runsPerStep(objective.candidates, batch, plan.pairsPerRun);
+  const cost = (built: BuiltGraph, share: number) => {
+    const { executed } = countFlops(built.graph, built.outputs);
+    return {
+      flops: runs * executed,
+      seconds: runs * (executed / (share * rate) + secondsANode * built.graph.nodes.length),
+    };
+  };
+  const step = cost(stepGraph(pipeline, sizes), plan.repackWeights ? efficiency.repacked : efficiency.plain);
+  const targets = objective.targets && cost(predictionGraph(pipeline, sizes), efficiency.plain);
+  const secondsAStep = step.seconds + (targets?.seconds ?? 0);
+  return { secondsAStep, seconds: steps * secondsAStep, flops: step.flops + (targets?.flops ?? 0), rate };
 }
 
 /** [rows, width] x [width, width], a few times in one run. */

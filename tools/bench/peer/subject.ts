@@ -3,15 +3,16 @@
 import { z } from "zod";
 import { InputError } from "#softrepa/core/errors.js";
 import type { FloatTensor } from "#softrepa/core/tensor.js";
-import { concatRows, floatTensor, type Shape } from "#softrepa/core/tensor.js";
+import { concatRows, floatTensor, rows, type Shape } from "#softrepa/core/tensor.js";
 import { Graph } from "#softrepa/graph/graph.js";
 import { estimateMemory } from "#softrepa/graph/memory.js";
 import { writeOnnx } from "#softrepa/graph/onnx/writer.js";
 import { input } from "#softrepa/graph/ops.js";
 import { autoencoderConfigSchema, vaeDecoder } from "#softrepa/models/autoencoder-kl.js";
 import { Weights } from "#softrepa/models/weights.js";
-import { errorRow } from "#softrepa/objectives/error-row.js";
 import { compilePairErrors, type PairErrorOptions, pairErrorGraph } from "#softrepa/objectives/pair-errors.js";
+import { fixedBatches } from "#softrepa/pipelines/batches.js";
+import { pickTexts } from "#softrepa/pipelines/conditioning.js";
 import type { Denoiser, SoftTokenForm } from "#softrepa/pipelines/pipeline.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
@@ -84,12 +85,19 @@ async function openDenoiser(
   const conditioning = { prompt_embeds, ...(pooled && { pooled }) };
   const softTokens = floatTensor(shape, soft.data);
   if (peerCase.work === "train") {
-    const step = await compilePairErrors(denoiser, fittingOptions(denoiser, repackWeights, texts, latentShape, form));
-    const feeds = { sample, target, timestep: timestep.data[0], conditioning, softTokens };
+    const options = fittingOptions(denoiser, repackWeights, texts, latentShape, form);
+    const step = await compilePairErrors(denoiser, options);
+    const feeds = { sample, target, timestep, softTokens };
     return async () => {
-      const { errors, gradients } = await errorRow(step, feeds);
-      const of = gradients.map((gradient) => floatTensor([1, gradient.length], gradient));
-      return { errors: floatTensor([texts], Float32Array.from(errors)), gradients: concatRows(of) };
+      const all: FloatTensor[][] = [];
+      for (const { batch, real } of fixedBatches([...Array(texts).keys()], options.plan.pairsPerRun)) {
+        const run = await step.run({ ...feeds, conditioning: pickTexts(conditioning, batch) });
+        const errors = floatTensor([batch.length], run.errors);
+        const gradients = floatTensor([batch.length, run.gradients.length / batch.length], run.gradients);
+        all.push([rows(errors, 0, real), rows(gradients, 0, real)]);
+      }
+      const [errors, gradients] = [0, 1].map((which) => concatRows(all.map((run) => run[which])));
+      return { errors, gradients };
     };
   }
   const step = await compileGuidedDenoiser(denoiser, {
@@ -114,7 +122,7 @@ function fittingOptions(
   const tokensPerPair = denoiser.tokensAPair(latentShape);
   const { precision } = denoiser.engine;
   const plans = possiblePlans({
-    pairsPerRow: texts,
+    pairs: texts,
     tokensPerPair,
     precision,
     checkpoints: "auto",

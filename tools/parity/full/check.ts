@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { type FloatTensor, floatTensor, rows } from "#softrepa/core/tensor.js";
+import { wholeRows } from "#softrepa/objectives/candidates.js";
 import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { textOf } from "#softrepa/pipelines/conditioning.js";
@@ -11,7 +12,7 @@ import { bucketOf, SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js"
 import type { SoftTokens } from "#softrepa/softtokens/softtokens.js";
 import { cachedWeights } from "#softrepa/testing/synthetic/cached-weights.js";
 import { syntheticInput } from "#softrepa/testing/synthetic/weights.js";
-import { ContrastiveStep } from "#softrepa/training/contrastive-step.js";
+import { TrainingStep } from "#softrepa/training/training-step.js";
 import { openSafetensors } from "#softrepa/weights/safetensors.js";
 import { denoiseOne } from "../check-denoiser.js";
 import { type Comparison, compare, limits } from "../compare.js";
@@ -63,6 +64,7 @@ export async function* checkFullModel(
     noise: syntheticInput(seeds.noise, [1, ...latentShape], 0.5),
     conditioning,
     timestep: trainingTimestep,
+    rows: wholeRows(texts),
   };
   yield* checkStep(denoiser, softTokens, batch, dweight, golden);
 }
@@ -85,16 +87,16 @@ async function predictions(
 async function* checkStep(
   denoiser: Denoiser,
   softTokens: SoftTokens,
-  batch: Parameters<ContrastiveStep["run"]>[0],
+  batch: Parameters<TrainingStep["run"]>[0],
   dweight: number,
   golden: GoldenFile,
 ): AsyncGenerator<Comparison> {
   const embedding = await SoftTokenEmbedding.open(denoiser, softTokens);
   const objective = softRepa({ temperature: 1, scale: 4, dweight });
   const options = { latentShape: batch.latents.shape.slice(1), plan: executionPlan(texts) };
-  const step = await ContrastiveStep.open(denoiser, embedding, objective, options);
-  const { errors, loss, gradients } = await step.run(batch);
-  const matrix = floatTensor([texts, texts], Float32Array.from(errors.flat()));
+  const step = await TrainingStep.open(denoiser, embedding, objective, options);
+  const { rows: matrixRows, loss, gradients } = await step.run(batch);
+  const matrix = floatTensor([texts, texts], Float32Array.from(matrixRows.flatMap(({ errors }) => errors)));
   yield compare("errors", matrix, await golden.tensor("errors"), limits.error);
   yield compare("loss", floatTensor([1], Float32Array.of(loss)), await golden.tensor("loss"), limits.error);
   yield compare("grad.tokens", gradients.tokens, await golden.tensor("grad.tokens"), limits.gradient);

@@ -7,6 +7,7 @@ import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import * as ops from "../graph/ops.js";
+import { wholeRows } from "../objectives/candidates.js";
 import { executionPlan } from "../objectives/execution-plan.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import { softRepa } from "../objectives/softrepa.js";
@@ -18,8 +19,7 @@ import { initialSoftTokens } from "../softtokens/initial.js";
 import { abortedAtCheck } from "../testing/core/signals.js";
 import { captions, openTiny, relativeError } from "../testing/pipelines/support.js";
 import { AdamW } from "./adamw.js";
-import { ContrastiveStep } from "./contrastive-step.js";
-import type { TrainingBatch } from "./training-step.js";
+import { type TrainingBatch, type TrainingResult, TrainingStep } from "./training-step.js";
 
 const size = 5;
 /** A temperature at which the small pipeline's errors (about 1.5) tell captions apart. */
@@ -37,6 +37,7 @@ async function batchFor(pipeline: DiffusionPipeline): Promise<TrainingBatch> {
     conditioning,
     noise: random.normal([1, ...latentShape]),
     timestep: 613,
+    rows: wholeRows(size),
   };
 }
 
@@ -56,7 +57,7 @@ for (const { family, width, sizesOfRuns } of [
     const batch = await batchFor(pipeline);
     const objective = softRepa(settings);
     const step = async (pairsPerRun: number) => {
-      const contrast = await ContrastiveStep.open(pipeline, embedding, objective, {
+      const contrast = await TrainingStep.open(pipeline, embedding, objective, {
         latentShape,
         plan: executionPlan(pairsPerRun),
       });
@@ -96,7 +97,7 @@ for (const { family, width, sizesOfRuns } of [
     ] as const) {
       it(`agree when ${how}`, async () => {
         const sizes = { latentShape, plan: executionPlan(size, options) };
-        const contrast = await ContrastiveStep.open(pipeline, embedding, objective, sizes);
+        const contrast = await TrainingStep.open(pipeline, embedding, objective, sizes);
         const result = await contrast.run(batch);
         await contrast.release();
         assert.ok(relativeError(result.gradients.tokens, expected.gradients.tokens) <= limit);
@@ -126,7 +127,7 @@ for (const { family, width, sizesOfRuns } of [
       const length = results.gradients.length / (size * size);
       const total = new Float64Array(length);
       for (let image = 0; image < size; image++) {
-        const { cotangents } = objective([...results.errors.subarray(image * size, (image + 1) * size)], image);
+        const { cotangents } = objective.row([...results.errors.subarray(image * size, (image + 1) * size)], image);
         for (const [text, cotangent] of cotangents.entries()) {
           const start = (image * size + text) * length;
           for (let i = 0; i < length; i++) total[i] += (cotangent / size) * results.gradients[start + i];
@@ -135,7 +136,7 @@ for (const { family, width, sizesOfRuns } of [
       const cotangent = floatTensor(embedding.form.shape, Float32Array.from(total));
       const whole = await embedding.gradients(batch.timestep, cotangent);
       assert.ok(relativeError(whole.tokens, expected.gradients.tokens) <= limit);
-      assert.ok(relativeError(floatTensor([size * size], results.errors), flat(expected.errors)) <= limit);
+      assert.ok(relativeError(floatTensor([size * size], results.errors), flat(errorsOf(expected))) <= limit);
     });
 
     it("agree with reverse mode through loss, denoiser and projection in one graph", async () => {
@@ -155,7 +156,7 @@ describe("a training step", async () => {
   const sizes = { layers: 2, count: 3, buckets: 0, width: "projected" } as const;
   const learned = initialSoftTokens(pipeline.softTokenLayout, sizes, new Generator(1));
   const embedding = await SoftTokenEmbedding.open(pipeline, learned);
-  const contrast = await ContrastiveStep.open(pipeline, embedding, objective, { latentShape, plan: executionPlan(2) });
+  const contrast = await TrainingStep.open(pipeline, embedding, objective, { latentShape, plan: executionPlan(2) });
 
   it("leads downhill", async () => {
     const optimizer = new AdamW(learned.tokens.data, { weightDecay: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
@@ -173,12 +174,14 @@ describe("a training step", async () => {
   });
 
   it("tells errors by image and caption, and the share of images whose caption has the smallest", async () => {
-    const { errors, logits, rank1 } = await contrast.run(batch);
+    const result = await contrast.run(batch);
+    const [errors, rank1] = [errorsOf(result), result.rank1];
+    const logits = result.rows.map((row) => row.logits ?? []);
     assert.deepEqual([errors.length, logits.length, ...errors.map((row) => row.length)], Array(7).fill(size));
     assert.equal(rank1, errors.filter((row, image) => row[image] === Math.min(...row)).length / size);
     // Image 3 alone, first in its batch, has the row that it had as the fourth.
-    const alone = { ...batch, latents: rows(batch.latents, 3, 4) };
-    const [row] = (await contrast.run(alone)).errors;
+    const alone = { ...batch, latents: rows(batch.latents, 3, 4), rows: wholeRows(size).slice(0, 1) };
+    const [row] = errorsOf(await contrast.run(alone));
     assert.deepEqual(row, errors[3]);
   });
 
@@ -188,6 +191,10 @@ describe("a training step", async () => {
     assert.equal(checks(), 5);
   });
 });
+
+function errorsOf({ rows }: TrainingResult): readonly (readonly number[])[] {
+  return rows.map(({ errors }) => errors);
+}
 
 function flat(errors: readonly (readonly number[])[]): FloatTensor {
   return floatTensor([size * size], Float32Array.from(errors.flat()));

@@ -2,23 +2,20 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InterruptedError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
+import { inBatch, ownCaption, wholeRows } from "../objectives/candidates.js";
 import { executionPlan } from "../objectives/execution-plan.js";
 import type { Objective } from "../objectives/objective.js";
+import { scoreMatching } from "../objectives/score-matching.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { abortedAtCheck } from "../testing/core/signals.js";
 import { captions, openTiny, relativeError } from "../testing/pipelines/support.js";
-import { ContrastiveStep } from "./contrastive-step.js";
-import { MatchingStep } from "./matching-step.js";
+import { TrainingStep } from "./training-step.js";
 
 const latentShape = [16, 8, 8];
 
-/** The own error as a row's loss: what score matching is, by way of all pairs. */
-const ownError: Objective = (errors, image) => ({
-  loss: errors[image],
-  logits: errors.map((error) => -error),
-  cotangents: errors.map((_, column) => (column === image ? 1 : 0)),
-});
+/** Score matching by way of all pairs. */
+const byAllPairs: Objective = { ...scoreMatching(), candidates: inBatch() };
 
 describe("a score-matching step", async () => {
   const pipeline = await openTiny("sd3");
@@ -32,9 +29,10 @@ describe("a score-matching step", async () => {
     conditioning: (await pipeline.encodePrompts(captions)).conditioning,
     noise: random.normal([1, ...latentShape]),
     timestep: 613,
+    rows: ownCaption().rows(size, random),
   };
-  const byRows = await ContrastiveStep.open(pipeline, embedding, ownError, { latentShape, plan: executionPlan(size) });
-  const expected = await byRows.run(batch);
+  const byRows = await TrainingStep.open(pipeline, embedding, byAllPairs, { latentShape, plan: executionPlan(size) });
+  const expected = await byRows.run({ ...batch, rows: wholeRows(size) });
   await byRows.release();
 
   for (const [pairsPerRun, checkpoints] of [
@@ -44,7 +42,7 @@ describe("a score-matching step", async () => {
     [3, false],
   ] as const) {
     it(`is the mean of the own errors, ${pairsPerRun} pairs at a time${checkpoints ? "" : ", activations kept"}`, async () => {
-      const step = await MatchingStep.open(pipeline, embedding, {
+      const step = await TrainingStep.open(pipeline, embedding, scoreMatching(), {
         latentShape,
         plan: executionPlan(pairsPerRun, { checkpoints }),
       });
@@ -59,7 +57,7 @@ describe("a score-matching step", async () => {
   }
 
   it("stops before the next run where the signal is aborted", async () => {
-    const step = await MatchingStep.open(pipeline, embedding, { latentShape, plan: executionPlan(1) });
+    const step = await TrainingStep.open(pipeline, embedding, scoreMatching(), { latentShape, plan: executionPlan(1) });
     const { signal, checks } = abortedAtCheck(2);
     await assert.rejects(step.run(batch, { signal }), InterruptedError);
     assert.equal(checks(), 2);
