@@ -39,7 +39,10 @@ export interface PreparedRun extends RunSubject {
 
 /** What a run is made of. */
 export interface RunRequest {
-  /** Open already, or what opens it once the data have been read; who opens it closes it. */
+  /**
+   * Open already, or what opens it once the data have been read; who opens it closes it. What the spec says of model files, text
+   * length and machine is for whoever opens it, and for `config.yaml`.
+   */
   readonly pipeline: DiffusionPipeline | (() => Promise<DiffusionPipeline>);
   readonly spec: CompleteSpec;
   /** In place of one that is built in; its name is the spec's `objective`. */

@@ -70,26 +70,22 @@ function fields() {
 }
 
 type Values = ValuesOf<ReturnType<typeof fields>>;
-type Machine = "engine" | "provider" | "precision" | "threads" | "json";
-type Metrics = "out" | "weights" | "metrics" | "reference" | "saveStatistics";
 
-/** Of a pipeline that makes the pictures. */
-export interface DrawingOptions
-  extends Omit<Values, Machine | Metrics | "cache" | "images" | "scenes" | "prompts" | "model"> {
-  readonly model: string;
-  /** Scenes of the built-in world, or lines of a file. */
-  readonly source:
-    | { readonly kind: "scenes"; readonly count: number }
-    | { readonly kind: "prompts"; readonly prompts: readonly ListedPrompt[] };
-}
+/** Folders of pictures, one a variant, or a pipeline to make them. */
+export type EvalSubject =
+  | { readonly kind: "images"; readonly folders: readonly string[]; readonly prompts: readonly ListedPrompt[] | null }
+  /** `source`: scenes of the built-in world, or lines of a file. */
+  | { readonly kind: "pipeline"; readonly model: string; readonly source: PromptSource };
 
-export interface EvalCommandOptions extends Pick<Values, Machine | Metrics> {
+export type PromptSource =
+  | { readonly kind: "scenes"; readonly count: number }
+  | { readonly kind: "prompts"; readonly prompts: readonly ListedPrompt[] };
+
+/** `force`: use tokens that were trained on another base; that the folder is overwritten too is settled already. */
+export interface EvalCommandOptions extends Omit<Values, "cache" | "images" | "model" | "scenes" | "prompts"> {
   /** Where features are kept. */
   readonly cache: string;
-  /** Folders of pictures, one a variant, or a pipeline to draw them. */
-  readonly subject:
-    | { readonly kind: "images"; readonly folders: readonly string[]; readonly prompts: readonly ListedPrompt[] | null }
-    | ({ readonly kind: "pipeline" } & DrawingOptions);
+  readonly subject: EvalSubject;
 }
 
 export function evalCommand(run: CommandRun<EvalCommandOptions>): Command {
@@ -104,8 +100,8 @@ export function evalCommand(run: CommandRun<EvalCommandOptions>): Command {
           "      --prompts prompts.txt --seeds 4 --weights metrics --out report",
       ],
       resolve: async (raw, given) => {
-        const { out, force, weights, reference, saveStatistics } = raw;
-        const { engine, provider, precision, threads, json } = raw;
+        const { images, model, scenes, prompts, ...options } = raw;
+        const { out, force, weights, reference, saveStatistics, cache = join(out, "features") } = options;
         const subject = await resolveSubject(raw, given);
         await requireRunFolder(out, force);
         if (reference !== undefined) await requireThere("reference", reference);
@@ -113,16 +109,14 @@ export function evalCommand(run: CommandRun<EvalCommandOptions>): Command {
         if (saveStatistics !== undefined && !saveStatistics.endsWith(".npz")) {
           throw new UsageError(`\`saveStatistics\` ${saveStatistics} must end in .npz`);
         }
-        const cache = raw.cache ?? join(out, "features");
-        const shared = { out, weights, metrics: raw.metrics, reference, saveStatistics, cache };
-        return { ...shared, engine, provider, precision, threads, json, subject };
+        return { ...options, cache, subject };
       },
     },
     run,
   );
 }
 
-async function resolveSubject(raw: Values, given: ReadonlySet<keyof Values>): Promise<EvalCommandOptions["subject"]> {
+async function resolveSubject(raw: Values, given: ReadonlySet<keyof Values>): Promise<EvalSubject> {
   const prompts = raw.prompts === undefined ? null : await readPromptList(raw.prompts);
   if (raw.images.length > 0) {
     const ofPipeline = (["model", "tokens", "scenes", "seeds", "steps", "guidance"] as const).find((key) =>
@@ -133,19 +127,13 @@ async function resolveSubject(raw: Values, given: ReadonlySet<keyof Values>): Pr
     }
     return { kind: "images", folders: raw.images, prompts };
   }
-  const { model } = raw;
+  const { model, scenes } = raw;
   if (model === undefined) throw new UsageError("what to judge is missing: give `images`, or `model` with `prompts`");
   checkTokenUse(raw, given);
-  const { force, scenes, tokens, strength, negative, steps, guidance, batch, repack, seed, seeds, maxSequenceLength } =
-    raw;
   if (prompts !== null && scenes !== undefined) throw new UsageError("`prompts` and `scenes` exclude each other");
-  if (prompts === null && scenes === undefined) throw new UsageError("prompts are missing: give `prompts` or `scenes`");
-  return {
-    kind: "pipeline",
-    ...{ model, force, tokens, strength, negative, steps, guidance, batch, repack, seed, seeds, maxSequenceLength },
-    ...{ variant: raw.variant, tokenizers: raw.tokenizers, textEncoders: raw.textEncoders },
-    source: prompts === null ? { kind: "scenes", count: scenes ?? 0 } : { kind: "prompts", prompts },
-  };
+  if (prompts !== null) return { kind: "pipeline", model, source: { kind: "prompts", prompts } };
+  if (scenes === undefined) throw new UsageError("prompts are missing: give `prompts` or `scenes`");
+  return { kind: "pipeline", model, source: { kind: "scenes", count: scenes } };
 }
 
 async function requireThere(name: string, file: string): Promise<void> {

@@ -33,7 +33,7 @@ import { openEngine } from "../../runtime/open-engine.js";
 import { openTokens } from "../../softtokens/open.js";
 import { heldOutPrompts } from "../../world/prompts.js";
 import type { CompareCommandOptions } from "../commands/compare.js";
-import type { DrawingOptions, EvalCommandOptions } from "../commands/eval.js";
+import type { EvalCommandOptions, EvalSubject, PromptSource } from "../commands/eval.js";
 import { engineRequest } from "../common.js";
 import type { CommandContext } from "../context.js";
 import { withFlags } from "../flags.js";
@@ -50,11 +50,9 @@ export async function runEval(options: EvalCommandOptions, context: CommandConte
     await judge(sets, options, context, { further: [{ name: "pictures", value: subject.folders.join(", ") }] });
     return;
   }
-  const { engine, provider, precision, threads } = options;
-  const machine = { engine, provider, precision, threads };
   // The pipeline's memory is free again before the metrics' networks are opened.
-  const { folders, settings } = await withPipeline({ ...subject, ...machine }, context.reporter, (pipeline) =>
-    draw(pipeline, subject, options.out, context),
+  const { folders, settings } = await withPipeline({ ...options, model: subject.model }, context.reporter, (pipeline) =>
+    draw(pipeline, options, subject, context),
   );
   await judge(await readSets(folders, null), options, context, settings);
 }
@@ -70,17 +68,18 @@ async function readSets(folders: readonly string[], prompts: Parameters<typeof r
 
 async function draw(
   pipeline: DiffusionPipeline,
-  options: DrawingOptions,
-  out: string,
+  options: EvalCommandOptions,
+  { model, source }: Extract<EvalSubject, { kind: "pipeline" }>,
   { reporter, signal }: CommandContext,
 ): Promise<{ folders: string[]; settings: Settings }> {
-  const { model, tokens: file, strength, negative, batch, seed, seeds } = options;
+  const { tokens: file, strength, negative, batch, seed, seeds } = options;
+  const prompts = drawnPrompts(source, options);
   const warn = (message: string) => reporter.warn(message);
   const softTokens = await openTokens(file, pipeline, { force: options.force, warn });
   const { steps = pipeline.defaults.steps, guidance = pipeline.defaults.guidanceScale } = options;
   const folders = await drawVariants(pipeline, {
-    folder: out,
-    prompts: drawnPrompts(options),
+    folder: options.out,
+    prompts,
     tokens: softTokens === null || file === undefined ? null : { file, softTokens, strength },
     model: modelName(model),
     negative,
@@ -103,7 +102,7 @@ async function draw(
     further: [
       {
         name: "prompts",
-        value: `${drawnPrompts(options).length / seeds}, ${seeds} pictures each; seeds count on from picture to picture`,
+        value: `${prompts.length / seeds}, ${seeds} pictures each; seeds count on from picture to picture`,
       },
       ...(file === undefined ? [] : [{ name: "strength", value: String(strength) }]),
       ...(negative === "" ? [] : [{ name: "negative prompt", value: negative }]),
@@ -113,7 +112,7 @@ async function draw(
 }
 
 /** Every picture has a seed of its own, so that no noise is judged twice. */
-function drawnPrompts({ source, seed, seeds }: DrawingOptions): DrawnPrompt[] {
+function drawnPrompts(source: PromptSource, { seed, seeds }: EvalCommandOptions): DrawnPrompt[] {
   const prompts: Omit<DrawnPrompt, "seed">[] =
     source.kind === "scenes"
       ? heldOutPrompts(source.count, seed).map(({ prompt, category, expectation }) => ({
