@@ -59,5 +59,6 @@ export const parametrisations: Readonly<Record<PredictionType, Parametrisation>>
 
 /** The estimate as a tensor. */
 export function estimated({ sample, output }: Estimate, x: FloatTensor, prediction: FloatTensor): FloatTensor {
+  if (sample === 0 && output === 1) return prediction;
   return weightedSum([sample, x], [output, prediction]);
 }
