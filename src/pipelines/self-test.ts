@@ -1,5 +1,6 @@
 /** @file What an execution provider must compute like the CPU: a small block of attention and MLP, forward and backward. */
 
+import { at } from "../core/lists.js";
 import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
@@ -17,7 +18,7 @@ export const engineSelfTest: SelfTest = {
     const normal = layerNormalization(x, 1e-6);
     const attended = add(x, attention(normal, mul(normal, 0.5), x, { heads: 2 }));
     const y = add(attended, mul(matmul(gelu(attended, "tanh"), matmul(x, x, { transposeA: true })), 1 / 64));
-    const [dx] = gradientsOfSum(mul(y, y), [x]);
+    const dx = at(gradientsOfSum(mul(y, y), [x]), 0);
     return writeOnnx(graph, { y, dx }, target);
   },
 };

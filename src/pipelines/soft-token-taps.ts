@@ -14,13 +14,13 @@ import type { UnetStage } from "./pipeline.js";
  * of them the text, of `textLength` tokens, goes on alone.
  */
 export function prefixTaps(softTokens: Value, textLength: number): readonly Tap[] {
-  const [batch, layers, count, width] = softTokens.shape;
+  const shape = [softTokens.dim(0), softTokens.dim(2), softTokens.dim(3)];
   const at = /(?:^|\.)transformer_blocks\.(\d+)\.context$/;
   const replace = (context: Value, name: string) => {
     const layer = Number(at.exec(name)?.[1]);
     const text = slice(context, 1, context.dim(1) - textLength);
-    if (layer >= layers) return text;
-    return concat([reshape(slice(softTokens, 1, layer, layer + 1), [batch, count, width]), text], 1);
+    if (layer >= softTokens.dim(1)) return text;
+    return concat([reshape(slice(softTokens, 1, layer, layer + 1), shape), text], 1);
   };
   return [{ at, replace }];
 }

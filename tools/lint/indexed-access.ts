@@ -12,7 +12,6 @@ export const pending: readonly string[] = [
   "src/demo",
   "src/evaluation",
   "src/graph",
-  "src/pipelines",
   "src/world",
   "tools/bench",
   "tools/parity",
