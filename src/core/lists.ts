@@ -13,8 +13,9 @@ export function hasLength<T, N extends number>(list: readonly T[], length: N): l
 }
 
 /** The value at `index`, which must be inside the list. */
-export function at<T>(list: readonly T[], index: number): T {
-  if (index in list) return list[index] as T;
+export function at<T>(list: ArrayLike<T>, index: number): T {
+  const value = list[index];
+  if (value !== undefined || index in list) return value as T;
   throw new RangeError(`index ${index} of a list of ${list.length}`);
 }
 

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { InputError } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import type { CaptionedImage } from "./captioned-image.js";
 import { type DataSet, openDataSet } from "./data-set.js";
 import { decodeAll } from "./decode-all.js";

@@ -1,7 +1,7 @@
 /** @file Captions by file name become images of a data set, once the files are seen to be images. */
 
 import { join } from "node:path";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { type CaptionedImage, imageFile } from "./captioned-image.js";
 import { attempt, type ReportFault } from "./finding.js";
 import { requireImageFile } from "./image-format.js";

@@ -3,7 +3,7 @@
  * their word pairs, found exactly by prefix filtering (Bayardo, Ma and Srikant, "Scaling Up All Pairs Similarity Search", 2007).
  */
 
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { normalCaption } from "./caption.js";
 
 export interface NearDuplicates {

@@ -6,7 +6,7 @@
  */
 
 import { InputError } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 
 /** A picture of 8-bit red, green and blue, interleaved, rows from the top. */

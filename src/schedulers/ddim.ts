@@ -1,6 +1,6 @@
 /** @file DDIM (arXiv 2010.02502) without noise, as diffusers' DDIMScheduler and DDIMInverseScheduler compute it. */
 
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { type DiffusionConfig, switchOf } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";

@@ -4,7 +4,7 @@
  */
 
 import { UsageError } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
 import { explodingLevel } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";

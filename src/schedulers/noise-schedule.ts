@@ -3,7 +3,7 @@
  * 1 - beta up to t. Rounded to float32 where diffusers has tensors.
  */
 
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import type { DiffusionConfig } from "./diffusion-config.js";
 import type { NoiseSchedule } from "./noisy-sample.js";
 import { parametrisations } from "./parametrisation.js";

@@ -4,7 +4,7 @@
  */
 
 import { InputError } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import type { FloatTensor } from "../core/tensor.js";
 import { type DiffusionConfig, switchOf } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";

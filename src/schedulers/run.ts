@@ -1,7 +1,7 @@
 /** @file Runs of any method: a list of steps, and an update that takes each. */
 
 import { UsageError } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import type { FloatTensor } from "../core/tensor.js";
 import type { NoiseLevel } from "./noise-level.js";
 import { addNoise } from "./noisy-sample.js";

@@ -3,7 +3,7 @@
  * times unit noise.
  */
 
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { linspace } from "./timestep-spacing.js";
 
 /** The levels of all training timesteps, in float32; the last is finite also where training ends in pure noise. */

@@ -1,7 +1,7 @@
 /** @file What a checkpoint offers: named tensors that lie somewhere in files, not yet read. */
 
 import { unreachable } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import type { Shape } from "../core/tensor.js";
 
 /** Element types as the safetensors format spells them. */

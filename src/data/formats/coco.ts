@@ -6,7 +6,7 @@
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
-import { at } from "../../core/indexing.js";
+import { at } from "../../core/lists.js";
 import { captionOf } from "../caption.js";
 import type { CaptionedImage } from "../captioned-image.js";
 import { attempt, type ReportFault } from "../finding.js";

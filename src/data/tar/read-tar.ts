@@ -4,7 +4,7 @@
  */
 
 import { InputError } from "../../core/errors.js";
-import { at } from "../../core/indexing.js";
+import { at } from "../../core/lists.js";
 import type { ByteSource } from "../byte-source.js";
 
 /** A regular file of the archive. */
