@@ -1,7 +1,7 @@
 /** @file The one evaluator of matrices of denoising errors: rows of image-caption pairs, a few pairs per run of the graph. */
 
 import { type Stoppable, stopIfAsked, UsageError } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { concatRows, type FloatTensor, floatTensor, formatShape, rows as rowsOf, sameShape } from "../core/tensor.js";
 import { fixedBatches } from "../pipelines/batches.js";
 import { pickTexts } from "../pipelines/conditioning.js";

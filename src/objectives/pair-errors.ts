@@ -1,6 +1,6 @@
 /** @file Denoising errors of image-caption pairs, and their gradients towards each pair's soft tokens, as one graph. */
 
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import type { FloatTensor } from "../core/tensor.js";
 import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";

@@ -1,7 +1,7 @@
 /** @file Score matching: the mean denoising error under own captions, the loss that diffusion models are pre-trained with. */
 
 import { z } from "zod";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { ownCaption } from "./candidates.js";
 import type { Objective } from "./objective.js";
 

@@ -1,7 +1,7 @@
 /** @file The SoftREPA objective (arXiv 2503.08250, equations 8 to 10): contrastive learning on denoising errors. */
 
 import { z } from "zod";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { inBatch } from "./candidates.js";
 import type { Objective } from "./objective.js";
 

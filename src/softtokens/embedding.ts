@@ -1,6 +1,6 @@
 /** @file From learned numbers to what the text stream sees: projection, and the row of the time table for a timestep. */
 
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";

@@ -1,7 +1,7 @@
 /** @file AdamW (arXiv 1711.05101) with PyTorch's order of operations. */
 
 import { InputError } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 
 export interface AdamWSettings {
   readonly weightDecay: number;

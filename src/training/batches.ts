@@ -1,7 +1,7 @@
 /** @file Which images and captions make a batch: every image once an epoch, in an order drawn from the seed. */
 
 import { InputError } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
 import { type Augmentation, drawView, noAugmentation } from "../data/augmentation.js";
 import { normalCaption } from "../data/caption.js";

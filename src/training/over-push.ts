@@ -3,7 +3,7 @@
  * the right captions are no longer explained better (arXiv 2605.30038; counting on SD3 falls from 0.56 to 0.29).
  */
 
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 
 /** What the warning looks at in a validation. */
 export interface PushSample {

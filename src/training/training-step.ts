@@ -1,7 +1,7 @@
 /** @file Loss and gradients of one batch, whatever the objective: its rows of denoising errors, a few pairs at a time. */
 
 import type { Stoppable } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { type CandidateRow, imagesOfRuns } from "../objectives/candidates.js";
 import { ErrorEvaluator } from "../objectives/error-evaluator.js";

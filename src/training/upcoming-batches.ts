@@ -1,6 +1,6 @@
 /** @file Batches drawn before their turn, so that what they need can be encoded ahead. */
 
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import type { BatchSampler, SamplerState, TrainingPair } from "./batches.js";
 
 /** Gives the batches of a sampler one by one, and lets those that come next be seen. What comes when does not change by it. */

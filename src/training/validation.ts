@@ -1,7 +1,7 @@
 /** @file How well soft tokens tell held-out captions apart: on pairs, timesteps and noise that are the same every time. */
 
 import { InputError, type Stoppable } from "../core/errors.js";
-import { at } from "../core/indexing.js";
+import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
 import { normalCaption } from "../data/caption.js";
 import type { CaptionedImage } from "../data/captioned-image.js";

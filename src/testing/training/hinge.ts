@@ -1,6 +1,6 @@
 /** @file An objective in one file, as a user of the library would write it: the own error below those of two drawn captions, by a margin. */
 
-import { at } from "../../core/indexing.js";
+import { at } from "../../core/lists.js";
 import { inBatch } from "../../objectives/candidates.js";
 import type { Objective } from "../../objectives/objective.js";
 
