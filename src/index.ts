@@ -52,7 +52,9 @@ export {
   scoresReport,
 } from "./evaluation/run/index.js";
 export { rank1, type ScoreRequest, type Scores, score } from "./evaluation/score.js";
-export { openPipeline } from "./families/open.js";
+export type { Family, PaperSettings } from "./families/family.js";
+export { builtInFamilies } from "./families/index.js";
+export { type OpenPipelineOptions, openPipeline } from "./families/open.js";
 export { gradients, gradientsOfSum } from "./graph/autodiff.js";
 export { GraphError } from "./graph/error.js";
 export { Graph } from "./graph/graph.js";
@@ -69,9 +71,24 @@ export type { Objective, RowLoss, RowPredictions } from "./objectives/objective.
 export { compilePairErrors, type PairErrors } from "./objectives/pair-errors.js";
 export { scoreMatching } from "./objectives/score-matching.js";
 export { type SoftRepaSettings, softRepa } from "./objectives/softrepa.js";
+export { openAutoencoderKl } from "./pipelines/autoencoder-kl.js";
+export { openSingleClip, openTwoClips } from "./pipelines/clip-texts.js";
+export type { ImageCodec } from "./pipelines/image-codec.js";
+export type { LatentDenoiser, LatentPipelineParts } from "./pipelines/latent-pipeline.js";
+export { mmditPipelineParts } from "./pipelines/mmdit-pipeline.js";
 export type { OpenOptions } from "./pipelines/open-options.js";
-export type { Conditioning, Denoiser, DiffusionPipeline, SoftTokenLayout } from "./pipelines/pipeline.js";
+export type {
+  Conditioning,
+  Denoiser,
+  DiffusionPipeline,
+  FamilyDefaults,
+  SoftTokenLayout,
+} from "./pipelines/pipeline.js";
+export type { PipelineSource } from "./pipelines/pipeline-source.js";
 export { engineSelfTest } from "./pipelines/self-test.js";
+export type { SingleFileLayout } from "./pipelines/single-file-layout.js";
+export type { TextEncoders } from "./pipelines/text-encoders.js";
+export { type UnetPipelineSpec, unetPipelineParts } from "./pipelines/unet-pipeline.js";
 export { readConfigFile } from "./runs/config/read-config.js";
 export type { RunEvent } from "./runs/events.js";
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from "./runs/folder/checkpoint.js";

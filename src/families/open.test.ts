@@ -56,9 +56,10 @@ describe("openPipeline", () => {
       ["sd35", 4],
     ] as const) {
       const pipeline = await open(pipelineFolder(family));
-      const { defaultSize, latentScale, sizeMultiple, latentChannels, softTokenLayout, conditioningShapes } = pipeline;
+      const { defaultSize, vaeScaleFactor, sizeMultiple, latentChannels, softTokenLayout, conditioningShapes } =
+        pipeline;
       assert.deepEqual([pipeline.family, pipeline.origin], ["sd3", pipelineFolder(family)]);
-      assert.deepEqual([defaultSize, latentScale, sizeMultiple, latentChannels], [64, 4, 8, 16]);
+      assert.deepEqual([defaultSize, vaeScaleFactor, sizeMultiple, latentChannels], [64, 4, 8, 16]);
       const layout = { family: "sd3", placement: "prefix", layers, rawWidth: 48, projectedWidth: 32, stages: null };
       assert.deepEqual(softTokenLayout, layout);
       assert.deepEqual(conditioningShapes, { prompt_embeds: [77 + 24, 48], pooled: [40] });
@@ -78,7 +79,8 @@ describe("openPipeline", () => {
         assert.deepEqual(pipeline.conditioningShapes.prompt_embeds, [77 + 1, 48]);
         assert.equal(pipeline.tokensAPair([16, 16, 16]), 64 + 77 + 1);
         const { conditioning } = await pipeline.encodePrompts(["a cat"]);
-        assert.ok(conditioning.prompt_embeds.data.subarray(77 * 48).every((x) => x === 0));
+        const { prompt_embeds: states } = conditioning;
+        assert.ok(states?.data.subarray(77 * 48).every((x) => x === 0));
         await pipeline.releaseEncoders();
       },
     );

@@ -19,7 +19,8 @@ test("kept prompts are what the pipeline makes of them, and are encoded once", a
     },
   });
   for (let time = 0; time < 2; time++) assert.deepEqual(await encodeForGuidance(kept, prompts, "blurry"), wanted);
-  const both = await kept.encodePrompts([prompts[1], prompts[0]]);
-  assert.deepEqual(both.conditioning, (await encodeForGuidance(pipeline, [prompts[1], prompts[0]], null)).conditioning);
+  const reversed = prompts.slice(0, 2).toReversed();
+  const both = await kept.encodePrompts(reversed);
+  assert.deepEqual(both.conditioning, (await encodeForGuidance(pipeline, reversed, null)).conditioning);
   assert.deepEqual(asked, [[prompts[0]], [prompts[1]], [prompts[2]], ["blurry"]]);
 });

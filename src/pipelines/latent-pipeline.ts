@@ -56,7 +56,7 @@ export class LatentPipeline implements DiffusionPipeline {
   readonly softTokenLayout: SoftTokenLayout;
   readonly conditioningShapes: Denoiser["conditioningShapes"];
   readonly defaultSize: number;
-  readonly latentScale: number;
+  readonly vaeScaleFactor: number;
   readonly sizeMultiple: number;
   readonly latentChannels: number;
   readonly zeroEmptyNegative: boolean;
@@ -77,7 +77,7 @@ export class LatentPipeline implements DiffusionPipeline {
     this.scheduler = denoiser.scheduler;
     this.softTokenLayout = denoiser.softTokenLayout;
     this.conditioningShapes = denoiser.conditioningShapes;
-    this.latentScale = codec.scaleFactor;
+    this.vaeScaleFactor = codec.scaleFactor;
     this.sizeMultiple = codec.scaleFactor * denoiser.latentMultiple;
     this.defaultSize = codec.scaleFactor * denoiser.sampleSize;
     this.latentChannels = denoiser.latentChannels;

@@ -135,8 +135,8 @@ export interface DiffusionPipeline extends Denoiser, AsyncDisposable {
   readonly defaults: FamilyDefaults;
   /** Pixels a side that the model was made for. */
   readonly defaultSize: number;
-  /** Pixels a latent; image sizes are multiples of `sizeMultiple`. */
-  readonly latentScale: number;
+  /** Image pixels per latent pixel, along each side; image sizes are multiples of `sizeMultiple`. */
+  readonly vaeScaleFactor: number;
   readonly sizeMultiple: number;
   readonly latentChannels: number;
   /** Whether guidance away from the empty prompt is away from zeros instead of what the encoders make of it. */

@@ -74,7 +74,7 @@ export function forecast(
   const { sampleSize, heldOut } = sizes;
   const { saveEvery, keepLast, sampleEvery, samplePrompts } = spec;
   const every = sampleEvery ?? (saveEvery || steps);
-  const side = settings.resolution / pipeline.latentScale;
+  const side = settings.resolution / pipeline.vaeScaleFactor;
   const latents = [pipeline.latentChannels, side, side];
   const disk = planDisk({
     ...{ steps, saveEvery, keepLast, best: heldOut > 0 },

@@ -124,6 +124,6 @@ async function openLatentsCache(
   });
 }
 
-function latentShapeOf({ latentChannels, latentScale }: DiffusionPipeline, resolution: number): readonly number[] {
-  return [latentChannels, resolution / latentScale, resolution / latentScale];
+function latentShapeOf({ latentChannels, vaeScaleFactor }: DiffusionPipeline, resolution: number): readonly number[] {
+  return [latentChannels, resolution / vaeScaleFactor, resolution / vaeScaleFactor];
 }

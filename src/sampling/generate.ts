@@ -69,7 +69,7 @@ export async function* generate<Job extends ImageJob>(
   requireSize(pipeline, "height", height);
   const evaluations = scheduler.start(steps).timesteps.length;
   const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
-  const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
+  const latentShape = [pipeline.latentChannels, height / pipeline.vaeScaleFactor, width / pipeline.vaeScaleFactor];
   let sampler: Sampler | null = null;
   try {
     const texts = await encodeTexts(pipeline, request);

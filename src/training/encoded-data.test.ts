@@ -29,7 +29,7 @@ const files = await Promise.all([0, 51, 102, 153, 204].map(grey));
 class CountingEncoders implements Encoders {
   readonly conditioningShapes = { states: [2] };
   readonly latentChannels = 1;
-  readonly latentScale = 8;
+  readonly vaeScaleFactor = 8;
   released = 0;
   readonly images: FloatTensor[] = [];
   readonly prompts: string[][] = [];

@@ -30,7 +30,7 @@ export interface EncodedBatch {
 /** What encoding needs of a pipeline. */
 export type Encoders = Pick<
   DiffusionPipeline,
-  "encodePrompts" | "encodeImages" | "releaseEncoders" | "conditioningShapes" | "latentChannels" | "latentScale"
+  "encodePrompts" | "encodeImages" | "releaseEncoders" | "conditioningShapes" | "latentChannels" | "vaeScaleFactor"
 >;
 
 export interface EncodingSettings {
@@ -117,9 +117,9 @@ export class EncodedData {
   /** Batches whose captions and latents fit into memory, with what they need of both. */
   private chooseWindow(upcoming: (most: number) => Iterable<readonly TrainingPair[]>) {
     const { window = defaultWindow, limit = defaultLimit, resolution } = this.settings;
-    const { conditioningShapes, latentChannels, latentScale } = this.pipeline;
+    const { conditioningShapes, latentChannels, vaeScaleFactor } = this.pipeline;
     const textBytes = 4 * Object.values(conditioningShapes).reduce((sum, shape) => sum + sizeOf(shape), 0);
-    const latentBytes = 4 * latentChannels * (resolution / latentScale) ** 2;
+    const latentBytes = 4 * latentChannels * (resolution / vaeScaleFactor) ** 2;
     const captions = new Set<string>();
     const pairs = new Map<string | TrainingPair, TrainingPair>();
     let batches = 0;

@@ -92,7 +92,7 @@ export async function train(pipeline: DiffusionPipeline, options: TrainOptions):
   const sampler = new UpcomingBatches(sampled);
   const { captionWindow: window, latentsCache, cacheBytes: limit } = settings;
   const data = new EncodedData(pipeline, { resolution, onTruncated, window, latentsCache, limit });
-  const side = resolution / pipeline.latentScale;
+  const side = resolution / pipeline.vaeScaleFactor;
   const latentShape = [pipeline.latentChannels, side, side];
   const plan = defaultPlan(pipeline, latentShape, pairsTogether(objective.candidates, batch), settings.plan);
 

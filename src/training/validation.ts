@@ -75,7 +75,7 @@ export class Validation {
   ): Promise<Validation> {
     const groups = validationBatches(items, settings.batch);
     const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
-    const side = settings.resolution / pipeline.latentScale;
+    const side = settings.resolution / pipeline.vaeScaleFactor;
     const latentShape = [pipeline.latentChannels, side, side];
     const evaluator = await ErrorEvaluator.open(pipeline, {
       plan: executionPlan(settings.pairsPerRun),

@@ -91,8 +91,8 @@ async function phasesOf(
 const ofDemo = (threads: number) =>
   phasesOf("demo/pipeline, 1 pair at 64 px", threads, async (engine) => {
     const pipeline = await openPipeline(demoPipeline, engine);
-    const { latentChannels, latentScale, softTokenLayout } = pipeline;
-    const side = 64 / latentScale;
+    const { latentChannels, vaeScaleFactor, softTokenLayout } = pipeline;
+    const side = 64 / vaeScaleFactor;
     const softTokens = [5, 4, softTokenLayout.projectedWidth];
     return { denoiser: pipeline, latentShape: [latentChannels, side, side], softTokens };
   });

@@ -31,7 +31,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
         return { ...image, shape: [1, ...image.shape] };
       }),
     );
-    const latentSide = side / pipeline.latentScale;
+    const latentSide = side / pipeline.vaeScaleFactor;
     const tokensAPair = pipeline.tokensAPair([pipeline.latentChannels, latentSide, latentSide]);
     const request: ScoreRequest = {
       images: concatRows(images),

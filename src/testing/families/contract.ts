@@ -70,15 +70,15 @@ export function familyContract(family: Family, prepare: () => Promise<FamilyFixt
     });
 
     it("encodes images to latents, and decodes latents to images", async () => {
-      const { sizeMultiple, latentScale, latentChannels } = pipeline;
+      const { sizeMultiple, vaeScaleFactor, latentChannels } = pipeline;
       const [height, width] = [2 * sizeMultiple, 3 * sizeMultiple];
       const images = new Generator(1).normal([2, 3, height, width]);
       const latents = await pipeline.encodeImages(images);
-      assert.deepEqual(latents.shape, [2, latentChannels, height / latentScale, width / latentScale]);
+      assert.deepEqual(latents.shape, [2, latentChannels, height / vaeScaleFactor, width / vaeScaleFactor]);
       assert.ok(latents.data.every(Number.isFinite));
       assert.deepEqual((await pipeline.decodeLatents(latents)).shape, images.shape);
       const size = pipeline.defaultSize;
-      const side = size / latentScale;
+      const side = size / vaeScaleFactor;
       const planned = (kind: "encoder" | "decoder") =>
         pipeline.partGraph({ kind, size }).outputs.map(({ shape }) => shape);
       assert.deepEqual(planned("encoder"), [[1, latentChannels, side, side]]);
@@ -87,7 +87,7 @@ export function familyContract(family: Family, prepare: () => Promise<FamilyFixt
 
     it("denoises in a graph whose gradients reach the soft tokens", () => {
       const { softTokenLayout: layout, latentChannels } = pipeline;
-      const side = (2 * pipeline.sizeMultiple) / pipeline.latentScale;
+      const side = (2 * pipeline.sizeMultiple) / pipeline.vaeScaleFactor;
       for (const softTokens of [true, false]) {
         const graph = new Graph();
         const raw = input(graph, "tokens", [2, layout.layers, 3, layout.rawWidth]);

@@ -66,7 +66,7 @@ export function relativeError(actual: Pick<FloatTensor, "data">, expected: Pick<
   let difference = 0;
   let size = 0;
   for (const [i, wanted] of expected.data.entries()) {
-    difference += (actual.data[i] - wanted) ** 2;
+    difference += ((actual.data[i] ?? Number.NaN) - wanted) ** 2;
     size += wanted ** 2;
   }
   return Math.sqrt(difference / size);
@@ -75,5 +75,8 @@ export function relativeError(actual: Pick<FloatTensor, "data">, expected: Pick<
 /** The largest |a - b|. */
 export function largestDifference(actual: Pick<FloatTensor, "data">, expected: Pick<FloatTensor, "data">): number {
   if (actual.data.length !== expected.data.length) return Number.POSITIVE_INFINITY;
-  return expected.data.reduce((most, wanted, i) => Math.max(most, Math.abs(actual.data[i] - wanted)), 0);
+  return expected.data.reduce(
+    (most, wanted, i) => Math.max(most, Math.abs((actual.data[i] ?? Number.NaN) - wanted)),
+    0,
+  );
 }

@@ -63,7 +63,7 @@ export function fitRun(
   };
   const { limit, pairsPerRun, checkpoints, repack } = constraints;
   const unknownMemory = pipeline.engine.provider !== "cpu";
-  const side = sizes.resolution / pipeline.latentScale;
+  const side = sizes.resolution / pipeline.vaeScaleFactor;
   const plans = possiblePlans({
     ...{ pairs: pairsTogether(sizes.objective.candidates, sizes.batch), pairsPerRun, limited: limit !== undefined },
     tokensPerPair: pipeline.tokensAPair([pipeline.latentChannels, side, side]),

@@ -195,7 +195,7 @@ describe("a limit of memory", async () => {
     assert.ok(
       more.sessions > 1.5 * less.sessions && more.activations > less.activations && more.weights > less.weights,
     );
-    assert.equal(more.caches, 6 * 4 * (pipeline.latentChannels * (64 / pipeline.latentScale) ** 2 + sizesOfText()));
+    assert.equal(more.caches, 6 * 4 * (pipeline.latentChannels * (64 / pipeline.vaeScaleFactor) ** 2 + sizesOfText()));
   });
   const sizesOfText = () =>
     Object.values(pipeline.conditioningShapes).reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);

@@ -181,7 +181,7 @@ export function copiedBytes({ graph }: BuiltGraph, activations: number): number 
 }
 
 function latentShapeOf(pipeline: DiffusionPipeline, size: number): Shape {
-  const side = size / pipeline.latentScale;
+  const side = size / pipeline.vaeScaleFactor;
   return [pipeline.latentChannels, side, side];
 }
 
