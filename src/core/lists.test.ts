@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { at, hasLength, zip } from "./lists.js";
+import { at, hasLength, times, zip } from "./lists.js";
 
 describe("lists", () => {
   it("are read inside their length alone", () => {
@@ -13,6 +13,12 @@ describe("lists", () => {
       [2, "b"],
     ]);
     assert.throws(() => zip([1], []), RangeError);
+  });
+  it("are made at a length", () => {
+    const [first, second]: readonly [number, number] = times(2, (index) => index * 2);
+    assert.deepEqual([first, second], [0, 2]);
+    const broken: number = 1.5;
+    assert.throws(() => times(broken, () => 0), RangeError);
   });
   it("know their length", () => {
     assert.deepEqual([hasLength([1, 2], 2), hasLength([1, 2], 3)], [true, false]);

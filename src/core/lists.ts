@@ -12,6 +12,13 @@ export function hasLength<T, N extends number>(list: readonly T[], length: N): l
   return list.length === length;
 }
 
+/** `length` values that `make` gives. */
+export function times<T, N extends number>(length: N, make: (index: number) => T): Tuple<T, N> {
+  const list = Array.from({ length }, (_, index) => make(index));
+  if (hasLength(list, length)) return list;
+  throw new RangeError(`${length} values`);
+}
+
 /** The value at `index`, which must be inside the list. */
 export function at<T>(list: ArrayLike<T>, index: number): T {
   const value = list[index];

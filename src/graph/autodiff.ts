@@ -1,10 +1,12 @@
 /** @file Reverse-mode differentiation: extends a graph by the nodes that compute gradients towards chosen values. */
 
+import { at } from "../core/lists.js";
 import { type DType, sameShape } from "../core/tensor.js";
 import { GraphError } from "./error.js";
 import type { CheckpointRegion, GraphBuilder, GraphNode, Value } from "./ir.js";
 import type { OperatorName } from "./operators/attributes.js";
 import { operators } from "./operators/index.js";
+import { operandsOf } from "./operators/operands.js";
 import type { VjpContext } from "./operators/rule.js";
 import * as ops from "./ops.js";
 import { recompute } from "./recompute.js";
@@ -65,7 +67,7 @@ class Walker {
     let end = nodes.length;
     while (end > 0) {
       const region = regionEndingAt.get(end);
-      if (region === undefined) this.backward(nodes[--end]);
+      if (region === undefined) this.backward(at(nodes, --end));
       else {
         this.backwardThrough(region);
         end = region.start;
@@ -106,8 +108,8 @@ class Walker {
     const dy = this.total(outputs[0]);
     if (dy === null) return;
     const cotangents = this.graph.within(`${node.scope}.backward`, () =>
-      vjpOf(node.op)({ inputs, outputs, attributes, dy, needed }).map((cotangent, index) =>
-        needed[index] && cotangent !== null ? fit(cotangent, inputs[index]) : null,
+      vjpOf(node.op)({ inputs, outputs, attributes, dy, needed: operandsOf(node.op, needed) }).map(
+        (cotangent, index) => (needed[index] && cotangent !== null ? fit(cotangent, at<Value>(inputs, index)) : null),
       ),
     );
     for (const [index, input] of inputs.entries()) {
@@ -183,15 +185,15 @@ function joinTiles(terms: readonly Value[]): Value | null {
   });
   if (tiles.length !== terms.length || tiles.length < 2) return null;
   tiles.sort((a, b) => a.before - b.before);
+  const { axis } = at(tiles, 0);
   let position = 0;
-  for (const { axis, before, part } of tiles) {
-    if (axis !== tiles[0].axis || before !== position) return null;
-    position += part.dim(axis);
+  for (const tile of tiles) {
+    if (tile.axis !== axis || tile.before !== position) return null;
+    position += tile.part.dim(axis);
   }
-  return tiles[tiles.length - 1].after === 0
-    ? ops.concat(
-        tiles.map(({ part }) => part),
-        tiles[0].axis,
-      )
-    : null;
+  if (tiles.at(-1)?.after !== 0) return null;
+  return ops.concat(
+    tiles.map(({ part }) => part),
+    axis,
+  );
 }

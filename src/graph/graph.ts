@@ -6,6 +6,7 @@ import type { CheckpointRegion, GraphBuilder, GraphNode, Tap, TensorType, Value 
 import { joinNames } from "./names.js";
 import type { OperatorAttributes, OperatorName } from "./operators/attributes.js";
 import { operators } from "./operators/index.js";
+import { operandsOf } from "./operators/operands.js";
 import { LaidTaps } from "./taps.js";
 
 class NodeOutput implements Value {
@@ -120,7 +121,7 @@ export class Graph implements GraphBuilder {
     attributes: OperatorAttributes[K],
   ): readonly TensorType[] {
     try {
-      return operators[op].infer(inputs, attributes);
+      return operators[op].infer(operandsOf(op, inputs), attributes);
     } catch (error) {
       if (!(error instanceof GraphError)) throw error;
       const given = inputs.map((input) => `${input.dtype}${formatShape(input.shape)}`).join(", ");

@@ -5,6 +5,7 @@
 
 import type { DType, Shape } from "../core/tensor.js";
 import type { OperatorAttributes, OperatorName } from "./operators/attributes.js";
+import type { Operands, Results } from "./operators/operands.js";
 
 /** Element type and static shape of a value. */
 export interface TensorType {
@@ -30,9 +31,9 @@ export interface OperatorNode<K extends OperatorName> {
   readonly index: number;
   /** The module that it belongs to, under the checkpoint's name, e.g. `transformer_blocks.3.attn`. */
   readonly scope: string;
-  readonly inputs: readonly Value[];
+  readonly inputs: Operands<K, Value>;
   readonly attributes: OperatorAttributes[K];
-  readonly outputs: readonly Value[];
+  readonly outputs: Results<K, Value>;
 }
 
 /** A node of any operator; `op` discriminates. */

@@ -14,7 +14,7 @@ function forgeValue(graph: Graph, id: number, [dtype, shape]: [DType, Shape], pr
 function forge(graph: Graph, node: Pick<GraphNode, "op" | "inputs" | "attributes">, ...types: [DType, Shape][]): Value {
   const index = graph.nodes.length;
   const outputs = types.map(([dtype, shape], port) => forgeValue(graph, 1000 + index, [dtype, shape], index, port));
-  graph.nodes.push({ ...node, index, scope: "", outputs } as GraphNode);
+  graph.nodes.push({ ...node, index, scope: "", outputs } as unknown as GraphNode);
   return outputs[0];
 }
 

@@ -28,9 +28,10 @@ const laws: readonly Law[] = [
       if (typeof inferred === "string") return inferred;
       const [recorded, due] = [node.outputs.length, inferred.length];
       if (recorded !== due) return `${recorded} outputs are recorded, not ${due}`;
-      const wrong = node.outputs.find(
-        ({ dtype, shape }, port) => dtype !== inferred[port].dtype || !sameShape(shape, inferred[port].shape),
-      );
+      const wrong = node.outputs.find(({ dtype, shape }, port) => {
+        const type = inferred[port];
+        return type === undefined || dtype !== type.dtype || !sameShape(shape, type.shape);
+      });
       return wrong === undefined ? null : `%${wrong.id} is recorded as ${wrong.dtype}${formatShape(wrong.shape)}`;
     },
   },

@@ -1,5 +1,6 @@
 /** @file How much memory the values of a graph need at once, foretold from their shapes. */
 
+import { at } from "../core/lists.js";
 import { type DType, sizeOf } from "../core/tensor.js";
 import type { GraphBuilder, GraphNode, OperatorNode, Value } from "./ir.js";
 
@@ -68,7 +69,7 @@ function wholeSplits(order: readonly GraphNode[]): ReadonlyMap<GraphNode, readon
   }
   const splits = new Map<GraphNode, readonly GraphNode[]>();
   for (const [source, slices] of bySource) {
-    const { axis } = slices[0].attributes;
+    const { axis } = at(slices, 0).attributes;
     let end = 0;
     const ordered = [...slices].sort((a, b) => a.attributes.start - b.attributes.start);
     for (const { attributes } of ordered) {

@@ -1,7 +1,9 @@
 /** @file The second computation of a checkpoint region, inside the same graph. */
 
+import { at, zip } from "../core/lists.js";
 import { GraphError } from "./error.js";
 import type { CheckpointRegion, GraphBuilder, GraphNode, Value } from "./ir.js";
+import { operandsOf } from "./operators/operands.js";
 import * as ops from "./ops.js";
 
 /** A copy of a region's nodes. */
@@ -46,15 +48,13 @@ export function recompute(graph: GraphBuilder, region: CheckpointRegion, signal:
     const inputs = node.inputs.map(imageOf);
     if (node.outputs.every((output) => region.kept.has(output))) {
       // Not computed again, but differentiated: its VJP reads the kept result and the recomputed inputs.
-      nodes.push({ ...node, inputs });
+      nodes.push({ ...node, inputs: operandsOf(node.op, inputs) } as GraphNode);
       for (const output of node.outputs) images.set(output, output);
       continue;
     }
     const outputs = graph.within(`${node.scope}.recompute`, () => graph.append(node.op, inputs, node.attributes));
-    nodes.push(graph.producerOf(outputs[0]));
-    node.outputs.forEach((output, port) => {
-      images.set(output, outputs[port]);
-    });
+    nodes.push(graph.producerOf(at(outputs, 0)));
+    for (const [original, copy] of zip<Value, Value>(node.outputs, outputs)) images.set(original, copy);
   }
   return { nodes, entrances, image: imageOf };
 }

@@ -27,14 +27,16 @@ export function resolveAxis(axis: number, rank: number): number {
   return resolved;
 }
 
+/** The size of one axis, which must be there. */
+export function sizeAt({ shape }: TensorType, axis: number): number {
+  const size = shape[axis];
+  if (size === undefined) throw new GraphError(`axis ${axis} is outside a tensor of rank ${shape.length}`);
+  return size;
+}
+
 /** `shape` with the size of one axis replaced. */
 export function withAxis(shape: Shape, axis: number, size: number): Shape {
   return shape.map((old, index) => (index === axis ? size : old));
-}
-
-/** The inputs as a tuple of exactly `count`, or an error that says how many there are. */
-export function requireInputs(inputs: readonly TensorType[], count: number): void {
-  if (inputs.length !== count) throw new GraphError(`takes ${count} inputs, got ${inputs.length}`);
 }
 
 export function requireFloat(...inputs: readonly TensorType[]): void {
@@ -50,6 +52,6 @@ export function dims<R extends number>({ shape }: TensorType, rank: R): Tuple<nu
 }
 
 /** Output types of an operator with one float32 output of `shape`. */
-export function float32(shape: Shape): readonly TensorType[] {
+export function float32(shape: Shape): readonly [TensorType] {
   return [{ dtype: "float32", shape }];
 }

@@ -13,6 +13,7 @@ import {
   TensorProto_DataType,
   TensorProtoSchema,
 } from "onnx-buf";
+import { type Tuple, times } from "../../core/lists.js";
 import { type DType, floatTensor, intTensor, type Shape, type Tensor } from "../../core/tensor.js";
 import type { StoredTensor, StoredType } from "../../weights/source.js";
 import { GraphError } from "../error.js";
@@ -65,20 +66,21 @@ export class Emitter {
     attributes: Readonly<Record<string, AttributeValue>> = {},
     domain = "",
   ): string {
-    return this.nodes(opType, inputs, 1, attributes, domain)[0];
+    const [output] = this.nodes(opType, inputs, 1, attributes, domain);
+    return output;
   }
 
   /** Emits a node with several outputs. */
-  nodes(
+  nodes<N extends number>(
     opType: string,
     inputs: readonly string[],
-    count: number,
+    count: N,
     attributes: Readonly<Record<string, AttributeValue>> = {},
     domain = "",
-  ): string[] {
-    const outputs = Array.from({ length: count }, () => `t${this.counter++}`);
+  ): Tuple<string, N> {
+    const outputs = times(count, () => `t${this.counter++}`);
     const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
-    const proto = create(NodeProtoSchema, { opType, domain, input: [...inputs], output: outputs, attribute });
+    const proto = create(NodeProtoSchema, { opType, domain, input: [...inputs], output: [...outputs], attribute });
     this.nodeProtos.push(proto);
     return outputs;
   }

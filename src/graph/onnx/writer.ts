@@ -14,6 +14,7 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from "onnx-buf";
+import { at, zip } from "../../core/lists.js";
 import { GraphError } from "../error.js";
 import { Graph } from "../graph.js";
 import type { GraphBuilder, GraphNode, OperatorNode, Value } from "../ir.js";
@@ -106,9 +107,7 @@ function emitNodes(
     for (const [offset, proto] of emitter.nodeProtos.slice(first).entries()) {
       proto.name = `${node.scope}/${node.op}.${node.index}.${offset}`;
     }
-    results.forEach((name, port) => {
-      names.set(node.outputs[port], name);
-    });
+    for (const [port, name] of results.entries()) names.set(at<Value>(node.outputs, port), name);
   }
   for (const [name, value] of Object.entries(outputs)) {
     emitter.nodeProtos.push(create(NodeProtoSchema, { opType: "Identity", input: [read(value)], output: [name] }));
@@ -126,7 +125,7 @@ function emitOne(emitter: Emitter, node: GraphNode, inputs: readonly string[]): 
     const graph = new Graph();
     const places = node.inputs.map(({ dtype, shape }, index) => input(graph, `${index}`, shape, dtype));
     const value = rule.lower(places, node.attributes, emitter.target);
-    if (value) return [emitLowered(emitter, graph, value, new Map(places.map((place, i) => [place, inputs[i]])))];
+    if (value) return [emitLowered(emitter, graph, value, new Map(zip(places, inputs)))];
   }
   return rule.onnx(emitter, node, inputs);
 }
@@ -136,9 +135,7 @@ function emitLowered(emitter: Emitter, graph: GraphBuilder, value: Value, names:
   for (const node of reachable(graph, [value]).nodes) {
     if (node.op === "input") continue;
     const read = node.inputs.map((each) => nameOf(names, each));
-    emitOne(emitter, node, read).forEach((name, port) => {
-      names.set(node.outputs[port], name);
-    });
+    for (const [port, name] of emitOne(emitter, node, read).entries()) names.set(at<Value>(node.outputs, port), name);
   }
   return nameOf(names, value);
 }

@@ -7,6 +7,7 @@ import { Graph } from "../graph.js";
 import type { Value } from "../ir.js";
 import * as ops from "../ops.js";
 import { attentionVjp } from "./attention.js";
+import { operandsOf } from "./operands.js";
 
 const [batch, queries, keys, heads, width] = [2, 3, 5, 6, 12];
 const bytesPerHead = batch * queries * keys * 4;
@@ -32,7 +33,10 @@ function inGroups(bias: readonly number[] | null, matrixBytes: number) {
   const node = graph.producerOf(output);
   assert.equal(node.op, "attention");
   const dy = ops.input(graph, "dy", output.shape);
-  const needed = inputs.map(() => true);
+  const needed = operandsOf(
+    "attention",
+    inputs.map(() => true),
+  );
   const results = attentionVjp({ ...node, dy, needed }, matrixBytes).flatMap((gradient, i) =>
     // A gradient may be broader than its bias; the walker sums it.
     gradient === null ? [] : [i === 3 ? ops.mul(gradient, inputs[3]) : gradient],

@@ -9,6 +9,7 @@ import type { OperatorNode, TensorType, Value } from "../ir.js";
 import type { Emitter } from "../onnx/emitter.js";
 import * as ops from "../ops.js";
 import { dims, float32, requireFloat } from "../shapes.js";
+import type { Operands } from "./operands.js";
 import type { OperatorRules, VjpContext } from "./rule.js";
 
 /** Bytes that one attention matrix of the backward pass may take; more heads are split into groups. */
@@ -94,7 +95,8 @@ export function attentionVjp(
     const p = ops.softmax(groupBias ? ops.add(scores, groupBias) : scores);
     const parts: Value[] = [];
     if (needsQuery || needsKey || needsBias) {
-      const [doh, oh, vh] = [dy, outputs[0], v].map((x) => splitHeads(group(x), size));
+      const ofGroup = (x: Value) => splitHeads(group(x), size);
+      const [doh, oh, vh] = [ofGroup(dy), ofGroup(outputs[0]), ofGroup(v)];
       const rowSums = ops.reduceSum(ops.mul(doh, oh), [3], { keepDims: true });
       const ones = ops.expand(ops.scalar(v.graph, 1), [...vh.shape.slice(0, 3), 1]);
       const centred = ops.matmul(ops.concat([doh, ops.neg(rowSums)], 3), ops.concat([vh, ones], 3), {
@@ -110,9 +112,10 @@ export function attentionVjp(
   }
   const lengths = [q, k, v].flatMap((x, index) => (needed[index] ? [x.dim(1)] : []));
   const joined = groups.length === 0 ? [] : ops.split(ops.concat(groups, 2), 1, lengths);
-  const [dq, dk, dv] = [needsQuery, needsKey, needsValue].map((wanted) => (wanted ? (joined.shift() ?? null) : null));
-  const dbias = needsBias ? (bias.dim(1) === 1 ? biasGradients.reduce(ops.add) : ops.concat(biasGradients, 1)) : null;
-  return [dq, dk, dv, dbias];
+  const next = (wanted: boolean) => (wanted ? (joined.shift() ?? null) : null);
+  const [dq, dk, dv] = [next(needsQuery), next(needsKey), next(needsValue)];
+  if (!needsBias || bias === undefined) return [dq, dk, dv, null];
+  return [dq, dk, dv, bias.dim(1) === 1 ? biasGradients.reduce(ops.add) : ops.concat(biasGradients, 1)];
 }
 
 /** Only batch and heads may be shared: the fused operator broadcasts no other axis. */
@@ -129,10 +132,15 @@ function joinConstant(emitter: Emitter, x: string, constant: FloatTensor, shape:
 }
 
 /** onnxruntime's own operator, a flash attention on the CPU. */
-function fusedAttention(emitter: Emitter, node: OperatorNode<"attention">, names: readonly string[]): string {
+function fusedAttention(
+  emitter: Emitter,
+  node: OperatorNode<"attention">,
+  names: Operands<"attention", string>,
+): string {
   const { heads, scale, lastKeyCount } = node.attributes;
   const [q, k, v, bias] = names;
-  const widened = (x: string, { shape: [batch, length, width] }: Value, constant: FloatTensor) => {
+  const widened = (x: string, value: Value, constant: FloatTensor) => {
+    const [batch, length, width] = dims(value, 3);
     const split = emitter.reshape(x, [batch, length, heads, width / heads]);
     const joined = joinConstant(emitter, split, constant, [batch, length, heads, 1], 3);
     return emitter.reshape(joined, [batch, length, width + heads]);
@@ -152,23 +160,30 @@ function fusedAttention(emitter: Emitter, node: OperatorNode<"attention">, names
 }
 
 /** Reshape, transpose, product, softmax, product as plain ONNX nodes. */
-function explicitAttention(emitter: Emitter, node: OperatorNode<"attention">, names: readonly string[]): string {
+function explicitAttention(
+  emitter: Emitter,
+  node: OperatorNode<"attention">,
+  names: Operands<"attention", string>,
+): string {
   const { heads, scale, lastKeyCount } = node.attributes;
-  const [q, k, v] = node.inputs.slice(0, 3).map((value, index) => {
-    const [batch, length, width] = value.shape;
-    const split = emitter.reshape(names[index], [batch, length, heads, width / heads]);
-    // Keys come out transposed at once: [N, heads, d, Lk].
-    return emitter.node("Transpose", [split], { perm: index === 1 ? [0, 2, 3, 1] : [0, 2, 1, 3] });
-  });
+  const [query, key, value] = node.inputs;
+  const transposed = (x: string, of: Value, perm: readonly number[]) => {
+    const [batch, length, width] = dims(of, 3);
+    return emitter.node("Transpose", [emitter.reshape(x, [batch, length, heads, width / heads])], { perm });
+  };
+  const q = transposed(names[0], query, [0, 2, 1, 3]);
+  // Keys come out transposed at once: [N, heads, d, Lk].
+  const k = transposed(names[1], key, [0, 2, 3, 1]);
+  const v = transposed(names[2], value, [0, 2, 1, 3]);
   const scaled = emitter.node("Mul", [q, emitter.scalar(scale)]);
-  const [{ shape: queries }, { shape: keys }] = node.inputs;
-  const counts = logCounts([1, keys[1]], lastKeyCount);
+  const [batch, queries, keys] = [query.dim(0), query.dim(1), key.dim(1)];
+  const counts = logCounts([1, keys], lastKeyCount);
   const operands =
     lastKeyCount === 1
       ? [scaled, k]
       : [
-          joinConstant(emitter, scaled, floatTensor([1], Float32Array.of(1)), [queries[0], heads, queries[1], 1], 3),
-          joinConstant(emitter, k, counts, [keys[0], heads, 1, keys[1]], 2),
+          joinConstant(emitter, scaled, floatTensor([1], Float32Array.of(1)), [batch, heads, queries, 1], 3),
+          joinConstant(emitter, k, counts, [batch, heads, 1, keys], 2),
         ];
   const scores = emitter.node("MatMul", operands);
   const biased = names[3] === undefined ? scores : emitter.node("Add", [scores, names[3]]);
@@ -179,20 +194,22 @@ function explicitAttention(emitter: Emitter, node: OperatorNode<"attention">, na
 export const attentionRules: OperatorRules<"attention"> = {
   attention: {
     infer: (inputs, { heads, lastKeyCount }) => {
-      const [q, k, v, bias] = inputs;
       requireFloat(...inputs);
-      for (const x of [q, k, v]) dims(x, 3);
-      if (q.shape[2] % heads !== 0 || k.shape[2] !== q.shape[2] || v.shape[2] % heads !== 0) {
+      const [q, k, v, bias] = inputs;
+      const [batch, queries, width] = dims(q, 3);
+      const [keyBatch, keys, keyWidth] = dims(k, 3);
+      const [valueBatch, values, valueWidth] = dims(v, 3);
+      if (width % heads !== 0 || keyWidth !== width || valueWidth % heads !== 0) {
         throw new GraphError(`${heads} heads do not divide these widths`);
       }
       if (!Number.isInteger(lastKeyCount) || lastKeyCount < 1) {
         throw new GraphError(`the last key cannot stand for ${lastKeyCount} keys`);
       }
-      if (k.shape[1] !== v.shape[1] || k.shape[0] !== q.shape[0] || v.shape[0] !== q.shape[0]) {
+      if (keys !== values || keyBatch !== batch || valueBatch !== batch) {
         throw new GraphError("batch or length of keys and values differ");
       }
-      if (bias) requireBias(bias, [q.shape[0], heads, q.shape[1], k.shape[1]]);
-      return float32([q.shape[0], q.shape[1], v.shape[2]]);
+      if (bias) requireBias(bias, [batch, heads, queries, keys]);
+      return float32([batch, queries, valueWidth]);
     },
     vjp: (context) => attentionVjp(context),
     onnx: (emitter, node, names) => [

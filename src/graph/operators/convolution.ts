@@ -1,52 +1,55 @@
 /** @file Two-dimensional convolution, its adjoint, and nearest-neighbour upsampling. */
 
-import { floatTensor, formatShape, type Shape } from "../../core/tensor.js";
+import { floatTensor, formatShape } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
 import type { TensorType, Value } from "../ir.js";
 import * as ops from "../ops.js";
 import { dims, float32, requireFloat } from "../shapes.js";
 import type { ConvolutionAttributes } from "./attributes.js";
 import { convolutionAdjoint } from "./convolution-adjoint.js";
+import type { Operands } from "./operands.js";
 import type { OperatorRules } from "./rule.js";
 
-/** Positions of a kernel of `size` on an axis. */
-function outputSize(
-  input: number,
-  size: number,
-  axis: 0 | 1,
-  { strides, pads, dilations }: ConvolutionAttributes,
-): number {
-  return Math.floor((input + pads[axis] + pads[axis + 2] - dilations[axis] * (size - 1) - 1) / strides[axis]) + 1;
+/** The attributes along the rows (axis 0) or the columns. */
+function along({ strides, pads, dilations }: ConvolutionAttributes, axis: 0 | 1) {
+  const padding = axis === 0 ? pads[0] + pads[2] : pads[1] + pads[3];
+  return { stride: strides[axis], padding, dilation: dilations[axis] };
 }
 
-function requireImages([x, kernel, bias]: readonly TensorType[], channelAxis: 0 | 1): void {
+/** How far the first position of a kernel of `size` is from the last one on an axis. */
+function span(input: number, size: number, axis: 0 | 1, attributes: ConvolutionAttributes): number {
+  const { padding, dilation } = along(attributes, axis);
+  return input + padding - dilation * (size - 1) - 1;
+}
+
+/** Positions of a kernel of `size` on an axis. */
+function outputSize(input: number, size: number, axis: 0 | 1, attributes: ConvolutionAttributes): number {
+  return Math.floor(span(input, size, axis, attributes) / attributes.strides[axis]) + 1;
+}
+
+/** Sizes of images [N, channels, H, W] and of a kernel, whose channels of the images are at `channelAxis`. */
+function imageDims([x, kernel, bias]: Operands<"conv2d", TensorType>, channelAxis: 0 | 1) {
   requireFloat(x, kernel);
   if (bias && (bias.shape.length !== 1 || bias.shape[0] !== kernel.shape[1 - channelAxis])) {
     throw new GraphError(`a bias of ${formatShape(bias.shape)} for a kernel of ${formatShape(kernel.shape)}`);
   }
-  dims(x, 4);
-  dims(kernel, 4);
-  if (x.shape[1] !== kernel.shape[channelAxis]) {
-    throw new GraphError(`${x.shape[1]} channels for a kernel of ${formatShape(kernel.shape)}`);
+  const [image, sizes] = [dims(x, 4), dims(kernel, 4)];
+  if (image[1] !== sizes[channelAxis]) {
+    throw new GraphError(`${image[1]} channels for a kernel of ${formatShape(kernel.shape)}`);
   }
+  return { image, kernel: sizes };
 }
 
 /** Rows and columns that the strides of a convolution leave over at the far edge. */
-function leftOver(input: Shape, output: Shape, kernel: Shape, attributes: ConvolutionAttributes): [number, number] {
-  const { strides, pads, dilations } = attributes;
+function leftOver(x: Value, dy: Value, kernel: Value, attributes: ConvolutionAttributes): [number, number] {
   const over = (axis: 0 | 1) =>
-    input[axis + 2] +
-    pads[axis] +
-    pads[axis + 2] -
-    dilations[axis] * (kernel[axis + 2] - 1) -
-    1 -
-    (output[axis + 2] - 1) * strides[axis];
+    span(x.dim(axis + 2), kernel.dim(axis + 2), axis, attributes) - (dy.dim(axis + 2) - 1) * attributes.strides[axis];
   return [over(0), over(1)];
 }
 
 /** Gradient of conv2d towards its input. */
 function inputGradient(x: Value, kernel: Value, dy: Value, attributes: ConvolutionAttributes): Value {
-  const outputPadding = leftOver(x.shape, dy.shape, kernel.shape, attributes);
+  const outputPadding = leftOver(x, dy, kernel, attributes);
   return ops.convTranspose2d(dy, kernel, { ...attributes, outputPadding });
 }
 
@@ -54,16 +57,16 @@ function inputGradient(x: Value, kernel: Value, dy: Value, attributes: Convoluti
  * Gradient of conv2d towards its kernel [O, I, kh, kw]. At stride 1 it is one matrix product for each image, of dy with the
  * patches that the kernel has seen: half again as fast as the convolution with kernels as large as the image that it is else.
  */
-function kernelGradient(x: Value, kernelShape: Shape, dy: Value, attributes: ConvolutionAttributes): Value {
+function kernelGradient(x: Value, kernel: Value, dy: Value, attributes: ConvolutionAttributes): Value {
   const { strides, pads, dilations } = attributes;
-  if (strides.every((stride) => stride === 1)) return kernelGradientByPatches(x, kernelShape, dy, attributes);
+  if (strides.every((stride) => stride === 1)) return kernelGradientByPatches(x, kernel, dy, attributes);
   const swapped = [1, 0, 2, 3];
   const gradient = ops.conv2d(ops.transpose(x, swapped), ops.transpose(dy, swapped), {
     strides: dilations,
     dilations: strides,
     pads,
   });
-  const cut = ops.slice(ops.slice(gradient, 2, 0, kernelShape[2]), 3, 0, kernelShape[3]);
+  const cut = ops.slice(ops.slice(gradient, 2, 0, kernel.dim(2)), 3, 0, kernel.dim(3));
   return ops.transpose(cut, swapped);
 }
 
@@ -71,10 +74,10 @@ function kernelGradient(x: Value, kernelShape: Shape, dy: Value, attributes: Con
  * Images are read as one line of rows that all are as wide as the padded image: then a shift of the kernel is one offset, and
  * the values of each shift lie side by side.
  */
-function kernelGradientByPatches(x: Value, kernelShape: Shape, dy: Value, attributes: ConvolutionAttributes): Value {
+function kernelGradientByPatches(x: Value, kernel: Value, dy: Value, attributes: ConvolutionAttributes): Value {
   const { pads, dilations } = attributes;
-  const [outputs, inputs, kernelHeight, kernelWidth] = kernelShape;
-  const [batch, , height, width] = dy.shape;
+  const [outputs, inputs, kernelHeight, kernelWidth] = dims(kernel, 4);
+  const [batch, , height, width] = dims(dy, 4);
   const reach = dilations[1] * (kernelWidth - 1);
   // The last row's shifted lines run over the image's end by `reach`: one more row to read from.
   const padded = ops.pad(ops.pad(x, 2, pads[0], pads[2] + (reach > 0 ? 1 : 0)), 3, pads[1], pads[3]);
@@ -92,7 +95,7 @@ function kernelGradientByPatches(x: Value, kernelShape: Shape, dy: Value, attrib
   const widened = ops.reshape(ops.pad(dy, 3, 0, reach), [batch, outputs, length]);
   const each = ops.matmul(widened, ops.concat(shifted, 1), { transposeB: true });
   const gradient = ops.reshape(ops.reduceSum(each, [0]), [outputs, kernelHeight * kernelWidth, inputs]);
-  return ops.reshape(ops.transpose(gradient, [0, 2, 1]), kernelShape);
+  return ops.reshape(ops.transpose(gradient, [0, 2, 1]), kernel.shape);
 }
 
 function onnxAttributes({ strides, pads, dilations }: ConvolutionAttributes) {
@@ -102,36 +105,31 @@ function onnxAttributes({ strides, pads, dilations }: ConvolutionAttributes) {
 export const convolutionRules: OperatorRules<"conv2d" | "convTranspose2d" | "upsampleNearest"> = {
   conv2d: {
     infer: (inputs, attributes) => {
-      requireImages(inputs, 1);
-      const [x, kernel] = inputs;
-      const height = outputSize(x.shape[2], kernel.shape[2], 0, attributes);
-      const width = outputSize(x.shape[3], kernel.shape[3], 1, attributes);
-      if (height < 1 || width < 1) throw new GraphError(`${formatShape(x.shape)} is smaller than the kernel`);
-      return float32([x.shape[0], kernel.shape[0], height, width]);
+      const { image, kernel } = imageDims(inputs, 1);
+      const height = outputSize(image[2], kernel[2], 0, attributes);
+      const width = outputSize(image[3], kernel[3], 1, attributes);
+      if (height < 1 || width < 1) throw new GraphError(`${formatShape(image)} is smaller than the kernel`);
+      return float32([image[0], kernel[0], height, width]);
     },
     vjp: ({ inputs: [x, kernel], attributes, dy, needed }) => [
       needed[0] ? inputGradient(x, kernel, dy, attributes) : null,
-      needed[1] ? kernelGradient(x, kernel.shape, dy, attributes) : null,
+      needed[1] ? kernelGradient(x, kernel, dy, attributes) : null,
       needed[2] ? ops.reduceSum(dy, [0, 2, 3]) : null,
     ],
     onnx: (emitter, { attributes }, inputs) => [emitter.node("Conv", inputs, onnxAttributes(attributes))],
   },
   convTranspose2d: {
-    infer: (inputs, { strides, pads, dilations, outputPadding }) => {
-      requireImages(inputs, 0);
-      const [x, kernel] = inputs;
-      const size = (axis: 0 | 1) =>
-        strides[axis] * (x.shape[axis + 2] - 1) +
-        outputPadding[axis] +
-        dilations[axis] * (kernel.shape[axis + 2] - 1) +
-        1 -
-        pads[axis] -
-        pads[axis + 2];
-      return float32([x.shape[0], kernel.shape[1], size(0), size(1)]);
+    infer: (inputs, attributes) => {
+      const { image, kernel } = imageDims(inputs, 0);
+      const size = (axis: 0 | 1, input: number, kernelSize: number) => {
+        const { stride, padding, dilation } = along(attributes, axis);
+        return stride * (input - 1) + attributes.outputPadding[axis] + dilation * (kernelSize - 1) + 1 - padding;
+      };
+      return float32([image[0], kernel[1], size(0, image[2], kernel[2]), size(1, image[3], kernel[3])]);
     },
     vjp: ({ inputs: [x, kernel], attributes: { strides, pads, dilations }, dy, needed }) => [
       needed[0] ? ops.conv2d(dy, kernel, { strides, pads, dilations }) : null,
-      needed[1] ? kernelGradient(dy, kernel.shape, x, { strides, pads, dilations }) : null,
+      needed[1] ? kernelGradient(dy, kernel, x, { strides, pads, dilations }) : null,
     ],
     lower: ([x, kernel], attributes, target) => convolutionAdjoint(x, kernel, attributes, target),
     onnx: (emitter, { attributes }, inputs) => [
@@ -144,12 +142,11 @@ export const convolutionRules: OperatorRules<"conv2d" | "convTranspose2d" | "ups
   upsampleNearest: {
     infer: ([x], { scale }) => {
       requireFloat(x);
-      dims(x, 4);
-      const [batch, channels, height, width] = x.shape;
+      const [batch, channels, height, width] = dims(x, 4);
       return float32([batch, channels, height * scale, width * scale]);
     },
     vjp: ({ inputs: [x], attributes: { scale }, dy }) => {
-      const [batch, channels, height, width] = x.shape;
+      const [batch, channels, height, width] = dims(x, 4);
       return [ops.reduceSum(ops.reshape(dy, [batch, channels, height, scale, width, scale]), [3, 5])];
     },
     onnx: (emitter, { attributes: { scale } }, [x]) => {

@@ -4,7 +4,7 @@ import { GraphError } from "../error.js";
 import type { TensorType, Value } from "../ir.js";
 import { onnxDataType } from "../onnx/emitter.js";
 import * as ops from "../ops.js";
-import { broadcastShapes, requireFloat, requireInputs } from "../shapes.js";
+import { broadcastShapes, float32, requireFloat } from "../shapes.js";
 import type { OperatorRule, OperatorRules, Vjp } from "./rule.js";
 
 export type UnaryName =
@@ -21,29 +21,23 @@ export type UnaryName =
   | "relu";
 export type BinaryName = "add" | "sub" | "mul" | "div";
 
-function inferUnary(inputs: readonly TensorType[]): readonly TensorType[] {
-  requireInputs(inputs, 1);
-  requireFloat(...inputs);
-  return inputs.map(({ dtype, shape }) => ({ dtype, shape }));
+function inferUnary([x]: readonly [TensorType]): readonly [TensorType] {
+  requireFloat(x);
+  return float32(x.shape);
 }
 
-function inferBinary(inputs: readonly TensorType[]): TensorType {
-  requireInputs(inputs, 2);
-  const [a, b] = inputs;
+function inferBinary([a, b]: readonly [TensorType, TensorType]): TensorType {
   if (a.dtype !== b.dtype) throw new GraphError(`operands are ${a.dtype} and ${b.dtype}`);
   return { dtype: a.dtype, shape: broadcastShapes(a.shape, b.shape) };
 }
 
 /** A unary rule from its ONNX name and the cotangent of x. */
-function unary<K extends UnaryName>(
-  onnxName: string,
-  cotangent: (dy: Value, x: Value, y: Value) => Value,
-): OperatorRule<K> {
-  const vjp: Vjp<K> = ({ inputs: [x], outputs: [y], dy }) => [cotangent(dy, x, y)];
+function unary(onnxName: string, cotangent: (dy: Value, x: Value, y: Value) => Value): OperatorRule<UnaryName> {
+  const vjp: Vjp<UnaryName> = ({ inputs: [x], outputs: [y], dy }) => [cotangent(dy, x, y)];
   return { infer: inferUnary, vjp, onnx: (emitter, _, inputs) => [emitter.node(onnxName, inputs)] };
 }
 
-function binary<K extends BinaryName>(onnxName: string, vjp: Vjp<K>): OperatorRule<K> {
+function binary(onnxName: string, vjp: Vjp<BinaryName>): OperatorRule<BinaryName> {
   return {
     infer: (inputs) => [inferBinary(inputs)],
     vjp,

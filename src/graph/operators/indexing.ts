@@ -28,9 +28,9 @@ export const indexingRules: OperatorRules<"gather" | "scatterAdd"> = {
     infer: ([indices, updates], { rows }) => {
       requireIndices(indices);
       dims(indices, 1);
-      dims(updates, 2);
+      const [, width] = dims(updates, 2);
       requireFloat(updates);
-      return float32([rows, updates.shape[1]]);
+      return float32([rows, width]);
     },
     vjp: ({ inputs: [indices], dy }) => [null, ops.gather(dy, indices)],
     // Not ScatterND: onnxruntime's CPU kernel adds in several threads without a lock and loses rows that meet.

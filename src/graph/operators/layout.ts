@@ -3,7 +3,7 @@
 import { formatShape, sameShape, sizeOf } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
 import * as ops from "../ops.js";
-import { broadcastShapes, withAxis } from "../shapes.js";
+import { broadcastShapes, sizeAt, withAxis } from "../shapes.js";
 import type { OperatorRules } from "./rule.js";
 
 export type LayoutName = "reshape" | "transpose" | "expand" | "slice" | "reverse" | "concat" | "pad";
@@ -19,10 +19,11 @@ export const layoutRules: OperatorRules<LayoutName> = {
   },
   transpose: {
     infer: ([{ dtype, shape }], { permutation }) => {
-      if (permutation.length !== shape.length || new Set(permutation).size !== shape.length) {
+      const sizes = permutation.flatMap((axis) => shape[axis] ?? []);
+      if (sizes.length !== shape.length || new Set(permutation).size !== shape.length) {
         throw new GraphError(`[${permutation}] is no permutation of ${shape.length} axes`);
       }
-      return [{ dtype, shape: permutation.map((axis) => shape[axis]) }];
+      return [{ dtype, shape: sizes }];
     },
     vjp: ({ attributes: { permutation }, dy }) => [
       ops.transpose(
@@ -43,8 +44,9 @@ export const layoutRules: OperatorRules<LayoutName> = {
     onnx: (emitter, { attributes }, [x]) => [emitter.node("Expand", [x, emitter.integers(attributes.shape)])],
   },
   slice: {
-    infer: ([{ dtype, shape }], { axis, start, end }) => {
-      if (start < 0 || end > shape[axis] || start >= end) {
+    infer: ([x], { axis, start, end }) => {
+      const { dtype, shape } = x;
+      if (start < 0 || end > sizeAt(x, axis) || start >= end) {
         throw new GraphError(`elements ${start} to ${end} of axis ${axis} of ${formatShape(shape)}`);
       }
       return [{ dtype, shape: withAxis(shape, axis, end - start) }];
@@ -71,7 +73,7 @@ export const layoutRules: OperatorRules<LayoutName> = {
           throw new GraphError("parts differ outside the joined axis");
         }
       }
-      const size = inputs.reduce((sum, part) => sum + part.shape[axis], 0);
+      const size = inputs.reduce((sum, part) => sum + sizeAt(part, axis), 0);
       return [{ dtype, shape: withAxis(shape, axis, size) }];
     },
     vjp: ({ inputs, attributes: { axis }, dy, needed }) => {
@@ -85,9 +87,10 @@ export const layoutRules: OperatorRules<LayoutName> = {
     onnx: (emitter, { attributes }, inputs) => [emitter.node("Concat", inputs, { axis: attributes.axis })],
   },
   pad: {
-    infer: ([{ dtype, shape }], { axis, before, after }) => {
+    infer: ([x], { axis, before, after }) => {
+      const { dtype, shape } = x;
       if (before < 0 || after < 0) throw new GraphError(`${before} and ${after} elements put before and after`);
-      return [{ dtype, shape: withAxis(shape, axis, shape[axis] + before + after) }];
+      return [{ dtype, shape: withAxis(shape, axis, sizeAt(x, axis) + before + after) }];
     },
     vjp: ({ inputs: [x], attributes: { axis, before }, dy }) => [ops.slice(dy, axis, before, before + x.dim(axis))],
     onnx: (emitter, { attributes: { axis, before, after }, inputs: [x] }, [name]) => {

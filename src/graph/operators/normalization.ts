@@ -4,13 +4,12 @@ import { floatTensor, sizeOf } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
 import type { TensorType, Value } from "../ir.js";
 import * as ops from "../ops.js";
-import { float32, requireFloat, requireInputs } from "../shapes.js";
+import { float32, requireFloat } from "../shapes.js";
 import type { OperatorRules } from "./rule.js";
 
-function inferSame(inputs: readonly TensorType[]) {
-  requireInputs(inputs, 1);
-  requireFloat(...inputs);
-  return float32(inputs[0].shape);
+function inferSame([x]: readonly [TensorType]) {
+  requireFloat(x);
+  return float32(x.shape);
 }
 
 /** With y = (x - mean) r over `axis`, r = (variance + epsilon)^-1/2: dx = r (dy - mean(dy) - y mean(dy y)). */
@@ -91,7 +90,8 @@ export const normalizationRules: OperatorRules<"layerNormalization" | "groupNorm
       const { shape } = node.inputs[0];
       const ones = emitter.initializer(floatTensor([groups], new Float32Array(groups).fill(1)));
       const zeros = emitter.initializer(floatTensor([groups]));
-      const grouped = emitter.reshape(x, [shape[0], groups, sizeOf(shape) / (shape[0] * groups)]);
+      const batch = node.inputs[0].dim(0);
+      const grouped = emitter.reshape(x, [batch, groups, sizeOf(shape) / (batch * groups)]);
       const normal = emitter.node("InstanceNormalization", [grouped, ones, zeros], { epsilon: { float: epsilon } });
       return [emitter.reshape(normal, shape)];
     },

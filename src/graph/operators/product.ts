@@ -10,12 +10,12 @@ import type { OperatorRules, VjpContext } from "./rule.js";
 
 /** Rows and columns of an operand after its transposition. */
 function matrixOf(operand: TensorType, transposed: boolean): [rows: number, columns: number] {
-  if (operand.shape.length < 2) throw new GraphError(`${formatShape(operand.shape)} is no matrix`);
   const [rows, columns] = operand.shape.slice(-2);
+  if (rows === undefined || columns === undefined) throw new GraphError(`${formatShape(operand.shape)} is no matrix`);
   return transposed ? [columns, rows] : [rows, columns];
 }
 
-function inferProduct([a, b]: readonly TensorType[], { transposeA, transposeB }: ProductAttributes): number[] {
+function inferProduct(a: TensorType, b: TensorType, { transposeA, transposeB }: ProductAttributes): number[] {
   requireFloat(a, b);
   const [rows, inner] = matrixOf(a, transposeA);
   const [other, columns] = matrixOf(b, transposeB);
@@ -42,7 +42,7 @@ function productVjp(
 
 export const productRules: OperatorRules<"matmul" | "gemm"> = {
   matmul: {
-    infer: (inputs, attributes) => float32(inferProduct(inputs, attributes)),
+    infer: ([a, b], attributes) => float32(inferProduct(a, b, attributes)),
     vjp: (context) => productVjp(ops.matmul, context),
     onnx: (emitter, { attributes: { transposeA, transposeB }, inputs }, [a, b]) => [
       emitter.node("MatMul", [
@@ -56,7 +56,7 @@ export const productRules: OperatorRules<"matmul" | "gemm"> = {
       const [a, b, bias] = inputs;
       dims(a, 2);
       dims(b, 2);
-      const shape = inferProduct(inputs, attributes);
+      const shape = inferProduct(a, b, attributes);
       if (bias && (bias.shape.length !== 1 || bias.shape[0] !== shape[1])) {
         throw new GraphError(`a bias of ${formatShape(bias.shape)} for ${shape[1]} columns`);
       }

@@ -4,7 +4,7 @@ import type { Shape } from "../../core/tensor.js";
 import type { OperatorNode, TensorType, Value } from "../ir.js";
 import type { Emitter } from "../onnx/emitter.js";
 import * as ops from "../ops.js";
-import { float32, requireFloat, requireInputs } from "../shapes.js";
+import { float32, requireFloat } from "../shapes.js";
 import type { OperatorAttributes } from "./attributes.js";
 import type { OperatorRules } from "./rule.js";
 
@@ -14,10 +14,9 @@ function keptShape(shape: Shape, axes: readonly number[]): number[] {
   return shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
 }
 
-function inferReduction(inputs: readonly TensorType[], { axes, keepDims }: ReduceAttributes) {
-  requireInputs(inputs, 1);
-  requireFloat(...inputs);
-  const { shape } = inputs[0];
+function inferReduction([x]: readonly [TensorType], { axes, keepDims }: ReduceAttributes) {
+  requireFloat(x);
+  const { shape } = x;
   return float32(keepDims ? keptShape(shape, axes) : shape.filter((_, axis) => !axes.includes(axis)));
 }
 
@@ -30,8 +29,8 @@ function emitReduction(
   emitter: Emitter,
   node: OperatorNode<"reduceSum" | "reduceMean">,
   onnxName: string,
-  [x]: readonly string[],
-) {
+  [x]: readonly [string],
+): readonly [string] {
   const { axes, keepDims } = node.attributes;
   return [emitter.node(onnxName, [x, emitter.integers(axes)], { keepdims: keepDims ? 1 : 0 })];
 }
@@ -51,10 +50,9 @@ export const reductionRules: OperatorRules<"reduceSum" | "reduceMean" | "softmax
     onnx: (emitter, node, inputs) => emitReduction(emitter, node, "ReduceMean", inputs),
   },
   softmax: {
-    infer: (inputs) => {
-      requireInputs(inputs, 1);
-      requireFloat(...inputs);
-      return float32(inputs[0].shape);
+    infer: ([x]) => {
+      requireFloat(x);
+      return float32(x.shape);
     },
     vjp: ({ outputs: [y], attributes: { axis }, dy }) => [
       ops.mul(y, ops.sub(dy, ops.reduceSum(ops.mul(dy, y), [axis], { keepDims: true }))),

@@ -4,16 +4,17 @@ import type { OperatorNode, TensorType, Value } from "../ir.js";
 import type { Emitter } from "../onnx/emitter.js";
 import type { Target } from "../onnx/model.js";
 import type { OperatorAttributes, OperatorName } from "./attributes.js";
+import type { Operands, Results } from "./operands.js";
 
 /** What a VJP may look at. Only an operator's first output is differentiable; others are by-products for its VJP. */
 export interface VjpContext<K extends OperatorName> {
-  readonly inputs: readonly Value[];
-  readonly outputs: readonly Value[];
+  readonly inputs: Operands<K, Value>;
+  readonly outputs: Results<K, Value>;
   readonly attributes: OperatorAttributes[K];
   /** Cotangent of the first output, of its shape. */
   readonly dy: Value;
   /** Which inputs a gradient is wanted for; frozen weights are false. */
-  readonly needed: readonly boolean[];
+  readonly needed: Operands<K, boolean>;
 }
 
 /**
@@ -24,13 +25,13 @@ export type Vjp<K extends OperatorName> = (context: VjpContext<K>) => readonly (
 
 export interface OperatorRule<K extends OperatorName> {
   /** Output types, or a GraphError that says what does not fit. */
-  readonly infer: (inputs: readonly TensorType[], attributes: OperatorAttributes[K]) => readonly TensorType[];
+  readonly infer: (inputs: Operands<K, TensorType>, attributes: OperatorAttributes[K]) => Results<K, TensorType>;
   /** The gradient; "leaf" has no inputs, "not differentiable" passes none on. */
   readonly vjp: Vjp<K> | "leaf" | "not differentiable";
   /** The same in other operators, where that suits the target better than `onnx`; null where it does not. */
-  readonly lower?: (inputs: readonly Value[], attributes: OperatorAttributes[K], target: Target) => Value | null;
-  /** Emits ONNX nodes and returns the names of the outputs. */
-  readonly onnx: (emitter: Emitter, node: OperatorNode<K>, inputs: readonly string[]) => readonly string[];
+  readonly lower?: (inputs: Operands<K, Value>, attributes: OperatorAttributes[K], target: Target) => Value | null;
+  /** Emits ONNX nodes and returns the names of the outputs; a by-product that nothing reads may be left out. */
+  readonly onnx: (emitter: Emitter, node: OperatorNode<K>, inputs: Operands<K, string>) => readonly string[];
 }
 
 /** A table of rules for some operators; the union of all tables must cover every name. */
