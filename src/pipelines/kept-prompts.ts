@@ -1,4 +1,4 @@
-/** @file Prompts that are encoded once and kept, for pictures that are drawn again and again while text encoders are not in memory. */
+/** @file Prompt embeds that are kept, so that a prompt is encoded once although text encoders do not stay in memory. */
 
 import type { Stoppable } from "../core/errors.js";
 import { joinConditioning, type PromptEncoder } from "./conditioning.js";
@@ -7,9 +7,15 @@ import type { EncodedPrompts } from "./pipeline.js";
 export class KeptPrompts implements PromptEncoder {
   readonly zeroEmptyNegative: boolean;
   readonly conditioningShapes: PromptEncoder["conditioningShapes"];
+  /** The least recently used first. */
   private readonly kept = new Map<string, EncodedPrompts>();
+  private bytes = 0;
 
-  constructor(private readonly encoder: PromptEncoder) {
+  /** Beyond `limit` bytes of embeds, the prompts that have not been used for longest are dropped. */
+  constructor(
+    private readonly encoder: PromptEncoder,
+    private readonly limit = Number.POSITIVE_INFINITY,
+  ) {
     this.zeroEmptyNegative = encoder.zeroEmptyNegative;
     this.conditioningShapes = encoder.conditioningShapes;
   }
@@ -18,8 +24,9 @@ export class KeptPrompts implements PromptEncoder {
   async encodePrompts(prompts: readonly string[], options?: Stoppable): Promise<EncodedPrompts> {
     const all: EncodedPrompts[] = [];
     for (const prompt of prompts) {
-      const encoded = this.kept.get(prompt) ?? (await this.encoder.encodePrompts([prompt], options));
-      this.kept.set(prompt, encoded);
+      const known = this.kept.get(prompt);
+      const encoded = known ?? (await this.encoder.encodePrompts([prompt], options));
+      this.keep(prompt, encoded);
       all.push(encoded);
     }
     return {
@@ -27,4 +34,23 @@ export class KeptPrompts implements PromptEncoder {
       truncated: all.flatMap(({ truncated }) => truncated),
     };
   }
+
+  private keep(prompt: string, encoded: EncodedPrompts): void {
+    const known = this.kept.get(prompt);
+    if (known !== undefined) {
+      this.kept.delete(prompt);
+      this.bytes -= bytesOf(known);
+    }
+    this.kept.set(prompt, encoded);
+    this.bytes += bytesOf(encoded);
+    for (const [oldest, dropped] of this.kept) {
+      if (this.bytes <= this.limit) break;
+      this.kept.delete(oldest);
+      this.bytes -= bytesOf(dropped);
+    }
+  }
+}
+
+function bytesOf({ conditioning }: EncodedPrompts): number {
+  return Object.values(conditioning).reduce((sum, { data }) => sum + data.byteLength, 0);
 }

@@ -1,6 +1,6 @@
 /** @file What a run says while it goes on. */
 
-import type { ImageFileSettings } from "../sampling/image-files.js";
+import type { ImageSettings } from "../sampling/generated-image.js";
 import type { FittedRun } from "../training/plan/fit.js";
 import type { Throughput } from "../training/throughput.js";
 import type { TrainStep } from "../training/train.js";
@@ -33,7 +33,7 @@ export type RunEvent =
       /** Over the recent past. */
       readonly rates: ReturnType<Throughput["rates"]>;
     } & TrainStep)
-  | { readonly type: "sample"; readonly step: number; readonly file: string; readonly settings: ImageFileSettings }
+  | { readonly type: "sample"; readonly step: number; readonly file: string; readonly settings: ImageSettings }
   | ({ readonly type: "validation"; readonly step: number } & ValidationResult)
   | { readonly type: "checkpoint"; readonly step: number; readonly folder: string }
   /** What this call took, beside what was planned. */

@@ -5,8 +5,9 @@ import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import * as ops from "../graph/ops.js";
 import { candidateAccelerators } from "./devices.js";
-import { openEngine, type SelfTest } from "./open-engine.js";
+import { openEngine } from "./open-engine.js";
 import { findOpenVino, libraryVariable } from "./openvino/find-library.js";
+import type { SelfTest } from "./self-test.js";
 
 /** exp(x), and for accelerators that times `factor`, as if they computed it wrongly. */
 function exponential(factor = 1): SelfTest {

@@ -3,20 +3,12 @@
 import { InputError, messageOf, RuntimeFailure } from "../core/errors.js";
 import { zip } from "../core/lists.js";
 import { floatTensor } from "../core/tensor.js";
-import type { OnnxModel } from "../graph/onnx/model.js";
 import { candidateAccelerators } from "./devices.js";
 import type { Engine, Library, Precision, Provider } from "./engine.js";
 import { OnnxRuntimeEngine } from "./onnxruntime/engine.js";
 import { OpenVinoEngine } from "./openvino/engine.js";
 import { findOpenVino, libraryVariable } from "./openvino/find-library.js";
-
-/** A small model with its inputs and right answers, which an engine must get right before `auto` takes it. */
-export interface SelfTest {
-  /** The model, written for what the engine can do. */
-  readonly model: (engine: Engine) => OnnxModel;
-  /** The input `x` and the outputs as onnxruntime computes them on the CPU. */
-  readonly input: { readonly shape: readonly number[]; readonly data: Float32Array };
-}
+import { engineSelfTest, type SelfTest } from "./self-test.js";
 
 /** What to open; `auto`, which everything left out is, takes the fastest. */
 export interface EngineRequest {
@@ -44,7 +36,7 @@ const tolerances: Readonly<Record<Precision, number>> = { fp32: 1e-4, bf16: 2e-2
  *
  * @throws InputError for a request that contradicts itself; RuntimeFailure if what is asked for does not work here.
  */
-export async function openEngine(request: EngineRequest, test: SelfTest): Promise<OpenedEngine> {
+export async function openEngine(request: EngineRequest = {}, test: SelfTest = engineSelfTest): Promise<OpenedEngine> {
   const { engine: library = "auto", provider = "auto", precision = "auto", threads = 0 } = request;
   const candidates = candidatesOf(library, provider, precision, threads);
   const passedOver: string[] = [];

@@ -7,9 +7,8 @@ import { encodeForGuidance, type PromptEncoder, pickTexts } from "../pipelines/c
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { requireSize } from "../pipelines/sizes.js";
 import type { Scheduler } from "../schedulers/index.js";
-import { SoftTokenEmbedding } from "../softtokens/embedding.js";
-import type { SoftTokens } from "../softtokens/softtokens.js";
-import { Sampler } from "./sample.js";
+import { requireFit, type SoftTokens } from "../softtokens/softtokens.js";
+import { SamplingCache } from "./sampling-cache.js";
 
 /** One image to make. */
 export interface ImageJob {
@@ -23,6 +22,8 @@ export interface GenerateRequest<Job extends ImageJob> {
   readonly negative: string;
   /** What embeds prompts; the pipeline's own encoders by default. */
   readonly prompts?: PromptEncoder | undefined;
+  /** Keeps compiled denoisers and the encoders' sessions for later calls; without it everything is freed at the end. */
+  readonly cache?: SamplingCache | undefined;
   readonly steps: number;
   /** The pipeline's own by default. */
   readonly scheduler?: Scheduler | undefined;
@@ -43,7 +44,7 @@ export interface GenerateRequest<Job extends ImageJob> {
   readonly onTruncated?: (cut: TruncatedPrompt) => void;
 }
 
-export interface GeneratedImage<Job extends ImageJob> {
+export interface JobImage<Job extends ImageJob> {
   readonly job: Job;
   /** [3, height, width] in -1..1, clamped by whoever writes it. */
   readonly image: FloatTensor;
@@ -53,7 +54,7 @@ export interface GeneratedImage<Job extends ImageJob> {
 export async function* generate<Job extends ImageJob>(
   pipeline: DiffusionPipeline,
   request: GenerateRequest<Job>,
-): AsyncGenerator<GeneratedImage<Job>, void> {
+): AsyncGenerator<JobImage<Job>, void> {
   const {
     jobs,
     width,
@@ -67,35 +68,37 @@ export async function* generate<Job extends ImageJob>(
   } = request;
   requireSize(pipeline, "width", width);
   requireSize(pipeline, "height", height);
+  if (softTokens !== null && strength !== 0) requireFit(softTokens, pipeline.softTokenLayout);
   const evaluations = scheduler.start(steps).timesteps.length;
+<<<<<<< HEAD
   const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
   const latentShape = [pipeline.latentChannels, height / pipeline.vaeScaleFactor, width / pipeline.vaeScaleFactor];
   let sampler: Sampler | null = null;
+=======
+  const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
+  const cache = request.cache ?? new SamplingCache(pipeline);
+>>>>>>> 5c38d91 (The library: open, Model (generate, train, score), SoftTokens; subpath exports in place of one flat bag)
   try {
     const texts = await encodeTexts(pipeline, request);
     const size = Math.min(request.batch, jobs.length);
     let done = 0;
     for (const { batch, real } of fixedBatches(jobs, size)) {
       const negative = texts.negative(size);
-      sampler ??= await Sampler.open(pipeline, {
-        images: size,
-        latentShape,
-        guided: negative !== null,
-        softTokens: embedding && { embedding, strength },
-        repackWeights: request.repackWeights,
-      });
       // Every image has a generator of its own, so that it does not depend on its neighbours.
       const generators = batch.map(({ seed }) => new Generator(seed));
-      const latents = await sampler.sample({
-        drawNoise: () => concatRows(generators.map((generator) => generator.normal([1, ...latentShape]))),
-        conditioning: texts.positive(batch),
-        negative,
-        guidanceScale: request.guidanceScale,
-        steps,
-        scheduler,
-        ...(signal && { signal }),
-        onStep: (step) => onProgress?.(done * evaluations + step * real, jobs.length * evaluations),
-      });
+      const wanted = { images: size, latentShape, guided: negative !== null, repackWeights: request.repackWeights };
+      const latents = await cache.withSampler({ ...wanted, softTokens, strength }, (sampler) =>
+        sampler.sample({
+          drawNoise: () => concatRows(generators.map((generator) => generator.normal([1, ...latentShape]))),
+          conditioning: texts.positive(batch),
+          negative,
+          guidanceScale: request.guidanceScale,
+          steps,
+          scheduler,
+          ...(signal && { signal }),
+          onStep: (step) => onProgress?.(done * evaluations + step * real, jobs.length * evaluations),
+        }),
+      );
       const images = await pipeline.decodeLatents(rows(latents, 0, real), { signal });
       for (const [offset, job] of batch.slice(0, real).entries()) {
         const image = rows(images, offset, offset + 1);
@@ -104,8 +107,7 @@ export async function* generate<Job extends ImageJob>(
       done += real;
     }
   } finally {
-    await sampler?.release();
-    await embedding?.release();
+    if (request.cache === undefined) await cache.close();
   }
 }
 
@@ -113,13 +115,13 @@ export async function* generate<Job extends ImageJob>(
 async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, request: GenerateRequest<Job>) {
   const prompts = [...new Set(request.jobs.map(({ prompt }) => prompt))];
   const { conditioning, negative, truncated } = await encodeForGuidance(
-    request.prompts ?? pipeline,
+    request.prompts ?? request.cache?.prompts ?? pipeline,
     prompts,
     request.guidanceScale > 1 ? request.negative : null,
     request,
   );
   for (const cut of truncated) request.onTruncated?.(cut);
-  await pipeline.releaseEncoders();
+  if (request.cache === undefined) await pipeline.releaseEncoders();
   return {
     positive: (jobs: readonly Job[]): Conditioning =>
       pickTexts(

@@ -1,32 +1,32 @@
-/** @file Images as PNG files with their settings inside: what `generate` makes, what training shows of itself, what `eval` measures. */
+/** @file Generated images with their settings: the one place where `generate`, previews of training and `eval` get theirs from. */
 
 import { basename, resolve } from "node:path";
 import { a1111Parameters } from "../data/a1111.js";
-import { savePng } from "../data/png.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { requireSize } from "../pipelines/sizes.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { type GenerateRequest, generate, type ImageJob } from "./generate.js";
+import { GeneratedImage, type ImageSettings } from "./generated-image.js";
 
 export interface ImageFileJob extends ImageJob {
   /** Where the PNG goes. */
   readonly file: string;
 }
 
-export interface ImageFileRequest<Job extends ImageFileJob>
+export interface ImageRequest<Job extends ImageJob>
   extends Pick<
     GenerateRequest<Job>,
-    "jobs" | "negative" | "prompts" | "batch" | "repackWeights" | "signal" | "onProgress" | "onTruncated"
+    "jobs" | "negative" | "prompts" | "cache" | "batch" | "repackWeights" | "signal" | "onProgress" | "onTruncated"
   > {
   /** How the model is called in the settings. */
   readonly model: string;
-  /** Null for the plain model; `file` is where the tokens lie. */
+  /** Null for the plain model; `file` names them in the settings. */
   readonly tokens: { readonly softTokens: SoftTokens; readonly file: string; readonly strength: number } | null;
   /** The family's default where undefined, also of the guidance scale and the scheduler. */
   readonly steps?: number | undefined;
   readonly guidance?: number | undefined;
   readonly scheduler?: string | undefined;
-  /** The model's own where undefined. */
+  /** The model's native size where undefined. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   /** As the pipeline was opened with. */
@@ -34,14 +34,11 @@ export interface ImageFileRequest<Job extends ImageFileJob>
   readonly variant?: string | undefined;
 }
 
-/** What is written into the file. */
-export type ImageFileSettings = Readonly<Record<string, unknown>> & { readonly prompt: string; readonly seed: number };
-
-/** Writes the images in the order of their jobs; equal requests give equal bytes. */
-export async function* writeImages<Job extends ImageFileJob>(
+/** Yields the images in the order of their jobs, as soon as their batch is done. */
+export async function* generateImages<Job extends ImageJob>(
   pipeline: DiffusionPipeline,
-  request: ImageFileRequest<Job>,
-): AsyncGenerator<{ readonly file: string; readonly settings: ImageFileSettings }, void> {
+  request: ImageRequest<Job>,
+): AsyncGenerator<{ readonly job: Job; readonly image: GeneratedImage }, void> {
   const { jobs, model, negative, tokens, onProgress } = request;
   const { steps = pipeline.defaults.steps, guidance = pipeline.defaults.guidanceScale } = request;
   const { width = pipeline.defaultSize, height = pipeline.defaultSize } = request;
@@ -62,8 +59,8 @@ export async function* writeImages<Job extends ImageFileJob>(
     strength: tokens?.strength ?? 1,
   });
   for await (const { job, image } of images) {
-    const { prompt, seed, file } = job;
-    const settings = {
+    const { prompt, seed } = job;
+    const settings: ImageSettings = {
       prompt,
       seed,
       ...shared,
@@ -73,16 +70,24 @@ export async function* writeImages<Job extends ImageFileJob>(
       maxSequenceLength: request.maxSequenceLength,
       variant: request.variant,
     };
-    await savePng(file, image, {
-      parameters: a1111Parameters({
-        ...shared,
-        prompt,
-        seed,
-        sampler: scheduler.title,
-        extra: tokens ? { "Soft tokens": tokenFile ?? "", Strength: tokens.strength } : {},
-      }),
-      softrepa: JSON.stringify(settings),
+    const parameters = a1111Parameters({
+      ...shared,
+      prompt,
+      seed,
+      sampler: scheduler.title,
+      extra: tokens ? { "Soft tokens": tokenFile ?? "", Strength: tokens.strength } : {},
     });
-    yield { file, settings };
+    yield { job, image: new GeneratedImage(image, settings, parameters) };
+  }
+}
+
+/** Writes each image to the file of its job. */
+export async function* writeImages<Job extends ImageFileJob>(
+  pipeline: DiffusionPipeline,
+  request: ImageRequest<Job>,
+): AsyncGenerator<{ readonly file: string; readonly settings: ImageSettings }, void> {
+  for await (const { job, image } of generateImages(pipeline, request)) {
+    await image.save(job.file);
+    yield { file: job.file, settings: image.settings };
   }
 }

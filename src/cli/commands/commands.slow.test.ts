@@ -3,12 +3,13 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import sharp from "sharp";
+import { evenTimesteps } from "../../evaluation/pairing.js";
 import { machine, optionsOf, refusalOf, temporaryFolder } from "../../testing/cli/command-options.js";
 import { failureOf } from "../failure.js";
 import { createProgram } from "../program.js";
 import { dataCommand } from "./data.js";
 import { generateCommand } from "./generate.js";
-import { evenTimesteps, scoreCommand } from "./score.js";
+import { scoreCommand } from "./score.js";
 
 test("data check: a path and its options", async () => {
   const optionsOfCheck = async (...args: string[]) => {

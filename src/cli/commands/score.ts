@@ -10,6 +10,7 @@ import { openDataSet } from "../../data/data-set.js";
 import { listImages } from "../../data/folder-files.js";
 import { requireImageFile } from "../../data/image-format.js";
 import { readListFile } from "../../data/text-file.js";
+import { evenTimesteps, ownCaptions } from "../../evaluation/pairing.js";
 import {
   checkTokenUse,
   forceField,
@@ -39,11 +40,6 @@ const timesteps = z
   )
   .default(evenTimesteps(8))
   .describe("a count, or a list such as 250,500,750 (default: 8)");
-
-/** The middles of `count` equal parts of 0..1000. */
-export function evenTimesteps(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => Math.round(((index + 0.5) * 1000) / count));
-}
 
 function fields() {
   return {
@@ -128,10 +124,7 @@ async function readPairs({ images, captions, captionsFile, data }: Sources): Pro
   }
   const texts = captionsFile === undefined ? captions : await readListFile(captionsFile, "caption");
   const files = (await Promise.all(images.map(expandImages))).flat();
-  // As many captions as images: the first belongs to the first, and so on. An equal text is as good as its own.
-  const own = files.map((_, image) =>
-    files.length === texts.length ? texts.flatMap((caption, index) => (caption === texts[image] ? [index] : [])) : [],
-  );
+  const own = ownCaptions(files.length, texts) ?? files.map(() => []);
   return { images: files.map(imageFile), captions: texts, own };
 }
 

@@ -4,7 +4,6 @@ import { fileURLToPath } from "node:url";
 import { packageVersion } from "../../core/version.js";
 import { runDemo } from "../../demo/run.js";
 import { demoSettings, quickSettings } from "../../demo/settings.js";
-import { engineSelfTest } from "../../pipelines/self-test.js";
 import { openEngine } from "../../runtime/open-engine.js";
 import type { DemoCommandOptions } from "../commands/demo.js";
 import { engineRequest } from "../common.js";
@@ -16,7 +15,7 @@ export const bundledPipeline = fileURLToPath(new URL("../../../demo/pipeline", i
 
 export async function runDemoCommand(options: DemoCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
   const { steps, prompts, guidance: guidanceScale, seed, out } = options;
-  const { engine } = await openEngine(engineRequest(options), engineSelfTest);
+  const { engine } = await openEngine(engineRequest(options));
   const description = describeEngine(engine);
   if (description) reporter.print(description);
   const settings = options.quick

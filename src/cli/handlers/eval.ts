@@ -27,7 +27,6 @@ import {
 } from "../../evaluation/run/index.js";
 import { modelName } from "../../pipelines/model-name.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
-import { engineSelfTest } from "../../pipelines/self-test.js";
 import { truncationWarner } from "../../pipelines/truncation-warner.js";
 import { openEngine } from "../../runtime/open-engine.js";
 import { openTokens } from "../../softtokens/open.js";
@@ -137,7 +136,7 @@ async function judge(
   const reference = await openReference(options.reference);
   // Numbers that are to be compared with others' are computed as theirs, unless something else is asked for.
   const precision = options.precision === "auto" ? "fp32" : options.precision;
-  const { engine } = await openEngine({ ...engineRequest(options), precision }, engineSelfTest);
+  const { engine } = await openEngine({ ...engineRequest(options), precision });
   let scores: Scores;
   try {
     const metrics = await openMetrics(engine, { weights, names, cache });

@@ -3,7 +3,6 @@
 import { resolve } from "node:path";
 import { openPipeline } from "../../families/open.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
-import { engineSelfTest } from "../../pipelines/self-test.js";
 import type { Engine } from "../../runtime/engine.js";
 import { openEngine } from "../../runtime/open-engine.js";
 import { engineRequest, type MachineOptions, type ModelFileOptions } from "../common.js";
@@ -26,7 +25,7 @@ export async function withOpener<T>(
   let engine: Engine | undefined;
   try {
     return await body(async () => {
-      const opened = await openEngine(engineRequest(options), engineSelfTest);
+      const opened = await openEngine(engineRequest(options));
       engine = opened.engine;
       const files = { variant, maxSequenceLength, tokenizers, textEncoders };
       const pipeline = await openPipeline(options.model, engine, files);

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../../core/files.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
-import { type ImageFileJob, type ImageFileRequest, writeImages } from "../../sampling/image-files.js";
+import { type ImageFileJob, type ImageRequest, writeImages } from "../../sampling/image-files.js";
 import type { Expectation } from "../../world/verify.js";
 import { noCategory } from "./picture-set.js";
 
@@ -16,7 +16,7 @@ export interface DrawnPrompt {
 }
 
 export interface DrawOptions
-  extends Omit<ImageFileRequest<ImageFileJob>, "jobs" | "prompts" | "width" | "height" | "scheduler" | "onProgress"> {
+  extends Omit<ImageRequest<ImageFileJob>, "jobs" | "prompts" | "width" | "height" | "scheduler" | "onProgress"> {
   /** Gets a folder for each variant. */
   readonly folder: string;
   readonly prompts: readonly DrawnPrompt[];

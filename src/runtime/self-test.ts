@@ -3,9 +3,18 @@
 import { at } from "../core/lists.js";
 import { gradientsOfSum } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
+import type { OnnxModel } from "../graph/onnx/model.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, attention, gelu, input, layerNormalization, matmul, mul } from "../graph/ops.js";
-import type { SelfTest } from "../runtime/open-engine.js";
+import type { Engine } from "./engine.js";
+
+/** A small model with its inputs and right answers, which an engine must get right before `auto` takes it. */
+export interface SelfTest {
+  /** The model, written for what the engine can do. */
+  readonly model: (engine: Engine) => OnnxModel;
+  /** The input `x` and the outputs as onnxruntime computes them on the CPU. */
+  readonly input: { readonly shape: readonly number[]; readonly data: Float32Array };
+}
 
 /** Long enough for the attention fault that was seen on a WebGPU adapter from 32 tokens on. */
 const shape = [1, 40, 64];

@@ -1,0 +1,53 @@
+/**
+ * @file `softrepa/graph`: the graph builder, reverse-mode autodiff, the ONNX writer, and the engines that run graphs.
+ *
+ * ```ts
+ * import { Graph, gradientsOfSum, openEngine, ops, writeOnnx } from "softrepa/graph";
+ *
+ * const graph = new Graph();
+ * const x = ops.input(graph, "x", [2, 3]);
+ * const y = ops.reduceMean(ops.mul(x, x), [1]);
+ * const [gradient] = gradientsOfSum(y, [x]);
+ * const { engine } = await openEngine();
+ * const session = await engine.compile(writeOnnx(graph, { y, gradient }, engine.target));
+ * ```
+ */
+
+export { Generator } from "../core/random.js";
+export {
+  type DType,
+  type FloatTensor,
+  floatTensor,
+  intTensor,
+  type Shape,
+  type Tensor,
+  type TensorOf,
+} from "../core/tensor.js";
+export { gradients, gradientsOfSum } from "../graph/autodiff.js";
+export { GraphError } from "../graph/error.js";
+export { Graph } from "../graph/graph.js";
+export type { GraphBuilder, GraphNode, OperatorNode, Tap, TensorType, Value } from "../graph/ir.js";
+export type { OnnxModel, Target } from "../graph/onnx/model.js";
+export { writeOnnx } from "../graph/onnx/writer.js";
+export * as ops from "../graph/ops.js";
+export { formatGraph } from "../graph/print.js";
+export { ReadTap } from "../graph/taps.js";
+export { Weights } from "../models/weights.js";
+export {
+  type Engine,
+  type Library,
+  libraries,
+  type NamedTensors,
+  type Precision,
+  type Provider,
+  precisions,
+  providers,
+  type Session,
+} from "../runtime/engine.js";
+export { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
+export { type EngineRequest, type OpenedEngine, openEngine } from "../runtime/open-engine.js";
+export { OpenVinoEngine } from "../runtime/openvino/engine.js";
+export { findOpenVino } from "../runtime/openvino/find-library.js";
+export { openCheckpoint } from "../weights/checkpoint.js";
+export { openSafetensors, readTensor, writeSafetensors } from "../weights/safetensors.js";
+export type { StoredTensor, WeightSource } from "../weights/source.js";

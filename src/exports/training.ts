@@ -1,0 +1,70 @@
+/** @file `softrepa/training`: what a training run is made of, to train in a loop of one's own or with an objective of one's own. */
+
+export type { Augmentation } from "../data/augmentation.js";
+export { type CaptionedImage, type ImageSource, imageFile } from "../data/captioned-image.js";
+export { type DataSet, openDataSet } from "../data/data-set.js";
+export type { Fault, FaultKind, ReportFault } from "../data/finding.js";
+export { type LoadImageOptions, loadImage, type View } from "../data/load-image.js";
+export { type ImagePool, mixPools, type WeightedImages } from "../data/mixture.js";
+export { encodePng, readPngText, savePng } from "../data/png.js";
+export { openPipeline } from "../families/open.js";
+export { defaultPlan, type ExecutionPlan, executionPlan } from "../objectives/execution-plan.js";
+export type { Objective, RowLoss } from "../objectives/objective.js";
+export { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
+export { type SoftRepaSettings, softRepa } from "../objectives/softrepa.js";
+export type { Conditioning, Denoiser, DiffusionPipeline, SoftTokenLayout } from "../pipelines/pipeline.js";
+export { readConfigFile } from "../runs/config/read-config.js";
+export { type Checkpoint, readCheckpoint, writeCheckpoint } from "../runs/folder/checkpoint.js";
+export { RunFolder } from "../runs/folder/run-folder.js";
+export { type RunSpec, type RunSpecInput, runSpec } from "../runs/run-spec.js";
+export { type StartRequest, startRun } from "../runs/start-run.js";
+export { type GenerateRequest, generate, type ImageJob, type JobImage } from "../sampling/generate.js";
+export {
+  compileGuidedDenoiser,
+  type GuidedDenoiser,
+  type GuidedDenoiserFeeds,
+  type GuidedDenoiserOptions,
+} from "../sampling/guided-denoiser.js";
+export { type Predict, type RunStepsOptions, runSteps } from "../sampling/run-steps.js";
+export {
+  type PredictorTexts,
+  type SampleFeeds,
+  type SampleRequest,
+  Sampler,
+  type SamplerOptions,
+  sampleLatents,
+} from "../sampling/sample.js";
+export {
+  addNoise,
+  type DrawNoise,
+  type Estimate,
+  type Evaluation,
+  estimated,
+  firstOrderStep,
+  flowMatchEuler,
+  type NoiseLevel,
+  type NoiseSchedule,
+  type NoisySample,
+  noisySample,
+  type Parametrisation,
+  type PredictionType,
+  parametrisations,
+  type RunState,
+  type Scheduler,
+  type SchedulerRun,
+  type StartOptions,
+} from "../schedulers/index.js";
+export { SoftTokenEmbedding } from "../softtokens/embedding.js";
+export type { FormatName } from "../softtokens/formats/index.js";
+export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "../softtokens/initial.js";
+export { requireFit } from "../softtokens/softtokens.js";
+export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "../training/batches.js";
+export { type ContrastiveResult, ContrastiveStep } from "../training/contrastive-step.js";
+export {
+  LatentsCache,
+  type LatentsCacheSettings,
+  latentsCacheBytes,
+} from "../training/latents-cache/latents-cache.js";
+export { type TrainHooks, type TrainSettings, type TrainStep, train } from "../training/train.js";
+export type { TrainingState } from "../training/training-state.js";
+export { Validation, type ValidationResult } from "../training/validation.js";

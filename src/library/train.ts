@@ -1,0 +1,49 @@
+/** @file `Model.train`: a training run of an opened model. */
+
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import type { RunRequest } from "../runs/prepare.js";
+import type { RunSpecInput } from "../runs/run-spec.js";
+import { type Run, startRun } from "../runs/start-run.js";
+
+export type { Run };
+
+/** Options of a run that an opened model has settled already. */
+type Settled = "model" | "engine" | "provider" | "precision" | "threads" | "variant" | "tokenizers" | "textEncoders";
+
+type Objective = NonNullable<RunRequest["objective"]>;
+
+type RunOptions = Omit<RunSpecInput, Settled | "objective"> & {
+  /** The name of a built-in objective (default "softrepa"), or an objective of your own. */
+  readonly objective?: string | Objective | undefined;
+};
+
+interface CallOptions {
+  /** Overwrite a run folder that is not empty (default false). */
+  readonly force?: boolean | undefined;
+  /** Finishes the step under way, saves, and ends the run with an InterruptedError. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Options of a training run; only `data` and `out` have no defaults. Names and defaults are those of `RunSpec`. With
+ * `resume: true`, the run in `out` continues from its last checkpoint with its own options.
+ */
+export type TrainOptions = CallOptions &
+  (
+    | (RunOptions & { readonly resume?: false | undefined })
+    | (Partial<RunOptions> & { readonly out: string; readonly resume: true })
+  );
+
+export function startTraining(pipeline: DiffusionPipeline, options: TrainOptions): Promise<Run> {
+  const { force, signal, objective, ...rest } = options;
+  const shared = { pipeline, force, ...(typeof objective === "object" && { objective }) };
+  const named =
+    objective === undefined ? {} : { objective: typeof objective === "string" ? objective : objective.name };
+  const stop = signal ? { signal } : {};
+  if (rest.resume === true) {
+    const { resume, ...spec } = rest;
+    return startRun({ ...shared, spec: { ...spec, ...named }, resume }, stop);
+  }
+  const { resume: _, ...spec } = rest;
+  return startRun({ ...shared, spec: { ...spec, ...named } }, stop);
+}

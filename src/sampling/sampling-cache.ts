@@ -1,0 +1,98 @@
+/** @file What sampling can keep between calls: compiled denoisers, soft token embeddings and prompt embeds. */
+
+import { KeptPrompts } from "../pipelines/kept-prompts.js";
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import { SoftTokenEmbedding } from "../softtokens/embedding.js";
+import type { SoftTokens } from "../softtokens/softtokens.js";
+import { Sampler, type SamplerOptions } from "./sample.js";
+
+export interface SamplingCacheOptions {
+  /** Compiled denoisers that are kept (default 2: with tokens and without). */
+  readonly samplers?: number;
+  /** Bytes of prompt embeds that are kept (default 256 MiB). */
+  readonly promptBytes?: number;
+}
+
+/** What a sampler is compiled for, with soft tokens as they are read from a file; null for the plain model. */
+export interface SamplerRequest extends Omit<SamplerOptions, "softTokens"> {
+  readonly softTokens: SoftTokens | null;
+  /** 0..1. */
+  readonly strength: number;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly sampler: Promise<Sampler>;
+  readonly embedding: SoftTokenEmbedding | null;
+  users: number;
+}
+
+export class SamplingCache {
+  readonly prompts: KeptPrompts;
+  private readonly limit: number;
+  /** The least recently used first. */
+  private entries: Entry[] = [];
+  private readonly tokenIds = new WeakMap<SoftTokens, number>();
+  private tokenCount = 0;
+  private closed = false;
+
+  constructor(
+    private readonly pipeline: DiffusionPipeline,
+    { samplers = 2, promptBytes = 2 ** 28 }: SamplingCacheOptions = {},
+  ) {
+    this.limit = samplers;
+    this.prompts = new KeptPrompts(pipeline, promptBytes);
+  }
+
+  /** Calls `body` with a sampler, which is compiled if no earlier call has left one. */
+  async withSampler<T>(request: SamplerRequest, body: (sampler: Sampler) => Promise<T>): Promise<T> {
+    const entry = await this.acquire(request);
+    try {
+      return await body(await entry.sampler);
+    } catch (error) {
+      if ((await entry.sampler.catch(() => null)) === null) this.entries = this.entries.filter((one) => one !== entry);
+      throw error;
+    } finally {
+      entry.users--;
+      await this.evict(this.closed ? 0 : this.limit);
+    }
+  }
+
+  /** Frees everything that is not in use; what is in use is freed when its user has finished. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.evict(0);
+  }
+
+  private async acquire({ softTokens, strength, ...options }: SamplerRequest): Promise<Entry> {
+    const used = strength === 0 ? null : softTokens;
+    const key = JSON.stringify([options, used && this.idOf(used), used && strength]);
+    const known = this.entries.find((entry) => entry.key === key);
+    if (known !== undefined) {
+      known.users++;
+      this.entries = [...this.entries.filter((entry) => entry !== known), known];
+      return known;
+    }
+    const embedding = used && (await SoftTokenEmbedding.open(this.pipeline, used));
+    const sampler = Sampler.open(this.pipeline, { ...options, softTokens: embedding && { embedding, strength } });
+    const entry: Entry = { key, sampler, embedding, users: 1 };
+    this.entries.push(entry);
+    return entry;
+  }
+
+  private idOf(tokens: SoftTokens): number {
+    const id = this.tokenIds.get(tokens) ?? ++this.tokenCount;
+    this.tokenIds.set(tokens, id);
+    return id;
+  }
+
+  private async evict(limit: number): Promise<void> {
+    const free = this.entries.filter(({ users }) => users === 0);
+    const evicted = free.slice(0, Math.max(0, this.entries.length - limit));
+    this.entries = this.entries.filter((entry) => !evicted.includes(entry));
+    for (const { sampler, embedding } of evicted) {
+      await (await sampler).release();
+      await embedding?.release();
+    }
+  }
+}
