@@ -8,9 +8,12 @@ export { type LoadImageOptions, loadImage, type View } from "../data/load-image.
 export { type ImagePool, mixPools, type WeightedImages } from "../data/mixture.js";
 export { encodePng, readPngText, savePng } from "../data/png.js";
 export { openPipeline } from "../families/open.js";
+export { type CandidateRow, type Candidates, inBatch, ownCaption } from "../objectives/candidates.js";
 export { defaultPlan, type ExecutionPlan, executionPlan } from "../objectives/execution-plan.js";
-export type { Objective, RowLoss } from "../objectives/objective.js";
+export { objectives } from "../objectives/index.js";
+export type { Objective, RowLoss, RowPredictions } from "../objectives/objective.js";
 export { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
+export { scoreMatching } from "../objectives/score-matching.js";
 export { type SoftRepaSettings, softRepa } from "../objectives/softrepa.js";
 export type { Conditioning, Denoiser, DiffusionPipeline, SoftTokenLayout } from "../pipelines/pipeline.js";
 export { readConfigFile } from "../runs/config/read-config.js";
@@ -59,12 +62,17 @@ export type { FormatName } from "../softtokens/formats/index.js";
 export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "../softtokens/initial.js";
 export { requireFit } from "../softtokens/softtokens.js";
 export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "../training/batches.js";
-export { type ContrastiveResult, ContrastiveStep } from "../training/contrastive-step.js";
 export {
   LatentsCache,
   type LatentsCacheSettings,
   latentsCacheBytes,
 } from "../training/latents-cache/latents-cache.js";
-export { type TrainHooks, type TrainSettings, type TrainStep, train } from "../training/train.js";
+export { type TrainHooks, type TrainRequest, type TrainSettings, type TrainStep, train } from "../training/train.js";
 export type { TrainingState } from "../training/training-state.js";
+export {
+  type StepSizes,
+  type TrainingBatch,
+  type TrainingResult,
+  TrainingStep,
+} from "../training/training-step.js";
 export { Validation, type ValidationResult } from "../training/validation.js";

@@ -88,7 +88,8 @@ export class Model implements AsyncDisposable {
    */
   async train(options: TrainOptions): Promise<Run> {
     this.requireOpen();
-    return startTraining(this.pipeline, options);
+    const { families: _, ...files } = this.files;
+    return startTraining(this.pipeline, files, options);
   }
 
   /** Measures how well each caption explains each image, by mean denoising errors. */

@@ -1,16 +1,15 @@
 /** @file `Model.train`: a training run of an opened model. */
 
+import type { Objective } from "../objectives/objective.js";
+import type { OpenOptions } from "../pipelines/open-options.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
-import type { RunRequest } from "../runs/prepare.js";
 import type { RunSpecInput } from "../runs/run-spec.js";
 import { type Run, startRun } from "../runs/start-run.js";
 
 export type { Run };
 
 /** Options of a run that an opened model has settled already. */
-type Settled = "model" | "engine" | "provider" | "precision" | "threads" | "variant" | "tokenizers" | "textEncoders";
-
-type Objective = NonNullable<RunRequest["objective"]>;
+type Settled = "model" | "engine" | "provider" | "precision" | "threads" | keyof OpenOptions;
 
 type RunOptions = Omit<RunSpecInput, Settled | "objective"> & {
   /** The name of a built-in objective (default "softrepa"), or an objective of your own. */
@@ -34,7 +33,8 @@ export type TrainOptions = CallOptions &
     | (Partial<RunOptions> & { readonly out: string; readonly resume: true })
   );
 
-export function startTraining(pipeline: DiffusionPipeline, options: TrainOptions): Promise<Run> {
+/** `files` is what the pipeline was opened with; `config.yaml` records it. */
+export function startTraining(pipeline: DiffusionPipeline, files: OpenOptions, options: TrainOptions): Promise<Run> {
   const { force, signal, objective, ...rest } = options;
   const shared = { pipeline, force, ...(typeof objective === "object" && { objective }) };
   const named =
@@ -45,5 +45,5 @@ export function startTraining(pipeline: DiffusionPipeline, options: TrainOptions
     return startRun({ ...shared, spec: { ...spec, ...named }, resume }, stop);
   }
   const { resume: _, ...spec } = rest;
-  return startRun({ ...shared, spec: { ...spec, ...named } }, stop);
+  return startRun({ ...shared, spec: { ...files, ...spec, ...named } }, stop);
 }

@@ -65,7 +65,7 @@ export interface TrainHooks {
 }
 
 /** Where the signal is aborted, the step under way is finished first. */
-export interface TrainOptions extends TrainSettings, TrainHooks, Stoppable {
+export interface TrainRequest extends TrainSettings, TrainHooks, Stoppable {
   /** Images of one or several data sets (`mixPools`). */
   readonly pools: readonly ImagePool[];
   /** Trained in place; only they change. */
@@ -84,7 +84,7 @@ export interface TrainOptions extends TrainSettings, TrainHooks, Stoppable {
  *
  * @throws RuntimeFailure where a loss or gradient is not finite any more; the tokens are then those of the step before
  */
-export async function train(pipeline: DiffusionPipeline, options: TrainOptions): Promise<number> {
+export async function train(pipeline: DiffusionPipeline, options: TrainRequest): Promise<number> {
   const { pools, softTokens, objective, from, signal, ...settings } = options;
   const { batch, resolution, learningRate, weightDecay, seed, augmentation, onTruncated = () => {} } = settings;
   const random = from === undefined ? new Generator(seed) : Generator.fromState(from.random);

@@ -13,7 +13,6 @@ import { accuracies, judge } from "#softrepa/demo/judge.js";
 import { promptRegister, writeScenes } from "#softrepa/demo/scenes.js";
 import { openPipeline } from "#softrepa/families/open.js";
 import { objectiveNames, objectives } from "#softrepa/objectives/index.js";
-import { engineSelfTest } from "#softrepa/pipelines/self-test.js";
 import { openEngine } from "#softrepa/runtime/open-engine.js";
 import { initialSoftTokens } from "#softrepa/softtokens/initial.js";
 import type { SoftTokens } from "#softrepa/softtokens/softtokens.js";
@@ -71,7 +70,7 @@ const known = await readFile(resultFile, "utf8").catch(() => "");
 const finished = new Set(
   known.split("\n").flatMap((line) => (line ? [(JSON.parse(line) as { key: string }).key] : [])),
 );
-const { engine } = await openEngine({ threads: plan.threads }, engineSelfTest);
+const { engine } = await openEngine({ threads: plan.threads });
 console.log(`${engine.library}, ${engine.precision}`);
 const pipeline = await openPipeline(plan.pipeline, engine);
 const root = fileURLToPath(new URL("../../../", import.meta.url));
