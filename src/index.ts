@@ -10,7 +10,7 @@
  * await image.save("cats.png");
  * ```
  *
- * `softrepa/training`, `softrepa/evaluation` and `softrepa/graph` have what this is made of.
+ * `softrepa/families`, `softrepa/training`, `softrepa/evaluation` and `softrepa/graph` have the parts underneath.
  */
 
 export {

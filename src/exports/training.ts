@@ -7,7 +7,6 @@ export type { Fault, FaultKind, ReportFault } from "../data/finding.js";
 export { type LoadImageOptions, loadImage, type View } from "../data/load-image.js";
 export { type ImagePool, mixPools, type WeightedImages } from "../data/mixture.js";
 export { encodePng, readPngText, savePng } from "../data/png.js";
-export { openPipeline } from "../families/open.js";
 export { type CandidateRow, type Candidates, inBatch, ownCaption } from "../objectives/candidates.js";
 export { defaultPlan, type ExecutionPlan, executionPlan } from "../objectives/execution-plan.js";
 export { objectives } from "../objectives/index.js";
@@ -15,7 +14,6 @@ export type { Objective, RowLoss, RowPredictions } from "../objectives/objective
 export { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
 export { scoreMatching } from "../objectives/score-matching.js";
 export { type SoftRepaSettings, softRepa } from "../objectives/softrepa.js";
-export type { Conditioning, Denoiser, DiffusionPipeline, SoftTokenLayout } from "../pipelines/pipeline.js";
 export { readConfigFile } from "../runs/config/read-config.js";
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from "../runs/folder/checkpoint.js";
 export { RunFolder } from "../runs/folder/run-folder.js";

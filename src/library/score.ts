@@ -52,7 +52,7 @@ export async function scoreImages(pipeline: DiffusionPipeline, options: ScoreOpt
       return { ...loaded, shape: [1, ...loaded.shape] };
     }),
   );
-  const latentSide = side / pipeline.latentScale;
+  const latentSide = side / pipeline.vaeScaleFactor;
   const plan = defaultPlan(pipeline, [pipeline.latentChannels, latentSide, latentSide], captions.length);
   const scores = await score(pipeline, {
     images: concatRows(images),

@@ -70,14 +70,8 @@ export async function* generate<Job extends ImageJob>(
   requireSize(pipeline, "height", height);
   if (softTokens !== null && strength !== 0) requireFit(softTokens, pipeline.softTokenLayout);
   const evaluations = scheduler.start(steps).timesteps.length;
-<<<<<<< HEAD
-  const embedding = softTokens !== null && strength !== 0 ? await SoftTokenEmbedding.open(pipeline, softTokens) : null;
   const latentShape = [pipeline.latentChannels, height / pipeline.vaeScaleFactor, width / pipeline.vaeScaleFactor];
-  let sampler: Sampler | null = null;
-=======
-  const latentShape = [pipeline.latentChannels, height / pipeline.latentScale, width / pipeline.latentScale];
   const cache = request.cache ?? new SamplingCache(pipeline);
->>>>>>> 5c38d91 (The library: open, Model (generate, train, score), SoftTokens; subpath exports in place of one flat bag)
   try {
     const texts = await encodeTexts(pipeline, request);
     const size = Math.min(request.batch, jobs.length);
