@@ -1,12 +1,5 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { z } from "zod";
+import { describe, it } from "node:test";
 import { floatTensor } from "../../core/tensor.js";
 import { type Candidates, inBatch, ownCaption } from "../../objectives/candidates.js";
 import { executionPlan } from "../../objectives/execution-plan.js";
@@ -14,68 +7,6 @@ import { openTiny } from "../../testing/pipelines/support.js";
 import { fitRun, type RunConstraints } from "./fit.js";
 import { defaultCacheBytes, planMemory, type RunSizes } from "./memory.js";
 import { planTime } from "./time.js";
-
-const measuredSchema = z.object({ foretold: z.number(), took: z.number() });
-
-const folder = await mkdtemp(join(tmpdir(), "softrepa-plan-"));
-after(() => rm(folder, { recursive: true, force: true }));
-
-const transformer = {
-  ...{ _class_name: "SD3Transformer2DModel", sample_size: 64, patch_size: 2, in_channels: 16, out_channels: 16 },
-  ...{ num_layers: 4, attention_head_dim: 64, num_attention_heads: 4, joint_attention_dim: 256 },
-  ...{ caption_projection_dim: 256, pooled_projection_dim: 128, pos_embed_max_size: 96 },
-  ...{ dual_attention_layers: [], qk_norm: null },
-};
-
-const unet = {
-  ...{ _class_name: "UNet2DConditionModel", sample_size: 64, in_channels: 4, out_channels: 4, layers_per_block: 1 },
-  ...{ block_out_channels: [32, 64], cross_attention_dim: 64, attention_head_dim: 4, act_fn: "silu" },
-  down_block_types: ["CrossAttnDownBlock2D", "DownBlock2D"],
-  up_block_types: ["UpBlock2D", "CrossAttnUpBlock2D"],
-  ...{ norm_num_groups: 32, norm_eps: 1e-5, flip_sin_to_cos: true, freq_shift: 0 },
-};
-
-const wide = { ...unet, block_out_channels: [256, 512] };
-
-const cases = {
-  transformer: { config: transformer, pairs: 4, side: 32, softTokens: [4, 4, 256] },
-  unet: { config: unet, pairs: 4, side: 32, softTokens: [1, 4, 64] },
-  "wide unet": { config: wide, pairs: 1, side: 8, softTokens: [1, 4, 64] },
-} as const;
-
-/** What one training graph was foretold to take and took, in a process of its own. */
-async function measured(
-  name: keyof typeof cases,
-  options: { gradients: boolean; hiddenShapes: boolean; checkpoints: boolean; repackWeights?: boolean },
-) {
-  const main = fileURLToPath(new URL("../../testing/training/measure-main.js", import.meta.url));
-  const told = JSON.stringify({ folder, ...cases[name], repackWeights: false, ...options });
-  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", main, told], { timeout: 600_000 });
-  return measuredSchema.parse(JSON.parse(stdout));
-}
-
-describe("memory of a graph", { skip: process.platform !== "linux" && "measured through /proc" }, () => {
-  for (const name of ["transformer", "unet"] as const) {
-    for (const checkpoints of [true, false]) {
-      it(`is foretold: ${name}, activations ${checkpoints ? "computed twice" : "kept"}`, async () => {
-        const { foretold, took } = await measured(name, { gradients: true, hiddenShapes: true, checkpoints });
-        assert.ok(took > 0.6 * foretold && took < 1.3 * foretold, `${name}: ${foretold} foretold, ${took} taken`);
-      });
-    }
-  }
-  it("is foretold: copies of weights", async () => {
-    const options = { gradients: true, hiddenShapes: true, checkpoints: false } as const;
-    const { foretold, took } = await measured("wide unet", { ...options, repackWeights: true });
-    assert.ok(took > 0.6 * foretold && took < 1.3 * foretold, `${foretold} foretold, ${took} taken`);
-    const { took: without } = await measured("wide unet", options);
-    assert.ok(took > 2 * without, `${took} with copies, ${without} without`);
-  });
-  it("is much larger where shapes are known", async () => {
-    const hidden = await measured("unet", { gradients: true, hiddenShapes: true, checkpoints: true });
-    const known = await measured("unet", { gradients: true, hiddenShapes: false, checkpoints: true });
-    assert.ok(known.took > 1.3 * hidden.took, `${known.took} against ${hidden.took}`);
-  });
-});
 
 describe("a limit of memory", async () => {
   const pipeline = await openTiny("sd3");
