@@ -11,7 +11,6 @@ import { root } from "./sources.js";
 export const pending: readonly string[] = [
   "src/demo",
   "src/evaluation",
-  "src/graph",
   "src/world",
   "tools/bench",
   "tools/parity",
