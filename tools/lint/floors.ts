@@ -22,29 +22,15 @@ const floors: readonly (readonly string[])[] = [
   ["cli", "exports", "index.ts"],
 ];
 
-/** Faults that are known and being removed. An entry that is no longer needed is a fault too, so that this only shrinks. */
-export const known: Known = {
-  imports: [],
-  circles: [],
-};
-
-export interface Known {
-  /** Upward imports from one room to another. */
-  readonly imports: readonly string[];
-  /** Folders that may hold circles of files. */
-  readonly circles: readonly string[];
-}
-
 const floorOf = new Map(floors.flatMap((rooms, floor) => rooms.map((room) => [room, floor] as const)));
 
 /** Test helpers import anything and are imported by tests (and tools) alone. */
 const helpers = "testing";
 
 /** One line for each import that does not go downwards. */
-export function upwardImports(files: readonly SourceFile[], { imports }: Known = known): readonly string[] {
+export function upwardImports(files: readonly SourceFile[]): readonly string[] {
   const faults: string[] = [];
-  const used = new Set<string>();
-  for (const { path, imports: targets } of files) {
+  for (const { path, imports } of files) {
     const room = roomOf(path);
     if (room === undefined || room === helpers || path.endsWith(".test.ts")) continue;
     const floor = floorOf.get(room);
@@ -52,34 +38,21 @@ export function upwardImports(files: readonly SourceFile[], { imports }: Known =
       faults.push(`${path}: src/${room} has no floor; add it to the list in tools/lint/floors.ts`);
       continue;
     }
-    for (const target of targets) {
+    for (const target of imports) {
       const other = roomOf(target);
       if (other === room) continue;
-      const arrow = `${room} -> ${other}`;
       if (other !== undefined && (floorOf.get(other) ?? Number.POSITIVE_INFINITY) < floor) continue;
-      if (imports.includes(arrow)) used.add(arrow);
-      else faults.push(`${path} imports ${target}: ${arrow} does not go downwards`);
+      faults.push(`${path} imports ${target}: ${room} -> ${other ?? "tools"} does not go downwards`);
     }
   }
-  return [...faults, ...unused(imports, used)];
+  return faults;
 }
 
 /** One line for each set of files that import each other in a circle, types included. */
-export function importCircles(files: readonly SourceFile[], { circles }: Known = known): readonly string[] {
-  const faults: string[] = [];
-  const used = new Set<string>();
-  for (const circle of cyclicComponents(files)) {
-    const folder = circles.find((prefix) => circle.every((path) => path.startsWith(prefix)));
-    if (folder !== undefined) used.add(folder);
-    else faults.push(`${circle.length} files import each other in a circle: ${circle.join(", ")}`);
-  }
-  return [...faults, ...unused(circles, used)];
-}
-
-function unused(entries: readonly string[], used: ReadonlySet<string>): readonly string[] {
-  return entries
-    .filter((entry) => !used.has(entry))
-    .map((entry) => `"${entry}" is a known fault no longer; remove it from tools/lint/floors.ts`);
+export function importCircles(files: readonly SourceFile[]): readonly string[] {
+  return cyclicComponents(files).map(
+    (circle) => `${circle.length} files import each other in a circle: ${circle.join(", ")}`,
+  );
 }
 
 /** The folder of src/ that a file is in (its own name if it is in none); undefined for files of tools/. */

@@ -37,7 +37,6 @@ const words: readonly Word[] = [
 /** Folders and files whose wording is older. An entry without old words is a fault, so that this only shrinks. */
 export const pending: readonly string[] = [
   "ARCHITECTURE.md",
-  "CONTRIBUTING.md",
   "README.md",
   "docs",
   "src/cli",
