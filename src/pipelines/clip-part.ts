@@ -44,10 +44,13 @@ export async function openClipPart(folder: PipelineFolder, suffix: string, optio
 export function buildClip(graph: Graph, { name, tokenizer, config, weights }: ClipPart, batch: number) {
   const inputIds = input(graph, `${name}_ids`, [batch, tokenizer.maxLength], "int64");
   const eosPositions = input(graph, `${name}_eos`, [batch], "int64");
-  const w = Weights.of(graph, weights);
-  const encoded: ClipTextOutputs = clipTextEncoder(w, config, { inputIds, eosPositions });
-  w.requireAllUsed(...clipTextIgnoredKeys);
-  return encoded;
+  // The scope tells its nodes from those of the pipeline's other encoders too.
+  return graph.within(name, (): ClipTextOutputs => {
+    const w = Weights.of(graph, weights);
+    const encoded = clipTextEncoder(w, config, { inputIds, eosPositions });
+    w.requireAllUsed(...clipTextIgnoredKeys);
+    return encoded;
+  });
 }
 
 /** What the layer before the last gives, [N, L, hidden]. */
