@@ -5,7 +5,7 @@ import { Generator } from "../core/random.js";
 import { floatTensor, rows } from "../core/tensor.js";
 import { executionPlan } from "../objectives/execution-plan.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
-import { pickTexts } from "../pipelines/conditioning.js";
+import { selectConditioning } from "../pipelines/conditioning.js";
 import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
@@ -72,7 +72,7 @@ describe("information of a pipeline", async () => {
             const { errors } = await pair.run({
               ...noisySample(pipeline.scheduler, rows(latents, image, image + 1), noise, timestep),
               timestep: floatTensor([1], Float32Array.of(timestep)),
-              conditioning: pickTexts(conditioning, [text]),
+              conditioning: selectConditioning(conditioning, [text]),
               softTokens: await embedding.at(timestep),
             });
             expected[side][node][image] += (errors[0] * 1024 * (1 - s) ** 2) / 2;

@@ -4,7 +4,7 @@ export type { Family, PaperSettings } from "../families/family.js";
 export { builtInFamilies } from "../families/index.js";
 export { type OpenPipelineOptions, openPipeline } from "../families/open.js";
 export { openAutoencoderKl } from "../pipelines/autoencoder-kl.js";
-export { openSingleClip, openTwoClips } from "../pipelines/clip-texts.js";
+export { openSingleClip, openTwoClips } from "../pipelines/clip-text-encoders.js";
 export type { ImageCodec } from "../pipelines/image-codec.js";
 export type { LatentDenoiser, LatentPipelineParts } from "../pipelines/latent-pipeline.js";
 export { mmditPipelineParts } from "../pipelines/mmdit-pipeline.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { familyContract } from "../testing/families/contract.js";
 import { readManifest, shapesOnly } from "../testing/models/original.js";
-import { tokenizersOf, writeOriginal } from "../testing/pipelines/single-file.js";
+import { tokenizerFolder, writeOriginal } from "../testing/pipelines/single-file.js";
 import { pipelineFolder } from "../testing/pipelines/support.js";
 import { temporaryFolder } from "../testing/weights/support.js";
 import { builtInFamilies } from "./index.js";
@@ -39,7 +39,7 @@ for (const family of builtInFamilies) {
     const file = await writeOriginal(name, path(`${name}.safetensors`), "float32");
     return {
       folder: pipelineFolder(name),
-      file: { path: file, options: { tokenizers: [tokenizersOf(name)] } },
+      file: { path: file, options: { tokenizers: [tokenizerFolder(name)] } },
     };
   });
 }

@@ -64,7 +64,7 @@ describe("openPipeline", () => {
       assert.deepEqual(softTokenLayout, layout);
       assert.deepEqual(conditioningShapes, { prompt_embeds: [77 + 24, 48], pooled: [40] });
       // 8 x 8 patches and the text.
-      assert.equal(pipeline.tokensAPair([16, 16, 16]), 64 + 77 + 24);
+      assert.equal(pipeline.tokensPerPair([16, 16, 16]), 64 + 77 + 24);
     }
   });
 
@@ -77,7 +77,7 @@ describe("openPipeline", () => {
       async () => {
         const pipeline = await open(folder);
         assert.deepEqual(pipeline.conditioningShapes.prompt_embeds, [77 + 1, 48]);
-        assert.equal(pipeline.tokensAPair([16, 16, 16]), 64 + 77 + 1);
+        assert.equal(pipeline.tokensPerPair([16, 16, 16]), 64 + 77 + 1);
         const { conditioning } = await pipeline.encodePrompts(["a cat"]);
         const { prompt_embeds: states } = conditioning;
         assert.ok(states?.data.subarray(77 * 48).every((x) => x === 0));

@@ -1,7 +1,7 @@
 /** @file Stable Diffusion 1 and 2 and their fine-tunings: one CLIP text encoder and a UNet (diffusers pipeline_stable_diffusion.py). */
 
-import { hasBelow } from "../models/original/network.js";
-import { openSingleClip } from "../pipelines/clip-texts.js";
+import { hasSubtree } from "../models/original/network.js";
+import { openSingleClip } from "../pipelines/clip-text-encoders.js";
 import { isSd2, isTextToImageUnet } from "../pipelines/original-unets.js";
 import {
   autoencoderKlPart,
@@ -29,14 +29,14 @@ export const sd15 = {
   paper: { buckets: 100, epochs: 2 },
   open: (source) =>
     unetPipelineParts(source, {
-      openTexts: openSingleClip,
+      openTextEncoders: openSingleClip,
       // Whatever the file says: diffusers' pipeline changes both in files of old models.
       schedulerChanges: { steps_offset: 1, clip_sample: false },
-      zeroEmptyNegative: false,
+      forceZerosForEmptyPrompt: false,
     }),
   singleFile: {
     matches: (source) =>
-      isTextToImageUnet(source) && !hasBelow(source, `${denoiserPrefix}label_emb.`) && !isSd2(source),
+      isTextToImageUnet(source) && !hasSubtree(source, `${denoiserPrefix}label_emb.`) && !isSd2(source),
     networks: [unetPart({ sampleSize: 64, heads: { count: 8 } }), autoencoderKlPart(0.18215)],
     encoders: [clipLPart("cond_stage_model.transformer.")],
     scheduler: { ...scaledLinear, _class_name: "PNDMScheduler", set_alpha_to_one: false, skip_prk_steps: true },

@@ -1,6 +1,6 @@
 /** @file Stable Diffusion 3 and 3.5: three text encoders, MM-DiT, flow matching (diffusers pipeline_stable_diffusion_3.py). */
 
-import { hasBelow } from "../models/original/network.js";
+import { hasSubtree } from "../models/original/network.js";
 import { mmditPipelineParts } from "../pipelines/mmdit-pipeline.js";
 import {
   autoencoderKlPart,
@@ -28,7 +28,7 @@ export const sd3 = {
   paper: { buckets: 100, epochs: 2 },
   open: mmditPipelineParts,
   singleFile: {
-    matches: (source) => hasBelow(source, `${denoiserPrefix}joint_blocks.`),
+    matches: (source) => hasSubtree(source, `${denoiserPrefix}joint_blocks.`),
     networks: [mmditPart(128), autoencoderKlPart(1.5305, 0.0609)],
     encoders: [
       clipLPart("text_encoders.clip_l.transformer.", { identityProjection: true }),

@@ -4,8 +4,8 @@
  */
 
 import { InputError } from "../core/errors.js";
-import { hasBelow } from "../models/original/network.js";
-import { openTwoClips } from "../pipelines/clip-texts.js";
+import { hasSubtree } from "../models/original/network.js";
+import { openTwoClips } from "../pipelines/clip-text-encoders.js";
 import { isTextToImageUnet } from "../pipelines/original-unets.js";
 import {
   autoencoderKlPart,
@@ -40,11 +40,11 @@ export const sdxl = {
       }
     }
     // As diffusers' pipeline where the setting is absent.
-    const zeroEmptyNegative = settings.force_zeros_for_empty_prompt !== false;
-    return unetPipelineParts(source, { openTexts: openTwoClips, zeroEmptyNegative });
+    const forceZerosForEmptyPrompt = settings.force_zeros_for_empty_prompt !== false;
+    return unetPipelineParts(source, { openTextEncoders: openTwoClips, forceZerosForEmptyPrompt });
   },
   singleFile: {
-    matches: (source) => isTextToImageUnet(source) && hasBelow(source, `${denoiserPrefix}label_emb.`),
+    matches: (source) => isTextToImageUnet(source) && hasSubtree(source, `${denoiserPrefix}label_emb.`),
     networks: [unetPart({ sampleSize: 128, heads: { width: 64 } }), autoencoderKlPart(0.13025)],
     encoders: [clipLPart("conditioner.embedders.0.transformer."), clipGPart("conditioner.embedders.1.model.")],
     scheduler: { ...scaledLinear, _class_name: "EulerDiscreteScheduler", interpolation_type: "linear" },

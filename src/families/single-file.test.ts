@@ -16,9 +16,9 @@ import { generate } from "../sampling/generate.js";
 import { noisySample } from "../schedulers/index.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { firstOf, repetitions } from "../testing/core/repetitions.js";
-import { drawPictures } from "../testing/data/pictures.js";
+import { writeTestImages } from "../testing/data/test-images.js";
 import { originalTensors, originalValues, readManifest } from "../testing/models/original.js";
-import { tokenizersOf, writeOriginal, writeTwin } from "../testing/pipelines/single-file.js";
+import { tokenizerFolder, writeDiffusersFolder, writeOriginal } from "../testing/pipelines/single-file.js";
 import { captions, changeJson, changeTensors, largestDifference, shortText } from "../testing/pipelines/support.js";
 import { fixture, refuses, survives, temporaryFolder } from "../testing/weights/support.js";
 import { train } from "../training/train.js";
@@ -29,7 +29,7 @@ import { openPipeline } from "./open.js";
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
 const path = temporaryFolder();
-const tokenizers = { tokenizers: [tokenizersOf("sd3")] };
+const tokenizers = { tokenizers: [tokenizerFolder("sd3")] };
 const open = (model: string, options: OpenOptions = tokenizers) =>
   openPipeline(model, engine, { ...shortText, ...options });
 
@@ -74,17 +74,17 @@ for (const [family, dtype] of firstOf([
 ] as const)) {
   it(`${family} in ${dtype} gives what its folder gives`, async () => {
     const file = await writeOriginal(family, path(`${family}.safetensors`), dtype);
-    const folder = await writeTwin(family, file, path(family), dtype);
+    const folder = await writeDiffusersFolder(family, file, path(family), dtype);
     const pictures = path(`${family}-pictures`);
-    await drawPictures(pictures);
-    const [one, other] = [await open(file, { tokenizers: [tokenizersOf(family)] }), await open(folder, {})];
+    await writeTestImages(pictures);
+    const [one, other] = [await open(file, { tokenizers: [tokenizerFolder(family)] }), await open(folder, {})];
     for (const key of [
       "family",
       "defaultSize",
       "vaeScaleFactor",
       "sizeMultiple",
       "latentChannels",
-      "zeroEmptyNegative",
+      "forceZerosForEmptyPrompt",
     ] as const) {
       assert.equal(one[key], other[key], key);
     }
@@ -108,12 +108,12 @@ for (const [family, dtype] of firstOf([
 
 it("the marks of a model that predicts v are heeded", async () => {
   const file = await writeOriginal("sd15", path("v.safetensors"), "float16");
-  const options = { tokenizers: [tokenizersOf("sd15")] };
+  const options = { tokenizers: [tokenizerFolder("sd15")] };
   const [latents, noise] = [new Generator(1).normal([1, 4, 2, 2]), new Generator(2).normal([1, 4, 2, 2])];
   const target = async () => noisySample((await open(file, options)).scheduler, latents, noise, 500).target;
   assert.deepEqual(await target(), noise);
   await changeTensors(file, (tensors) => tensors.set("v_pred", floatTensor([0])).set("ztsnr", floatTensor([0])));
-  const folder = await writeTwin("sd15", file, path("v"), "float16");
+  const folder = await writeDiffusersFolder("sd15", file, path("v"), "float16");
   await changeJson(join(folder, "scheduler", "scheduler_config.json"), {
     prediction_type: "v_prediction",
     rescale_betas_zero_snr: true,
@@ -143,7 +143,7 @@ describe("text encoders that are not in the file", () => {
   before(async () => {
     const file = await writeOriginal("sd3", path("whole.safetensors"), "float32");
     bare = await writeOriginal("sd3", path("bare.safetensors"), "float32", (name) => !isText(name));
-    folder = await writeTwin("sd3", file, path("twin"), "float32");
+    folder = await writeDiffusersFolder("sd3", file, path("twin"), "float32");
     whole = await open(file);
   });
 
@@ -232,7 +232,7 @@ describe("tokenizers, which are in no checkpoint", () => {
     const encoded = async (options: OpenOptions) => (await open(model, options)).encodePrompts(captions);
     const wanted = await encoded({ tokenizers: [fixture("parity", "clip-tokenizer")] });
     assert.deepEqual(await encoded({}), wanted);
-    assert.notDeepEqual(await encoded({ tokenizers: [tokenizersOf("sdxl")] }), wanted);
+    assert.notDeepEqual(await encoded({ tokenizers: [tokenizerFolder("sdxl")] }), wanted);
   });
 
   it("are not taken from elsewhere where a folder was named in vain", async () => {

@@ -2,7 +2,7 @@
 
 import { InputError } from "../core/errors.js";
 import type { TextTokenizer } from "../models/tokenizer/index.js";
-import { cutOff } from "../pipelines/clip-part.js";
+import { truncatedPrompts } from "../pipelines/clip-part.js";
 import { openPipelineClip, openPipelineFolder, openPipelineT5 } from "../pipelines/folder.js";
 import { defaultMaxSequenceLength } from "../pipelines/open-options.js";
 import type { TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -25,5 +25,5 @@ export async function openTruncation(
     readers.push({ encoder: "T5", tokenizer: await openPipelineT5(folder, t5, maxSequenceLength) });
   }
   if (readers.length === 0) throw new InputError(`${path} has no tokenizer (tokenizer, tokenizer_2, tokenizer_3)`);
-  return (prompt) => readers.flatMap(({ encoder, tokenizer }) => cutOff(prompt, encoder, tokenizer));
+  return (prompt) => readers.flatMap(({ encoder, tokenizer }) => truncatedPrompts(prompt, encoder, tokenizer));
 }

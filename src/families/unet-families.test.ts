@@ -53,7 +53,7 @@ describe("families with a UNet", () => {
       const pipeline = await openTiny(family);
       const { defaultSize, vaeScaleFactor, sizeMultiple, latentChannels } = pipeline;
       assert.deepEqual([defaultSize, vaeScaleFactor, sizeMultiple, latentChannels], [64, 4, 4, 4]);
-      assert.equal(pipeline.tokensAPair([4, 16, 16]), 256 + 77);
+      assert.equal(pipeline.tokensPerPair([4, 16, 16]), 256 + 77);
       assert.equal(pipeline.scheduler.title, "DDIM");
       return pipeline;
     };

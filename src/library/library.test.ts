@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { InputError, type Model, open, SoftTokens, UsageError } from "../index.js";
 import { smallTokens } from "../testing/cli/support.js";
-import { drawPictures } from "../testing/data/pictures.js";
+import { writeTestImages } from "../testing/data/test-images.js";
 import { pipelineFolder } from "../testing/pipelines/support.js";
 
 const machine = { engine: "onnxruntime", provider: "cpu", threads: 1 } as const;
@@ -20,7 +20,7 @@ describe("the library", () => {
     model = await open(pipelineFolder("sd3"), { ...machine, maxSequenceLength: 24 });
     await SoftTokens.write(join(folder, "tokens.safetensors"), smallTokens());
     tokens = await SoftTokens.read(join(folder, "tokens.safetensors"));
-    await drawPictures(join(folder, "data"));
+    await writeTestImages(join(folder, "data"));
   });
   after(async () => {
     await model.close();

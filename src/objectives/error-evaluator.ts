@@ -3,8 +3,8 @@
 import { type Stoppable, stopIfAsked, UsageError } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { concatRows, type FloatTensor, floatTensor, formatShape, rows as rowsOf, sameShape } from "../core/tensor.js";
-import { fixedBatches } from "../pipelines/batches.js";
-import { pickTexts } from "../pipelines/conditioning.js";
+import { selectConditioning } from "../pipelines/conditioning.js";
+import { paddedBatches } from "../pipelines/padded-batches.js";
 import type { Conditioning, Denoiser } from "../pipelines/pipeline.js";
 import { noisySample } from "../schedulers/index.js";
 import type { CandidateRow } from "./candidates.js";
@@ -125,9 +125,9 @@ export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
     const shared = this.options.images === "shared" ? images(group.slice(0, 1).map(({ image }) => image)) : null;
     const all = group.flatMap(({ image, captions }) => captions.map((caption) => ({ image, caption })));
     const positioned = all.map((pair, position) => ({ ...pair, position }));
-    for (const { batch: pairs, real } of fixedBatches(positioned, this.options.plan.pairsPerRun)) {
+    for (const { batch: pairs, real } of paddedBatches(positioned, this.options.plan.pairsPerRun)) {
       const { sample, target } = shared ?? images(pairs.map(({ image }) => image));
-      const texts = pickTexts(
+      const texts = selectConditioning(
         conditioning,
         pairs.map(({ caption }) => caption),
       );

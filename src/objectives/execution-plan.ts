@@ -33,13 +33,13 @@ export function defaultPairsPerRun(pairs: number, tokensPerPair: number, precisi
 
 /** The plan for rows of `pairs` texts, each with a latent of `latentShape`, except where `choices` say otherwise. */
 export function defaultPlan(
-  denoiser: Pick<Denoiser, "tokensAPair" | "engine">,
+  denoiser: Pick<Denoiser, "tokensPerPair" | "engine">,
   latentShape: Shape,
   pairs: number,
   choices: Partial<ExecutionPlan> = {},
 ): ExecutionPlan {
   return executionPlan(
-    defaultPairsPerRun(pairs, denoiser.tokensAPair(latentShape), denoiser.engine.precision),
+    defaultPairsPerRun(pairs, denoiser.tokensPerPair(latentShape), denoiser.engine.precision),
     choices,
   );
 }

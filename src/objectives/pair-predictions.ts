@@ -6,7 +6,7 @@ import type { Value } from "../graph/ir.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { input } from "../graph/ops.js";
 import { conditioningInputs, softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
-import type { Conditioning, Denoiser, SoftTokenForm, SoftTokenInput } from "../pipelines/pipeline.js";
+import type { Conditioning, Denoiser, SoftTokenInput, SoftTokenSpec } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
 import { targetFor } from "../runtime/engine.js";
 import type { ExecutionPlan } from "./execution-plan.js";
@@ -18,7 +18,7 @@ export interface PairOptions {
   /** Whether all pairs of a run share one image, or each has its own. */
   readonly images: "shared" | "each";
   /** Null for the plain model. */
-  readonly softTokens: SoftTokenForm | null;
+  readonly softTokens: SoftTokenSpec | null;
   /** 0..1, how much of the soft tokens' effect counts (default 1). */
   readonly strength?: number;
 }

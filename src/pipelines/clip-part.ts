@@ -61,7 +61,7 @@ export function penultimateStates({ hiddenStates }: ClipTextOutputs): Value {
 }
 
 /** The pooled text after CLIP's projection, for pipelines that cannot do without; [N, projection_dim]. */
-export function projectedText({ textEmbeds }: ClipTextOutputs, { weights }: ClipPart): Value {
+export function projectedTextEmbeds({ textEmbeds }: ClipTextOutputs, { weights }: ClipPart): Value {
   if (textEmbeds === null) throw new InputError(`${weights.origin} has no text projection, which this pipeline reads`);
   return textEmbeds;
 }
@@ -77,7 +77,7 @@ export function clipFeeds({ name, tokenizer, config }: ClipPart, prompts: readon
 }
 
 /** What a tokenizer cuts off a prompt; `encoder` is how it is called in messages. */
-export function cutOff(prompt: string, encoder: string, tokenizer: TextTokenizer): TruncatedPrompt[] {
+export function truncatedPrompts(prompt: string, encoder: string, tokenizer: TextTokenizer): TruncatedPrompt[] {
   const { truncated: cut } = tokenizer.encode(prompt);
   return cut === null ? [] : [{ prompt, encoder, limit: tokenizer.maxLength, cut }];
 }

@@ -12,19 +12,22 @@ export function joinConditioning(parts: readonly Conditioning[]): Conditioning {
 }
 
 /** Text number `index` alone, sharing memory. */
-export function textOf(conditioning: Conditioning, index: number): Conditioning {
+export function conditioningAt(conditioning: Conditioning, index: number): Conditioning {
   return Object.fromEntries(
     Object.entries(conditioning).map(([name, tensor]) => [name, rows(tensor, index, index + 1)]),
   );
 }
 
 /** The texts at `indices`, which may repeat. */
-export function pickTexts(conditioning: Conditioning, indices: readonly number[]): Conditioning {
-  return joinConditioning(indices.map((index) => textOf(conditioning, index)));
+export function selectConditioning(conditioning: Conditioning, indices: readonly number[]): Conditioning {
+  return joinConditioning(indices.map((index) => conditioningAt(conditioning, index)));
 }
 
 /** What embeds prompts: a pipeline, or `KeptPrompts`. */
-export type PromptEncoder = Pick<DiffusionPipeline, "encodePrompts" | "zeroEmptyNegative" | "conditioningShapes">;
+export type PromptEncoder = Pick<
+  DiffusionPipeline,
+  "encodePrompts" | "forceZerosForEmptyPrompt" | "conditioningShapes"
+>;
 
 /**
  * Prompts and one negative prompt, which is null without guidance. Each is encoded alone, so that the last bits of a picture do
@@ -41,7 +44,7 @@ export async function encodeForGuidance(
   const conditioning = joinConditioning(encoded.map((one) => one.conditioning));
   const truncated = encoded.flatMap((one) => one.truncated);
   if (negative === null) return { conditioning, truncated, negative };
-  if (negative === "" && pipeline.zeroEmptyNegative) {
+  if (negative === "" && pipeline.forceZerosForEmptyPrompt) {
     const zeros = Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [
       name,
       floatTensor([1, ...shape]),

@@ -22,7 +22,7 @@ export interface PipelineFolder {
   /** Everything else in model_index.json. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly parts: ReadonlyMap<string, FolderPart>;
-  readonly tokenizers: ReadonlyMap<string, TokenizerPlace>;
+  readonly tokenizers: ReadonlyMap<string, TokenizerLocation>;
 }
 
 /** A component that does not lie in a subfolder of its own. */
@@ -34,12 +34,12 @@ export interface FolderPart {
 }
 
 /** A tokenizer that does not lie in a subfolder of its own. */
-export interface TokenizerPlace {
+export interface TokenizerLocation {
   readonly folder: string;
   /** The token that pads CLIP's texts, where only the folder's vocabulary counts. */
   readonly pad?: string | undefined;
   /** How many ids the text encoder knows: it may not have been made for this tokenizer. */
-  readonly vocabulary: number;
+  readonly vocabularySize: number;
 }
 
 export async function openPipelineFolder(path: string): Promise<PipelineFolder> {
@@ -90,10 +90,10 @@ export async function openPipelineT5(
 }
 
 /** Refuses a tokenizer that gives ids beyond the encoder's table. */
-function requireKnown({ path }: PipelineFolder, place: TokenizerPlace, tokenizer: TextTokenizer): TextTokenizer {
-  if (tokenizer.largestId < place.vocabulary) return tokenizer;
+function requireKnown({ path }: PipelineFolder, place: TokenizerLocation, tokenizer: TextTokenizer): TextTokenizer {
+  if (tokenizer.largestId < place.vocabularySize) return tokenizer;
   throw new InputError(
-    `${place.folder} does not fit ${path}: it has ids up to ${tokenizer.largestId}, the text encoder knows ${place.vocabulary}`,
+    `${place.folder} does not fit ${path}: it has ids up to ${tokenizer.largestId}, the text encoder knows ${place.vocabularySize}`,
   );
 }
 

@@ -5,7 +5,7 @@ import type { FloatTensor } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
 import { expand, input } from "../graph/ops.js";
-import type { Denoiser, DenoiserInputs, SoftTokenForm, SoftTokenInput } from "./pipeline.js";
+import type { Denoiser, DenoiserInputs, SoftTokenInput, SoftTokenSpec } from "./pipeline.js";
 
 /** What `denoiser` is told about `texts` texts, by input name. */
 export function conditioningInputs(graph: Graph, denoiser: Denoiser, texts: number): Readonly<Record<string, Value>> {
@@ -22,7 +22,7 @@ export function conditioningOf({ conditioning }: DenoiserInputs, name: string): 
 }
 
 /** Effective soft tokens as the input `soft_tokens` [1, layers, count, width], the same for all of `texts` texts. */
-export function softTokenInput(graph: Graph, { shape, stages }: SoftTokenForm, texts: number): SoftTokenInput {
+export function softTokenInput(graph: Graph, { shape, stages }: SoftTokenSpec, texts: number): SoftTokenInput {
   return { values: expand(input(graph, "soft_tokens", [1, ...shape]), [texts, ...shape]), stages };
 }
 

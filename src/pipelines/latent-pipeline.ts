@@ -40,8 +40,8 @@ export interface LatentPipelineParts {
   readonly denoiser: LatentDenoiser;
   /** The denoiser's. */
   readonly weights: WeightSource;
-  readonly texts: TextEncoders;
-  readonly zeroEmptyNegative: boolean;
+  readonly textEncoders: TextEncoders;
+  readonly forceZerosForEmptyPrompt: boolean;
   readonly codec: ImageCodec;
   /** As `DiffusionPipeline.schedulerNamed`. */
   readonly scheduler: (name: string) => Scheduler;
@@ -59,7 +59,7 @@ export class LatentPipeline implements DiffusionPipeline {
   readonly vaeScaleFactor: number;
   readonly sizeMultiple: number;
   readonly latentChannels: number;
-  readonly zeroEmptyNegative: boolean;
+  readonly forceZerosForEmptyPrompt: boolean;
   private readonly sessions = new SessionCache();
   private hash: Promise<string> | undefined;
 
@@ -81,7 +81,7 @@ export class LatentPipeline implements DiffusionPipeline {
     this.sizeMultiple = codec.scaleFactor * denoiser.latentMultiple;
     this.defaultSize = codec.scaleFactor * denoiser.sampleSize;
     this.latentChannels = denoiser.latentChannels;
-    this.zeroEmptyNegative = parts.zeroEmptyNegative;
+    this.forceZerosForEmptyPrompt = parts.forceZerosForEmptyPrompt;
     this.checkParts();
   }
 
@@ -99,8 +99,8 @@ export class LatentPipeline implements DiffusionPipeline {
     return this.parts.scheduler(name);
   }
 
-  tokensAPair(latentShape: Shape): number {
-    return this.parts.denoiser.tokensAPair(latentShape);
+  tokensPerPair(latentShape: Shape): number {
+    return this.parts.denoiser.tokensPerPair(latentShape);
   }
 
   denoise(graph: Graph, inputs: DenoiserInputs): Value {
@@ -112,7 +112,7 @@ export class LatentPipeline implements DiffusionPipeline {
   }
 
   encodePrompts(prompts: readonly string[], options?: Stoppable) {
-    return encodePrompts(this.parts.texts, prompts, this.engine, this.sessions, options);
+    return encodePrompts(this.parts.textEncoders, prompts, this.engine, this.sessions, options);
   }
 
   encodeImages(images: FloatTensor, options?: Stoppable): Promise<FloatTensor> {
@@ -126,8 +126,8 @@ export class LatentPipeline implements DiffusionPipeline {
   partGraph(part: PipelinePart): BuiltGraph {
     const graph = new Graph();
     switch (part.kind) {
-      case "texts":
-        return { graph, outputs: Object.values(this.parts.texts.build(graph, part.prompts)) };
+      case "text-encoders":
+        return { graph, outputs: Object.values(this.parts.textEncoders.build(graph, part.prompts)) };
       case "encoder":
         return { graph, outputs: [buildCodec(this.parts.codec, "encode", graph, part.size)] };
       case "decoder":
@@ -153,14 +153,14 @@ export class LatentPipeline implements DiffusionPipeline {
    */
   private checkParts(): void {
     const { origin } = this;
-    const { denoiser, texts, codec } = this.parts;
+    const { denoiser, textEncoders, codec } = this.parts;
     if (codec.latentChannels !== denoiser.latentChannels) {
       throw new InputError(
         `${origin}: the ${codec.name} has ${codec.latentChannels} latent channels, the ${denoiser.component} reads ${denoiser.latentChannels}`,
       );
     }
     try {
-      const text = texts.build(new Graph(), 1);
+      const text = textEncoders.build(new Graph(), 1);
       for (const [name, { shape }] of Object.entries(text)) {
         const wanted = this.conditioningShapes[name] ?? [];
         if (sameShape(shape.slice(1), wanted)) continue;

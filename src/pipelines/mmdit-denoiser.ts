@@ -57,7 +57,7 @@ export class MmditDenoiser implements LatentDenoiser {
     };
   }
 
-  tokensAPair(latentShape: Shape): number {
+  tokensPerPair(latentShape: Shape): number {
     return sizeOf(latentShape.slice(1)) / this.options.config.patch_size ** 2 + this.options.textLength;
   }
 

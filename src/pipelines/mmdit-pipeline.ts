@@ -6,7 +6,7 @@ import { UsageError } from "../core/errors.js";
 import { mmditConfigSchema } from "../models/mmdit.js";
 import { flowMatchEuler } from "../schedulers/index.js";
 import { openAutoencoderKl } from "./autoencoder-kl.js";
-import { ClipT5Texts } from "./clip-t5-texts.js";
+import { ClipT5TextEncoders } from "./clip-t5-text-encoders.js";
 import { openComponentWeights } from "./component-weights.js";
 import { readComponentJson } from "./folder.js";
 import type { LatentPipelineParts } from "./latent-pipeline.js";
@@ -24,8 +24,8 @@ export async function mmditPipelineParts({
   const schedulerConfig = await readComponentJson(folder, "scheduler", "scheduler_config.json", z.unknown());
   const scheduler = flowMatchEuler(schedulerConfig, join(folder.path, "scheduler", "scheduler_config.json"));
   const codec = await openAutoencoderKl(folder, options);
-  const texts = await ClipT5Texts.open(folder, config.joint_attention_dim, options);
-  const { length: textLength, lastTokenCount } = texts;
+  const textEncoders = await ClipT5TextEncoders.open(folder, config.joint_attention_dim, options);
+  const { length: textLength, lastTokenCount } = textEncoders;
   const denoiser = new MmditDenoiser(engine, {
     family: family.name,
     config,
@@ -37,9 +37,9 @@ export async function mmditPipelineParts({
   return {
     denoiser,
     weights,
-    texts,
+    textEncoders,
     codec,
-    zeroEmptyNegative: false,
+    forceZerosForEmptyPrompt: false,
     scheduler(name) {
       if (name === "own" || name === "flow-euler") return scheduler;
       throw new UsageError(`this model has no scheduler ${name}, only flow-euler`);

@@ -26,7 +26,7 @@ export const unetStages = ["down", "mid", "up"] as const;
 export type UnetStage = (typeof unetStages)[number];
 
 /** What a graph has to know of soft tokens before it runs. */
-export interface SoftTokenForm {
+export interface SoftTokenSpec {
   /** Of the effective tokens: [layers, count, width]. */
   readonly shape: Shape;
   /** The stages of a UNet that see them; null where there is no UNet. */
@@ -37,7 +37,7 @@ export interface SoftTokenForm {
 export interface SoftTokenInput {
   /** [N, layers, count, width]. */
   readonly values: Value;
-  readonly stages: SoftTokenForm["stages"];
+  readonly stages: SoftTokenSpec["stages"];
 }
 
 /** Sizes that soft tokens must have for a pipeline. */
@@ -53,7 +53,7 @@ export interface SoftTokenLayout {
   /** Width of the text stream that the tokens are put into. */
   readonly projectedWidth: number;
   /** The stages of a UNet that see soft tokens which do not say it themselves; null where there is no UNet. */
-  readonly stages: SoftTokenForm["stages"];
+  readonly stages: SoftTokenSpec["stages"];
 }
 
 /** A prompt that was longer than a text encoder reads. */
@@ -75,7 +75,7 @@ export interface Denoiser {
   /** Shapes of one text's conditioning, without the first axis. */
   readonly conditioningShapes: Readonly<Record<string, Shape>>;
   /** Tokens that one pair puts through the denoiser at a latent size [channels, h, w], for choosing how many go together. */
-  tokensAPair(latentShape: Shape): number;
+  tokensPerPair(latentShape: Shape): number;
   /** Adds the denoiser to `graph`; returns its prediction [N, channels, h, w]. */
   denoise(graph: Graph, inputs: DenoiserInputs): Value;
   /** Adds the projection of raw soft tokens [..., rawWidth] to the width of the text stream. */
@@ -98,7 +98,7 @@ export interface FamilyDefaults {
   /** Layers of soft tokens. */
   readonly layers: number;
   /** Stages of a UNet that see soft tokens; null where there is no UNet. */
-  readonly stages: SoftTokenForm["stages"];
+  readonly stages: SoftTokenSpec["stages"];
   /** What soft tokens begin as: N(0, 0.02), or each the first embedding of the empty prompt. */
   readonly initialTokens: "noise" | "empty-prompt";
 }
@@ -120,7 +120,7 @@ export interface BuiltGraph {
 
 /** A network of a pipeline beside its denoiser, at the size that it is run at. */
 export type PipelinePart =
-  | { readonly kind: "texts"; readonly prompts: number }
+  | { readonly kind: "text-encoders"; readonly prompts: number }
   /** Pixels a side. */
   | { readonly kind: "encoder" | "decoder"; readonly size: number };
 
@@ -140,7 +140,7 @@ export interface DiffusionPipeline extends Denoiser, AsyncDisposable {
   readonly sizeMultiple: number;
   readonly latentChannels: number;
   /** Whether guidance away from the empty prompt is away from zeros instead of what the encoders make of it. */
-  readonly zeroEmptyNegative: boolean;
+  readonly forceZerosForEmptyPrompt: boolean;
   /** Which model this is: a hash of the denoiser's numbers, whatever file or precision they are kept in. */
   fingerprint(): Promise<string>;
   /**

@@ -1,9 +1,9 @@
 /** @file Which family a single file belongs to, by its keys; what else it may be is said in words. */
 
 import { InputError } from "../core/errors.js";
-import { hasBelow, keyWith } from "../models/original/network.js";
+import { hasKeyLike, hasSubtree } from "../models/original/network.js";
 import type { WeightSource } from "../weights/source.js";
-import { hasUnet, isSd2, otherUnet } from "./original-unets.js";
+import { hasUnet, isSd2, unsupportedUnet } from "./original-unets.js";
 import type { SingleFileFamily, SingleFileLayout } from "./single-file-layout.js";
 import { denoiserPrefix } from "./single-file-parts.js";
 
@@ -29,12 +29,12 @@ function hasSingleFiles(family: SingleFileFamily): family is RecognisedFamily {
 
 /** What a file is that cannot be opened. */
 function otherKind(source: WeightSource): string {
-  if (!hasBelow(source, denoiserPrefix)) {
-    return others.find(([keys]) => keyWith(source, keys))?.[1] ?? unknown(source);
+  if (!hasSubtree(source, denoiserPrefix)) {
+    return others.find(([keys]) => hasKeyLike(source, keys))?.[1] ?? unknown(source);
   }
-  if (hasBelow(source, `${denoiserPrefix}double_blocks.`)) return "a Flux model";
+  if (hasSubtree(source, `${denoiserPrefix}double_blocks.`)) return "a Flux model";
   if (!hasUnet(source)) return unknown(source);
-  return otherUnet(source) ?? (isSd2(source) ? "a Stable Diffusion 2 model (text 1024 wide)" : unknown(source));
+  return unsupportedUnet(source) ?? (isSd2(source) ? "a Stable Diffusion 2 model (text 1024 wide)" : unknown(source));
 }
 
 /** What other files are, by keys; the first that fits. */

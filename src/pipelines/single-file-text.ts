@@ -4,13 +4,13 @@ import { readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError, UsageError } from "../core/errors.js";
-import { below, type OriginalNetwork, withoutUnread } from "../models/original/network.js";
-import { ownClipFolder, ownClipSize } from "../models/tokenizer/index.js";
+import { type OriginalNetwork, subtree, withoutUnusedKeys } from "../models/original/network.js";
+import { builtInClipFolder, builtInClipSize } from "../models/tokenizer/index.js";
 import { openCheckpoint } from "../weights/checkpoint.js";
 import { errnoError } from "../weights/read-bytes.js";
 import { openSafetensors } from "../weights/safetensors.js";
 import type { WeightSource } from "../weights/source.js";
-import { readJson, type TokenizerPlace } from "./folder.js";
+import { readJson, type TokenizerLocation } from "./folder.js";
 import type { OpenOptions } from "./open-options.js";
 import type { OriginalEncoder } from "./single-file-layout.js";
 
@@ -31,7 +31,7 @@ export async function findEncoders(
   const found: FoundEncoder[] = [];
   const absent: OriginalEncoder[] = [];
   for (const encoder of encoders) {
-    const inside = below(source, encoder.prefix, encoder.title);
+    const inside = subtree(source, encoder.prefix, encoder.title);
     if (inside.tensors.size > 0) found.push({ encoder, part: encoder.read(inside) });
     else absent.push(encoder);
   }
@@ -62,7 +62,7 @@ async function encoderFrom(
   }
   const file = files.find((name) => names.has(name));
   if (file === undefined) return null;
-  return read(below(withoutUnread(await openSafetensors(join(folder, file))), "", title));
+  return read(subtree(withoutUnusedKeys(await openSafetensors(join(folder, file))), "", title));
 }
 
 function requireEncoders(
@@ -90,16 +90,16 @@ export async function findTokenizers(
   path: string,
   encoders: readonly FoundEncoder[],
   { tokenizers = [], textEncoders }: OpenOptions,
-): Promise<ReadonlyMap<string, TokenizerPlace>> {
+): Promise<ReadonlyMap<string, TokenizerLocation>> {
   for (const folder of tokenizers) await requireTokenizer(folder, encoders);
   const folders = [...tokenizers, ...(textEncoders === undefined ? [] : [textEncoders]), dirname(path)];
-  const places = new Map<string, TokenizerPlace>();
+  const places = new Map<string, TokenizerLocation>();
   for (const { encoder, part } of encoders) {
     const vocabulary = z.object({ vocab_size: z.int() }).safeParse(part.config).data?.vocab_size;
     const place =
-      (await firstOf(folders, (folder) => tokenizerIn(folder, encoder))) ?? ownTokenizer(encoder, vocabulary);
+      (await firstOf(folders, (folder) => tokenizerIn(folder, encoder))) ?? builtInTokenizer(encoder, vocabulary);
     if (place === null) throw noTokenizer(path, encoder, folders, vocabulary);
-    places.set(encoder.tokenizer.component, { ...place, vocabulary: vocabulary ?? Number.POSITIVE_INFINITY });
+    places.set(encoder.tokenizer.component, { ...place, vocabularySize: vocabulary ?? Number.POSITIVE_INFINITY });
   }
   return places;
 }
@@ -116,12 +116,12 @@ async function requireTokenizer(folder: string, encoders: readonly FoundEncoder[
 }
 
 /** CLIP's tokenizer as it comes with this package, for an encoder of that vocabulary (finetunes may have added to it). */
-function ownTokenizer({ tokenizer }: OriginalEncoder, vocabulary: number | undefined): Place | null {
-  const fits = tokenizer.kind === "clip" && (vocabulary ?? ownClipSize) >= ownClipSize;
-  return fits ? { folder: ownClipFolder, pad: tokenizer.pad } : null;
+function builtInTokenizer({ tokenizer }: OriginalEncoder, vocabulary: number | undefined): Place | null {
+  const fits = tokenizer.kind === "clip" && (vocabulary ?? builtInClipSize) >= builtInClipSize;
+  return fits ? { folder: builtInClipFolder, pad: tokenizer.pad } : null;
 }
 
-type Place = Omit<TokenizerPlace, "vocabulary">;
+type Place = Omit<TokenizerLocation, "vocabularySize">;
 
 /** The tokenizer of one encoder in `folder`, or null if it is not there. */
 async function tokenizerIn(folder: string, { tokenizer }: OriginalEncoder): Promise<Place | null> {
@@ -157,7 +157,7 @@ function noTokenizer(
   folders: readonly string[],
   vocabulary: number | undefined,
 ): InputError {
-  const unusual = kind === "clip" ? ` that has ${vocabulary} tokens and not CLIP's ${ownClipSize}` : "";
+  const unusual = kind === "clip" ? ` that has ${vocabulary} tokens and not CLIP's ${builtInClipSize}` : "";
   return new InputError(
     `${path}: the tokenizer of its text encoder ${title}${unusual} (${tokenizerFiles[kind]}) is in no checkpoint, and not in ` +
       `${folders.join(" or ")}: name a folder that has it with \`tokenizers\`, such as ${component}/ of the same model in the diffusers layout`,

@@ -2,7 +2,7 @@
 
 import { stat } from "node:fs/promises";
 import { InputError, UsageError } from "../core/errors.js";
-import { below, withoutUnread } from "../models/original/network.js";
+import { subtree, withoutUnusedKeys } from "../models/original/network.js";
 import { openSafetensors } from "../weights/safetensors.js";
 import type { WeightSource } from "../weights/source.js";
 import { openTorchFile } from "../weights/torch-file.js";
@@ -30,13 +30,13 @@ export async function openSingleFile(
   if (options.variant !== undefined) {
     throw new UsageError(`${path} is one file, which has no variants: leave out \`variant\``);
   }
-  const source = withoutUnread(await openWeights(path));
+  const source = withoutUnusedKeys(await openWeights(path));
   const family = recognise(source, families);
   const { networks, encoders: wanted, scheduler } = family.singleFile;
   requireKnownKeys(source, family);
   const parts = new Map<string, FolderPart>();
   for (const { component, title, prefix, read } of networks) {
-    const inside = below(source, prefix, title);
+    const inside = subtree(source, prefix, title);
     if (inside.tensors.size === 0) throw new InputError(`${path} has no ${title} inside, which a whole checkpoint has`);
     parts.set(component, read(inside));
   }
@@ -53,7 +53,7 @@ async function openWeights(path: string): Promise<WeightSource> {
 }
 
 /** Keys that are tensors of size 0 or 1 by which trainers say that the model predicts v, and with which noise schedule. */
-const predictionMarks = /^(?:v_pred|ztsnr)$/;
+const predictionKeys = /^(?:v_pred|ztsnr)$/;
 
 /** What a checkpoint says of its prediction, in words of scheduler_config.json. */
 function prediction({ tensors, metadata }: WeightSource): Record<string, unknown> {
@@ -68,7 +68,7 @@ function prediction({ tensors, metadata }: WeightSource): Record<string, unknown
 function requireKnownKeys(source: WeightSource, { title, singleFile }: RecognisedFamily): void {
   const prefixes = [...singleFile.networks, ...singleFile.encoders].map(({ prefix }) => prefix);
   const strange = [...source.tensors.keys()].filter(
-    (name) => !predictionMarks.test(name) && !prefixes.some((prefix) => name.startsWith(prefix)),
+    (name) => !predictionKeys.test(name) && !prefixes.some((prefix) => name.startsWith(prefix)),
   );
   if (strange.length === 0) return;
   const shown = strange

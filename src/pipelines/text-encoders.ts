@@ -6,7 +6,7 @@ import { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import type { Engine, NamedTensors } from "../runtime/engine.js";
-import { fixedBatches } from "./batches.js";
+import { paddedBatches } from "./padded-batches.js";
 import type { EncodedPrompts, TruncatedPrompt } from "./pipeline.js";
 import type { SessionCache } from "./session-cache.js";
 
@@ -39,7 +39,7 @@ export async function encodePrompts(
     return engine.compile(writeOnnx(graph, encoders.build(graph, size), engine.target));
   });
   const parts: Record<string, FloatTensor[]> = Object.fromEntries(session.outputs.map(({ name }) => [name, []]));
-  for (const { batch, real } of fixedBatches(prompts, size)) {
+  for (const { batch, real } of paddedBatches(prompts, size)) {
     stopIfAsked(signal);
     const feeds = encoders.feeds(batch);
     const read = Object.entries(feeds).filter(([name]) => session.inputs.some((input) => input.name === name));

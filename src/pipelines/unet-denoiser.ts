@@ -65,7 +65,7 @@ export class UnetDenoiser implements LatentDenoiser {
     };
   }
 
-  tokensAPair(latentShape: Shape): number {
+  tokensPerPair(latentShape: Shape): number {
     return sizeOf(latentShape.slice(1)) + this.options.textLength;
   }
 

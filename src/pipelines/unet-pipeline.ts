@@ -4,7 +4,7 @@ import { unetConfigSchema } from "../models/unet-config.js";
 import type { DiffusionConfig } from "../schedulers/index.js";
 import { openAutoencoderKl } from "./autoencoder-kl.js";
 import { openComponentWeights } from "./component-weights.js";
-import { DiffusionSampling } from "./diffusion-sampling.js";
+import { DiffusionSchedulers } from "./diffusion-schedulers.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { LatentPipelineParts } from "./latent-pipeline.js";
 import type { OpenOptions } from "./open-options.js";
@@ -14,29 +14,36 @@ import { UnetDenoiser } from "./unet-denoiser.js";
 
 /** In what such pipelines differ. */
 export interface UnetPipelineSpec {
-  readonly openTexts: (folder: PipelineFolder, options: OpenOptions) => Promise<TextEncoders>;
+  readonly openTextEncoders: (folder: PipelineFolder, options: OpenOptions) => Promise<TextEncoders>;
   /** Entries of scheduler_config.json that hold whatever the file says. */
   readonly schedulerChanges?: Partial<DiffusionConfig>;
-  readonly zeroEmptyNegative: boolean;
+  readonly forceZerosForEmptyPrompt: boolean;
 }
 
 export async function unetPipelineParts(
   { family, folder, engine, options }: PipelineSource,
-  { openTexts, schedulerChanges, zeroEmptyNegative }: UnetPipelineSpec,
+  { openTextEncoders, schedulerChanges, forceZerosForEmptyPrompt }: UnetPipelineSpec,
 ): Promise<LatentPipelineParts> {
   const config = await readComponentJson(folder, "unet", "config.json", unetConfigSchema);
   const weights = await openComponentWeights(folder, "unet", "diffusion_pytorch_model", options.variant);
-  const sampling = await DiffusionSampling.open(folder, schedulerChanges);
+  const sampling = await DiffusionSchedulers.open(folder, schedulerChanges);
   const codec = await openAutoencoderKl(folder, options);
-  const texts = await openTexts(folder, options);
+  const textEncoders = await openTextEncoders(folder, options);
   const denoiser = new UnetDenoiser(engine, {
     family: family.name,
     stages: family.defaults.stages ?? [],
     config,
     weights,
     scheduler: sampling.scheduler,
-    textLength: texts.length,
+    textLength: textEncoders.length,
     scaleFactor: codec.scaleFactor,
   });
-  return { denoiser, weights, texts, codec, zeroEmptyNegative, scheduler: (name) => sampling.named(name) };
+  return {
+    denoiser,
+    weights,
+    textEncoders,
+    codec,
+    forceZerosForEmptyPrompt,
+    scheduler: (name) => sampling.named(name),
+  };
 }

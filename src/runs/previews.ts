@@ -2,9 +2,9 @@
 
 import { access } from "node:fs/promises";
 import { encodeForGuidance } from "../pipelines/conditioning.js";
-import { KeptPrompts } from "../pipelines/kept-prompts.js";
 import { modelName } from "../pipelines/model-name.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import { PromptCache } from "../pipelines/prompt-cache.js";
 import { truncationWarner } from "../pipelines/truncation-warner.js";
 import { writeImages } from "../sampling/image-files.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
@@ -16,7 +16,7 @@ const negative = "";
 
 export class Previews {
   private readonly onTruncated: ReturnType<typeof truncationWarner>;
-  private readonly prompts: KeptPrompts;
+  private readonly prompts: PromptCache;
 
   constructor(
     private readonly pipeline: DiffusionPipeline,
@@ -25,7 +25,7 @@ export class Previews {
     private readonly hooks: RunHooks,
   ) {
     this.onTruncated = truncationWarner((message) => hooks.emit({ type: "warning", message }));
-    this.prompts = new KeptPrompts(pipeline);
+    this.prompts = new PromptCache(pipeline);
   }
 
   /** Encodes the prompts, which takes the text encoders; later images do without. */

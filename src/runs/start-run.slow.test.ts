@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { InterruptedError, UsageError } from "../core/errors.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { readSoftTokens } from "../softtokens/formats/index.js";
-import { drawPictures } from "../testing/data/pictures.js";
+import { writeTestImages } from "../testing/data/test-images.js";
 import { openTiny } from "../testing/pipelines/support.js";
 import { readConfigFile } from "./config/read-config.js";
 import type { RunEvent } from "./events.js";
@@ -29,7 +29,7 @@ async function eventsOf(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
 }
 
 describe("a run", () => {
-  before(() => drawPictures(at("data")));
+  before(() => writeTestImages(at("data")));
 
   it("says what happens, with an open pipeline and a few words of spec", async () => {
     const spec = {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { InterruptedError, UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor, rows } from "../core/tensor.js";
-import { joinConditioning, pickTexts } from "../pipelines/conditioning.js";
+import { joinConditioning, selectConditioning } from "../pipelines/conditioning.js";
 import type { TruncatedPrompt } from "../pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
@@ -74,7 +74,7 @@ describe("sampling", async () => {
         guided: false,
         softTokens: form,
       });
-      const picked = pickTexts(conditioning, texts);
+      const picked = selectConditioning(conditioning, texts);
       const result = await denoiser.run({ sample, timestep: 400, conditioning: picked, softTokens, guidanceScale: 9 });
       await denoiser.release();
       return result;
@@ -91,7 +91,10 @@ describe("sampling", async () => {
           softTokens: softTokens && { shape: softTokens.shape, stages: null },
         };
         const denoiser = await compileGuidedDenoiser(pipeline, options);
-        const both = joinConditioning([pickTexts(conditioning, [0, 0]), pickTexts(conditioning, [1, 2])]);
+        const both = joinConditioning([
+          selectConditioning(conditioning, [0, 0]),
+          selectConditioning(conditioning, [1, 2]),
+        ]);
         for (const guidanceScale of [1, 4, 0]) {
           const feeds = { sample, timestep: 400, conditioning: both, softTokens, guidanceScale };
           const guided = await denoiser.run(feeds);
@@ -110,7 +113,12 @@ describe("sampling", async () => {
         guided: true,
         softTokens: null,
       });
-      const feeds = { sample, timestep: 400, conditioning: pickTexts(conditioning, [0, 0, 1, 2]), softTokens: null };
+      const feeds = {
+        sample,
+        timestep: 400,
+        conditioning: selectConditioning(conditioning, [0, 0, 1, 2]),
+        softTokens: null,
+      };
       const [low, high, own] = [
         await denoiser.run({ ...feeds, guidanceScale: 2 }),
         await denoiser.run({ ...feeds, guidanceScale: 5 }),
@@ -232,8 +240,8 @@ describe("sampling", async () => {
     const latents = await sampleLatents(pipeline, {
       shape: [1, 16, 8, 8],
       drawNoise: () => new Generator(7).normal([1, 16, 8, 8]),
-      conditioning: pickTexts(conditioning, [1]),
-      negative: pickTexts(conditioning, [0]),
+      conditioning: selectConditioning(conditioning, [1]),
+      negative: selectConditioning(conditioning, [0]),
       guidanceScale: 4,
       steps: 3,
       softTokens: null,

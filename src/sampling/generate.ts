@@ -2,8 +2,8 @@
 
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
-import { fixedBatches } from "../pipelines/batches.js";
-import { encodeForGuidance, type PromptEncoder, pickTexts } from "../pipelines/conditioning.js";
+import { encodeForGuidance, type PromptEncoder, selectConditioning } from "../pipelines/conditioning.js";
+import { paddedBatches } from "../pipelines/padded-batches.js";
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import { requireSize } from "../pipelines/sizes.js";
 import type { Scheduler } from "../schedulers/index.js";
@@ -76,7 +76,7 @@ export async function* generate<Job extends ImageJob>(
     const texts = await encodeTexts(pipeline, request);
     const size = Math.min(request.batch, jobs.length);
     let done = 0;
-    for (const { batch, real } of fixedBatches(jobs, size)) {
+    for (const { batch, real } of paddedBatches(jobs, size)) {
       const negative = texts.negative(size);
       // Every image has a generator of its own, so that it does not depend on its neighbours.
       const generators = batch.map(({ seed }) => new Generator(seed));
@@ -118,13 +118,13 @@ async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, re
   if (request.cache === undefined) await pipeline.releaseEncoders();
   return {
     positive: (jobs: readonly Job[]): Conditioning =>
-      pickTexts(
+      selectConditioning(
         conditioning,
         jobs.map(({ prompt }) => prompts.indexOf(prompt)),
       ),
     negative: (count: number): Conditioning | null =>
       negative &&
-      pickTexts(
+      selectConditioning(
         negative,
         Array.from({ length: count }, () => 0),
       ),

@@ -5,7 +5,7 @@ import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, concat, input, mul, slice, sub } from "../graph/ops.js";
 import { conditioningInputs, softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
-import type { Conditioning, Denoiser, SoftTokenForm } from "../pipelines/pipeline.js";
+import type { Conditioning, Denoiser, SoftTokenSpec } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
 import { targetFor } from "../runtime/engine.js";
 
@@ -17,7 +17,7 @@ export interface GuidedDenoiserOptions {
   /** Whether there is a negative branch. */
   readonly guided: boolean;
   /** Both branches see them; null for the plain model. */
-  readonly softTokens: SoftTokenForm | null;
+  readonly softTokens: SoftTokenSpec | null;
   /** 0..1, how much of the soft tokens' effect counts (default 1). */
   readonly strength?: number;
   /** Copy weights into faster layouts instead of reading them where they are (the default): less time, more memory. */

@@ -1,7 +1,7 @@
 /** @file What sampling can keep between calls: compiled denoisers, soft token embeddings and prompt embeds. */
 
-import { KeptPrompts } from "../pipelines/kept-prompts.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import { PromptCache } from "../pipelines/prompt-cache.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { Sampler, type SamplerOptions } from "./sample.js";
@@ -28,7 +28,7 @@ interface Entry {
 }
 
 export class SamplingCache {
-  readonly prompts: KeptPrompts;
+  readonly prompts: PromptCache;
   private readonly limit: number;
   /** The least recently used first. */
   private entries: Entry[] = [];
@@ -41,7 +41,7 @@ export class SamplingCache {
     { samplers = 2, promptBytes = 2 ** 28 }: SamplingCacheOptions = {},
   ) {
     this.limit = samplers;
-    this.prompts = new KeptPrompts(pipeline, promptBytes);
+    this.prompts = new PromptCache(pipeline, promptBytes);
   }
 
   /** Calls `body` with a sampler, which is compiled if no earlier call has left one. */

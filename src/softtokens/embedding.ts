@@ -6,7 +6,7 @@ import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, input, reshape } from "../graph/ops.js";
-import type { Denoiser, SoftTokenForm } from "../pipelines/pipeline.js";
+import type { Denoiser, SoftTokenSpec } from "../pipelines/pipeline.js";
 import type { Session } from "../runtime/engine.js";
 import { requireFit, type SoftTokens, stagesOf } from "./softtokens.js";
 
@@ -28,7 +28,7 @@ export class SoftTokenEmbedding {
     private readonly softTokens: SoftTokens,
     private readonly trainTimesteps: number,
     /** What graphs have to know: [layers, count, projected width], and where they go. */
-    readonly form: SoftTokenForm,
+    readonly form: SoftTokenSpec,
     private readonly forward: Session,
     private readonly backward: Session,
   ) {}

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
+import type { SoftTokenLayout } from "../pipelines/pipeline.js";
 import { describeSoftTokens } from "./describe.js";
-import { type Placement, requireFit, type SoftTokens, type SoftTokensRoom, sizesOf, stagesOf } from "./softtokens.js";
+import { type Placement, requireFit, type SoftTokens, sizesOf, stagesOf } from "./softtokens.js";
 
 function softTokens(
   shape: readonly number[],
@@ -71,7 +72,7 @@ describe("shapes", () => {
 });
 
 describe("fit", () => {
-  const small: SoftTokensRoom = {
+  const small: SoftTokenLayout = {
     family: "sd3",
     placement: "prefix",
     layers: 6,
@@ -79,7 +80,7 @@ describe("fit", () => {
     projectedWidth: 32,
     stages: null,
   };
-  const unet: SoftTokensRoom = {
+  const unet: SoftTokenLayout = {
     family: "sd15",
     placement: "after-first",
     layers: 1,
@@ -109,8 +110,8 @@ describe("fit", () => {
     assert.equal(stagesOf({ ...softTokens([6, 1, 32], null), metadata: { "softrepa.stages": "mid" } }, small), null);
   });
 
-  const wrong: [string, SoftTokens, SoftTokensRoom, string][] = [
-    ...["", "all", "down,down", "down,side"].map((stages): [string, SoftTokens, SoftTokensRoom, string] => [
+  const wrong: [string, SoftTokens, SoftTokenLayout, string][] = [
+    ...["", "all", "down,down", "down,side"].map((stages): [string, SoftTokens, SoftTokenLayout, string] => [
       `stages ${JSON.stringify(stages)}`,
       inStages(stages),
       unet,
@@ -153,10 +154,10 @@ describe("fit", () => {
       "tokens were trained for sd35, this pipeline is sd3: they belong to another model",
     ],
   ];
-  for (const [name, tokens, room, message] of wrong)
+  for (const [name, tokens, layout, message] of wrong)
     it(name, () =>
       assert.equal(
-        refusal(() => requireFit(tokens, room)),
+        refusal(() => requireFit(tokens, layout)),
         message,
       ),
     );

@@ -2,7 +2,7 @@
 
 import { InputError } from "../core/errors.js";
 import { type FloatTensor, formatShape, sizeOf } from "../core/tensor.js";
-import { type UnetStage, unetStages } from "../pipelines/pipeline.js";
+import { type SoftTokenLayout, type UnetStage, unetStages } from "../pipelines/pipeline.js";
 
 /** Where soft tokens go into the text stream. */
 export const placements = ["prefix", "after-first"] as const;
@@ -64,28 +64,13 @@ export function sizesOf({ placement, tokens, timeTable }: SoftTokens, origin: st
   return { layers, count, width, buckets, timeWidth };
 }
 
-/** What a pipeline can take. */
-export interface SoftTokensRoom {
-  /** Name of the model family, as `softrepa.family` says it. */
-  readonly family: string;
-  readonly placement: Placement;
-  /** The most layers: the number of blocks, or 1. */
-  readonly layers: number;
-  /** Width of the text embeddings before the model's own projection. */
-  readonly rawWidth: number;
-  /** Width of the text stream; the same as `rawWidth` where nothing projects it. */
-  readonly projectedWidth: number;
-  /** The stages of a UNet that see tokens which do not say it; null where there is no UNet. */
-  readonly stages: readonly UnetStage[] | null;
-}
-
 /** Refuses tokens that belong to another model, with one line that says why. */
-export function requireFit(tokens: SoftTokens, room: SoftTokensRoom): SoftTokensSizes {
+export function requireFit(tokens: SoftTokens, layout: SoftTokenLayout): SoftTokensSizes {
   const sizes = sizesOf(tokens, "soft tokens");
-  const { rawWidth, projectedWidth } = room;
-  if (tokens.placement !== room.placement) {
+  const { rawWidth, projectedWidth } = layout;
+  if (tokens.placement !== layout.placement) {
     throw new InputError(
-      `tokens go ${placementWords[tokens.placement]}, this pipeline (${room.family}) takes them ${placementWords[room.placement]}: they belong to another model`,
+      `tokens go ${placementWords[tokens.placement]}, this pipeline (${layout.family}) takes them ${placementWords[layout.placement]}: they belong to another model`,
     );
   }
   if (sizes.width !== projectedWidth && sizes.width !== rawWidth) {
@@ -99,25 +84,25 @@ export function requireFit(tokens: SoftTokens, room: SoftTokensRoom): SoftTokens
       `the tokens' time table is ${sizes.timeWidth} wide a layer, this pipeline's text stream is ${projectedWidth}: they belong to another model`,
     );
   }
-  if (sizes.layers > room.layers) {
+  if (sizes.layers > layout.layers) {
     throw new InputError(
-      `tokens are for ${sizes.layers} layers, this pipeline has ${room.layers}: they belong to another model`,
+      `tokens are for ${sizes.layers} layers, this pipeline has ${layout.layers}: they belong to another model`,
     );
   }
   const family = tokens.metadata[familyKey];
-  if (family !== undefined && family !== room.family) {
+  if (family !== undefined && family !== layout.family) {
     throw new InputError(
-      `tokens were trained for ${family}, this pipeline is ${room.family}: they belong to another model`,
+      `tokens were trained for ${family}, this pipeline is ${layout.family}: they belong to another model`,
     );
   }
-  stagesOf(tokens, room);
+  stagesOf(tokens, layout);
   return sizes;
 }
 
 /** The stages of a UNet that see the tokens: what they say themselves, else the family's; null where there is no UNet. */
-export function stagesOf({ metadata }: SoftTokens, room: SoftTokensRoom): readonly UnetStage[] | null {
+export function stagesOf({ metadata }: SoftTokens, layout: SoftTokenLayout): readonly UnetStage[] | null {
   const said = metadata[stagesKey];
-  if (room.stages === null || said === undefined) return room.stages;
+  if (layout.stages === null || said === undefined) return layout.stages;
   const stages = parseStages(said);
   if (stages !== null) return stages;
   throw new InputError(`${stagesKey} is ${JSON.stringify(said)}, not one or more of ${unetStages.join(", ")}`);

@@ -8,7 +8,7 @@ import { concatRows, type FloatTensor, sizeOf } from "../core/tensor.js";
 import { viewKey } from "../data/augmentation.js";
 import type { ImageSource } from "../data/captioned-image.js";
 import { loadImage } from "../data/load-image.js";
-import { joinConditioning, textOf } from "../pipelines/conditioning.js";
+import { conditioningAt, joinConditioning } from "../pipelines/conditioning.js";
 import type { Conditioning, DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
 import type { TrainingPair } from "./batches.js";
 import { EncodingStore } from "./encoding-store.js";
@@ -158,7 +158,7 @@ export class EncodedData {
   private async encodeCaption(caption: string, options?: Stoppable): Promise<Conditioning> {
     const { conditioning, truncated } = await this.pipeline.encodePrompts([caption], options);
     for (const cut of truncated) this.settings.onTruncated(cut);
-    return detach(textOf(conditioning, 0));
+    return detach(conditioningAt(conditioning, 0));
   }
 
   private async encodeImage({ image, view }: TrainingPair, options?: Stoppable): Promise<FloatTensor> {

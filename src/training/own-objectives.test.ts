@@ -14,7 +14,7 @@ import { scoreMatching } from "../objectives/score-matching.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
-import { drawPictures } from "../testing/data/pictures.js";
+import { writeTestImages } from "../testing/data/test-images.js";
 import { captions, largestDifference, openTiny } from "../testing/pipelines/support.js";
 import { hinge } from "../testing/training/hinge.js";
 import { train } from "./train.js";
@@ -23,7 +23,7 @@ import { TrainingStep } from "./training-step.js";
 
 const folder = await mkdtemp(join(tmpdir(), "softrepa-objectives-"));
 after(() => rm(folder, { recursive: true, force: true }));
-await drawPictures(folder);
+await writeTestImages(folder);
 
 const pipeline = await openTiny("sd3");
 const sizes = { layers: 2, count: 3, buckets: 7, width: "projected" } as const;

@@ -10,14 +10,14 @@ import { softRepa } from "../objectives/softrepa.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
 import { firstOf, someOf } from "../testing/core/repetitions.js";
-import { drawPictures } from "../testing/data/pictures.js";
+import { writeTestImages } from "../testing/data/test-images.js";
 import { largestDifference, openTiny } from "../testing/pipelines/support.js";
 import { type TrainStep, train } from "./train.js";
 import type { TrainingState } from "./training-state.js";
 
 const folder = await mkdtemp(join(tmpdir(), "softrepa-train-"));
 after(() => rm(folder, { recursive: true, force: true }));
-await drawPictures(folder);
+await writeTestImages(folder);
 
 describe("train", async () => {
   const pipeline = await openTiny("sd3");

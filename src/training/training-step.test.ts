@@ -11,8 +11,8 @@ import { wholeRows } from "../objectives/candidates.js";
 import { executionPlan } from "../objectives/execution-plan.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import { softRepa } from "../objectives/softrepa.js";
-import { pickTexts } from "../pipelines/conditioning.js";
-import type { DiffusionPipeline, SoftTokenForm } from "../pipelines/pipeline.js";
+import { selectConditioning } from "../pipelines/conditioning.js";
+import type { DiffusionPipeline, SoftTokenSpec } from "../pipelines/pipeline.js";
 import { noisySample } from "../schedulers/index.js";
 import { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
@@ -121,7 +121,7 @@ for (const { family, width, sizesOfRuns } of firstOf([
       const results = await pairs.run({
         ...noisySample(pipeline.scheduler, latents, batch.noise, batch.timestep),
         timestep: floatTensor([1], Float32Array.of(batch.timestep)),
-        conditioning: pickTexts(batch.conditioning, texts),
+        conditioning: selectConditioning(batch.conditioning, texts),
         softTokens: await embedding.at(batch.timestep),
       });
       await pairs.release();
@@ -210,7 +210,7 @@ function rowOf({ shape, data }: FloatTensor): Float32Array {
 async function wholeGraph(
   pipeline: DiffusionPipeline,
   { tokens, timeTable }: ReturnType<typeof initialSoftTokens>,
-  { stages }: SoftTokenForm,
+  { stages }: SoftTokenSpec,
   { latents, noise, timestep, conditioning }: TrainingBatch,
 ): Promise<{ loss: FloatTensor; tokens: FloatTensor; row: FloatTensor }> {
   assert.ok(timeTable);
@@ -275,7 +275,7 @@ async function wholeGraph(
       [size, size],
       Float32Array.from({ length: pairs }, (_, i) => (i % (size + 1) === 0 ? 1 : 0)),
     ),
-    ...pickTexts(
+    ...selectConditioning(
       conditioning,
       images.map((_, pair) => pair % size),
     ),

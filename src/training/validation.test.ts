@@ -12,7 +12,7 @@ import { loadImage } from "../data/load-image.js";
 import { score } from "../evaluation/score.js";
 import { softRepa } from "../objectives/softrepa.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
-import { drawPictures } from "../testing/data/pictures.js";
+import { writeTestImages } from "../testing/data/test-images.js";
 import { openTiny } from "../testing/pipelines/support.js";
 import { Validation, validationBatches, validationTimesteps } from "./validation.js";
 
@@ -42,7 +42,7 @@ describe("batches of validation", () => {
 });
 
 describe("validation", async () => {
-  await drawPictures(folder);
+  await writeTestImages(folder);
   const pipeline = await openTiny("sd3");
   const { items } = await openDataSet(folder);
   const softTokens = initialSoftTokens(

@@ -5,7 +5,7 @@ import { type FloatTensor, floatTensor, rows } from "#softrepa/core/tensor.js";
 import { Graph } from "#softrepa/graph/graph.js";
 import { writeOnnx } from "#softrepa/graph/onnx/writer.js";
 import { input } from "#softrepa/graph/ops.js";
-import { textOf } from "#softrepa/pipelines/conditioning.js";
+import { conditioningAt } from "#softrepa/pipelines/conditioning.js";
 import { softTokenFeed, softTokenInput } from "#softrepa/pipelines/inputs.js";
 import type { Conditioning, Denoiser } from "#softrepa/pipelines/pipeline.js";
 import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
@@ -37,7 +37,13 @@ export async function* checkDenoiser(subject: Subject, golden: string): AsyncGen
       }
       const predictions = await Promise.all(
         Array.from(timesteps.data, (timestep, index) =>
-          denoiseOne(pipeline, rows(sample, index, index + 1), timestep, textOf(conditioning, index), softTokens),
+          denoiseOne(
+            pipeline,
+            rows(sample, index, index + 1),
+            timestep,
+            conditioningAt(conditioning, index),
+            softTokens,
+          ),
         ),
       );
       const joined = floatTensor(expected.shape, Float32Array.from(predictions.flatMap(({ data }) => [...data])));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "#softrepa/core/errors.js";
 import { concatRows, type FloatTensor, floatTensor, rows } from "#softrepa/core/tensor.js";
-import { encodeForGuidance, pickTexts } from "#softrepa/pipelines/conditioning.js";
+import { encodeForGuidance, selectConditioning } from "#softrepa/pipelines/conditioning.js";
 import { sampleLatents } from "#softrepa/sampling/sample.js";
 import {
   type DiffusionSchedulerName,
@@ -92,7 +92,7 @@ export async function* checkSample(subject: Subject, golden: string): AsyncGener
     conditioning: texts.conditioning,
     negative:
       texts.negative &&
-      pickTexts(
+      selectConditioning(
         texts.negative,
         Array.from(prompts, () => 0),
       ),

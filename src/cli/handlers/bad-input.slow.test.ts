@@ -6,7 +6,6 @@ import { floatTensor } from "../../core/tensor.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
 import type { SoftTokens } from "../../softtokens/softtokens.js";
 import {
-  drawPictures,
   eventsOf,
   model,
   namesIn,
@@ -15,12 +14,13 @@ import {
   small,
   smallTokens,
   softrepa,
+  writeTestImages,
 } from "../../testing/cli/support.js";
 import { changeJson, changeTensors, copyPipeline, weightFile } from "../../testing/pipelines/support.js";
 import { shared } from "../../testing/weights/support.js";
 
 const at = await scratchFolder();
-await drawPictures(at("pictures"));
+await writeTestImages(at("pictures"));
 let outs = 0;
 
 /** `generate` must refuse in one line, and leave nothing where its image should go. */
@@ -190,7 +190,7 @@ describe("tokens that cannot be used", { concurrency: 2 }, () => {
 
 describe("data that cannot be used", { concurrency: 2 }, () => {
   const data = async (name: string, files: Readonly<Record<string, string>>): Promise<string[]> => {
-    await drawPictures(at(name));
+    await writeTestImages(at(name));
     for (const [file, text] of Object.entries(files)) await writeFile(at(name, file), text);
     return ["--data", at(name), ...model];
   };

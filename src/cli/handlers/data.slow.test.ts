@@ -5,7 +5,6 @@ import sharp from "sharp";
 import { parse } from "yaml";
 import { readSoftTokens } from "../../softtokens/formats/index.js";
 import {
-  drawPictures,
   events,
   eventsOf,
   model,
@@ -13,6 +12,7 @@ import {
   scratchFolder,
   softrepa,
   succeeds,
+  writeTestImages,
 } from "../../testing/cli/support.js";
 import { shard } from "../../testing/data/data-folders.js";
 import { tarOf } from "../../testing/data/tar.js";
@@ -20,9 +20,9 @@ import { pipelineFolder } from "../../testing/pipelines/support.js";
 
 const at = await scratchFolder();
 
-/** The pictures of `drawPictures` as the COCO download has them, with two captions each. */
+/** The pictures of `writeTestImages` as the COCO download has them, with two captions each. */
 async function writeCoco(folder: (...path: string[]) => string): Promise<void> {
-  const captions = await drawPictures(folder("drawn"));
+  const captions = await writeTestImages(folder("drawn"));
   await mkdir(folder("coco", "train2017"), { recursive: true });
   await mkdir(folder("coco", "annotations"), { recursive: true });
   const names = (await namesIn(folder("drawn"))).filter((name) => name.endsWith(".png"));

@@ -3,7 +3,6 @@ import { before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
 import {
-  drawPictures,
   eventFrom,
   events,
   eventsOf,
@@ -14,6 +13,7 @@ import {
   smallTokens,
   start,
   succeeds,
+  writeTestImages,
 } from "../../testing/cli/support.js";
 
 const at = await scratchFolder();
@@ -25,7 +25,7 @@ const measure = ["score", ...model, "--resolution", "32", "--timesteps", "2", "-
 describe("softrepa score", () => {
   let errors: number[][] = [];
   before(async () => {
-    await drawPictures(at("data"));
+    await writeTestImages(at("data"));
     await writeSoftTokens(at("tokens.safetensors"), smallTokens(), "softrepa");
   });
 

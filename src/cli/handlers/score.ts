@@ -32,7 +32,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
       }),
     );
     const latentSide = side / pipeline.vaeScaleFactor;
-    const tokensAPair = pipeline.tokensAPair([pipeline.latentChannels, latentSide, latentSide]);
+    const tokensPerPair = pipeline.tokensPerPair([pipeline.latentChannels, latentSide, latentSide]);
     const request: ScoreRequest = {
       images: concatRows(images),
       captions,
@@ -41,7 +41,7 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
       timesteps: options.timesteps,
       noises: options.noises,
       seed: options.seed,
-      pairsPerRun: options.chunk ?? defaultPairsPerRun(captions.length, tokensAPair, pipeline.engine.precision),
+      pairsPerRun: options.chunk ?? defaultPairsPerRun(captions.length, tokensPerPair, pipeline.engine.precision),
       withoutCaption: true,
       signal,
       onProgress: (done, total) => reporter.progress("images", done, total),

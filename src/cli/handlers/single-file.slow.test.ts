@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
 import { readPngText } from "../../data/png.js";
 import { events, refusesTo, scratchFolder } from "../../testing/cli/support.js";
-import { tokenizersOf, writeOriginal, writeTwin } from "../../testing/pipelines/single-file.js";
+import { tokenizerFolder, writeDiffusersFolder, writeOriginal } from "../../testing/pipelines/single-file.js";
 
 const at = await scratchFolder();
 const size = ["--width", "16", "--height", "16", "--steps", "1", "--max-sequence-length", "8", "--provider", "cpu"];
@@ -14,7 +14,7 @@ describe("a model in a single file", () => {
   before(async () => {
     await writeOriginal("sd3", file, "float16");
     await writeOriginal("sd3", bare, "float16", (name) => !name.startsWith("text_encoders."));
-    await writeTwin("sd3", file, at("folder"), "float16");
+    await writeDiffusersFolder("sd3", file, at("folder"), "float16");
   });
 
   it("makes the images that its folder makes, and is named in them without its ending", async () => {
@@ -23,7 +23,7 @@ describe("a model in a single file", () => {
       assert.equal(made.at(-1)?.event, "image");
       return readFile(at(out));
     };
-    const one = await make("one.png", "--model", file, "--tokenizer", tokenizersOf("sd3"));
+    const one = await make("one.png", "--model", file, "--tokenizer", tokenizerFolder("sd3"));
     const other = await make("other.png", "--model", at("folder"));
     const two = await make("two.png", "--model", bare, "--text-encoders", at("folder"));
     const { parameters } = await readPngText(at("one.png"));

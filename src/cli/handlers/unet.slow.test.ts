@@ -4,7 +4,7 @@ import { before, describe, it } from "node:test";
 import { parse } from "yaml";
 import { readPngText } from "../../data/png.js";
 import { readSoftTokens } from "../../softtokens/formats/index.js";
-import { drawPictures, events, pixelsOf, refusesTo, scratchFolder, succeeds } from "../../testing/cli/support.js";
+import { events, pixelsOf, refusesTo, scratchFolder, succeeds, writeTestImages } from "../../testing/cli/support.js";
 import { captions, pipelineFolder } from "../../testing/pipelines/support.js";
 
 const at = await scratchFolder();
@@ -25,7 +25,7 @@ for (const [family, width, stages] of [
       await succeeds("generate", ...model, ...job, ...more);
       return pixelsOf(image(name));
     };
-    before(() => drawPictures(at("data")));
+    before(() => writeTestImages(at("data")));
 
     it("trains with the family's settings", async () => {
       await succeeds(...train, "--steps", "2", "--out", run);

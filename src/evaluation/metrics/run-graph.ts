@@ -6,7 +6,7 @@ import { Graph } from "../../graph/graph.js";
 import type { Value } from "../../graph/ir.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import { input } from "../../graph/ops.js";
-import { fixedBatches } from "../../pipelines/batches.js";
+import { paddedBatches } from "../../pipelines/padded-batches.js";
 import type { Engine, Session } from "../../runtime/engine.js";
 
 /** What one item feeds: tensors whose first axis has size 1. */
@@ -48,7 +48,7 @@ export class BatchedGraph {
     { signal, onProgress }: RunHooks = {},
   ): Promise<Float32Array[]> {
     const rows: Float32Array[] = [];
-    for (const { batch, real } of fixedBatches(items, this.batch)) {
+    for (const { batch, real } of paddedBatches(items, this.batch)) {
       stopIfAsked(signal);
       const made: ItemFeeds[] = [];
       for (const item of batch.slice(0, real)) made.push(await feedsOf(item));

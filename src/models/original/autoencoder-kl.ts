@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { shapeOf, type WeightSource } from "../../weights/source.js";
 import type { autoencoderConfigSchema } from "../autoencoder-kl.js";
 import { type Dialect, matrix, translateKeys } from "../dialect.js";
-import { countBelow, hasBelow, type OriginalNetwork, requiredShape } from "./network.js";
+import { countNumbered, hasSubtree, type OriginalNetwork, requiredShape } from "./network.js";
 
 /** How latents are scaled, which shapes do not tell. */
 export type LatentScaling = Required<Pick<z.input<typeof autoencoderConfigSchema>, "scaling_factor" | "shift_factor">>;
@@ -31,12 +31,12 @@ function autoencoderDialect(levels: number): Dialect {
 
 /** Reads the tensors that an original checkpoint has below `first_stage_model.`. */
 export function originalAutoencoder(source: WeightSource, scaling: LatentScaling): OriginalNetwork {
-  const weights = translateKeys(source, autoencoderDialect(countBelow(source, "decoder.up.")));
+  const weights = translateKeys(source, autoencoderDialect(countNumbered(source, "decoder.up.")));
   return { config: autoencoderConfig(weights, scaling), weights };
 }
 
 function autoencoderConfig(weights: WeightSource, scaling: LatentScaling): OriginalNetwork["config"] {
-  const levels = Array.from({ length: countBelow(weights, "encoder.down_blocks.") }, (_, level) => level);
+  const levels = Array.from({ length: countNumbered(weights, "encoder.down_blocks.") }, (_, level) => level);
   const width = (level: number) => requiredShape(weights, `encoder.down_blocks.${level}.resnets.0.conv1.weight`, 4)[0];
   const config: z.input<typeof autoencoderConfigSchema> = {
     _class_name: "AutoencoderKL",
@@ -46,11 +46,11 @@ function autoencoderConfig(weights: WeightSource, scaling: LatentScaling): Origi
     down_block_types: levels.map(() => "DownEncoderBlock2D"),
     up_block_types: levels.map(() => "UpDecoderBlock2D"),
     block_out_channels: [width(0), ...levels.slice(1).map(width)],
-    layers_per_block: countBelow(weights, "encoder.down_blocks.0.resnets."),
+    layers_per_block: countNumbered(weights, "encoder.down_blocks.0.resnets."),
     norm_num_groups: 32,
     use_quant_conv: shapeOf(weights, "quant_conv.weight") !== undefined,
     use_post_quant_conv: shapeOf(weights, "post_quant_conv.weight") !== undefined,
-    mid_block_add_attention: hasBelow(weights, "encoder.mid_block.attentions."),
+    mid_block_add_attention: hasSubtree(weights, "encoder.mid_block.attentions."),
     ...scaling,
   };
   return config;

@@ -5,7 +5,7 @@ import { InputError } from "../../core/errors.js";
 import { shapeOf, type WeightSource } from "../../weights/source.js";
 import { type Dialect, split, swap, translateKeys } from "../dialect.js";
 import type { mmditConfigSchema } from "../mmdit.js";
-import { countBelow, hasBelow, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
+import { countNumbered, hasSubtree, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
 
 /** Width of a head where no norm of queries tells it. */
 const headWidth = 64;
@@ -43,7 +43,7 @@ function mmditDialect(lastBlock: number): Dialect {
 
 /** Reads the tensors that an original checkpoint has below `model.diffusion_model.`; `sampleSize` is in latents a side. */
 export function originalMmdit(source: WeightSource, sampleSize: number): OriginalNetwork {
-  const weights = translateKeys(source, mmditDialect(countBelow(source, "joint_blocks.") - 1));
+  const weights = translateKeys(source, mmditDialect(countNumbered(source, "joint_blocks.") - 1));
   return { config: mmditConfig(weights, sampleSize), weights };
 }
 
@@ -57,7 +57,7 @@ function mmditConfig(weights: WeightSource, sampleSize: number): OriginalNetwork
   if (!Number.isInteger(side)) {
     throw new InputError(`${weights.origin}: a table of ${positions} positions is not square`);
   }
-  const layers = countBelow(weights, "transformer_blocks.");
+  const layers = countNumbered(weights, "transformer_blocks.");
   const normed = shapeOf(weights, "transformer_blocks.0.attn.norm_q.weight");
   const head = normed?.[0] ?? headWidth;
   const config: z.input<typeof mmditConfigSchema> = {
@@ -74,7 +74,7 @@ function mmditConfig(weights: WeightSource, sampleSize: number): OriginalNetwork
     pooled_projection_dim: pooledWidth,
     pos_embed_max_size: side,
     dual_attention_layers: Array.from({ length: layers }, (_, index) => index).filter((index) =>
-      hasBelow(weights, `transformer_blocks.${index}.attn2.`),
+      hasSubtree(weights, `transformer_blocks.${index}.attn2.`),
     ),
     qk_norm: normed === undefined ? null : "rms_norm",
   };

@@ -17,7 +17,7 @@ export interface OriginalNetwork {
  * What training left in such files and no network reads: noise schedules as numbers, averaged weights beside the weights,
  * CLIP's temperature, the discriminator of the autoencoder, a projection that Stable Diffusion 1.5 and SDXL's first encoder lack.
  */
-const unread: readonly RegExp[] = [
+const unusedKeys: readonly RegExp[] = [
   /^(?:betas|logvar|lvlb_weights|scale_factor)$/,
   /^(?:sqrt_|log_)?(?:one_minus_|recip_|recipm1_)?alphas_cumprod(?:_prev)?$/,
   /^posterior_(?:variance|log_variance_clipped|mean_coef[12])$/,
@@ -29,13 +29,13 @@ const unread: readonly RegExp[] = [
 ];
 
 /** `source` without the tensors that no network reads. */
-export function withoutUnread(source: WeightSource): WeightSource {
-  const tensors = [...source.tensors].filter(([name]) => !unread.some((pattern) => pattern.test(name)));
+export function withoutUnusedKeys(source: WeightSource): WeightSource {
+  const tensors = [...source.tensors].filter(([name]) => !unusedKeys.some((pattern) => pattern.test(name)));
   return { ...source, tensors: new Map(tensors) };
 }
 
 /** The tensors below `prefix`, named without it; `title` is added to the origin. */
-export function below(source: WeightSource, prefix: string, title: string): WeightSource {
+export function subtree(source: WeightSource, prefix: string, title: string): WeightSource {
   const tensors = [...source.tensors].flatMap(([name, stored]) =>
     name.startsWith(prefix) ? [[name.slice(prefix.length), stored] as const] : [],
   );
@@ -63,20 +63,20 @@ function scopesOf({ tensors }: WeightSource): ReadonlySet<string> {
 }
 
 /** Whether any tensor lies below `prefix`, which ends in a dot. */
-export function hasBelow(source: WeightSource, prefix: string): boolean {
+export function hasSubtree(source: WeightSource, prefix: string): boolean {
   return scopesOf(source).has(prefix);
 }
 
 /** Whether any tensor's name matches `pattern`. */
-export function keyWith({ tensors }: WeightSource, pattern: RegExp): boolean {
+export function hasKeyLike({ tensors }: WeightSource, pattern: RegExp): boolean {
   for (const name of tensors.keys()) if (pattern.test(name)) return true;
   return false;
 }
 
 /** How many of `<prefix>0.`, `<prefix>1.`, ... there are without a gap. */
-export function countBelow(source: WeightSource, prefix: string): number {
+export function countNumbered(source: WeightSource, prefix: string): number {
   let count = 0;
-  while (hasBelow(source, `${prefix}${count}.`)) count++;
+  while (hasSubtree(source, `${prefix}${count}.`)) count++;
   return count;
 }
 

@@ -22,13 +22,13 @@ import { t5ConfigSchema } from "../t5-encoder.js";
 import { unetConfigSchema } from "../unet-config.js";
 import { originalAutoencoder } from "./autoencoder-kl.js";
 import { originalMmdit } from "./mmdit.js";
-import { below, type OriginalNetwork, withoutUnread } from "./network.js";
+import { type OriginalNetwork, subtree, withoutUnusedKeys } from "./network.js";
 import { originalClipText, originalT5 } from "./text-encoders.js";
 import { originalUnet } from "./unet.js";
 
 type Reader = (source: WeightSource) => OriginalNetwork;
 const at = (prefix: string, read: Reader): Reader => {
-  return (source) => read(below(source, prefix, "part"));
+  return (source) => read(subtree(source, prefix, "part"));
 };
 
 const unet = (heads: { count: number } | { width: number }, sampleSize: number) =>
@@ -89,7 +89,7 @@ describe("original checkpoints as diffusers' converters read them, bit for bit",
         const manifest = readManifest(family);
         const file = path(`${family}-${dtype}.safetensors`);
         await writeSafetensors(file, originalTensors(manifest, dtype));
-        const source = withoutUnread(await openSafetensors(file));
+        const source = withoutUnusedKeys(await openSafetensors(file));
         for (const [component, { config, tensors }] of Object.entries(manifest.components)) {
           const { weights, config: inferred } = readers[family][component](source);
           const names = namesOf(weights).filter((name) => !unread.test(name));

@@ -5,7 +5,7 @@ import { type ArrangedTensor, shapeOf, type WeightSource } from "../../weights/s
 import type { clipTextConfigSchema } from "../clip-text.js";
 import { type Dialect, split, translateKeys, transposed } from "../dialect.js";
 import type { t5ConfigSchema } from "../t5-encoder.js";
-import { countBelow, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
+import { countNumbered, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
 
 /** Width of a head in every CLIP text encoder of a diffusion model. */
 const headWidth = 64;
@@ -55,7 +55,7 @@ export function originalClipText(
     hidden_size: width,
     intermediate_size: requiredShape(weights, "text_model.encoder.layers.0.mlp.fc1.weight", 2)[0],
     projection_dim: projection?.[0] ?? width,
-    num_hidden_layers: countBelow(weights, "text_model.encoder.layers."),
+    num_hidden_layers: countNumbered(weights, "text_model.encoder.layers."),
     num_attention_heads: headsOf(weights, width, headWidth),
     max_position_embeddings: requiredShape(weights, "text_model.embeddings.position_embedding.weight", 2)[0],
     hidden_act: activation,
@@ -79,7 +79,7 @@ export function originalT5(source: WeightSource): OriginalNetwork {
     d_model: width,
     d_kv: requiredShape(source, `${attention}.q.weight`, 2)[0] / heads,
     d_ff: requiredShape(source, `${feedForward}.${gated ? "wi_0" : "wi"}.weight`, 2)[0],
-    num_layers: countBelow(source, "encoder.block."),
+    num_layers: countNumbered(source, "encoder.block."),
     num_heads: heads,
     relative_attention_num_buckets: buckets,
     relative_attention_max_distance: 128,

@@ -2,7 +2,7 @@
 
 import { shapeOf, type WeightSource } from "../../weights/source.js";
 import { type Dialect, translateKeys } from "../dialect.js";
-import { countBelow, hasBelow, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
+import { countNumbered, hasSubtree, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
 
 /** What shapes do not tell. */
 export interface UnetFamily {
@@ -57,18 +57,18 @@ export function originalUnet(source: WeightSource, family: UnetFamily): Original
 
 /** The first downsampler stands behind the first level's blocks. */
 function layersALevel(source: WeightSource): number {
-  const blocks = countBelow(source, "input_blocks.");
+  const blocks = countNumbered(source, "input_blocks.");
   for (let index = 1; index < blocks; index++) {
-    if (hasBelow(source, `input_blocks.${index}.0.op.`)) return index - 1;
+    if (hasSubtree(source, `input_blocks.${index}.0.op.`)) return index - 1;
   }
   return Math.max(blocks - 1, 1);
 }
 
 function unetConfig(weights: WeightSource, { sampleSize, heads }: UnetFamily): OriginalNetwork["config"] {
-  const levels = Array.from({ length: countBelow(weights, "down_blocks.") }, (_, level) => level);
+  const levels = Array.from({ length: countNumbered(weights, "down_blocks.") }, (_, level) => level);
   const widths = levels.map((level) => requiredShape(weights, `down_blocks.${level}.resnets.0.conv1.weight`, 4)[0]);
-  const attends = (block: string) => hasBelow(weights, `${block}.attentions.`);
-  const depth = (block: string) => countBelow(weights, `${block}.attentions.0.transformer_blocks.`);
+  const attends = (block: string) => hasSubtree(weights, `${block}.attentions.`);
+  const depth = (block: string) => countNumbered(weights, `${block}.attentions.0.transformer_blocks.`);
   const down = levels.map((level) => `down_blocks.${level}`);
   // The middle is as deep as the last level, whether that has attention itself or not.
   const depths = down.map((block, level) => depth(level === levels.length - 1 ? "mid_block" : block) || 1);
@@ -80,7 +80,7 @@ function unetConfig(weights: WeightSource, { sampleSize, heads }: UnetFamily): O
     in_channels: requiredShape(weights, "conv_in.weight", 4)[1],
     out_channels: requiredShape(weights, "conv_out.weight", 4)[0],
     block_out_channels: widths,
-    layers_per_block: countBelow(weights, "down_blocks.0.resnets."),
+    layers_per_block: countNumbered(weights, "down_blocks.0.resnets."),
     down_block_types: down.map((block) => (attends(block) ? "CrossAttnDownBlock2D" : "DownBlock2D")),
     up_block_types: levels.map((level) => (attends(`up_blocks.${level}`) ? "CrossAttnUpBlock2D" : "UpBlock2D")),
     mid_block_type: "UNetMidBlock2DCrossAttn",

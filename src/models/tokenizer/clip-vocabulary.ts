@@ -3,10 +3,10 @@
 import { fileURLToPath } from "node:url";
 
 /** Folder with the merges.txt of OpenAI's CLIP, which all CLIP text encoders of Stable Diffusion share; see its README. */
-export const ownClipFolder = fileURLToPath(new URL("../../../assets/clip-tokenizer", import.meta.url));
+export const builtInClipFolder = fileURLToPath(new URL("../../../assets/clip-tokenizer", import.meta.url));
 
 /** Tokens of that vocabulary. */
-export const ownClipSize = 49408;
+export const builtInClipSize = 49408;
 
 export const endOfWord = "</w>";
 /** What starts and what ends a text. */

@@ -2,6 +2,6 @@
 
 export { openBertTokenizer } from "./bert.js";
 export { openClipTokenizer } from "./clip.js";
-export { ownClipFolder, ownClipSize } from "./clip-vocabulary.js";
+export { builtInClipFolder, builtInClipSize } from "./clip-vocabulary.js";
 export { openT5Tokenizer } from "./t5.js";
 export type { EncodedText, TextTokenizer } from "./text-tokenizer.js";

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
-import { ownClipFolder, ownClipSize, vocabularyOf } from "./clip-vocabulary.js";
+import { builtInClipFolder, builtInClipSize, vocabularyOf } from "./clip-vocabulary.js";
 import { openClipTokenizer, openT5Tokenizer, type TextTokenizer } from "./index.js";
 
 const parity = fileURLToPath(new URL("../../../test/fixtures/parity/", import.meta.url));
@@ -87,12 +87,12 @@ for (const [golden, settings] of [
 
 describe("the vocabulary that comes with the package", () => {
   it("is CLIP's, with its ids", async () => {
-    const merges = (await readFile(join(ownClipFolder, "merges.txt"), "utf8")).trim().split("\n").slice(1);
+    const merges = (await readFile(join(builtInClipFolder, "merges.txt"), "utf8")).trim().split("\n").slice(1);
     const pairs = merges.map((line): [string, string] => [line.split(" ")[0], line.split(" ")[1]]);
     const vocabulary = vocabularyOf(pairs);
     const ids = z.record(z.string(), z.number());
     assert.deepEqual(vocabulary, await readJson(join(parity, "clip-tokenizer", "vocab.json"), ids));
-    assert.equal(Object.keys(vocabulary).length, ownClipSize);
+    assert.equal(Object.keys(vocabulary).length, builtInClipSize);
   });
 
   for (const [golden, pad] of [
@@ -100,7 +100,7 @@ describe("the vocabulary that comes with the package", () => {
     ["golden-sdxl2", "!"],
   ] as const) {
     it(`gives the ids of ${golden}`, async () => {
-      const tokenizer = await openClipTokenizer(ownClipFolder, pad);
+      const tokenizer = await openClipTokenizer(builtInClipFolder, pad);
       const cases = await readJson(join(parity, "clip-tokenizer", `${golden}.json`), clipGolden);
       assert.deepEqual(
         cases.map(({ text }) => tokenizer.encode(text).ids),

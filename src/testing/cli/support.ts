@@ -13,7 +13,7 @@ import { Generator } from "../../core/random.js";
 import { libraryVariable } from "../../runtime/openvino/find-library.js";
 import { initialSoftTokens } from "../../softtokens/initial.js";
 import type { SoftTokens } from "../../softtokens/softtokens.js";
-import { drawPictures } from "../data/pictures.js";
+import { writeTestImages } from "../data/test-images.js";
 import { pipelineFolder } from "../pipelines/support.js";
 
 /** The built command. */
@@ -122,7 +122,7 @@ export function trainOn(data: string): string[] {
 }
 
 /** Twelve captioned pictures. */
-export { drawPictures };
+export { writeTestImages };
 
 /** Soft tokens for the small pipelines. */
 export function smallTokens(): SoftTokens {

@@ -127,7 +127,7 @@ function knownDenoiser(
       startInverse: never,
     },
     conditioningShapes,
-    tokensAPair: () => 1,
+    tokensPerPair: () => 1,
     projectSoftTokens: never,
     denoise(_: Graph, inputs) {
       const { sample, timestep } = inputs;

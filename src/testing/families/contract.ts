@@ -103,7 +103,7 @@ export function familyContract(family: Family, prepare: () => Promise<FamilyFixt
         assert.deepEqual(gradient?.shape, raw.shape);
         assert.ok(writeOnnx(graph, { prediction }, engine.target).inputs.some(({ name }) => name === "tokens"));
       }
-      assert.ok(pipeline.tokensAPair([latentChannels, side, side]) > 0);
+      assert.ok(pipeline.tokensPerPair([latentChannels, side, side]) > 0);
     });
 
     it("adds noise that its scheduler takes away", () => {

@@ -10,21 +10,21 @@ import type { Tensor } from "../../core/tensor.js";
 import { sd3 } from "../../families/sd3.js";
 import { sd15 } from "../../families/sd15.js";
 import { sdxl } from "../../families/sdxl.js";
-import { below } from "../../models/original/network.js";
+import { subtree } from "../../models/original/network.js";
 import { float32ToFloat16 } from "../../weights/half.js";
 import { openSafetensors, writeSafetensors } from "../../weights/safetensors.js";
 import { digestOf, type OriginalName, originalTensors, readManifest, valuesOf } from "../models/original.js";
 import { fixture } from "../weights/support.js";
 import { weightFile } from "./support.js";
 
-type Kept = (name: string) => boolean;
+type KeepTensor = (name: string) => boolean;
 
 /** Writes the checkpoint of a manifest; `keep` leaves out keys, `shapes` gives some another shape. */
 export async function writeOriginal(
   family: OriginalName,
   file: string,
   dtype: "float32" | "float16",
-  keep: Kept = () => true,
+  keep: KeepTensor = () => true,
   shapes: Readonly<Record<string, number[]>> = {},
 ): Promise<string> {
   const manifest = readManifest(family);
@@ -35,10 +35,10 @@ export async function writeOriginal(
 }
 
 /** The pipeline among the fixtures with the tokenizers and the scheduler of a family's small models. */
-export const tokenizersOf = (family: OriginalName): string => fixture("parity", family, "pipeline");
+export const tokenizerFolder = (family: OriginalName): string => fixture("parity", family, "pipeline");
 
 /** Writes the model of `file` as the folder that diffusers would make of it. */
-export async function writeTwin(
+export async function writeDiffusersFolder(
   family: OriginalName,
   file: string,
   folder: string,
@@ -48,12 +48,12 @@ export async function writeTwin(
   const { networks, encoders } = { sd15, sdxl, sd3, sd35: sd3 }[family].singleFile;
   await mkdir(folder, { recursive: true });
   for (const name of ["model_index.json", "scheduler", "tokenizer", "tokenizer_2", "tokenizer_3"]) {
-    await cp(join(tokenizersOf(family), name), join(folder, name), { recursive: true }).catch(() => undefined);
+    await cp(join(tokenizerFolder(family), name), join(folder, name), { recursive: true }).catch(() => undefined);
   }
   for (const [component, { config, tensors }] of Object.entries(readManifest(family).components)) {
     const part = [...networks, ...encoders].find((one) => one.component === component);
     assert.ok(part, component);
-    const { weights } = part.read(below(source, part.prefix, component));
+    const { weights } = part.read(subtree(source, part.prefix, component));
     const converted = new Map<string, Tensor>();
     for (const [name, [shape, digest]] of Object.entries(tensors)) {
       const values = await valuesOf(weights, name);

@@ -66,7 +66,7 @@ export function fitRun(
   const side = sizes.resolution / pipeline.vaeScaleFactor;
   const plans = possiblePlans({
     ...{ pairs: pairsTogether(sizes.objective.candidates, sizes.batch), pairsPerRun, limited: limit !== undefined },
-    tokensPerPair: pipeline.tokensAPair([pipeline.latentChannels, side, side]),
+    tokensPerPair: pipeline.tokensPerPair([pipeline.latentChannels, side, side]),
     precision: pipeline.engine.precision,
     checkpoints: checkpoints === "auto" && unknownMemory ? "always" : checkpoints,
     repack: repack === "auto" && !gainsByRepacking(pipeline.engine) ? "never" : repack,

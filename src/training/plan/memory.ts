@@ -8,7 +8,7 @@ import type { ExecutionPlan } from "../../objectives/execution-plan.js";
 import type { Objective } from "../../objectives/objective.js";
 import { type PairErrorOptions, pairErrorGraph } from "../../objectives/pair-errors.js";
 import { pairPredictionGraph } from "../../objectives/pair-predictions.js";
-import type { BuiltGraph, DiffusionPipeline, SoftTokenForm } from "../../pipelines/pipeline.js";
+import type { BuiltGraph, DiffusionPipeline, SoftTokenSpec } from "../../pipelines/pipeline.js";
 import { guidedDenoiserGraph } from "../../sampling/guided-denoiser.js";
 
 /** What decides how much memory a run takes. */
@@ -20,7 +20,7 @@ export interface RunSizes {
   readonly plan: ExecutionPlan;
   /** Pixels a side. */
   readonly resolution: number;
-  readonly softTokens: SoftTokenForm;
+  readonly softTokens: SoftTokenSpec;
   /** Whether there are held-out images to measure by, and how many. */
   readonly heldOut: number;
   /** Pixels a side of the pictures that are drawn on the way; null for none. */
@@ -123,7 +123,7 @@ export function encodingBytes(pipeline: DiffusionPipeline, { images, captions, r
 function otherGraphs(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph[] {
   const { resolution, sampleSize, heldOut } = sizes;
   const graphs = [
-    pipeline.partGraph({ kind: "texts", prompts: 1 }),
+    pipeline.partGraph({ kind: "text-encoders", prompts: 1 }),
     pipeline.partGraph({ kind: "encoder", size: resolution }),
   ];
   if (sizes.objective.targets !== undefined) graphs.push(predictionGraph(pipeline, sizes));

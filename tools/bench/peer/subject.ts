@@ -11,9 +11,9 @@ import { input } from "#softrepa/graph/ops.js";
 import { autoencoderConfigSchema, vaeDecoder } from "#softrepa/models/autoencoder-kl.js";
 import { Weights } from "#softrepa/models/weights.js";
 import { compilePairErrors, type PairErrorOptions, pairErrorGraph } from "#softrepa/objectives/pair-errors.js";
-import { fixedBatches } from "#softrepa/pipelines/batches.js";
-import { pickTexts } from "#softrepa/pipelines/conditioning.js";
-import type { Denoiser, SoftTokenForm } from "#softrepa/pipelines/pipeline.js";
+import { selectConditioning } from "#softrepa/pipelines/conditioning.js";
+import { paddedBatches } from "#softrepa/pipelines/padded-batches.js";
+import type { Denoiser, SoftTokenSpec } from "#softrepa/pipelines/pipeline.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
 import { OpenVinoEngine } from "#softrepa/runtime/openvino/engine.js";
@@ -90,8 +90,8 @@ async function openDenoiser(
     const feeds = { sample, target, timestep, softTokens };
     return async () => {
       const all: FloatTensor[][] = [];
-      for (const { batch, real } of fixedBatches([...Array(texts).keys()], options.plan.pairsPerRun)) {
-        const run = await step.run({ ...feeds, conditioning: pickTexts(conditioning, batch) });
+      for (const { batch, real } of paddedBatches([...Array(texts).keys()], options.plan.pairsPerRun)) {
+        const run = await step.run({ ...feeds, conditioning: selectConditioning(conditioning, batch) });
         const errors = floatTensor([batch.length], run.errors);
         const gradients = floatTensor([batch.length, run.gradients.length / batch.length], run.gradients);
         all.push([rows(errors, 0, real), rows(gradients, 0, real)]);
@@ -117,9 +117,9 @@ function fittingOptions(
   repackWeights: boolean,
   texts: number,
   latentShape: Shape,
-  softTokens: SoftTokenForm,
+  softTokens: SoftTokenSpec,
 ): PairErrorOptions {
-  const tokensPerPair = denoiser.tokensAPair(latentShape);
+  const tokensPerPair = denoiser.tokensPerPair(latentShape);
   const { precision } = denoiser.engine;
   const plans = possiblePlans({
     pairs: texts,

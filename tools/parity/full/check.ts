@@ -5,7 +5,7 @@ import { type FloatTensor, floatTensor, rows } from "#softrepa/core/tensor.js";
 import { wholeRows } from "#softrepa/objectives/candidates.js";
 import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
-import { textOf } from "#softrepa/pipelines/conditioning.js";
+import { conditioningAt } from "#softrepa/pipelines/conditioning.js";
 import type { Conditioning, Denoiser } from "#softrepa/pipelines/pipeline.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
 import { bucketOf, SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
@@ -79,7 +79,7 @@ async function predictions(
   const all: Float32Array[] = [];
   for (const [index, timestep] of timesteps.entries()) {
     const one = rows(sample, index, index + 1);
-    all.push((await denoiseOne(denoiser, one, timestep, textOf(conditioning, index), softTokens)).data);
+    all.push((await denoiseOne(denoiser, one, timestep, conditioningAt(conditioning, index), softTokens)).data);
   }
   return Float32Array.from(all.flatMap((data) => [...data]));
 }

@@ -3,7 +3,6 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
 import { parse } from "yaml";
 import {
-  drawPictures,
   eventFrom,
   events,
   model,
@@ -14,6 +13,7 @@ import {
   softrepa,
   start,
   succeeds,
+  writeTestImages,
 } from "../../../testing/cli/support.js";
 
 const at = await scratchFolder();
@@ -33,7 +33,7 @@ const warnings = (told: Awaited<ReturnType<typeof events>>) =>
   told.filter(({ event }) => event === "warning").map(({ message }) => String(message));
 
 describe("encodings of softrepa train", () => {
-  before(() => drawPictures(at("data")));
+  before(() => writeTestImages(at("data")));
 
   it("come to the same tokens, log and pictures with an empty latents cache, a full one and one that has no room", async () => {
     assert.deepEqual(warnings(await events(...run("cold", "--steps", "6", ...cached))), []);
@@ -85,7 +85,7 @@ describe("encodings of softrepa train", () => {
 });
 
 describe("the lock of a run folder", () => {
-  before(() => drawPictures(at("data")));
+  before(() => writeTestImages(at("data")));
 
   it("lets no second process train there, and is gone after Ctrl+C", async () => {
     const child = start(run("busy", "--steps", "100000", "--save-every", "0", "--log-every", "1", "--json"));

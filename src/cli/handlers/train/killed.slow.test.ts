@@ -6,7 +6,6 @@ import { before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Generator } from "../../../core/random.js";
 import {
-  drawPictures,
   eventsOf,
   namesIn,
   outcomeOf,
@@ -14,6 +13,7 @@ import {
   start,
   succeeds,
   trainOn,
+  writeTestImages,
 } from "../../../testing/cli/support.js";
 
 const at = await scratchFolder();
@@ -37,7 +37,7 @@ async function contentOf(run: string): Promise<Map<string, string>> {
 }
 
 describe("a run that is killed again and again", { timeout: 900_000 }, () => {
-  before(() => drawPictures(at("data")));
+  before(() => writeTestImages(at("data")));
 
   it(`ends with the bytes of one that never was, after ${kills} kills, some of them inside a checkpoint`, async () => {
     await succeeds(...settings, "--out", at("whole"));

@@ -3,13 +3,13 @@ import { readFile, writeFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
 import { parse } from "yaml";
 import {
-  drawPictures,
   events,
   model,
   namesIn,
   refusesTo,
   scratchFolder,
   succeeds,
+  writeTestImages,
 } from "../../../testing/cli/support.js";
 
 const at = await scratchFolder();
@@ -23,7 +23,7 @@ async function told(name: string, ...args: readonly string[]) {
 }
 
 describe("softrepa plan", () => {
-  before(() => drawPictures(at("data")));
+  before(() => writeTestImages(at("data")));
 
   it("tells memory, disk and time, and writes nothing", async () => {
     const { chunk, steps, memory, ...rest } = await told("forecast", "plan", ...run, "--out", at("none"));

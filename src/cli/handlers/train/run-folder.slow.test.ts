@@ -5,7 +5,6 @@ import { before, describe, it } from "node:test";
 import { parse } from "yaml";
 import { readSoftTokens } from "../../../softtokens/formats/index.js";
 import {
-  drawPictures,
   eventFrom,
   events,
   eventsOf,
@@ -19,6 +18,7 @@ import {
   start,
   succeeds,
   trainOn,
+  writeTestImages,
 } from "../../../testing/cli/support.js";
 import { changeTensors, copyPipeline, weightFile } from "../../../testing/pipelines/support.js";
 
@@ -33,7 +33,7 @@ const run = (name: string, ...more: readonly string[]) => [...settings, "--out",
 const bytes = (...path: string[]) => readFile(at(...path));
 
 describe("the run folder of softrepa train", () => {
-  before(() => drawPictures(at("data")));
+  before(() => writeTestImages(at("data")));
 
   it("has pictures from step 0 on, each of them what generate makes of the step's tokens, byte for byte", async () => {
     const told = await events(...run("a", "--steps", "4", "--seed", "3", ...sampling));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
-import { drawPictures, scratchFolder, succeeds } from "../../../testing/cli/support.js";
+import { scratchFolder, succeeds, writeTestImages } from "../../../testing/cli/support.js";
 
 const at = await scratchFolder();
 // The bundled pipeline: the smallest ones have too little to compute for operators to be split between threads.
@@ -13,7 +13,7 @@ const settings = [
 const tokensOf = (name: string) => readFile(at(name, "tokens.safetensors"));
 
 describe("two threads", { timeout: 900_000 }, () => {
-  before(() => drawPictures(at("data")));
+  before(() => writeTestImages(at("data")));
 
   it("give the same bytes in equal runs, and in one that stopped and went on", async () => {
     for (const name of ["one", "two"]) await succeeds(...settings, "--out", at(name), "--steps", "4");

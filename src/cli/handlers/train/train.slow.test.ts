@@ -4,7 +4,6 @@ import { before, describe, it } from "node:test";
 import { parse } from "yaml";
 import { readSoftTokens, writeSoftTokens } from "../../../softtokens/formats/index.js";
 import {
-  drawPictures,
   eventFrom,
   events,
   eventsOf,
@@ -16,6 +15,7 @@ import {
   softrepa,
   start,
   succeeds,
+  writeTestImages,
 } from "../../../testing/cli/support.js";
 
 const at = await scratchFolder();
@@ -29,7 +29,7 @@ const tokensOf = (name: string) => readSoftTokens(at(name, "tokens.safetensors")
 const logOf = async (name: string) => eventsOf(await readFile(at(name, "log.jsonl"), "utf8"));
 
 describe("softrepa train", () => {
-  before(() => drawPictures(at("data")));
+  before(() => writeTestImages(at("data")));
 
   it("writes its settings, a line a step, checkpoints and the tokens", async () => {
     const told = await events(...run("a", "--steps", "4", "--save-every", "2", "--log-every", "2"));
@@ -175,7 +175,7 @@ describe("softrepa train", () => {
   });
 
   it("leaves nothing behind when the data cannot be trained on", async () => {
-    await drawPictures(at("broken"));
+    await writeTestImages(at("broken"));
     await succeedsNot(run("h", "--batch", "13"), /a batch of 13 needs as many images/);
     await rm(at("broken", "metadata.jsonl"));
     await succeedsNot(
@@ -183,7 +183,7 @@ describe("softrepa train", () => {
       /image .* has no caption \(a \.txt caption file\); 11 more faults/,
     );
     await rm(at("broken"), { recursive: true });
-    await drawPictures(at("broken"));
+    await writeTestImages(at("broken"));
     // Whole enough to be taken for images, until they are decoded.
     for (const name of await namesIn(at("broken"))) {
       if (!name.endsWith(".png")) continue;

@@ -12,7 +12,7 @@ const shapes = {
 } as const;
 
 /** Writes one image for each colour and shape, with metadata.jsonl, and returns the captions. */
-export async function drawPictures(folder: string): Promise<string[]> {
+export async function writeTestImages(folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const captions: string[] = [];
   const lines: string[] = [];

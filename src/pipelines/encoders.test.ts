@@ -7,8 +7,8 @@ import type { Session } from "../runtime/engine.js";
 import { noisySample } from "../schedulers/index.js";
 import { abortedAtCheck } from "../testing/core/signals.js";
 import { captions, largestDifference, openTiny } from "../testing/pipelines/support.js";
-import { fixedBatches } from "./batches.js";
-import { joinConditioning, pickTexts, textOf } from "./conditioning.js";
+import { conditioningAt, joinConditioning, selectConditioning } from "./conditioning.js";
+import { paddedBatches } from "./padded-batches.js";
 import { SessionCache } from "./session-cache.js";
 
 describe("texts of a conditioning", () => {
@@ -17,25 +17,25 @@ describe("texts of a conditioning", () => {
     pooled: floatTensor([2, 1], Float32Array.of(5, 6)),
   };
   it("can be picked, also several times, and joined", () => {
-    assert.deepEqual(pickTexts(two, [1, 0, 1]), {
+    assert.deepEqual(selectConditioning(two, [1, 0, 1]), {
       states: floatTensor([3, 1, 2], Float32Array.of(3, 4, 1, 2, 3, 4)),
       pooled: floatTensor([3, 1], Float32Array.of(6, 5, 6)),
     });
-    assert.deepEqual(joinConditioning([textOf(two, 0), textOf(two, 1)]), two);
-    assert.throws(() => pickTexts(two, [2]), RangeError);
+    assert.deepEqual(joinConditioning([conditioningAt(two, 0), conditioningAt(two, 1)]), two);
+    assert.throws(() => selectConditioning(two, [2]), RangeError);
   });
 });
 
 describe("fixedBatches", () => {
   it("fills up the last batch with its last item", () => {
     assert.deepEqual(
-      [...fixedBatches([1, 2, 3, 4, 5], 3)],
+      [...paddedBatches([1, 2, 3, 4, 5], 3)],
       [
         { batch: [1, 2, 3], real: 3 },
         { batch: [4, 5, 5], real: 2 },
       ],
     );
-    assert.deepEqual([...fixedBatches([], 3)], []);
+    assert.deepEqual([...paddedBatches([], 3)], []);
   });
 });
 

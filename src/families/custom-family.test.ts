@@ -9,14 +9,14 @@ import { openDataSet } from "../data/data-set.js";
 import type { Value } from "../graph/ir.js";
 import { concat, reduceMean, reshape, slice, upsampleNearest } from "../graph/ops.js";
 import { softRepa } from "../objectives/softrepa.js";
-import { openSingleClip } from "../pipelines/clip-texts.js";
+import { openSingleClip } from "../pipelines/clip-text-encoders.js";
 import type { ImageCodec } from "../pipelines/image-codec.js";
 import { unetPipelineParts } from "../pipelines/unet-pipeline.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { generate } from "../sampling/generate.js";
 import { createSoftTokens } from "../softtokens/initial.js";
 import { withProvenance } from "../softtokens/provenance.js";
-import { drawPictures } from "../testing/data/pictures.js";
+import { writeTestImages } from "../testing/data/test-images.js";
 import { familyContract } from "../testing/families/contract.js";
 import { changeJson, copyPipeline } from "../testing/pipelines/support.js";
 import { refuses, temporaryFolder } from "../testing/weights/support.js";
@@ -48,7 +48,7 @@ const mine: Family = {
   paper: null,
   singleFile: null,
   open: async (source) => ({
-    ...(await unetPipelineParts(source, { openTexts: openSingleClip, zeroEmptyNegative: true })),
+    ...(await unetPipelineParts(source, { openTextEncoders: openSingleClip, forceZerosForEmptyPrompt: true })),
     codec: means,
   }),
 };
@@ -95,7 +95,7 @@ describe("a family of a user's own", () => {
     assert.ok(pixels.every((value, index) => value === pixels[index - (index % 4)]));
     assert.ok(new Set(pixels).size > 16);
 
-    await drawPictures(path("pictures"));
+    await writeTestImages(path("pictures"));
     const { items } = await openDataSet(path("pictures"));
     const untrained = Float32Array.from(softTokens.tokens.data);
     const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });

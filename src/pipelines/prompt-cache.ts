@@ -4,8 +4,8 @@ import type { Stoppable } from "../core/errors.js";
 import { joinConditioning, type PromptEncoder } from "./conditioning.js";
 import type { EncodedPrompts } from "./pipeline.js";
 
-export class KeptPrompts implements PromptEncoder {
-  readonly zeroEmptyNegative: boolean;
+export class PromptCache implements PromptEncoder {
+  readonly forceZerosForEmptyPrompt: boolean;
   readonly conditioningShapes: PromptEncoder["conditioningShapes"];
   /** The least recently used first. */
   private readonly kept = new Map<string, EncodedPrompts>();
@@ -16,7 +16,7 @@ export class KeptPrompts implements PromptEncoder {
     private readonly encoder: PromptEncoder,
     private readonly limit = Number.POSITIVE_INFINITY,
   ) {
-    this.zeroEmptyNegative = encoder.zeroEmptyNegative;
+    this.forceZerosForEmptyPrompt = encoder.forceZerosForEmptyPrompt;
     this.conditioningShapes = encoder.conditioningShapes;
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openTiny } from "../testing/pipelines/support.js";
 import { encodeForGuidance } from "./conditioning.js";
-import { KeptPrompts } from "./kept-prompts.js";
+import { PromptCache } from "./prompt-cache.js";
 
 test("kept prompts are what the pipeline makes of them, and are encoded once", async () => {
   const pipeline = await openTiny("sd3");
@@ -10,8 +10,8 @@ test("kept prompts are what the pipeline makes of them, and are encoded once", a
   const wanted = await encodeForGuidance(pipeline, prompts, "blurry");
   assert.ok(wanted.truncated.length > 0);
   const asked: (readonly string[])[] = [];
-  const kept = new KeptPrompts({
-    zeroEmptyNegative: pipeline.zeroEmptyNegative,
+  const kept = new PromptCache({
+    forceZerosForEmptyPrompt: pipeline.forceZerosForEmptyPrompt,
     conditioningShapes: pipeline.conditioningShapes,
     encodePrompts: (some) => {
       asked.push(some);

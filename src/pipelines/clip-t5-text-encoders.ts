@@ -14,10 +14,10 @@ import {
   buildClip,
   type ClipPart,
   clipFeeds,
-  cutOff,
   openClipPart,
   penultimateStates,
-  projectedText,
+  projectedTextEmbeds,
+  truncatedPrompts,
 } from "./clip-part.js";
 import { openComponentWeights } from "./component-weights.js";
 import { openPipelineT5, type PipelineFolder, readComponentJson } from "./folder.js";
@@ -31,7 +31,7 @@ interface T5Part {
   readonly weights: WeightSource;
 }
 
-export class ClipT5Texts implements TextEncoders {
+export class ClipT5TextEncoders implements TextEncoders {
   private constructor(
     private readonly clips: readonly [ClipPart, ClipPart],
     private readonly t5: T5Part | null,
@@ -39,14 +39,14 @@ export class ClipT5Texts implements TextEncoders {
     private readonly width: number,
   ) {}
 
-  static async open(folder: PipelineFolder, width: number, options: OpenOptions): Promise<ClipT5Texts> {
+  static async open(folder: PipelineFolder, width: number, options: OpenOptions): Promise<ClipT5TextEncoders> {
     const t5 = async (): Promise<T5Part> => ({
       tokenizer: await openPipelineT5(folder, "tokenizer_3", options.maxSequenceLength ?? defaultMaxSequenceLength),
       config: await readComponentJson(folder, "text_encoder_3", "config.json", t5ConfigSchema),
       weights: translateKeys(await openComponentWeights(folder, "text_encoder_3", "model", options.variant), t5Dialect),
     });
     const clips = [await openClipPart(folder, "", options), await openClipPart(folder, "_2", options)] as const;
-    return new ClipT5Texts(clips, folder.components.has("text_encoder_3") ? await t5() : null, width);
+    return new ClipT5TextEncoders(clips, folder.components.has("text_encoder_3") ? await t5() : null, width);
   }
 
   get length(): number {
@@ -72,7 +72,7 @@ export class ClipT5Texts implements TextEncoders {
     // Diffusers pads with torch, where a negative number of zeros cuts.
     const fitted = missing < 0 ? slice(penultimate, 2, 0, this.width) : pad(penultimate, 2, 0, missing);
     const pooled = concat(
-      encoded.map(({ clip, outputs }) => projectedText(outputs, clip)),
+      encoded.map(({ clip, outputs }) => projectedTextEmbeds(outputs, clip)),
       1,
     );
     return { prompt_embeds: concat([fitted, this.buildT5(graph, batch)], 1), pooled };
@@ -88,8 +88,8 @@ export class ClipT5Texts implements TextEncoders {
 
   /** Both CLIP encoders cut alike. */
   truncation(prompt: string): TruncatedPrompt[] {
-    const clip = cutOff(prompt, "CLIP", this.clips[0].tokenizer);
-    return this.t5 === null ? clip : [...clip, ...cutOff(prompt, "T5", this.t5.tokenizer)];
+    const clip = truncatedPrompts(prompt, "CLIP", this.clips[0].tokenizer);
+    return this.t5 === null ? clip : [...clip, ...truncatedPrompts(prompt, "T5", this.t5.tokenizer)];
   }
 
   private buildT5(graph: Graph, batch: number): Value {

@@ -8,10 +8,10 @@ import {
   buildClip,
   type ClipPart,
   clipFeeds,
-  cutOff,
   openClipPart,
   penultimateStates,
-  projectedText,
+  projectedTextEmbeds,
+  truncatedPrompts,
 } from "./clip-part.js";
 import type { PipelineFolder } from "./folder.js";
 import type { OpenOptions } from "./open-options.js";
@@ -42,7 +42,7 @@ class SingleClip implements TextEncoders {
   }
 
   truncation(prompt: string) {
-    return cutOff(prompt, "CLIP", this.clip.tokenizer);
+    return truncatedPrompts(prompt, "CLIP", this.clip.tokenizer);
   }
 }
 
@@ -61,7 +61,7 @@ class TwoClips implements TextEncoders {
     const [one, two] = [buildClip(graph, this.one, batch), buildClip(graph, this.two, batch)];
     return {
       prompt_embeds: concat([penultimateStates(one), penultimateStates(two)], 2),
-      pooled: projectedText(two, this.two),
+      pooled: projectedTextEmbeds(two, this.two),
     };
   }
 
@@ -71,6 +71,6 @@ class TwoClips implements TextEncoders {
 
   /** Both encoders cut alike. */
   truncation(prompt: string) {
-    return cutOff(prompt, "CLIP", this.one.tokenizer);
+    return truncatedPrompts(prompt, "CLIP", this.one.tokenizer);
   }
 }

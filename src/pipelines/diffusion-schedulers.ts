@@ -13,7 +13,7 @@ import {
 } from "../schedulers/index.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 
-export class DiffusionSampling {
+export class DiffusionSchedulers {
   /** The paper's: DDIM, whatever scheduler the file names. */
   readonly scheduler: Scheduler;
 
@@ -25,10 +25,10 @@ export class DiffusionSampling {
   }
 
   /** `changes` hold whatever the file says. */
-  static async open(folder: PipelineFolder, changes: Partial<DiffusionConfig> = {}): Promise<DiffusionSampling> {
+  static async open(folder: PipelineFolder, changes: Partial<DiffusionConfig> = {}): Promise<DiffusionSchedulers> {
     const json = await readComponentJson(folder, "scheduler", "scheduler_config.json", z.unknown());
     const file = join(folder.path, "scheduler", "scheduler_config.json");
-    return new DiffusionSampling({ ...parseDiffusionConfig(json, file), ...changes }, file);
+    return new DiffusionSchedulers({ ...parseDiffusionConfig(json, file), ...changes }, file);
   }
 
   /** A scheduler on the file's diffusion; "own" is the one that the file names. */
