@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { readPngText } from "../data/png.js";
 import { SoftTokens } from "../index.js";
 import { smallTokens } from "../testing/cli/support.js";
-import { drawPictures } from "../testing/data/pictures.js";
+import { writeTestImages } from "../testing/data/test-images.js";
 import { changeJson, pipelineFolder } from "../testing/pipelines/support.js";
 
 const run = promisify(execFile);
@@ -114,7 +114,7 @@ describe("the packed package", () => {
     await cp(pipelineFolder("sd15"), join(project, "mine"), { recursive: true });
     await changeJson(join(project, "mine", "model_index.json"), { _class_name: "MyPipeline" });
     await SoftTokens.write(join(project, "tokens.safetensors"), smallTokens());
-    await drawPictures(join(project, "photos"));
+    await writeTestImages(join(project, "photos"));
   });
   after(() => rm(project, { recursive: true, force: true }));
 
