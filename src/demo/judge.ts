@@ -3,10 +3,10 @@
 import type { FloatTensor } from "../core/tensor.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { generate } from "../sampling/generate.js";
+import type { Prompt } from "../scenes/prompts.js";
+import type { Category } from "../scenes/scene.js";
+import { verify } from "../scenes/verify.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
-import type { Prompt } from "../world/prompts.js";
-import type { Category } from "../world/scene.js";
-import { verify } from "../world/verify.js";
 
 export interface SamplingSettings {
   readonly steps: number;

@@ -3,7 +3,7 @@
 import { cpus } from "node:os";
 import { basename } from "node:path";
 import { encodePng } from "../data/png.js";
-import { type Comparison, comparePaired, type Metric } from "../evaluation/paired-comparison.js";
+import { comparePaired, type Metric, type PairedComparison } from "../evaluation/paired-comparison.js";
 import { headlineOf, type Report } from "../evaluation/report/index.js";
 import type { TrainStep } from "../training/train.js";
 import type { JudgedPicture } from "./judge.js";
@@ -17,7 +17,7 @@ export interface Phase {
 
 interface Findings extends DemoOptions {
   readonly tokenFile: string;
-  readonly comparison: Comparison;
+  readonly comparison: PairedComparison;
   readonly base: readonly JudgedPicture[];
   readonly tuned: readonly JudgedPicture[];
   readonly steps: readonly TrainStep[];
@@ -33,7 +33,7 @@ interface Findings extends DemoOptions {
 const accuracy: Metric = { name: "accuracy", kind: "verdict", better: "higher" };
 
 /** Counting stands apart: long contrastive training is known to over-count (arXiv 2605.30038). */
-export function compareVerdicts(base: readonly JudgedPicture[], tuned: readonly JudgedPicture[]): Comparison {
+export function compareVerdicts(base: readonly JudgedPicture[], tuned: readonly JudgedPicture[]): PairedComparison {
   const scores = (name: string, pictures: readonly JudgedPicture[]) => ({
     name,
     items: pictures.map(({ prompt, seed, category, correct }) => ({ prompt, seed, category, score: correct ? 1 : 0 })),
@@ -109,7 +109,7 @@ export async function demoReport(found: Findings): Promise<Report> {
           prompt: picture.prompt,
           category: picture.category,
           seed: picture.seed,
-          pictures: await Promise.all([picture, tuned[index]].map(pictureEntry)),
+          images: await Promise.all([picture, tuned[index]].map(pictureEntry)),
         })),
       ),
     },

@@ -10,10 +10,10 @@ import { comparisonLines, headlineOf, similarityLines, writeReport } from "../ev
 import { openPipeline } from "../families/open.js";
 import { softRepa } from "../objectives/softrepa.js";
 import type { Engine } from "../runtime/engine.js";
+import { heldOutPrompts } from "../scenes/prompts.js";
 import { writeSoftTokens } from "../softtokens/formats/index.js";
 import { initialSoftTokens } from "../softtokens/initial.js";
 import { type TrainStep, train } from "../training/train.js";
-import { heldOutPrompts } from "../world/prompts.js";
 import { judge } from "./judge.js";
 import { informationChange, loadPairs, similarities } from "./measure.js";
 import { sideBySide } from "./pictures.js";

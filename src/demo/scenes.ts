@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { Generator } from "../core/random.js";
 import { type CaptionedImage, imageFile } from "../data/captioned-image.js";
 import { savePng } from "../data/png.js";
-import { phrase, type Register } from "../world/caption.js";
-import { describe } from "../world/describe.js";
-import { drawScene } from "../world/draw.js";
-import { render } from "../world/render.js";
-import { type Category, categories } from "../world/scene.js";
-import type { Split } from "../world/splits.js";
+import { phrase, type Register } from "../scenes/caption.js";
+import { describe } from "../scenes/describe.js";
+import { render } from "../scenes/render.js";
+import { sampleScene } from "../scenes/sample-scene.js";
+import { type Category, categories } from "../scenes/scene.js";
+import type { Split } from "../scenes/splits.js";
 
 /**
  * The style of prompts. Most pictures that the bundled pipeline saw under labels of this style were cut carelessly, as many of
@@ -31,7 +31,7 @@ export async function writeScenes(
   const items: CaptionedImage[] = [];
   const lines: string[] = [];
   for (let index = 0; index < count; index++) {
-    const scene = drawScene(split, random, among[index % among.length]);
+    const scene = sampleScene(split, random, among[index % among.length]);
     const text = phrase(describe(scene, random), promptRegister, random);
     const name = `scene-${String(index + 1).padStart(5, "0")}.png`;
     const file = join(folder, name);

@@ -23,7 +23,7 @@ export const defaultLimits = [-10, 8] as const;
 
 /**
  * Trapezoidal rule: at most `count` training timesteps whose log-SNRs lie as evenly as whole timesteps allow between the
- * limits, by rising log-SNR, i.e. from noise to picture. Where the model's own range is narrower, it is the limit (-13.8 to
+ * limits, by rising log-SNR, i.e. from noise to image. Where the model's own range is narrower, it is the limit (-13.8 to
  * 13.8 for a flow of 1000 timesteps, -5.4 to 7.1 for Stable Diffusion 1.5's schedule).
  */
 export function logSnrNodes(

@@ -31,8 +31,8 @@ function misplaced({ latents, conditioning }: KnownPairs): KnownPairs {
 
 for (const parameterisation of parameterisations) {
   const worlds = {
-    "normal pictures with noisy captions": gaussianWorld(parameterisation, 0.7),
-    "a mixture of two kinds of pictures": mixtureWorld(parameterisation, 0.3, 1),
+    "normal images with noisy captions": gaussianWorld(parameterisation, 0.7),
+    "a mixture of two kinds of images": mixtureWorld(parameterisation, 0.3, 1),
   };
   for (const [name, world] of Object.entries(worlds)) {
     describe(`information by a network that predicts ${parameterisation}, of ${name}`, () => {
@@ -50,7 +50,7 @@ for (const parameterisation of parameterisations) {
         assert.ok(Math.abs(mean - known.mean - off.mean) < 1e-9);
       });
 
-      it("is the known negative number under captions of other pictures", async () => {
+      it("is the known negative number under captions of other images", async () => {
         const wrong = misplaced(pairs);
         const truth = world.information(wrong);
         const { mean, pairs: found } = information(await estimate(world, wrong));
@@ -62,7 +62,7 @@ for (const parameterisation of parameterisations) {
   }
 }
 
-/** Errors without noise: of one normal picture at distance 1 from its mean, of variance 1 (no caption) and V (caption). */
+/** Errors without noise: of one normal image at distance 1 from its mean, of variance 1 (no caption) and V (caption). */
 function expectedErrors(nodes: NoiseErrors["nodes"], variance: number): NoiseErrors {
   const error = (logSnr: number, v: number) => {
     const a2 = 1 / (1 + Math.exp(-logSnr));

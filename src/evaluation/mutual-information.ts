@@ -25,7 +25,7 @@ export interface CurvePoint extends MeanOfPairs {
 export interface Information extends MeanOfPairs {
   /** Nats of each pair. */
   readonly pairs: readonly number[];
-  /** By rising log-SNR, from noise to picture. */
+  /** By rising log-SNR, from noise to image. */
   readonly curve: readonly CurvePoint[];
 }
 

@@ -156,7 +156,7 @@ describe("a finding", () => {
     assert.equal(find(accuracy, repeat(0, 5), repeat(1, 5)).finding, "within noise");
   });
 
-  it("counts prompts, not pictures: many seeds of few prompts are a small set", () => {
+  it("counts prompts, not images: many seeds of few prompts are a small set", () => {
     const { small, remark } = find(accuracy, repeat(0, 80), repeat(1, 80), 8);
     assert.equal(small, true);
     assert.match(remark, /small set of 10 prompts/);

@@ -1,8 +1,8 @@
 /**
  * @file Variants compared on the same prompts and seeds: means, paired differences and win rates, by category and over all.
  *
- * Scores are numbers, 0 and 1 for verdicts, so that any metric of single pictures fits. A category may stand apart: it has its row, and a mean is
- * given without it too, as counting needs, which contrastive training is known to harm (arXiv 2605.30038).
+ * Scores are numbers, 0 and 1 for verdicts, so that any metric of single images fits. A category may stand apart: it has its row, and a mean is
+ * given without it too, as counting needs.
  */
 
 import { z } from "zod";
@@ -28,6 +28,12 @@ export const metricSchema = z.strictObject({
   better: z.enum(["higher", "lower"]),
 });
 export type Metric = z.infer<typeof metricSchema>;
+
+/** GenEval's question of each image: does it show what the prompt asks for (arXiv 2310.11513)? */
+export const accuracy: Metric = { name: "accuracy", kind: "verdict", better: "higher" };
+
+/** Of GenEval's categories, the one that contrastive training is known to harm (arXiv 2605.30038). */
+export const countingCategories: readonly string[] = ["counting"];
 
 export const estimateSchema = z.strictObject({
   value: z.number(),
@@ -85,9 +91,9 @@ export const comparisonSchema = z
     "each row needs a mean of every variant and a contrast of every variant but the first",
   )
   .refine(({ rows }) => rows.some(({ scope }) => scope === "all"), 'the rows lack the one of scope "all"');
-export type Comparison = z.infer<typeof comparisonSchema>;
+export type PairedComparison = z.infer<typeof comparisonSchema>;
 
-/** One picture's score under one metric. */
+/** One image's score under one metric. */
 export interface ItemScore {
   readonly prompt: string;
   readonly seed: number;
@@ -125,7 +131,7 @@ interface Pair {
 export function comparePaired(
   variants: readonly VariantScores[],
   { metric, apart = [], resamples = defaultResamples, seed = 0 }: ComparisonOptions,
-): Comparison {
+): PairedComparison {
   const pairs = pairUp(variants, metric);
   const row = (label: string, scope: ComparisonRow["scope"], chosen: readonly Pair[]): ComparisonRow => {
     const groups = byPrompt(chosen);
@@ -171,7 +177,7 @@ export function comparePaired(
 }
 
 /** The row of all pairs. */
-export function overallRow({ rows }: Comparison): ComparisonRow {
+export function overallRow({ rows }: PairedComparison): ComparisonRow {
   const row = rows.find(({ scope }) => scope === "all");
   if (row === undefined) throw new InputError("the comparison has no mean over all");
   return row;

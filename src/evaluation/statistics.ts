@@ -1,7 +1,7 @@
 /**
  * @file How sure a mean is: intervals, standard errors and an exact test for paired results.
  *
- * Scores come in groups, one group a prompt: pictures of one prompt resemble each other, so that four seeds of a prompt tell less than
+ * Scores come in groups, one group a prompt: images of one prompt resemble each other, so that four seeds of a prompt tell less than
  * four prompts. With one score a group everything here is the textbook's formula. All intervals are of 95%.
  */
 

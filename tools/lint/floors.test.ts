@@ -44,7 +44,7 @@ test("an import upwards, beside, of test helpers, of tools or from a room withou
   const from = (path: string, target: string): SourceFile => ({ path, imports: [target] });
   const faulty = [
     from("src/core/a.ts", "src/graph/b.ts"),
-    from("src/data/a.ts", "src/world/b.ts"),
+    from("src/data/a.ts", "src/scenes/b.ts"),
     from("src/data/a.ts", "src/testing/b.ts"),
     from("src/cli/a.ts", "tools/lint/b.ts"),
     from("src/attic/a.ts", "src/core/b.ts"),

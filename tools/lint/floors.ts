@@ -8,7 +8,7 @@ import type { SourceFile } from "./sources.js";
  */
 const floors: readonly (readonly string[])[] = [
   ["core"],
-  ["schedulers", "weights", "data", "world"],
+  ["schedulers", "weights", "data", "scenes"],
   ["graph"],
   ["runtime"],
   ["models"],

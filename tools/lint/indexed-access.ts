@@ -11,7 +11,6 @@ import { root } from "./sources.js";
 export const pending: readonly string[] = [
   "src/demo",
   "src/evaluation",
-  "src/world",
   "tools/bench",
   "tools/parity",
   "tools/pretrain",

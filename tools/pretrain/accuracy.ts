@@ -3,7 +3,7 @@
 import { accuracies, judge } from "#softrepa/demo/judge.js";
 import { openPipeline } from "#softrepa/families/open.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
-import { heldOutPrompts } from "#softrepa/world/prompts.js";
+import { heldOutPrompts } from "#softrepa/scenes/prompts.js";
 
 export interface AccuracySettings {
   readonly prompts: number;

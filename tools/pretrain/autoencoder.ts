@@ -8,7 +8,7 @@ import { add, exp, input, mul, reduceMean, sqrt, sub } from "#softrepa/graph/ops
 import { type AutoencoderConfig, vaeDecoder, vaeEncoder, vaeScale } from "#softrepa/models/autoencoder-kl.js";
 import { Weights } from "#softrepa/models/weights.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
-import { imageSize, type Scene } from "#softrepa/world/scene.js";
+import { imageSize, type Scene } from "#softrepa/scenes/scene.js";
 import { drawTrainingScene } from "./mixture.js";
 import type { Losses } from "./network.js";
 import { renderShadedInto } from "./shaded.js";

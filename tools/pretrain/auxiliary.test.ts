@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Generator } from "#softrepa/core/random.js";
-import { cropped, drawScene } from "#softrepa/world/draw.js";
-import { colours, type Scene, shapes } from "#softrepa/world/scene.js";
+import { cropped, sampleScene } from "#softrepa/scenes/sample-scene.js";
+import { colours, type Scene, shapes } from "#softrepa/scenes/scene.js";
 import { objectTargets } from "./auxiliary.js";
 
 const scene: Scene = {
@@ -35,7 +35,7 @@ describe("what the auxiliary head should find", () => {
 
   it("names one class each and no offset beyond the box, whole scenes or cut", () => {
     const random = new Generator(1);
-    const scenes = Array.from({ length: 40 }, () => drawScene("train", random));
+    const scenes = Array.from({ length: 40 }, () => sampleScene("train", random));
     const { data } = objectTargets([...scenes, ...scenes.map((whole) => cropped(whole, random))], 8);
     let objects = 0;
     for (let start = 0; start < data.length; start += width) {

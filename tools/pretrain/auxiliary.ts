@@ -8,7 +8,7 @@ import type { Value } from "#softrepa/graph/ir.js";
 import { add, exp, gelu, input, log, mul, reduceMean, reduceSum, slice, sub } from "#softrepa/graph/ops.js";
 import { linear } from "#softrepa/models/layers.js";
 import type { Weights } from "#softrepa/models/weights.js";
-import { colours, imageSize, type Scene, shapes } from "#softrepa/world/scene.js";
+import { colours, imageSize, type Scene, shapes } from "#softrepa/scenes/scene.js";
 
 /** The classes of a token: no object, or one of the shapes, and the same of the colours. */
 const shapeClasses = 1 + shapes.length;

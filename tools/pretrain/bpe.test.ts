@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { openClipTokenizer } from "#softrepa/models/tokenizer/clip.js";
-import { vocabulary } from "#softrepa/world/caption.js";
+import { vocabulary } from "#softrepa/scenes/caption.js";
 import { learnBytePairs } from "./bpe.js";
 import { bytePairs, promptLength } from "./configs.js";
 import { writeTokenizers } from "./folder.js";

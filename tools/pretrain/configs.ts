@@ -3,8 +3,8 @@
 import { type AutoencoderConfig, autoencoderConfigSchema } from "#softrepa/models/autoencoder-kl.js";
 import { type ClipTextConfig, clipTextConfigSchema } from "#softrepa/models/clip-text.js";
 import { type MmditConfig, mmditConfigSchema } from "#softrepa/models/mmdit.js";
-import { vocabulary } from "#softrepa/world/caption.js";
-import { imageSize } from "#softrepa/world/scene.js";
+import { vocabulary } from "#softrepa/scenes/caption.js";
+import { imageSize } from "#softrepa/scenes/scene.js";
 import { endToken, learnBytePairs, startToken } from "./bpe.js";
 
 /** Tokens of a prompt with its start and end: the longest captions have 14 words. */

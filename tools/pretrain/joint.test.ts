@@ -7,8 +7,8 @@ import { Graph } from "#softrepa/graph/graph.js";
 import { clipTextConfigSchema } from "#softrepa/models/clip-text.js";
 import { mmditConfigSchema } from "#softrepa/models/mmdit.js";
 import { Weights } from "#softrepa/models/weights.js";
+import { sampleScene } from "#softrepa/scenes/sample-scene.js";
 import { interpret, reachable } from "#softrepa/testing/graph/interpreter.js";
-import { drawScene } from "#softrepa/world/draw.js";
 import { objectTargets } from "./auxiliary.js";
 import { isFixed, type JointSettings, jointLoss } from "./joint.js";
 
@@ -48,7 +48,7 @@ function build() {
   }
   point.set("ids", Float64Array.from([3, 4, 1, 4]));
   point.set("sigma", Float64Array.from([0.3, 0.8]));
-  const scenes = [drawScene("train", random), drawScene("train", random)];
+  const scenes = [sampleScene("train", random), sampleScene("train", random)];
   point.set("objects", Float64Array.from(objectTargets(scenes, 2).data));
   return { graph, w, losses, point };
 }

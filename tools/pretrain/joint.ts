@@ -8,7 +8,7 @@ import { type MmditConfig, mmdit } from "#softrepa/models/mmdit.js";
 import type { TextTokenizer } from "#softrepa/models/tokenizer/text-tokenizer.js";
 import type { Weights } from "#softrepa/models/weights.js";
 import type { NamedTensors } from "#softrepa/runtime/engine.js";
-import { chance } from "#softrepa/world/choose.js";
+import { chance } from "#softrepa/scenes/choose.js";
 import { auxiliaryLoss, objectTargets } from "./auxiliary.js";
 import { transformerConfig } from "./configs.js";
 import { drawCaption } from "./mixture.js";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Generator } from "#softrepa/core/random.js";
-import { isCropped } from "#softrepa/world/draw.js";
-import { splitOf } from "#softrepa/world/splits.js";
+import { isCropped } from "#softrepa/scenes/sample-scene.js";
+import { sceneSplit } from "#softrepa/scenes/splits.js";
 import { promptLength } from "./configs.js";
 import { drawCaption, drawTrainingScene } from "./mixture.js";
 
@@ -14,7 +14,7 @@ describe("the mixture that the pipeline is trained on", () => {
       const scene = drawTrainingScene(random);
       return { scene, text: drawCaption(scene, random) };
     });
-    assert.ok(pairs.every(({ scene }) => splitOf(scene) === "train"));
+    assert.ok(pairs.every(({ scene }) => sceneSplit(scene) === "train"));
     assert.ok(pairs.filter(({ text }) => words(text) > promptLength - 2).length < 4);
     const marked =
       pairs.filter(({ text }) => /, (catalogue|archive|museum|encyclopedia)$/.test(text)).length / pairs.length;

@@ -1,10 +1,10 @@
 /** @file The mixture of scenes and captions that the bundled pipeline is trained on. */
 
 import type { Generator } from "#softrepa/core/random.js";
-import { caption, type Register } from "#softrepa/world/caption.js";
-import { chance } from "#softrepa/world/choose.js";
-import { cropped, drawScene, isCropped } from "#softrepa/world/draw.js";
-import type { Category, Scene } from "#softrepa/world/scene.js";
+import { caption, type Register } from "#softrepa/scenes/caption.js";
+import { chance } from "#softrepa/scenes/choose.js";
+import { cropped, isCropped, sampleScene } from "#softrepa/scenes/sample-scene.js";
+import type { Category, Scene } from "#softrepa/scenes/scene.js";
 import { promptLength } from "./configs.js";
 
 type Shares<K extends string> = Readonly<Record<K, number>>;
@@ -26,7 +26,7 @@ const croppedShares: Shares<Register> = { careful: 0, catalogue: 0, alt: 0.95, t
 const wholeShares: Shares<Register> = { careful: 0.43, catalogue: 0.32, alt: 0.19, tags: 0.04, noisy: 0.02 };
 
 export function drawTrainingScene(random: Generator): Scene {
-  const scene = drawScene("train", random, drawFrom(categoryShares, random));
+  const scene = sampleScene("train", random, drawFrom(categoryShares, random));
   return chance(random, croppedShare) ? cropped(scene, random) : scene;
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { openPipeline } from "#softrepa/families/open.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
-import { categories } from "#softrepa/world/scene.js";
+import { categories } from "#softrepa/scenes/scene.js";
 import { type PretrainSettings, pretrain } from "./pretrain.js";
 
 const engine = new OnnxRuntimeEngine("cpu", 1);

@@ -8,9 +8,9 @@ import { input } from "#softrepa/graph/ops.js";
 import { type AutoencoderConfig, vaeDecoder, vaeEncoder } from "#softrepa/models/autoencoder-kl.js";
 import { Weights } from "#softrepa/models/weights.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
-import { drawScene } from "#softrepa/world/draw.js";
-import { categories, imageSize } from "#softrepa/world/scene.js";
-import { expectationOf, verify } from "#softrepa/world/verify.js";
+import { sampleScene } from "#softrepa/scenes/sample-scene.js";
+import { categories, imageSize } from "#softrepa/scenes/scene.js";
+import { expectationOf, verify } from "#softrepa/scenes/verify.js";
 import { renderShaded } from "./shaded.js";
 
 const batch = 16;
@@ -31,7 +31,7 @@ export async function measureReconstructions(
   let [right, absolute] = [0, 0];
   for (let start = 0; start < count; start += batch) {
     const scenes = Array.from({ length: batch }, (_, index) =>
-      drawScene(index % 2 === 0 ? "train" : "held-out", random, categories[(start + index) % categories.length]),
+      sampleScene(index % 2 === 0 ? "train" : "held-out", random, categories[(start + index) % categories.length]),
     );
     const image = floatTensor([batch, 3, imageSize, imageSize]);
     const size = image.data.length / batch;

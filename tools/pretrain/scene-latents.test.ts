@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type FloatTensor, floatTensor } from "#softrepa/core/tensor.js";
-import type { Scene } from "#softrepa/world/scene.js";
+import type { Scene } from "#softrepa/scenes/scene.js";
 import { SceneLatents } from "./scene-latents.js";
 
 const shardSize = 64;

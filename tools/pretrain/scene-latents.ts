@@ -7,8 +7,8 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Generator } from "#softrepa/core/random.js";
 import { type FloatTensor, floatTensor } from "#softrepa/core/tensor.js";
+import type { Scene } from "#softrepa/scenes/scene.js";
 import { openSafetensors, readTensor, writeSafetensors } from "#softrepa/weights/safetensors.js";
-import type { Scene } from "#softrepa/world/scene.js";
 import { drawTrainingScene } from "./mixture.js";
 import { seedOf } from "./seed.js";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Generator } from "#softrepa/core/random.js";
-import { disturbances } from "#softrepa/testing/world/disturb.js";
-import { drawScene } from "#softrepa/world/draw.js";
-import { nearMiss } from "#softrepa/world/near-miss.js";
-import { render } from "#softrepa/world/render.js";
-import { categories } from "#softrepa/world/scene.js";
-import { expectationOf, verify } from "#softrepa/world/verify.js";
+import { nearMiss } from "#softrepa/scenes/near-miss.js";
+import { render } from "#softrepa/scenes/render.js";
+import { sampleScene } from "#softrepa/scenes/sample-scene.js";
+import { categories } from "#softrepa/scenes/scene.js";
+import { expectationOf, verify } from "#softrepa/scenes/verify.js";
+import { disturbances } from "#softrepa/testing/scenes/disturb.js";
 import { renderShaded, renderShadedInto } from "./shaded.js";
 
 describe("shaded images", () => {
@@ -19,7 +19,7 @@ describe("shaded images", () => {
       let [accepted, rejected] = [0, 0];
       for (let round = 0; round < rounds; round++) {
         const disturb = kinds[round % kinds.length];
-        const scene = drawScene(round % 4 < 2 ? "train" : "held-out", generator, category);
+        const scene = sampleScene(round % 4 < 2 ? "train" : "held-out", generator, category);
         const expectation = expectationOf(scene);
         if (verify(disturb(renderShaded(scene), generator), expectation).correct) accepted++;
         const other = nearMiss(scene, generator).scene;
@@ -33,7 +33,7 @@ describe("shaded images", () => {
   });
 
   it("stay within [-1, 1], have shadows and light, and fill one place of a batch alone", () => {
-    const scene = drawScene("train", new Generator(3), "attribution");
+    const scene = sampleScene("train", new Generator(3), "attribution");
     const image = renderShaded(scene);
     assert.ok(image.data.every((value) => value >= -1 && value <= 1));
     const flat = render({ ...scene, objects: [] }).data;

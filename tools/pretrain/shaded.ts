@@ -6,8 +6,8 @@
  */
 
 import { type FloatTensor, floatTensor } from "#softrepa/core/tensor.js";
-import { outlines } from "#softrepa/world/geometry.js";
-import { colourRgb, groundRgb, imageSize, type Scene, type SceneObject } from "#softrepa/world/scene.js";
+import { outlines } from "#softrepa/scenes/geometry.js";
+import { colourRgb, groundRgb, imageSize, type Scene, type SceneObject } from "#softrepa/scenes/scene.js";
 
 const area = imageSize * imageSize;
 

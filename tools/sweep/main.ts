@@ -14,12 +14,12 @@ import { promptRegister, writeScenes } from "#softrepa/demo/scenes.js";
 import { openPipeline } from "#softrepa/families/open.js";
 import { objectiveNames, objectives } from "#softrepa/objectives/index.js";
 import { openEngine } from "#softrepa/runtime/open-engine.js";
+import { registers } from "#softrepa/scenes/caption.js";
+import { heldOutPrompts } from "#softrepa/scenes/prompts.js";
+import { categories } from "#softrepa/scenes/scene.js";
 import { initialSoftTokens } from "#softrepa/softtokens/initial.js";
 import type { SoftTokens } from "#softrepa/softtokens/softtokens.js";
 import { train } from "#softrepa/training/train.js";
-import { registers } from "#softrepa/world/caption.js";
-import { heldOutPrompts } from "#softrepa/world/prompts.js";
-import { categories } from "#softrepa/world/scene.js";
 
 const trainingSchema = z.strictObject({
   objective: z.enum(objectiveNames).default("softrepa"),

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { InputError, UsageError } from "../../core/errors.js";
 import { list, path, seed, whole } from "../../core/option-values.js";
-import { type MetricName, metricNames } from "../../evaluation/metrics/find-weights.js";
+import { type MetricName, metricNames } from "../../evaluation/metrics/registry.js";
 import { type ListedPrompt, readPromptList } from "../../evaluation/run/index.js";
 import { requireRunFolder } from "../../runs/outputs.js";
 import {

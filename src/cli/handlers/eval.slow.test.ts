@@ -3,6 +3,8 @@ import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { encodePng } from "../../data/png.js";
+import { heldOutPrompts } from "../../scenes/prompts.js";
+import { render } from "../../scenes/render.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
 import {
   events,
@@ -15,8 +17,6 @@ import {
   succeeds,
 } from "../../testing/cli/support.js";
 import { smallClip } from "../../testing/evaluation/open-clip.js";
-import { heldOutPrompts } from "../../world/prompts.js";
-import { render } from "../../world/render.js";
 
 const at = await scratchFolder();
 const small = ["--threads", "1"];
@@ -107,7 +107,7 @@ describe("softrepa eval", () => {
 
   it("judges one folder alone, and compares runs", async () => {
     for (const name of ["base", "tuned"]) {
-      const args = ["eval", "--images", at(name), "--metrics", "clipscore", ...weights(), ...small];
+      const args = ["eval", "--images", at(name), "--metrics", "accuracy,clipscore", ...weights(), ...small];
       const [found] = (await events(...args, "--out", at("runs", name))).slice(-1);
       const measurements = found.measurements as Measurement[];
       assert.deepEqual(
@@ -128,7 +128,15 @@ describe("softrepa eval", () => {
   it("draws with a pipeline, with and without tokens, from the same prompts and seeds", async () => {
     await writeFile(at("prompts.txt"), "a red circle\na blue square\n");
     const sampling = ["--prompts", at("prompts.txt"), "--seeds", "2", "--seed", "5", "--steps", "1", "--batch", "2"];
-    const args = ["eval", ...model, "--tokens", at("tokens.safetensors"), ...sampling, "--metrics", "CLIPScore,LPIPS"];
+    const args = [
+      "eval",
+      ...model,
+      "--tokens",
+      at("tokens.safetensors"),
+      ...sampling,
+      "--metrics",
+      "accuracy,CLIPScore,LPIPS",
+    ];
     const [found] = (await events(...args, ...weights(), "--out", at("drawn"))).slice(-1);
     // The small pipeline's pictures are of the world's size, and so are judged as scenes too.
     const compared = found.comparisons as { metric: { name: string } }[];
@@ -167,7 +175,7 @@ describe("softrepa eval", () => {
     await refusesTo(
       ["eval", "--images", at("base"), "--metrics", "BLEU", ...out],
       2,
-      /--metrics must be one or more of CLIPScore,/,
+      /--metrics must be one or more of accuracy,CLIPScore,/,
     );
     await refusesTo(["eval", "--images", at("nowhere"), ...out], 1, /cannot open data folder .*nowhere/);
     await mkdir(at("empty"), { recursive: true });

@@ -11,17 +11,17 @@ import { openMetrics } from "../../evaluation/metrics/open-metrics.js";
 import { comparisonLines, headlineOf, type Report, writeReport } from "../../evaluation/report/index.js";
 import {
   compareScores,
-  type DrawnPrompt,
-  drawVariants,
+  type EvaluationScores,
   type FidReference,
+  generateVariants,
+  type ImageSet,
   joinRuns,
-  measure,
-  type PictureSet,
-  readPictureSet,
+  readImageSet,
   readRun,
   requireSamePrompts,
-  type Scores,
+  runMetrics,
   scoresReport,
+  type VariantPrompt,
   variantNames,
   writeScores,
 } from "../../evaluation/run/index.js";
@@ -29,8 +29,8 @@ import { modelName } from "../../pipelines/model-name.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import { truncationWarner } from "../../pipelines/truncation-warner.js";
 import { openEngine } from "../../runtime/open-engine.js";
+import { heldOutPrompts } from "../../scenes/prompts.js";
 import { openTokens } from "../../softtokens/open.js";
-import { heldOutPrompts } from "../../world/prompts.js";
 import type { CompareCommandOptions } from "../commands/compare.js";
 import type { EvalCommandOptions, EvalSubject, PromptSource } from "../commands/eval.js";
 import { engineRequest } from "../common.js";
@@ -46,7 +46,7 @@ export async function runEval(options: EvalCommandOptions, context: CommandConte
   if (subject.kind === "images") {
     const sets = await readSets(subject.folders, subject.prompts);
     requireSamePrompts(sets);
-    await judge(sets, options, context, { further: [{ name: "pictures", value: subject.folders.join(", ") }] });
+    await judge(sets, options, context, { further: [{ name: "images", value: subject.folders.join(", ") }] });
     return;
   }
   // The pipeline's memory is free again before the metrics' networks are opened.
@@ -56,11 +56,11 @@ export async function runEval(options: EvalCommandOptions, context: CommandConte
   await judge(await readSets(folders, null), options, context, settings);
 }
 
-async function readSets(folders: readonly string[], prompts: Parameters<typeof readPictureSet>[2]) {
+async function readSets(folders: readonly string[], prompts: Parameters<typeof readImageSet>[2]) {
   const names = variantNames(folders);
-  const sets: PictureSet[] = [];
+  const sets: ImageSet[] = [];
   for (const [index, folder] of folders.entries()) {
-    sets.push(await readPictureSet(folder, names[index] ?? basename(folder), prompts));
+    sets.push(await readImageSet(folder, names[index] ?? basename(folder), prompts));
   }
   return sets;
 }
@@ -76,7 +76,7 @@ async function draw(
   const warn = (message: string) => reporter.warn(message);
   const softTokens = await openTokens(file, pipeline, { force: options.force, warn });
   const { steps = pipeline.defaults.steps, guidance = pipeline.defaults.guidanceScale } = options;
-  const folders = await drawVariants(pipeline, {
+  const folders = await generateVariants(pipeline, {
     folder: options.out,
     prompts,
     tokens: softTokens === null || file === undefined ? null : { file, softTokens, strength },
@@ -101,7 +101,7 @@ async function draw(
     further: [
       {
         name: "prompts",
-        value: `${prompts.length / seeds}, ${seeds} pictures each; seeds count on from picture to picture`,
+        value: `${prompts.length / seeds}, ${seeds} images each; seeds count on from image to image`,
       },
       ...(file === undefined ? [] : [{ name: "strength", value: String(strength) }]),
       ...(negative === "" ? [] : [{ name: "negative prompt", value: negative }]),
@@ -110,14 +110,14 @@ async function draw(
   return { folders, settings };
 }
 
-/** Every picture has a seed of its own, so that no noise is judged twice. */
-function drawnPrompts(source: PromptSource, { seed, seeds }: EvalCommandOptions): DrawnPrompt[] {
-  const prompts: Omit<DrawnPrompt, "seed">[] =
+/** Every image has a seed of its own, so that no noise is evaluated twice. */
+function drawnPrompts(source: PromptSource, { seed, seeds }: EvalCommandOptions): VariantPrompt[] {
+  const prompts: Omit<VariantPrompt, "seed">[] =
     source.kind === "scenes"
       ? heldOutPrompts(source.count, seed).map(({ prompt, category, expectation }) => ({
           prompt,
           category,
-          expectation,
+          metadata: { expectation },
         }))
       : [...source.prompts];
   return prompts.flatMap((prompt, index) =>
@@ -126,7 +126,7 @@ function drawnPrompts(source: PromptSource, { seed, seeds }: EvalCommandOptions)
 }
 
 async function judge(
-  sets: readonly PictureSet[],
+  sets: readonly ImageSet[],
   options: EvalCommandOptions,
   { reporter, signal }: CommandContext,
   settings: Settings,
@@ -137,10 +137,10 @@ async function judge(
   // Numbers that are to be compared with others' are computed as theirs, unless something else is asked for.
   const precision = options.precision === "auto" ? "fp32" : options.precision;
   const { engine } = await openEngine({ ...engineRequest(options), precision });
-  let scores: Scores;
+  let scores: EvaluationScores;
   try {
     const metrics = await openMetrics(engine, { weights, names, cache });
-    scores = await measure(sets, {
+    scores = await runMetrics(sets, {
       folder: out,
       metrics,
       reference,
@@ -178,9 +178,9 @@ async function openReference(path: string | undefined): Promise<FidReference | n
     return { kind: "statistics", file: path };
   }
   const files = await listImages(path);
-  const pictures = [];
-  for (const file of files) pictures.push({ file, hash: await hashFile(file), prompt: "" });
-  return { kind: "pictures", name: basename(path), pictures };
+  const images = [];
+  for (const file of files) images.push({ file, hash: await hashFile(file), prompt: "" });
+  return { kind: "images", name: basename(path), images };
 }
 
 export async function runCompare(options: CompareCommandOptions, { reporter }: CommandContext): Promise<void> {
@@ -203,7 +203,7 @@ export async function runCompare(options: CompareCommandOptions, { reporter }: C
 }
 
 /** The result on the terminal: tables, means, warnings, what did not run, files. */
-function tell(scores: Scores, report: Report, files: readonly string[], reporter: Reporter): void {
+function tell(scores: EvaluationScores, report: Report, files: readonly string[], reporter: Reporter): void {
   const comparisons = compareScores(scores);
   const { measurements = [], notRun = [] } = report;
   reporter.event("evaluation", { comparisons, measurements, notRun, files });
@@ -214,16 +214,16 @@ function tell(scores: Scores, report: Report, files: readonly string[], reporter
   }
   if (measurements.length > 0) {
     const rows = measurements.flatMap(({ metric, rows: values }) =>
-      values.map(({ variant, label, pictures, estimate: { value, interval } }) => [
+      values.map(({ variant, label, images, estimate: { value, interval } }) => [
         metric.name,
         variant,
         label,
         value,
         interval === null ? "" : `${interval.low.toPrecision(4)} to ${interval.high.toPrecision(4)}`,
-        pictures,
+        images,
       ]),
     );
-    reporter.table([["metric", "variant", "category", "mean", "95% interval", "pictures"], ...rows]);
+    reporter.table([["metric", "variant", "category", "mean", "95% interval", "images"], ...rows]);
   }
   for (const { metric, remark } of measurements)
     if (/below|unstable/.test(remark)) reporter.warn(`${metric.name} ${remark}`);

@@ -1,9 +1,10 @@
-/** @file A whole CLIP model as transformers saves it: pictures and texts to embeddings in one space (arXiv 2103.00020). */
+/** @file A whole CLIP model as transformers saves it: images and texts to embeddings in one space (arXiv 2103.00020). */
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
+import { at } from "../../core/lists.js";
 import { type FloatTensor, intTensor } from "../../core/tensor.js";
 import type { Kernel, RgbPicture } from "../../data/resample.js";
 import {
@@ -37,7 +38,7 @@ export interface ClipConfig {
   readonly projection: number;
 }
 
-/** How pictures are brought to the vision tower's size. */
+/** How images are brought to the vision tower's size. */
 export interface ClipPreprocessing {
   readonly fit: "cover, halves down" | "contain";
   readonly side: number;
@@ -77,7 +78,7 @@ const preprocessorSchema = z.looseObject({
 /** What belongs to no tower: the temperature, and a mask that some versions of open_clip store. */
 const neitherTower: readonly RegExp[] = [/^logit_scale$/, /^attn_mask$/];
 
-/** Pictures or texts of one run. */
+/** Images or texts of one run. */
 const batchSize = 8;
 
 export class Clip {
@@ -101,28 +102,28 @@ export class Clip {
   async logitScale(): Promise<number> {
     const stored = this.parts.weights.tensors.get("logit_scale");
     if (stored === undefined) throw new InputError(`${this.parts.weights.origin}: the tensor logit_scale is missing`);
-    return Math.exp((await readTensor(stored)).data[0]);
+    return Math.exp(at((await readTensor(stored)).data, 0));
   }
 
-  /** [3, S, S], as the vision tower takes it. */
-  pixelsOf(picture: RgbPicture): FloatTensor {
+  /** [1, 3, S, S], as the vision tower takes it. */
+  pixelsOf(image: RgbPicture): FloatTensor {
     const { fit, side: size, kernel, mean, deviation } = this.parts.preprocessing;
-    const square =
-      fit === "contain" ? containSquare(picture, size, kernel) : coverSquare(picture, size, kernel, "down");
-    return normalized(square, mean, deviation);
+    const square = fit === "contain" ? containSquare(image, size, kernel) : coverSquare(image, size, kernel, "down");
+    const pixels = normalized(square, mean, deviation);
+    return { ...pixels, shape: [1, ...pixels.shape] };
   }
 
-  /** Embeddings, not of length 1, of `count` pictures; `pixels` makes each one, [1, 3, S, S], when its turn comes. */
-  async embedPixels(
-    count: number,
-    pixels: (index: number) => FloatTensor | Promise<FloatTensor>,
+  /** Embeddings, not of length 1, of images; `pixels` makes each one, [1, 3, S, S], when its turn comes. */
+  async embedPixels<T>(
+    images: readonly T[],
+    pixels: (image: T) => FloatTensor | Promise<FloatTensor>,
     hooks: RunHooks = {},
   ): Promise<Float32Array[]> {
     const size = this.parts.config.vision.image_size;
     this.vision ??= BatchedGraph.open(
       this.engine,
       { pixels: { shape: [1, 3, size, size], dtype: "float32" } },
-      Math.min(batchSize, count),
+      Math.min(batchSize, images.length),
       (graph, of) => {
         const w = Weights.of(graph, this.parts.weights);
         const { vision, projection } = this.parts.config;
@@ -131,7 +132,7 @@ export class Clip {
         return embeds;
       },
     );
-    return (await this.vision).run([...Array(count).keys()], async (index) => ({ pixels: await pixels(index) }), hooks);
+    return (await this.vision).run(images, async (image) => ({ pixels: await pixels(image) }), hooks);
   }
 
   /** Embeddings, not of length 1, of texts; those beyond the tower's positions are cut. */
@@ -165,7 +166,7 @@ export class Clip {
 }
 
 /**
- * Opens a folder that transformers saved a CLIP model to. Without a preprocessor_config.json pictures are prepared as for OpenAI's models; without
+ * Opens a folder that transformers saved a CLIP model to. Without a preprocessor_config.json images are prepared as for OpenAI's models; without
  * a vocabulary the one in `tokenizerFolder` is taken: PickScore's authors name another model's folder for both.
  */
 export async function openClip(folder: string, engine: Engine, tokenizerFolder?: string): Promise<Clip> {
@@ -202,7 +203,7 @@ async function readPreprocessing(folder: string, modelSide: number): Promise<Cli
   const cropped = typeof crop === "number" ? crop : crop.height;
   if (shorter !== modelSide || cropped !== shorter) {
     throw new InputError(
-      `${folder}: pictures are resized to ${shorter} and cropped to ${cropped}, but the model reads ${modelSide}`,
+      `${folder}: images are resized to ${shorter} and cropped to ${cropped}, but the model reads ${modelSide}`,
     );
   }
   return {

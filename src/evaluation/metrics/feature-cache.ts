@@ -1,10 +1,11 @@
-/** @file What networks have made of pictures and texts, kept in a folder by the content of both, so that nothing is computed twice. */
+/** @file Features of images and texts, kept in a folder by the content of both, so that nothing is computed twice. */
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError, messageOf } from "../../core/errors.js";
+import { at } from "../../core/lists.js";
 import { floatTensor, type Tensor } from "../../core/tensor.js";
 import { openSafetensors, readTensor, writeSafetensors } from "../../weights/safetensors.js";
 
@@ -37,24 +38,23 @@ export class FeatureCache {
     return new FeatureCache(file, features);
   }
 
-  /** The features under each key, in order; `compute` is asked once for those that are missing, each once. */
-  async all(
-    keys: readonly string[],
-    compute: (missing: readonly number[]) => Promise<Float32Array[]>,
+  /** The features of each item, in order; `compute` is asked once for the items that are missing, each key once. */
+  async all<T>(
+    items: readonly T[],
+    keyOf: (item: T) => string,
+    compute: (missing: readonly T[]) => Promise<Float32Array[]>,
   ): Promise<Float32Array[]> {
-    const asked = new Set<string>();
-    const missing = [...keys.keys()].filter((index) => {
-      const key = keys[index];
-      if (this.features.has(key) || asked.has(key)) return false;
-      asked.add(key);
-      return true;
-    });
-    if (missing.length > 0) {
-      const computed = await compute(missing);
-      for (const [i, index] of missing.entries()) this.features.set(keys[index], computed[i]);
+    const missing = new Map<string, T>();
+    for (const item of items) {
+      const key = keyOf(item);
+      if (!this.features.has(key) && !missing.has(key)) missing.set(key, item);
+    }
+    if (missing.size > 0) {
+      const computed = await compute([...missing.values()]);
+      for (const [i, key] of [...missing.keys()].entries()) this.features.set(key, at(computed, i));
       this.changed = true;
     }
-    return keys.map((key) => this.features.get(key) as Float32Array);
+    return items.flatMap((item) => this.features.get(keyOf(item)) ?? []);
   }
 
   /** Writes what is new; the file is wholly the new one or the old one. */

@@ -1,23 +1,38 @@
-/** @file FID's features by pytorch-fid's Inception: pictures as they are, resized by plain bilinear interpolation (no antialiasing). */
+/** @file FID's features by pytorch-fid's Inception: images as they are, resized by plain bilinear interpolation (no antialiasing). */
 
+import { basename } from "node:path";
 import type { FloatTensor } from "../../core/tensor.js";
 import { readPicture } from "../../data/picture.js";
 import { interpolateBilinear, type RgbPicture } from "../../data/resample.js";
 import { fidInception, inceptionIgnoredKeys, inceptionSide } from "../../models/fid-inception.js";
 import { Weights } from "../../models/weights.js";
 import type { Engine } from "../../runtime/engine.js";
+import { openWeightFile } from "../../weights/open-weights.js";
 import type { WeightSource } from "../../weights/source.js";
 import type { FeatureCache } from "./feature-cache.js";
-import type { Judged, SetMetric } from "./metric.js";
+import { namedWeightFile } from "./find-weights.js";
+import { defineMetric, type EvaluatedImage, type SetMetric } from "./metric.js";
 import { normalized } from "./preprocess.js";
 import { BatchedGraph, type RunHooks } from "./run-graph.js";
 
-/** Below this many pictures the covariance of 2048 features has no full rank, and FID mostly measures that (bioinf-jku/TTUR#4). */
+/** Below this many images the covariance of 2048 features has no full rank, and FID mostly measures that (bioinf-jku/TTUR#4). */
 export const fidSmallSet = 2048;
 
 const batchSize = 8;
 
-export class FidFeatures implements SetMetric {
+export const fid = defineMetric({
+  name: "FID",
+  files: {
+    model: {
+      find: namedWeightFile("inception.*"),
+      what: "pt_inception-2015-12-05-6726825d.pth, which pytorch-fid downloads from its releases",
+    },
+  },
+  open: async ({ files: { model }, engine, cacheOf }) =>
+    new FidFeatures(basename(model), await openWeightFile(model), engine, await cacheOf(model)),
+});
+
+class FidFeatures implements SetMetric {
   readonly kind = "set";
   readonly name = "FID";
   private graph: Promise<BatchedGraph> | null = null;
@@ -29,13 +44,14 @@ export class FidFeatures implements SetMetric {
     private readonly cache: FeatureCache,
   ) {}
 
-  features(pictures: readonly Judged[], hooks: RunHooks): Promise<Float32Array[]> {
+  features(images: readonly EvaluatedImage[], hooks: RunHooks): Promise<Float32Array[]> {
     return this.cache.all(
-      pictures.map(({ hash }) => hash),
+      images,
+      ({ hash }) => hash,
       async (missing) => {
         this.graph ??= this.open(Math.min(batchSize, missing.length));
-        const feedsOf = async (index: number) => {
-          const pixels = inceptionPixels(await readPicture(pictures[index].file));
+        const feedsOf = async ({ file }: EvaluatedImage) => {
+          const pixels = inceptionPixels(await readPicture(file));
           return { pixels: { ...pixels, shape: [1, ...pixels.shape] } };
         };
         return (await this.graph).run(missing, feedsOf, hooks);
@@ -63,7 +79,7 @@ export class FidFeatures implements SetMetric {
 }
 
 /** [3, 299, 299] in -1..1. */
-export function inceptionPixels(picture: RgbPicture): FloatTensor {
-  const resized = interpolateBilinear(normalized(picture), inceptionSide, inceptionSide);
+export function inceptionPixels(image: RgbPicture): FloatTensor {
+  const resized = interpolateBilinear(normalized(image), inceptionSide, inceptionSide);
   return { ...resized, data: resized.data.map((value) => 2 * value - 1) };
 }

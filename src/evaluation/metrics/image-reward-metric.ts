@@ -1,5 +1,7 @@
-/** @file ImageReward as a metric of pictures with prompts (arXiv 2304.05977; the package image-reward 1.5). */
+/** @file ImageReward as a metric of images with prompts (arXiv 2304.05977; the package image-reward 1.5). */
 
+import { basename, dirname } from "node:path";
+import { at } from "../../core/lists.js";
 import { type FloatTensor, intTensor } from "../../core/tensor.js";
 import { readPicture } from "../../data/picture.js";
 import type { RgbPicture } from "../../data/resample.js";
@@ -10,19 +12,45 @@ import {
   imageRewardIgnoredKeys,
   imageRewardTokens,
 } from "../../models/image-reward.js";
-import type { TextTokenizer } from "../../models/tokenizer/index.js";
+import { openBertTokenizer, type TextTokenizer } from "../../models/tokenizer/index.js";
 import { Weights } from "../../models/weights.js";
 import type { Engine } from "../../runtime/engine.js";
+import { openWeightFile } from "../../weights/open-weights.js";
 import type { WeightSource } from "../../weights/source.js";
 import { type FeatureCache, hashText } from "./feature-cache.js";
-import type { Judged, PromptMetric } from "./metric.js";
+import { namedWeightFile } from "./find-weights.js";
+import { defineMetric, type EvaluatedImage, type PromptMetric } from "./metric.js";
 import { clipDeviation, clipMean, coverSquare, normalized } from "./preprocess.js";
 import { BatchedGraph, type RunHooks } from "./run-graph.js";
 
-/** Pictures of one run: the network takes about 2 GB by itself. */
+/** Images of one run: the network takes about 2 GB by itself. */
 const batchSize = 4;
 
-export class ImageRewardMetric implements PromptMetric {
+export const imageRewardMetric = defineMetric({
+  name: "ImageReward",
+  files: {
+    model: {
+      find: namedWeightFile("^ImageReward.*"),
+      what: "ImageReward.pt, a download from THUDM/ImageReward (zai-org)",
+    },
+    tokenizer: {
+      find: (paths) => {
+        const inFolder = (name: string) =>
+          paths.find((path) => basename(path) === name && /bert/i.test(basename(dirname(path))));
+        const file = paths.find((path) => basename(path) === "vocab.txt") ?? inFolder("tokenizer.json");
+        return file && dirname(file);
+      },
+      what: "BERT's vocab.txt, a download from bert-base-uncased",
+    },
+  },
+  async open({ files: { model, tokenizer }, engine, cacheOf }) {
+    const source = await openWeightFile(model);
+    const texts = await openBertTokenizer(tokenizer, imageRewardTokens);
+    return new ImageRewardMetric(basename(model), source, texts, engine, await cacheOf(model));
+  },
+});
+
+class ImageRewardMetric implements PromptMetric {
   readonly kind = "prompt";
   readonly name = "ImageReward";
   private graph: Promise<BatchedGraph> | null = null;
@@ -38,13 +66,12 @@ export class ImageRewardMetric implements PromptMetric {
     this.config = imageRewardConfig(source);
   }
 
-  async scores(pictures: readonly Judged[], hooks: RunHooks): Promise<number[]> {
-    const keys = pictures.map(({ hash, prompt }) => `${hash}:${hashText(prompt)}`);
-    const rewards = await this.cache.all(keys, async (missing) => {
+  async scores(images: readonly EvaluatedImage[], hooks: RunHooks): Promise<number[]> {
+    const keyOf = ({ hash, prompt }: EvaluatedImage) => `${hash}:${hashText(prompt)}`;
+    const rewards = await this.cache.all(images, keyOf, async (missing) => {
       const { side } = this.config.vision;
       this.graph ??= this.open(Math.min(batchSize, missing.length));
-      const feedsOf = async (index: number) => {
-        const { file, prompt } = pictures[index];
+      const feedsOf = async ({ file, prompt }: EvaluatedImage) => {
         const pixels = rewardPixels(await readPicture(file), side);
         const { ids, length } = this.tokenizer.encode(prompt);
         const mask = ids.map((_, place) => (place < length ? 1 : 0));
@@ -56,7 +83,7 @@ export class ImageRewardMetric implements PromptMetric {
       };
       return (await this.graph).run(missing, feedsOf, hooks);
     });
-    return rewards.map(([reward]) => reward);
+    return rewards.map((reward) => at(reward, 0));
   }
 
   private open(batch: number): Promise<BatchedGraph> {
@@ -86,6 +113,6 @@ export class ImageRewardMetric implements PromptMetric {
 }
 
 /** As the package's _transform: the shorter side by Pillow's bicubic kernel, the middle, CLIP's moments. */
-export function rewardPixels(picture: RgbPicture, side: number): FloatTensor {
-  return normalized(coverSquare(picture, side, "bicubic", "even"), clipMean, clipDeviation);
+export function rewardPixels(image: RgbPicture, side: number): FloatTensor {
+  return normalized(coverSquare(image, side, "bicubic", "even"), clipMean, clipDeviation);
 }

@@ -1,21 +1,50 @@
-/** @file LPIPS as a metric of two pictures of one size, without resizing (arXiv 1801.03924; the package lpips 0.1.4). */
+/** @file LPIPS as a metric of two images of one size, without resizing (arXiv 1801.03924; the package lpips 0.1.4). */
 
+import { basename } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { at } from "../../core/lists.js";
 import type { FloatTensor } from "../../core/tensor.js";
 import { readPicture } from "../../data/picture.js";
 import type { RgbPicture } from "../../data/resample.js";
-import { lpips, lpipsIgnoredKeys, smallestLpipsSide, vgg16IgnoredKeys } from "../../models/lpips.js";
+import { translateKeys } from "../../models/dialect.js";
+import {
+  lpips,
+  lpipsDialect,
+  lpipsIgnoredKeys,
+  smallestLpipsSide,
+  vgg16Dialect,
+  vgg16IgnoredKeys,
+} from "../../models/lpips.js";
 import { Weights } from "../../models/weights.js";
 import type { Engine } from "../../runtime/engine.js";
+import { openWeightFile } from "../../weights/open-weights.js";
 import type { WeightSource } from "../../weights/source.js";
 import type { FeatureCache } from "./feature-cache.js";
-import type { Judged, PairMetric } from "./metric.js";
+import { namedWeightFile } from "./find-weights.js";
+import { defineMetric, type EvaluatedImage, type PairMetric } from "./metric.js";
 import { normalized } from "./preprocess.js";
 import { BatchedGraph, type RunHooks } from "./run-graph.js";
 
-type Pair = readonly [Judged, Judged];
+type Pair = readonly [EvaluatedImage, EvaluatedImage];
 
-export class LpipsMetric implements PairMetric {
+export const lpipsMetric = defineMetric({
+  name: "LPIPS",
+  files: {
+    trunk: { find: namedWeightFile("^vgg16.*"), what: "vgg16-397923af.pth, torchvision's weights of VGG16" },
+    linear: {
+      find: namedWeightFile("^(?:vgg|.*lpips.*)"),
+      what: "vgg.pth, from lpips/weights/v0.1 of the package lpips",
+    },
+  },
+  async open({ files, engine, cacheOf }) {
+    const trunk = translateKeys(await openWeightFile(files.trunk), vgg16Dialect);
+    const linear = translateKeys(await openWeightFile(files.linear), lpipsDialect);
+    const title = `${basename(files.trunk)}, ${basename(files.linear)}`;
+    return new LpipsMetric(title, trunk, linear, engine, await cacheOf(files.trunk, files.linear));
+  },
+});
+
+class LpipsMetric implements PairMetric {
   readonly kind = "pair";
   readonly name = "LPIPS";
   /** By "height x width". */
@@ -31,16 +60,15 @@ export class LpipsMetric implements PairMetric {
 
   async distances(pairs: readonly Pair[], hooks: RunHooks): Promise<number[]> {
     const distances = await this.cache.all(
-      pairs.map(([a, b]) => `${a.hash}:${b.hash}`),
+      pairs,
+      ([a, b]) => `${a.hash}:${b.hash}`,
       async (missing) => {
         const rows: Float32Array[] = [];
-        // One pair a run: pictures may differ in size from pair to pair, and VGG's first levels are large.
-        for (const index of missing) {
-          const [a, b] = await Promise.all(
-            pairs[index].map(async ({ file }) => ({ file, picture: await readPicture(file) })),
-          );
-          const graph = this.graphFor(a.picture, a.file, b.picture, b.file);
-          const feeds = { a: single(pixelsOf(a.picture)), b: single(pixelsOf(b.picture)) };
+        // One pair a run: images may differ in size from pair to pair, and VGG's first levels are large.
+        for (const [first, second] of missing) {
+          const [a, b] = await Promise.all([readPicture(first.file), readPicture(second.file)]);
+          const graph = this.graphFor(a, first.file, b, second.file);
+          const feeds = { a: single(pixelsOf(a)), b: single(pixelsOf(b)) };
           rows.push(
             ...(await (await graph).run([feeds], async (item) => item, hooks.signal ? { signal: hooks.signal } : {})),
           );
@@ -49,7 +77,7 @@ export class LpipsMetric implements PairMetric {
         return rows;
       },
     );
-    return distances.map(([distance]) => distance);
+    return distances.map((distance) => at(distance, 0));
   }
 
   private graphFor(a: RgbPicture, fileA: string, b: RgbPicture, fileB: string): Promise<BatchedGraph> {
@@ -65,8 +93,8 @@ export class LpipsMetric implements PairMetric {
     const key = `${height} x ${width}`;
     const known = this.graphs.get(key);
     if (known !== undefined) return known;
-    const picture = { shape: [1, 3, height, width], dtype: "float32" } as const;
-    const graph = BatchedGraph.open(this.engine, { a: picture, b: picture }, 1, (to, of) => {
+    const image = { shape: [1, 3, height, width], dtype: "float32" } as const;
+    const graph = BatchedGraph.open(this.engine, { a: image, b: image }, 1, (to, of) => {
       const [trunk, linear] = [Weights.of(to, this.trunk), Weights.of(to, this.linear)];
       const distance = lpips(trunk, linear, of("a"), of("b"));
       trunk.requireAllUsed(...vgg16IgnoredKeys);
@@ -87,8 +115,8 @@ export class LpipsMetric implements PairMetric {
 }
 
 /** [3, H, W] in -1..1. */
-function pixelsOf(picture: RgbPicture): FloatTensor {
-  return normalized(picture, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]);
+function pixelsOf(image: RgbPicture): FloatTensor {
+  return normalized(image, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]);
 }
 
 function single(tensor: FloatTensor): FloatTensor {

@@ -14,15 +14,15 @@ import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { syntheticWeight, weightShapes } from "../../testing/synthetic/weights.js";
 import { writeTorchStateDict } from "../../weights/torch-write.js";
 import { hashFile } from "./feature-cache.js";
-import type { MetricName } from "./find-weights.js";
-import type { Judged, OpenedMetric } from "./metric.js";
+import type { EvaluatedImage, OpenedMetric } from "./metric.js";
 import { openMetrics } from "./open-metrics.js";
+import type { MetricName } from "./registry.js";
 
-/** The numbers of these networks are checked by the goldens (src/parity); here it is how their files and pictures are handled. */
+/** The numbers of these networks are checked by the goldens (src/parity); here it is how their files and images are handled. */
 describe("metrics of synthetic networks", () => {
   let root = "";
   const engine = new OnnxRuntimeEngine("cpu", 1);
-  let pictures: Judged[] = [];
+  let images: EvaluatedImage[] = [];
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "softrepa-networks-"));
     for (const [index, [height, width]] of [
@@ -33,7 +33,7 @@ describe("metrics of synthetic networks", () => {
       const file = join(root, `${index}.png`);
       const noise = new Generator(index).normal([3, height, width]);
       await writeFile(file, await encodePng({ ...noise, data: noise.data.map(Math.tanh) }, {}));
-      pictures = [...pictures, { file, hash: await hashFile(file), prompt: index === 1 ? "two cats" : "a red cube" }];
+      images = [...images, { file, hash: await hashFile(file), prompt: index === 1 ? "two cats" : "a red cube" }];
     }
   });
   after(async () => {
@@ -64,11 +64,11 @@ describe("metrics of synthetic networks", () => {
     return opened[0];
   }
 
-  it("LPIPS: 0 of a picture with itself, the same both ways, and no comparison of different sizes", async () => {
+  it("LPIPS: 0 of an image with itself, the same both ways, and no comparison of different sizes", async () => {
     const folder = join(root, "lpips");
     await mkdir(folder);
-    const picture: Shape = [1, 3, 32, 32];
-    const shapes = weightShapes((w, graph) => lpips(w, w, input(graph, "a", picture), input(graph, "b", picture)));
+    const image: Shape = [1, 3, 32, 32];
+    const shapes = weightShapes((w, graph) => lpips(w, w, input(graph, "a", image), input(graph, "b", image)));
     const ofTrunk = ([name]: readonly [string, Shape]) => name.startsWith("features.");
     await write(join(folder, "vgg16-397923af.pth"), [
       ...[...shapes].filter(ofTrunk),
@@ -80,7 +80,7 @@ describe("metrics of synthetic networks", () => {
     );
     const metric = await open("LPIPS", folder);
     assert.ok(metric.kind === "pair");
-    const [a, b, other] = pictures;
+    const [a, b, other] = images;
     const [same, there, back] = await metric.distances(
       [
         [a, a],
@@ -95,7 +95,7 @@ describe("metrics of synthetic networks", () => {
     await metric.release();
   });
 
-  it("FID: features of pictures of any size, each once", async () => {
+  it("FID: features of images of any size, each once", async () => {
     const folder = join(root, "fid");
     await mkdir(folder);
     const shapes = weightShapes((w, graph) =>
@@ -105,14 +105,14 @@ describe("metrics of synthetic networks", () => {
     const metric = await open("FID", folder);
     assert.ok(metric.kind === "set");
     const seen: number[] = [];
-    const features = await metric.features([...pictures, pictures[0]], { onProgress: (_, total) => seen.push(total) });
+    const features = await metric.features([...images, images[0]], { onProgress: (_, total) => seen.push(total) });
     assert.deepEqual([seen.at(-1), features.length, features[0].length], [3, 4, 2048]);
     assert.deepEqual(features[3], features[0]);
     assert.ok(features[0].some((value, i) => Math.abs(value - features[1][i]) > 1e-3));
     await metric.release();
   });
 
-  it("ImageReward: a number of picture and prompt together", async () => {
+  it("ImageReward: a number of image and prompt together", async () => {
     const folder = join(root, "reward");
     await mkdir(join(folder, "bert-base-uncased"), { recursive: true });
     const vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "red", "cube", "two", "cats"];
@@ -135,8 +135,8 @@ describe("metrics of synthetic networks", () => {
     ]);
     const metric = await open("ImageReward", folder);
     assert.ok(metric.kind === "prompt");
-    const [first, second, third] = await metric.scores(pictures, {});
-    const [swapped] = await metric.scores([{ ...pictures[0], prompt: pictures[1].prompt }], {});
+    const [first, second, third] = await metric.scores(images, {});
+    const [swapped] = await metric.scores([{ ...images[0], prompt: images[1].prompt }], {});
     const differ = (a: number, b: number) => assert.ok(Math.abs(a - b) > 1e-5, `${a}, ${b}`);
     differ(first, second);
     differ(first, third);

@@ -1,9 +1,9 @@
-/** @file How each metric's author turns a picture into numbers; docs/metrics.md lists them side by side. */
+/** @file How each metric's author turns an image into numbers; docs/metrics.md lists them side by side. */
 
 import { type FloatTensor, floatTensor } from "../../core/tensor.js";
 import { cropCentre, type Kernel, type RgbPicture, resizePicture } from "../../data/resample.js";
 
-/** OpenAI's CLIP: mean and deviation of each channel of pictures in 0..1. */
+/** OpenAI's CLIP: mean and deviation of each channel of images in 0..1. */
 export const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
 export const clipDeviation = [0.26862954, 0.26130258, 0.27577711] as const;
 
@@ -32,19 +32,19 @@ export function normalized(
  * The shorter side to `side`, then the middle square. The longer side is rounded down. Halves of an odd margin: transformers' CLIPImageProcessor
  * rounds down, torchvision's CenterCrop to the even neighbour.
  */
-export function coverSquare(picture: RgbPicture, side: number, kernel: Kernel, halves: "down" | "even"): RgbPicture {
-  const { width, height } = picture;
+export function coverSquare(image: RgbPicture, side: number, kernel: Kernel, halves: "down" | "even"): RgbPicture {
+  const { width, height } = image;
   const long = Math.trunc((side * Math.max(width, height)) / Math.min(width, height));
-  const resized = resizePicture(picture, width <= height ? side : long, width <= height ? long : side, kernel);
+  const resized = resizePicture(image, width <= height ? side : long, width <= height ? long : side, kernel);
   return cropCentre(resized, side, side, halves);
 }
 
 /** The longer side to `side`, black around the shorter one (HPSv2's ResizeMaxSize). */
-export function containSquare(picture: RgbPicture, side: number, kernel: Kernel): RgbPicture {
-  const longest = Math.max(picture.width, picture.height);
-  if (longest === side) return cropCentre(picture, side, side, "even");
+export function containSquare(image: RgbPicture, side: number, kernel: Kernel): RgbPicture {
+  const longest = Math.max(image.width, image.height);
+  if (longest === side) return cropCentre(image, side, side, "even");
   const of = (size: number) => Math.max(1, roundHalfEven((size * side) / longest));
-  return cropCentre(resizePicture(picture, of(picture.width), of(picture.height), kernel), side, side, "even");
+  return cropCentre(resizePicture(image, of(image.width), of(image.height), kernel), side, side, "even");
 }
 
 /** Python's round. */

@@ -1,4 +1,4 @@
-/** @file A network compiled for a fixed number of pictures, and lists of any length run through it. */
+/** @file A network compiled for a fixed number of images, and lists of any length run through it. */
 
 import { stopIfAsked } from "../../core/errors.js";
 import { concatRows, type FloatTensor, intTensor, type Shape, type Tensor } from "../../core/tensor.js";

@@ -10,7 +10,7 @@ import { pngSize } from "./png-size.js";
 import { renderReport } from "./render.js";
 import { parseReport, type Report, reportSchema } from "./schema.js";
 
-const report = await inventedReport({ prompts: 12, seedsEach: 1, effect: 1, pictures: 6 });
+const report = await inventedReport({ prompts: 12, seedsEach: 1, effect: 1, images: 6 });
 
 describe("report files", () => {
   const path = temporaryFolder();
@@ -56,8 +56,8 @@ describe("the schema", () => {
       [{ similarity: { ...similarity, matrices: [{ ...matrix, values: [[1]] }] } }, /a row an image/],
       [{ similarity: { ...similarity, own: similarity.own.map(() => [99]) } }, /own captions/],
       [{ similarity: { ...similarity, own: [] } }, /own captions/],
-      [{ gallery: { ...gallery, variants: ["base"] } }, /a picture of every variant/],
-      [{ gallery: { ...gallery, items: [{ ...item, pictures: [{ score: 1, reason: "", png: "AAAA" }] }] } }, /PNG/],
+      [{ gallery: { ...gallery, variants: ["base"] } }, /an image of every variant/],
+      [{ gallery: { ...gallery, items: [{ ...item, images: [{ score: 1, reason: "", png: "AAAA" }] }] } }, /PNG/],
       [{ information: { ...information, integrands: [{ ...integrand, values: [1] }] } }, /one value/],
       [{ curves: [{ ...curves[0], values: [1] }] }, /one value a step/],
     ];
@@ -80,7 +80,7 @@ describe("the schema", () => {
   });
 
   it("knows a PNG by its header", () => {
-    const png = report.gallery?.items[0]?.pictures[0]?.png ?? "";
+    const png = report.gallery?.items[0]?.images[0]?.png ?? "";
     assert.deepEqual(pngSize(png), { width: 64, height: 64 });
     for (const broken of ["", "iVBORw0KGgo=", png.slice(0, 28), `A${png}`]) assert.equal(pngSize(broken), null);
   });

@@ -8,7 +8,7 @@ const item = (prompt: string, scores: readonly (number | null)[]): GalleryItem =
   prompt,
   category: "two",
   seed: 1,
-  pictures: scores.map((score) => ({ score, reason: "", png: "" })),
+  images: scores.map((score) => ({ score, reason: "", png: "" })),
 });
 const accuracy = { name: "accuracy", kind: "verdict", better: "higher" } as const;
 const clip = { name: "CLIPScore", kind: "number", better: "higher" } as const;

@@ -1,4 +1,4 @@
-/** @file Which pairs of pictures come first: the largest gains, then the largest losses, then all others as they were measured. */
+/** @file Which pairs of images come first: the largest gains, then the largest losses, then all others as they were measured. */
 
 import type { Metric } from "../paired-comparison.js";
 import type { Gallery, GalleryItem } from "./schema.js";
@@ -31,15 +31,15 @@ export function rankItems({ items, metric }: Pick<Gallery, "items" | "metric">):
   return [...gains, ...losses, ...ranked.filter(({ gain }) => gain === 0)];
 }
 
-function gainOf({ pictures }: GalleryItem, { better }: Metric): number {
-  const [before, after] = pictures.map(({ score }) => score);
+function gainOf({ images }: GalleryItem, { better }: Metric): number {
+  const [before, after] = images.map(({ score }) => score);
   if (typeof before !== "number" || typeof after !== "number") return 0;
   return better === "higher" ? after - before : before - after;
 }
 
 function outcomeOf(item: GalleryItem, metric: Metric): Outcome {
-  const [before, after] = item.pictures.map(({ score }) => score);
-  if (item.pictures.length === 1 && typeof before === "number") return "scored";
+  const [before, after] = item.images.map(({ score }) => score);
+  if (item.images.length === 1 && typeof before === "number") return "scored";
   if (typeof before !== "number" || typeof after !== "number") return "not scored";
   const gain = gainOf(item, metric);
   if (metric.kind === "number") return gain > 0 ? "better" : gain < 0 ? "worse" : "equal";

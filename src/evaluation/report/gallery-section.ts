@@ -1,4 +1,4 @@
-/** @file Pictures of the same prompt and seed side by side, with verdict and reason; nothing that failed is left out. */
+/** @file Images of the same prompt and seed side by side, with verdict and reason; nothing that failed is left out. */
 
 import { type Outcome, outcomes, type RankedItem, rankItems } from "./gallery-order.js";
 import { html, type Markup } from "./markup.js";
@@ -6,7 +6,7 @@ import { pngSize } from "./png-size.js";
 import type { Gallery } from "./schema.js";
 import { counted, numberWriter } from "./score-format.js";
 
-/** Pictures up to this size are enlarged to it by whole numbers, their pixels kept; larger ones are shown no larger than the second. */
+/** Images up to this size are enlarged to it by whole numbers, their pixels kept; larger ones are shown no larger than the second. */
 const smallSide = 128;
 const largeSide = 256;
 
@@ -19,10 +19,10 @@ export function gallerySection(gallery: Gallery): Markup {
   const options = (names: readonly string[]) => names.map((name) => html`<option value="${name}">${name}</option>`);
   const controls = html`<form id="gallery-controls" hidden><label>Category <select id="gallery-category"><option value="">all</option>${options(categories)}</select></label> <label>Outcome <select id="gallery-outcome"><option value="">all</option>${options(found)}</select></label> <label>Order <select id="gallery-order"><option value="place">gains, losses, others</option><option value="loss">largest loss first</option></select></label> <output id="gallery-shown"></output></form>`;
   const write = scoreWriter(gallery);
-  const large = gallery.variants.length > 2 || gallery.items.some(({ pictures }) => pictures.some(isLarge));
+  const large = gallery.variants.length > 2 || gallery.items.some(({ images }) => images.some(isLarge));
   const single = gallery.variants.length === 1;
   const places = new Map(ranked.map(({ item }, place) => [item, place]));
-  return html`<p class="aside">${counted(ranked.length, single ? "picture" : "pair")}: ${tally.join(", ")}. Chosen: ${gallery.chosen}. ${single ? "" : "First the largest gains, then the largest losses, then the others."}</p>${controls}<div id="gallery-cards" class="${large ? "cards large" : "cards"}">${ranked.map(
+  return html`<p class="aside">${counted(ranked.length, single ? "image" : "pair")}: ${tally.join(", ")}. Chosen: ${gallery.chosen}. ${single ? "" : "First the largest gains, then the largest losses, then the others."}</p>${controls}<div id="gallery-cards" class="${large ? "cards large" : "cards"}">${ranked.map(
     (item) => card(item, gallery, write, places.get(item.item) ?? 0),
   )}</div>`;
 }
@@ -33,7 +33,7 @@ function card(
   write: (score: number) => string,
   place: number,
 ): Markup {
-  const pictures = item.pictures.map(({ score, reason, png }, index) => {
+  const images = item.images.map(({ score, reason, png }, index) => {
     const verdict =
       score === null
         ? html`<span>not scored</span>`
@@ -43,9 +43,9 @@ function card(
             ? html`<span class="better">right</span>`
             : html`<span class="worse">wrong</span>`;
     const alt = `${variants[index]}: ${item.prompt}`;
-    return html`<figure>${picture(png, alt)}<figcaption><b><bdi>${variants[index]}</bdi></b> ${verdict}${reason !== "" && html`<small><bdi>${reason}</bdi></small>`}</figcaption></figure>`;
+    return html`<figure>${image(png, alt)}<figcaption><b><bdi>${variants[index]}</bdi></b> ${verdict}${reason !== "" && html`<small><bdi>${reason}</bdi></small>`}</figcaption></figure>`;
   });
-  return html`<article data-category="${item.category}" data-outcome="${outcome}" data-gain="${gain}" data-place="${place}"><h4><bdi>${item.prompt}</bdi></h4><p class="facts"><span class="${toneOf(outcome)}">${outcome}</span> <bdi>${item.category}</bdi> <span>seed ${item.seed}</span></p><div class="pictures">${pictures}</div></article>`;
+  return html`<article data-category="${item.category}" data-outcome="${outcome}" data-gain="${gain}" data-place="${place}"><h4><bdi>${item.prompt}</bdi></h4><p class="facts"><span class="${toneOf(outcome)}">${outcome}</span> <bdi>${item.category}</bdi> <span>seed ${item.seed}</span></p><div class="images">${images}</div></article>`;
 }
 
 function isLarge({ png }: { readonly png: string }): boolean {
@@ -53,7 +53,7 @@ function isLarge({ png }: { readonly png: string }): boolean {
   return Math.max(width, height) > smallSide;
 }
 
-function picture(png: string, alt: string): Markup {
+function image(png: string, alt: string): Markup {
   const size = pngSize(png) ?? { width: smallSide, height: smallSide };
   const longest = Math.max(size.width, size.height);
   const enlarge = Math.floor(smallSide / longest);
@@ -80,6 +80,6 @@ function toneOf(outcome: Outcome): "better" | "worse" | "within-noise" {
 }
 
 function scoreWriter({ items }: Gallery): (score: number) => string {
-  const sizes = items.flatMap(({ pictures }) => pictures.map(({ score }) => Math.abs(score ?? 0)));
+  const sizes = items.flatMap(({ images }) => images.map(({ score }) => Math.abs(score ?? 0)));
   return numberWriter(sizes.reduce((a, b) => Math.max(a, b), 0));
 }

@@ -1,10 +1,10 @@
 /** @file The whole result in one sentence, whatever its sign. */
 
-import { type Comparison, overallRow } from "../paired-comparison.js";
+import { overallRow, type PairedComparison } from "../paired-comparison.js";
 import { comparisonFormat, counted } from "./score-format.js";
 
 /** What the mean over all says of the variant (by its number among those compared with the baseline; the first unless said). */
-export function headlineOf(comparison: Comparison, variant = 0): string {
+export function headlineOf(comparison: PairedComparison, variant = 0): string {
   const { metric, variants } = comparison;
   const row = overallRow(comparison);
   const { difference, finding, remark } = row.contrasts[variant];

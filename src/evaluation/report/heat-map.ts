@@ -29,7 +29,7 @@ const cividis = [
   [254, 232, 56],
 ] as const;
 
-/** Widest labels, in characters and in what one takes of the picture's width. */
+/** Widest labels, in characters and in what one takes of the image's width. */
 const rowCharacters = 24;
 const columnCharacters = 21;
 const characterWidth = 6;

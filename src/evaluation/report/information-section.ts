@@ -3,10 +3,10 @@
 import { domainOf, exactDomainOf, formatTick } from "./axis.js";
 import { legend, lineChart, type Point } from "./line-chart.js";
 import { html, type Markup } from "./markup.js";
-import type { Information } from "./schema.js";
+import type { ReportedInformation } from "./schema.js";
 import { numberWriter, typeset } from "./score-format.js";
 
-export function informationSection({ unit, estimates, integrands = [], remark }: Information): Markup {
+export function informationSection({ unit, estimates, integrands = [], remark }: ReportedInformation): Markup {
   const write = numberWriter(Math.max(...estimates.map(({ value }) => Math.abs(value))));
   const fixed = (value: number) => typeset(write(value));
   const rows = estimates.map(({ name, value, standardError }) => {
@@ -21,8 +21,8 @@ export function informationSection({ unit, estimates, integrands = [], remark }:
 
 function integrandFigure(
   unit: string,
-  estimates: Information["estimates"],
-  integrands: NonNullable<Information["integrands"]>,
+  estimates: ReportedInformation["estimates"],
+  integrands: NonNullable<ReportedInformation["integrands"]>,
 ): Markup {
   // A curve has the colour of the variant of its name.
   const tones = integrands.map(({ name }, index) => {

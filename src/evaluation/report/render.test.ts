@@ -9,7 +9,7 @@ import { type HtmlElement, parseStrictly } from "../../testing/report/strict-htm
 import { renderReport } from "./render.js";
 import { type Report, reportSchema } from "./schema.js";
 
-const report = await inventedReport({ prompts: 18, seedsEach: 2, effect: 1, pictures: 12 });
+const report = await inventedReport({ prompts: 18, seedsEach: 2, effect: 1, images: 12 });
 const page = renderReport(report);
 const elements = parseStrictly(page);
 const bare: Report = {
@@ -156,7 +156,7 @@ describe("report.html", () => {
     assert.match(named("p").find(({ attributes }) => attributes.get("class") === "headline")?.text ?? "", /accuracy/);
   });
 
-  it("has all pictures, failures included, small ones enlarged by whole pixels", async () => {
+  it("has all images, failures included, small ones enlarged by whole pixels", async () => {
     assert.equal(named("article").length, report.gallery?.items.length);
     assert.ok(named("article").some(({ text }) => /wrong.*expected/.test(text)));
     for (const { attributes } of named("img")) {
@@ -174,7 +174,7 @@ describe("report.html", () => {
     ] as const;
     for (const [width, height, ...expected] of sizes) {
       const png = Buffer.from(await encodePng(floatTensor([3, height, width]), {})).toString("base64");
-      const items = [{ prompt: "a", category: "b", seed: 1, pictures: [{ score: null, reason: "", png }] }];
+      const items = [{ prompt: "a", category: "b", seed: 1, images: [{ score: null, reason: "", png }] }];
       const metric = { name: "accuracy", kind: "verdict", better: "higher" } as const;
       const gallery = { metric, variants: ["base"], chosen: "all", items };
       const [image] = named("img", parseStrictly(renderReport({ ...bare, gallery })));

@@ -61,7 +61,7 @@ function sectionsOf(report: Report): Section[] {
     ["cost", "Cost", cost && costSection(cost)],
     ["notes", "Notes", paragraphs && paragraphs.length > 0 ? html`${paragraphs}` : null],
     // Last, since it is long.
-    ["gallery", "Pictures", gallery && gallerySection(gallery)],
+    ["gallery", "Images", gallery && gallerySection(gallery)],
   ];
   return candidates.flatMap(([id, title, body]) => (body instanceof Markup ? [{ id, title, body }] : []));
 }

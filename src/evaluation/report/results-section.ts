@@ -1,6 +1,6 @@
 /** @file The tables of a comparison: a row a category and a mean, further variants as references below, and what did not run. */
 
-import { type Comparison, type ComparisonRow, overallRow, smallSet } from "../paired-comparison.js";
+import { type ComparisonRow, overallRow, type PairedComparison, smallSet } from "../paired-comparison.js";
 import type { Estimate } from "../statistics.js";
 import { type Domain, domainOf, exactDomainOf } from "./axis.js";
 import { intervalBar } from "./interval-bar.js";
@@ -20,7 +20,7 @@ export function resultsSection({ comparisons = [], measurements = [], notRun = [
   return html`${comparisons.map(comparisonTables)}${measurements.map(measurementTable)}${missing}`;
 }
 
-function comparisonTables(comparison: Comparison): Markup {
+function comparisonTables(comparison: PairedComparison): Markup {
   const { metric, variants, rows } = comparison;
   const view = viewOf(comparison);
   const [baseline, main, ...references] = variants;
@@ -60,7 +60,7 @@ interface View {
   readonly differences: Domain;
 }
 
-function viewOf(comparison: Comparison): View {
+function viewOf(comparison: PairedComparison): View {
   const { metric, variants, rows } = comparison;
   const ends = (estimates: readonly Estimate[]) =>
     estimates.flatMap(({ value, interval }) => (interval === null ? [value] : [value, interval.low, interval.high]));
@@ -129,13 +129,13 @@ function labelOf({ label, scope }: ComparisonRow): Markup {
   return html`<bdi>${capitalized(label)}</bdi>${scope === "apart" && html` <small>shown apart</small>`}`;
 }
 
-function howToRead(comparison: Comparison): Markup {
+function howToRead(comparison: PairedComparison): Markup {
   const { metric, variants, rows, bootstrap } = comparison;
   const all = overallRow(comparison);
   const several = all.prompts < all.pairs;
   const means =
     metric.kind === "verdict"
-      ? `Intervals of each ${metric.name} are Wilson's${several ? ", with fewer trials where pictures of one prompt agree with each other" : ""}.`
+      ? `Intervals of each ${metric.name} are Wilson's${several ? ", with fewer trials where images of one prompt agree with each other" : ""}.`
       : `Intervals of each mean ${metric.name} are bootstrap percentiles.`;
   const agrees =
     metric.kind === "verdict"

@@ -66,7 +66,7 @@ const similaritySchema = z
     measure: text,
     better: z.enum(["higher", "lower"]),
     captions: z.array(z.string()).min(1),
-    /** Names of the pictures. */
+    /** Names of the images. */
     images: z.array(z.string()).min(1),
     /** Each image's own captions, as positions in `captions`; none where they are not known. */
     own: z.array(z.array(z.int().nonnegative())),
@@ -108,7 +108,7 @@ const informationSchema = z.strictObject({
   integrands: z.array(integrandSchema).optional(),
   remark: text.optional(),
 });
-export type Information = z.infer<typeof informationSchema>;
+export type ReportedInformation = z.infer<typeof informationSchema>;
 
 const measurementSchema = z.strictObject({
   metric: metricSchema,
@@ -118,7 +118,7 @@ const measurementSchema = z.strictObject({
         variant: text,
         /** A category, or "all". */
         label: text,
-        pictures: z.int().positive(),
+        images: z.int().positive(),
         estimate: estimateSchema,
       }),
     )
@@ -126,9 +126,9 @@ const measurementSchema = z.strictObject({
   /** What it was compared with, and warnings; may be empty. */
   remark: z.string(),
 });
-export type Measurement = z.infer<typeof measurementSchema>;
+export type ReportedMeans = z.infer<typeof measurementSchema>;
 
-const pictureSchema = z.strictObject({
+const imageSchema = z.strictObject({
   /** Null: not scored. */
   score: z.number().nullable(),
   /** The verdict's reason; may be empty. */
@@ -151,14 +151,14 @@ const gallerySchema = z
           category: text,
           seed: z.int().nonnegative(),
           /** Of each variant. */
-          pictures: z.array(pictureSchema),
+          images: z.array(imageSchema),
         }),
       )
       .min(1),
   })
   .refine(
-    ({ variants, items }) => items.every(({ pictures }) => pictures.length === variants.length),
-    "each item of a gallery needs a picture of every variant",
+    ({ variants, items }) => items.every(({ images }) => images.length === variants.length),
+    "each item of a gallery needs an image of every variant",
   );
 export type Gallery = z.infer<typeof gallerySchema>;
 export type GalleryItem = Gallery["items"][number];

@@ -1,6 +1,6 @@
 /** @file Scores, differences and intervals as a reader wants them: verdicts in percent and points, other metrics with common decimals. */
 
-import type { Comparison, Metric } from "../paired-comparison.js";
+import type { Metric, PairedComparison } from "../paired-comparison.js";
 import type { Interval } from "../statistics.js";
 
 /** Writes the numbers of one table alike. Minus signs are hyphens; `typeset` mends them for the page. */
@@ -35,7 +35,7 @@ export function scoreFormat(kind: Metric["kind"], largest: number): ScoreFormat 
   };
 }
 
-export function comparisonFormat({ metric, rows }: Comparison): ScoreFormat {
+export function comparisonFormat({ metric, rows }: PairedComparison): ScoreFormat {
   const sizes = rows.flatMap(({ means }) => means.map(({ value }) => Math.abs(value)));
   return scoreFormat(metric.kind, Math.max(...sizes));
 }

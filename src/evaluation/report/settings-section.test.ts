@@ -28,10 +28,10 @@ describe("cost", () => {
     const { text } = costSection({
       phases: [
         { name: "training", seconds: 90 },
-        { name: "pictures", seconds: 30 },
+        { name: "images", seconds: 30 },
       ],
     });
-    assert.match(text, /training.*1 min 30 s.*75\.0%.*pictures.*30\.0 s.*25\.0%.*Together.*2 min 00 s/);
+    assert.match(text, /training.*1 min 30 s.*75\.0%.*images.*30\.0 s.*25\.0%.*Together.*2 min 00 s/);
     assert.doesNotMatch(text, /memory|Processor|Threads|<dl>/);
     assert.match(costSection({ phases: [], peakMemoryBytes: 2.24e9 }).text, /^<dl>.*2\.2 GB.*<\/dl>$/);
   });

@@ -1,11 +1,12 @@
 /** @file Images x captions before and after, as heat maps of one colour scale with ranks and leads beneath. */
 
+import type { RankShare } from "../retrieval.js";
 import { wilson } from "../statistics.js";
 import { exactDomainOf } from "./axis.js";
 import { colourBar, heatMap, mostNames } from "./heat-map.js";
 import { html, type Markup } from "./markup.js";
 import type { Similarity } from "./schema.js";
-import { ownCaptions, type RankShare, rank1Shares } from "./similarity.js";
+import { ownCaptions, rank1Shares } from "./similarity.js";
 
 export function similaritySection(similarity: Similarity): Markup {
   const { measure, better, captions, images, own, matrices } = similarity;

@@ -1,12 +1,7 @@
-/** @file How often a similarity matrix ranks the right caption, or the right picture, first, and by how much it tells them apart. */
+/** @file How often a similarity matrix ranks the right caption, or the right image, first, and by how much it tells them apart. */
 
+import type { RankShare } from "../retrieval.js";
 import type { Similarity } from "./schema.js";
-
-/** `of` counts only those whose answer is known. */
-export interface RankShare {
-  readonly right: number;
-  readonly of: number;
-}
 
 export interface Rank1 {
   /** Images whose best caption is one of their own. */

@@ -106,11 +106,11 @@ select { font: inherit; color: var(--ink); background: var(--paper); border: 1px
 article { content-visibility: auto; contain-intrinsic-size: auto 16rem; }
 article h4 { margin: 0 0 .2rem; font-size: .95rem; }
 .facts { display: flex; flex-wrap: wrap; gap: 0 .9rem; margin: 0 0 .5rem; font-size: .8125rem; color: var(--muted); }
-.pictures { display: flex; flex-wrap: wrap; gap: .9rem; }
-.pictures figure { flex: 0 1 8rem; }
+.images { display: flex; flex-wrap: wrap; gap: .9rem; }
+.images figure { flex: 0 1 8rem; }
 .cards.large { grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); }
-.cards.large .pictures figure { flex: 1 1 9rem; max-width: 16rem; }
-.pictures figcaption { margin: .3rem 0 0; font-size: .8125rem; line-height: 1.35; overflow-wrap: anywhere; }
+.cards.large .images figure { flex: 1 1 9rem; max-width: 16rem; }
+.images figcaption { margin: .3rem 0 0; font-size: .8125rem; line-height: 1.35; overflow-wrap: anywhere; }
 img { display: block; max-width: 100%; background: var(--panel); }
 img.smooth { height: auto; }
 .pixelated { image-rendering: pixelated; }

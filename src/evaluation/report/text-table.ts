@@ -1,6 +1,6 @@
 /** @file A comparison as a table for the terminal, at most 100 columns wide. */
 
-import { type Comparison, type ComparisonRow, smallSet } from "../paired-comparison.js";
+import { type ComparisonRow, type PairedComparison, smallSet } from "../paired-comparison.js";
 import { comparisonFormat, formatP } from "./score-format.js";
 
 const mostColumns = 100;
@@ -12,7 +12,7 @@ interface Column {
 }
 
 /** Lines, a table for each variant against the baseline. Names that would make it too wide are cut. */
-export function comparisonLines(comparison: Comparison): string[] {
+export function comparisonLines(comparison: PairedComparison): string[] {
   const { metric, variants } = comparison;
   const [baseline, ...others] = variants;
   return others.flatMap((name, index) => {
@@ -24,7 +24,7 @@ export function comparisonLines(comparison: Comparison): string[] {
   });
 }
 
-function tableLines(comparison: Comparison, index: number): string[] {
+function tableLines(comparison: PairedComparison, index: number): string[] {
   const { variants, rows } = comparison;
   const format = comparisonFormat(comparison);
   const contrasts = rows.map((row) => row.contrasts[index]);
@@ -62,7 +62,7 @@ function labelOf({ label, scope }: ComparisonRow): string {
   return scope === "apart" ? `${label} (apart)` : label;
 }
 
-function summaryLines({ rows }: Comparison, index: number): string[] {
+function summaryLines({ rows }: PairedComparison, index: number): string[] {
   const whole = rows.filter(({ scope }) => scope === "all" || scope === "without apart");
   const percent = (share: number) => (100 * share).toFixed(1);
   const lines = whole.map(({ label, contrasts }) => {

@@ -1,16 +1,10 @@
-/** @file Evaluation runs: pictures in, scores and a report out. */
+/** @file Evaluation runs: images in, scores and a report out. */
 
-export { type DrawnPrompt, drawVariants } from "./draw-variants.js";
+export { type GenerateVariantsOptions, generateVariants, type VariantPrompt } from "./generate-variants.js";
 export { readGenEval } from "./geneval.js";
+export { type ImageSet, readImageSet, requireSamePrompts, type VariantImage, variantNames } from "./image-set.js";
 export { joinRuns, type NamedRun, readRun } from "./join-runs.js";
-export { type FidReference, type MeasureOptions, measure } from "./measure.js";
-export {
-  type EvaluatedPicture,
-  type PictureSet,
-  readPictureSet,
-  requireSamePrompts,
-  variantNames,
-} from "./picture-set.js";
 export { type ListedPrompt, readPromptList } from "./prompt-list.js";
-export { readScores, type Scores, writeScores } from "./scores.js";
+export { type FidReference, type RunMetricsOptions, runMetrics } from "./run-metrics.js";
+export { type EvaluationScores, readScores, writeScores } from "./scores.js";
 export { compareScores, scoresReport } from "./scores-report.js";

@@ -3,13 +3,14 @@
 import { stat } from "node:fs/promises";
 import { basename, extname, join, relative, resolve } from "node:path";
 import { UsageError } from "../../core/errors.js";
+import { at } from "../../core/lists.js";
 import { readGenEval } from "./geneval.js";
-import { readScores, type Scores } from "./scores.js";
+import { type EvaluationScores, readScores } from "./scores.js";
 
 /** One run's folder (or GenEval's .jsonl) as the user named it, with its scores. */
 export interface NamedRun {
   readonly path: string;
-  readonly scores: Scores;
+  readonly scores: EvaluationScores;
 }
 
 /** Reads a folder that `softrepa eval` wrote, or results of GenEval. */
@@ -21,28 +22,29 @@ export async function readRun(path: string): Promise<NamedRun> {
  * All variants of all runs, the first run's first as the baseline. Variants are called as their run, those of a run with several
  * `run/variant`. A metric that a run lacks is named as not run; numbers of whole sets are kept as they are.
  */
-export async function joinRuns(runs: readonly NamedRun[], folder: string): Promise<Scores> {
+export async function joinRuns(runs: readonly NamedRun[], folder: string): Promise<EvaluationScores> {
   const names = runNames(runs.map(({ path }) => path));
   const joined = await Promise.all(
     runs.map(async ({ path, scores }, index) => {
       const found = await stat(path).catch(() => null);
       const home = found?.isDirectory() ? path : join(path, "..");
-      const nameOf = (variant: string) => (scores.variants.length === 1 ? names[index] : `${names[index]}/${variant}`);
+      const run = at(names, index);
+      const nameOf = (variant: string) => (scores.variants.length === 1 ? run : `${run}/${variant}`);
       return {
-        variants: scores.variants.map(({ name, pictures }) => ({
+        variants: scores.variants.map(({ name, images }) => ({
           name: nameOf(name),
-          pictures: pictures.map((picture) => ({
-            ...picture,
-            file: picture.file === null ? null : relative(folder, resolve(home, picture.file)),
+          images: images.map((image) => ({
+            ...image,
+            file: image.file === null ? null : relative(folder, resolve(home, image.file)),
           })),
         })),
         sets: scores.sets.map((score) => ({ ...score, variant: nameOf(score.variant) })),
       };
     }),
   );
-  const everywhere = (name: string) =>
-    runs.every(({ scores }) => scores.metrics.some((metric) => metric.name === name));
-  const metrics = runs.flatMap(({ scores }) => scores.metrics).filter(({ of }) => of === "picture");
+  const has = ({ scores }: NamedRun, name: string) => scores.metrics.some((metric) => metric.name === name);
+  const everywhere = (name: string) => runs.every((run) => has(run, name));
+  const metrics = runs.flatMap(({ scores }) => scores.metrics).filter(({ of }) => of === "image");
   const known = new Map(metrics.map((metric) => [metric.name, metric]));
   const missing = [...known.keys()].filter((name) => !everywhere(name));
   return {
@@ -52,7 +54,7 @@ export async function joinRuns(runs: readonly NamedRun[], folder: string): Promi
     variants: joined.flatMap(({ variants }) => variants),
     sets: joined.flatMap(({ sets }) => sets),
     notRun: missing.map((name) => {
-      const without = names.filter((_, index) => !runs[index].scores.metrics.some((metric) => metric.name === name));
+      const without = names.filter((_, index) => !has(at(runs, index), name));
       return { name, reason: `${without.join(", ")} ${without.length === 1 ? "has" : "have"} no scores of it` };
     }),
   };

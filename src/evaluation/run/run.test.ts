@@ -5,21 +5,22 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { InputError } from "../../core/errors.js";
 import { encodePng, savePng } from "../../data/png.js";
-import { heldOutPrompts } from "../../world/prompts.js";
-import { render } from "../../world/render.js";
+import { heldOutPrompts } from "../../scenes/prompts.js";
+import { render } from "../../scenes/render.js";
+import { sceneVerifier } from "../metrics/scene-accuracy.js";
 import { parseReport, renderReport } from "../report/index.js";
 import { chosenPairs } from "./gallery-choice.js";
 import {
   compareScores,
+  type EvaluationScores,
   joinRuns,
-  measure,
   readGenEval,
-  readPictureSet,
+  readImageSet,
   readPromptList,
   readRun,
   readScores,
   requireSamePrompts,
-  type Scores,
+  runMetrics,
   scoresReport,
   variantNames,
   writeScores,
@@ -27,7 +28,7 @@ import {
 import { scoresCsv } from "./scores.js";
 
 const prompts = heldOutPrompts(12, 3);
-const none = { opened: [], notRun: [{ name: "FID", reason: "no weights" }] };
+const metrics = { opened: [sceneVerifier], notRun: [{ name: "FID", reason: "no weights" }] };
 
 let root = "";
 before(async () => {
@@ -56,51 +57,34 @@ const refuses = (call: () => Promise<unknown>, pattern: RegExp) =>
     (error) => error instanceof InputError && pattern.test(error.message) && !error.message.includes("\n"),
   );
 
-async function measured(...variants: readonly string[]): Promise<Scores> {
-  const sets = await Promise.all(variants.map((name) => readPictureSet(join(root, name), name, null)));
-  return measure(sets, { folder: root, metrics: none, reference: null, saveStatistics: null });
+async function measured(...variants: readonly string[]): Promise<EvaluationScores> {
+  const sets = await Promise.all(variants.map((name) => readImageSet(join(root, name), name, null)));
+  return runMetrics(sets, { folder: root, metrics });
 }
 
-describe("readPictureSet", () => {
-  it("takes prompt, seed, category and expectation from metadata.jsonl", async () => {
-    const { pictures } = await readPictureSet(join(root, "base"), "base", null);
+describe("readImageSet", () => {
+  it("takes prompt, seed, category and what metrics read from metadata.jsonl", async () => {
+    const { images } = await readImageSet(join(root, "base"), "base", null);
     assert.deepEqual(
-      pictures.map(({ prompt, seed, category, expectation }) => ({ prompt, seed, category, expectation })),
+      images.map(({ prompt, seed, category, metadata }) => ({
+        ...{ prompt, seed, category },
+        expectation: metadata?.expectation,
+      })),
       prompts.map(({ prompt, category, expectation }, index) => ({ prompt, seed: 7 + index, category, expectation })),
     );
-    assert.equal(new Set(pictures.map(({ hash }) => hash)).size, 12 - 2);
+    assert.equal(new Set(images.map(({ hash }) => hash)).size, 12 - 2);
   });
 
-  it("reads the question off the prompt where nothing says it, of pictures of the world's size", async () => {
-    const folder = join(root, "asked");
-    await mkdir(folder);
-    const image = render(prompts[0].scene);
-    const half = { ...image, shape: [3, 32, 128], data: image.data };
-    await savePng(join(folder, "a.png"), image, { softrepa: JSON.stringify({ prompt: "three red stars" }) });
-    await savePng(join(folder, "b.png"), half, { softrepa: JSON.stringify({ prompt: "three red stars" }) });
-    await savePng(join(folder, "c.png"), image, { softrepa: JSON.stringify({ prompt: "three red cats" }) });
-    const { pictures } = await readPictureSet(folder, "x", null);
-    const stars = { category: "counting", objects: [{ shape: "star", colour: "red", count: 3 }], relation: null };
-    assert.deepEqual(
-      pictures.map(({ expectation }) => expectation),
-      [stars, null, null],
-    );
-    assert.deepEqual(
-      pictures.map(({ category }) => category),
-      ["counting", "prompts", "prompts"],
-    );
-  });
-
-  it("takes .txt files, settings inside PNG files, or a list, and numbers pictures of one prompt", async () => {
+  it("takes .txt files, settings inside PNG files, or a list, and numbers images of one prompt", async () => {
     const folder = join(root, "sources");
-    const picture = render(prompts[0].scene);
+    const image = render(prompts[0].scene);
     await mkdir(folder);
     const settings = (value: object) => ({ softrepa: JSON.stringify(value) });
-    await savePng(join(folder, "a.png"), picture, settings({ prompt: "a cat", seed: 5 }));
-    await savePng(join(folder, "b.png"), picture, settings({ prompt: "a dog", steps: 3 }));
-    await savePng(join(folder, "c.png"), picture, settings({ prompt: "a dog" }));
+    await savePng(join(folder, "a.png"), image, settings({ prompt: "a cat", seed: 5 }));
+    await savePng(join(folder, "b.png"), image, settings({ prompt: "a dog", steps: 3 }));
+    await savePng(join(folder, "c.png"), image, settings({ prompt: "a dog" }));
     const seen = async (list: readonly string[] | null) =>
-      (await readPictureSet(folder, "x", list?.map((prompt) => ({ prompt })) ?? null)).pictures.map(
+      (await readImageSet(folder, "x", list?.map((prompt) => ({ prompt })) ?? null)).images.map(
         ({ prompt, seed }) => `${prompt} ${seed}`,
       );
     assert.deepEqual(await seen(null), ["a cat 5", "a dog 0", "a dog 1"]);
@@ -122,9 +106,9 @@ describe("readPictureSet", () => {
       { prompt: "a red car", category: "colors" },
       { prompt: "a dog", category: "animals" },
     ]);
-    const { pictures } = await readPictureSet(join(root, "base"), "x", list);
+    const { images } = await readImageSet(join(root, "base"), "x", list);
     assert.deepEqual(
-      [0, 5, 6, 11].map((index) => [pictures[index].prompt, pictures[index].seed, pictures[index].category]),
+      [0, 5, 6, 11].map((index) => [images[index].prompt, images[index].seed, images[index].category]),
       [
         ["a red car", 0, "colors"],
         ["a red car", 5, "colors"],
@@ -141,17 +125,12 @@ describe("readPictureSet", () => {
   it("says what is missing or damaged", async () => {
     const folder = join(root, "bare");
     await mkdir(folder);
-    const read = () => readPictureSet(folder, "x", null);
+    const read = () => readImageSet(folder, "x", null);
     await refuses(read, /bare holds no png, jpeg or webp image/);
     await savePng(join(folder, "a.png"), render(prompts[0].scene), {});
     await refuses(read, /the prompt of .*a\.png is not known .*give `prompts`/);
     await writeFile(join(folder, "metadata.jsonl"), '{"file_name":"a.png","text":"x","seed":-1}\n');
     await refuses(read, /metadata\.jsonl line 1: "seed"/);
-    await writeFile(
-      join(folder, "metadata.jsonl"),
-      '{"file_name":"a.png","text":"x","expectation":{"category":"two"}}\n',
-    );
-    await refuses(read, /metadata\.jsonl line 1: "expectation\.objects"/);
   });
 
   it("names folders by their last part where that tells them apart", () => {
@@ -160,29 +139,51 @@ describe("readPictureSet", () => {
   });
 
   it("refuses to compare other prompts or seeds, before anything is measured", async () => {
-    const base = await readPictureSet(join(root, "base"), "base", null);
-    const fewer = { name: "fewer", pictures: base.pictures.slice(1) };
+    const base = await readImageSet(join(root, "base"), "base", null);
+    const fewer = { name: "fewer", images: base.images.slice(1) };
     requireSamePrompts([base, { ...base, name: "same" }]);
-    assert.throws(() => requireSamePrompts([base, fewer]), /base has a picture of ".*" with seed 7, fewer has none/);
-    assert.throws(() => requireSamePrompts([fewer, base]), /base has a picture of ".*" with seed 7, fewer has none/);
+    assert.throws(() => requireSamePrompts([base, fewer]), /base has an image of ".*" with seed 7, fewer has none/);
+    assert.throws(() => requireSamePrompts([fewer, base]), /base has an image of ".*" with seed 7, fewer has none/);
   });
 });
 
-describe("measure", () => {
+describe("runMetrics", () => {
   it("judges scenes, and names what did not run instead of counting it", async () => {
     const scores = await measured("base", "tuned");
-    assert.deepEqual(scores.notRun, none.notRun);
-    const right = scores.variants.map(({ pictures }) => pictures.map((picture) => picture.scores.accuracy));
+    assert.deepEqual(scores.notRun, metrics.notRun);
+    const right = scores.variants.map(({ images }) => images.map((image) => image.scores.accuracy));
     // A scene may by chance show what another asks for; that is the verifier's to say.
     assert.deepEqual(right[1].slice(4), Array(8).fill(1));
     assert.ok(right[0].slice(0, 4).includes(0));
-    assert.ok(scores.variants[0].pictures.every(({ scores: table }) => !("FID" in table)));
-    const wrong = scores.variants[0].pictures.find(({ scores: table }) => table.accuracy === 0);
+    assert.ok(scores.variants[0].images.every(({ scores: table }) => !("FID" in table)));
+    const wrong = scores.variants[0].images.find(({ scores: table }) => table.accuracy === 0);
     assert.match(wrong?.reason ?? "", /^expected /);
     assert.equal(wrong?.file, join("base", (wrong?.file ?? "").split(/[/\\]/).at(-1) ?? ""));
   });
 
-  it("pictures that the verifier cannot read make accuracy not run", async () => {
+  it("takes categories from verdicts where none is named, and says when nothing can be verified", async () => {
+    const folder = join(root, "asked");
+    await mkdir(folder);
+    const image = render(prompts[0].scene);
+    await savePng(join(folder, "a.png"), image, { softrepa: JSON.stringify({ prompt: "three red stars" }) });
+    await savePng(join(folder, "b.png"), image, { softrepa: JSON.stringify({ prompt: "three red cats" }) });
+    const [{ images }] = (await measured("asked")).variants;
+    assert.deepEqual(
+      images.map(({ category, scores }) => [category, "accuracy" in scores]),
+      [
+        ["counting", true],
+        ["prompts", false],
+      ],
+    );
+    await rm(join(folder, "a.png"));
+    const { metrics: measuredMetrics, notRun } = await measured("asked");
+    assert.deepEqual(
+      [measuredMetrics, notRun.at(-1)],
+      [[], { name: "accuracy", reason: "no prompt asks what it can verify" }],
+    );
+  });
+
+  it("images that the verifier cannot read make accuracy not run", async () => {
     const folder = join(root, "large");
     await mkdir(folder);
     const { width, data } = { width: 80, data: new Float32Array(3 * 80 * 80) };
@@ -190,22 +191,29 @@ describe("measure", () => {
     const [{ prompt, expectation }] = prompts;
     await writeFile(join(folder, "metadata.jsonl"), JSON.stringify({ file_name: "a.png", text: prompt, expectation }));
     const scores = await measured("large");
-    assert.deepEqual([scores.metrics, scores.variants[0].pictures[0].scores], [[], {}]);
-    assert.match(scores.notRun.find(({ name }) => name === "accuracy")?.reason ?? "", /reads pictures of 64 x 64/);
+    assert.deepEqual([scores.metrics, scores.variants[0].images[0].scores], [[], {}]);
+    assert.match(scores.notRun.find(({ name }) => name === "accuracy")?.reason ?? "", /reads images of 64 x 64/);
   });
 });
 
 describe("scores", () => {
-  it("come back from their file; the CSV has a line a picture and empty cells for what did not run", async () => {
+  it("come back from their file; the CSV has a line an image and empty cells for what did not run", async () => {
     const scores = await measured("base", "tuned");
     await writeScores(join(root, "written"), scores);
     assert.deepEqual(await readScores(join(root, "written")), scores);
+    // Files of earlier versions have pictures.
+    const json = await readFile(join(root, "written", "scores.json"), "utf8");
+    await writeFile(
+      join(root, "earlier.json"),
+      json.replaceAll('"images":', '"pictures":').replaceAll('"of":"image"', '"of":"picture"'),
+    );
+    assert.deepEqual(await readScores(join(root, "earlier.json")), scores);
     const lines = (await readFile(join(root, "written", "scores.csv"), "utf8")).trimEnd().split("\r\n");
     assert.deepEqual([lines.length, lines[0]], [25, "variant,file,prompt,seed,category,accuracy,reason"]);
-    const [picture] = scores.variants[0].pictures;
-    const odd = { ...picture, prompt: '=1+1, "x"', scores: {}, reason: "" };
-    const csv = scoresCsv({ ...scores, variants: [{ name: "v", pictures: [odd] }] }).split("\r\n");
-    assert.equal(csv[1], `v,${picture.file},"'=1+1, ""x""",7,${picture.category},,`);
+    const [image] = scores.variants[0].images;
+    const odd = { ...image, prompt: '=1+1, "x"', scores: {}, reason: "" };
+    const csv = scoresCsv({ ...scores, variants: [{ name: "v", images: [odd] }] }).split("\r\n");
+    assert.equal(csv[1], `v,${image.file},"'=1+1, ""x""",7,${image.category},,`);
     await refuses(() => readScores(join(root, "base")), /base has no scores\.json/);
     await refuses(() => readScores(join(root, "nowhere")), /no such file or folder: .*nowhere/);
   });
@@ -223,52 +231,52 @@ describe("reports of scores", () => {
     assert.deepEqual(comparison.rows.at(-2)?.pairs, 12);
     assert.equal(report.gallery?.items.length, 12);
     assert.match(report.headline ?? "", /^With tuned, accuracy /);
-    assert.deepEqual(report.notRun, none.notRun);
+    assert.deepEqual(report.notRun, metrics.notRun);
     const page = renderReport(report);
     assert.match(page, /<b>FID<\/b>: no weights/);
     assert.doesNotMatch(page, /https?:\/\//);
   });
 
-  it("of one variant: means with intervals by category, the worst pictures first", async () => {
+  it("of one variant: means with intervals by category, the worst images first", async () => {
     const scores = await measured("base");
     const report = parseReport(await scoresReport(scores, { title: "x", folder: root }), "it");
     assert.equal(report.comparisons, undefined);
     const [{ rows }] = report.measurements ?? [];
     assert.deepEqual(
-      rows.map(({ label, pictures }) => [label, pictures]),
+      rows.map(({ label, images }) => [label, images]),
       [...["single", "two", "counting", "colours", "position", "attribution"].map((name) => [name, 2]), ["all", 12]],
     );
-    const right = scores.variants[0].pictures.filter(({ scores: { accuracy } }) => accuracy === 1).length;
+    const right = scores.variants[0].images.filter(({ scores: { accuracy } }) => accuracy === 1).length;
     assert.equal(rows.at(-1)?.estimate.value, right / 12);
-    assert.equal(report.gallery?.items[0].pictures[0].score, 0);
+    assert.equal(report.gallery?.items[0].images[0].score, 0);
     assert.match(renderReport(report), /the worst scores first/);
   });
 
   it("of sets: FID with its warning, as a number without interval", async () => {
-    const scores: Scores = {
+    const scores: EvaluationScores = {
       ...(await measured("base", "tuned")),
       sets: [
         {
           metric: "FID",
           variant: "base",
           value: 31.5,
-          pictures: 12,
+          images: 12,
           reference: "real.npz",
-          remark: "from 12 pictures",
+          remark: "from 12 images",
         },
         {
           metric: "FID",
           variant: "tuned",
           value: 30.25,
-          pictures: 12,
+          images: 12,
           reference: "real.npz",
-          remark: "from 12 pictures",
+          remark: "from 12 images",
         },
       ],
     };
     const { measurements = [] } = await scoresReport(scores, { title: "x", folder: root });
     assert.deepEqual(measurements[0].metric, { name: "FID", kind: "number", better: "lower" });
-    assert.equal(measurements[0].remark, "against real.npz; from 12 pictures");
+    assert.equal(measurements[0].remark, "against real.npz; from 12 images");
     assert.deepEqual(measurements[0].rows[1].estimate, { value: 30.25, standardError: null, interval: null });
   });
 });
@@ -276,7 +284,7 @@ describe("reports of scores", () => {
 describe("chosenPairs", () => {
   const variant = (name: string, scores: readonly number[]) => ({
     name,
-    pictures: scores.map((score, seed) => {
+    images: scores.map((score, seed) => {
       return { file: null, prompt: "p", seed, category: "c", scores: { m: score }, reason: "" };
     }),
   });
@@ -339,16 +347,16 @@ describe("runs compared", () => {
   it("folders of eval, with a metric that one of them lacks named as not run", async () => {
     const one = await measured("base");
     const two = await measured("tuned");
-    const extra = { name: "CLIPScore", kind: "number", better: "higher", of: "picture", weights: "clip" } as const;
-    const pictures = two.variants[0].pictures.map((picture) => ({
-      ...picture,
-      scores: { ...picture.scores, CLIPScore: 20 },
+    const extra = { name: "CLIPScore", kind: "number", better: "higher", of: "image", weights: "clip" } as const;
+    const images = two.variants[0].images.map((image) => ({
+      ...image,
+      scores: { ...image.scores, CLIPScore: 20 },
     }));
     await writeScores(join(root, "run-a"), one);
     await writeScores(join(root, "run-b"), {
       ...two,
       metrics: [...two.metrics, extra],
-      variants: [{ name: "tuned", pictures }],
+      variants: [{ name: "tuned", images }],
     });
     const joined = await joinRuns(await Promise.all(["run-a", "run-b"].map((name) => readRun(join(root, name)))), root);
     assert.deepEqual(

@@ -1,4 +1,4 @@
-/** @file What a run measured, picture by picture: scores.json, from which reports and comparisons are made, and scores.csv. */
+/** @file What a run measured, image by image: scores.json, from which reports and comparisons are made, and scores.csv. */
 
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,8 +10,8 @@ import { metricSchema } from "../paired-comparison.js";
 
 const text = z.string().min(1);
 
-const scoredPictureSchema = z.strictObject({
-  /** From the run's folder; null where the picture is elsewhere. */
+const scoredImageSchema = z.strictObject({
+  /** From the run's folder; null where the image is elsewhere. */
   file: text.nullable(),
   prompt: z.string(),
   seed: z.int().nonnegative(),
@@ -21,9 +21,9 @@ const scoredPictureSchema = z.strictObject({
   /** The verifier's, or GenEval's; may be empty. */
   reason: z.string(),
 });
-export type ScoredPicture = z.infer<typeof scoredPictureSchema>;
+export type ScoredImage = z.infer<typeof scoredImageSchema>;
 
-const scoredVariantSchema = z.strictObject({ name: text, pictures: z.array(scoredPictureSchema).min(1) });
+const scoredVariantSchema = z.strictObject({ name: text, images: z.array(scoredImageSchema).min(1) });
 export type ScoredVariant = z.infer<typeof scoredVariantSchema>;
 
 /** A number of a whole set, such as FID. */
@@ -31,7 +31,7 @@ const setScoreSchema = z.strictObject({
   metric: text,
   variant: text,
   value: z.number(),
-  pictures: z.int().positive(),
+  images: z.int().positive(),
   /** What it was compared with. */
   reference: text,
   /** A warning; may be empty. */
@@ -39,14 +39,14 @@ const setScoreSchema = z.strictObject({
 });
 export type SetScore = z.infer<typeof setScoreSchema>;
 
-export const scoresSchema = z.strictObject({
+const scoresSchema = z.strictObject({
   format: z.literal("softrepa-scores"),
   formatVersion: z.literal(1),
-  /** Of single pictures. */
+  /** Of single images. */
   metrics: z.array(
     metricSchema.extend({
-      /** A number of a picture and its prompt, or of how far it is from the first variant's. */
-      of: z.enum(["picture", "distance to the first variant"]),
+      /** A number of an image and its prompt, or of how far it is from the first variant's. */
+      of: z.enum(["image", "distance to the first variant"]),
       /** Files that the metric rests on; may be empty. */
       weights: z.string(),
     }),
@@ -55,13 +55,16 @@ export const scoresSchema = z.strictObject({
   sets: z.array(setScoreSchema),
   notRun: z.array(z.strictObject({ name: text, reason: text })),
 });
-export type Scores = z.infer<typeof scoresSchema>;
-export type ScoredMetric = Scores["metrics"][number];
+export type EvaluationScores = z.infer<typeof scoresSchema>;
+export type ScoredMetric = EvaluationScores["metrics"][number];
+
+/** Earlier versions called images pictures. */
+const fileSchema = z.preprocess(renamePictures, scoresSchema);
 
 const jsonName = "scores.json";
 
 /** Writes both files into `folder`. */
-export async function writeScores(folder: string, scores: Scores): Promise<{ json: string; csv: string }> {
+export async function writeScores(folder: string, scores: EvaluationScores): Promise<{ json: string; csv: string }> {
   const files = { json: join(folder, jsonName), csv: join(folder, "scores.csv") };
   await writeFileAtomic(files.json, `${JSON.stringify(scoresSchema.parse(scores))}\n`);
   await writeFileAtomic(files.csv, scoresCsv(scores));
@@ -69,21 +72,21 @@ export async function writeScores(folder: string, scores: Scores): Promise<{ jso
 }
 
 /** Reads the scores of a run's folder. */
-export async function readScores(folder: string): Promise<Scores> {
+export async function readScores(folder: string): Promise<EvaluationScores> {
   const found = await stat(folder).catch(() => null);
   if (found === null) throw new InputError(`no such file or folder: ${folder}`);
   const file = found.isDirectory() ? join(folder, jsonName) : folder;
   if (found.isDirectory() && !(await isFile(file))) {
     throw new InputError(`${folder} has no ${jsonName}: it is no folder that softrepa eval wrote`);
   }
-  return readJsonFile(file, scoresSchema);
+  return readJsonFile(file, fileSchema);
 }
 
-/** A line a picture; a metric that did not run leaves its cell empty. */
-export function scoresCsv({ metrics, variants }: Scores): string {
+/** A line for each image; a metric that did not run leaves its cell empty. */
+export function scoresCsv({ metrics, variants }: EvaluationScores): string {
   const names = metrics.map(({ name }) => name);
-  const lines = variants.flatMap(({ name, pictures }) =>
-    pictures.map(({ file, prompt, seed, category, scores, reason }) => [
+  const lines = variants.flatMap(({ name, images }) =>
+    images.map(({ file, prompt, seed, category, scores, reason }) => [
       name,
       file ?? "",
       prompt,
@@ -102,6 +105,17 @@ function csvCell(cell: string | number): string {
   if (typeof cell === "number") return String(cell);
   const safe = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+function renamePictures(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(renamePictures);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => {
+      if (key === "of" && inner === "picture") return [key, "image"];
+      return [key === "pictures" ? "images" : key, renamePictures(inner)];
+    }),
+  );
 }
 
 function isFile(file: string): Promise<boolean> {

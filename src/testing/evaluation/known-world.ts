@@ -29,7 +29,7 @@ export interface KnownWorld {
   readonly denoiser: Denoiser;
   /** Conditioning of no caption. */
   readonly empty: Conditioning;
-  /** Pictures [N, 1, 2, 4] with a caption each. */
+  /** Images [N, 1, 2, 4] with a caption each. */
   draw(count: number, random: Generator): KnownPairs;
   /** log p(x | y) - log p(x) of each pair, in nats. */
   information(pairs: KnownPairs): number[];
@@ -143,7 +143,7 @@ function knownDenoiser(
   };
 }
 
-/** Factors of picture and noise at a timestep inside a graph. */
+/** Factors of image and noise at a timestep inside a graph. */
 function signalAndNoise(parameterisation: Parameterisation, timestep: Value): { a: Value; b: Value } {
   if (parameterisation === "flow") {
     const b = mul(timestep, 1 / trainTimesteps);

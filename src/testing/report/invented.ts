@@ -1,29 +1,28 @@
-/** @file A whole report of invented data that looks like a run's: pictures of the world, verdicts by its verifier. It has no tests of its own. */
+/** @file A whole report of invented data that looks like a run's: images of the world, verdicts by its verifier. It has no tests of its own. */
 
 import { Generator } from "../../core/random.js";
 import { encodePng } from "../../data/png.js";
-import { comparePaired, type ItemScore, type Metric } from "../../evaluation/paired-comparison.js";
+import { accuracy, comparePaired, type ItemScore, type Metric } from "../../evaluation/paired-comparison.js";
 import { checkpointCurves } from "../../evaluation/report/checkpoint-curves.js";
 import { headlineOf } from "../../evaluation/report/headline.js";
 import type { GalleryItem, Report } from "../../evaluation/report/schema.js";
-import { nearMiss } from "../../world/near-miss.js";
-import { heldOutPrompts, type Prompt } from "../../world/prompts.js";
-import { render } from "../../world/render.js";
-import type { Category } from "../../world/scene.js";
-import { verify } from "../../world/verify.js";
+import { nearMiss } from "../../scenes/near-miss.js";
+import { heldOutPrompts, type Prompt } from "../../scenes/prompts.js";
+import { render } from "../../scenes/render.js";
+import type { Category } from "../../scenes/scene.js";
+import { verify } from "../../scenes/verify.js";
 
-export const accuracy: Metric = { name: "accuracy", kind: "verdict", better: "higher" };
-export const clipScore: Metric = { name: "CLIPScore", kind: "number", better: "higher" };
+export const inventedClipScore: Metric = { name: "CLIPScore", kind: "number", better: "higher" };
 
 export interface Invention {
   readonly prompts: number;
   readonly seedsEach: number;
   /** How much more often the tuned variant is right than the invented gain says; 0 leaves only noise, -1 turns it round. */
   readonly effect: number;
-  readonly pictures: number;
+  readonly images: number;
 }
 
-export const wholeRun: Invention = { prompts: 120, seedsEach: 4, effect: 1, pictures: 48 };
+export const wholeRun: Invention = { prompts: 120, seedsEach: 4, effect: 1, images: 48 };
 
 const chances: Readonly<Record<Category, readonly [base: number, gain: number]>> = {
   single: [0.93, 0.04],
@@ -50,7 +49,7 @@ function verdicts(prompts: readonly Prompt[], seedsEach: number, effect: number,
   });
 }
 
-export async function inventedReport({ prompts: count, seedsEach, effect, pictures }: Invention): Promise<Report> {
+export async function inventedReport({ prompts: count, seedsEach, effect, images }: Invention): Promise<Report> {
   const prompts = heldOutPrompts(count, 3);
   const random = new Generator(5);
   const base = { name: "base", items: verdicts(prompts, seedsEach, 0, 11) };
@@ -71,7 +70,7 @@ export async function inventedReport({ prompts: count, seedsEach, effect, pictur
     title: "Soft tokens for the world of shapes",
     created: "2026-11-23T08:35:07Z",
     headline: headlineOf(comparison),
-    comparisons: [comparison, comparePaired(clip, { metric: clipScore, apart: ["counting"], resamples: 1000 })],
+    comparisons: [comparison, comparePaired(clip, { metric: inventedClipScore, apart: ["counting"], resamples: 1000 })],
     notRun: [{ name: "ImageReward", reason: "its weights are not in models/" }],
     settings: {
       model: "demo/pipeline (SD3 layout, 1.9 M parameters)",
@@ -86,8 +85,8 @@ export async function inventedReport({ prompts: count, seedsEach, effect, pictur
     cost: {
       phases: [
         { name: "training, 1,000 steps", seconds: 1284.2 },
-        { name: "pictures, base", seconds: 311.6 },
-        { name: "pictures, tuned", seconds: 318.9 },
+        { name: "images, base", seconds: 311.6 },
+        { name: "images, tuned", seconds: 318.9 },
         { name: "scores", seconds: 7.31 },
       ],
       peakMemoryBytes: 694e6,
@@ -108,11 +107,11 @@ export async function inventedReport({ prompts: count, seedsEach, effect, pictur
     gallery: {
       metric: accuracy,
       variants: ["base", "tuned"],
-      chosen: `the first seed of the first ${pictures} prompts`,
-      items: await inventedPictures(prompts.slice(0, pictures), seedsEach, [base.items, tuned.items], random),
+      chosen: `the first seed of the first ${images} prompts`,
+      items: await inventedImages(prompts.slice(0, images), seedsEach, [base.items, tuned.items], random),
     },
     notes: [
-      "All numbers and pictures of this report are invented, to see the page.",
+      "All numbers and images of this report are invented, to see the page.",
       "Counting is shown apart: contrastive training is known to make a model over-count.",
     ],
   };
@@ -167,11 +166,11 @@ function inventedInformation(random: Generator): Report["information"] {
       { name: "tuned", value: 3.071, standardError: 0.108 },
     ],
     integrands: [integrand("base", 0.34), integrand("tuned", 0.47)],
-    remark: "Lower bound from denoising errors of 256 held-out pictures with 16 noises each.",
+    remark: "Lower bound from denoising errors of 256 held-out images with 16 noises each.",
   };
 }
 
-async function inventedPictures(
+async function inventedImages(
   prompts: readonly Prompt[],
   seedsEach: number,
   scores: readonly (readonly ItemScore[])[],
@@ -179,13 +178,13 @@ async function inventedPictures(
 ): Promise<GalleryItem[]> {
   return Promise.all(
     prompts.map(async ({ prompt, category, scene, expectation }, index) => {
-      const pictures = scores.map(async (items) => {
+      const images = scores.map(async (items) => {
         const { score } = items[index * seedsEach];
         const image = render(score === 1 ? scene : nearMiss(scene, random).scene);
         const png = Buffer.from(await encodePng(image, {})).toString("base64");
         return { score, reason: verify(image, expectation).reason, png };
       });
-      return { prompt, category, seed: scores[0][index * seedsEach].seed, pictures: await Promise.all(pictures) };
+      return { prompt, category, seed: scores[0][index * seedsEach].seed, images: await Promise.all(images) };
     }),
   );
 }
