@@ -11,6 +11,7 @@ import { UnetDenoiser } from "../pipelines/unet-denoiser.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { compileGuidedDenoiser } from "../sampling/guided-denoiser.js";
 import { noisySample } from "../schedulers/index.js";
+import { someOf } from "../testing/core/repetitions.js";
 import {
   captions,
   changeJson,
@@ -237,7 +238,7 @@ describe("what is refused of them", () => {
   it("nothing in more than one line, whatever stands in a configuration", async () => {
     for (const file of ["unet/config.json", "scheduler/scheduler_config.json"]) {
       const keys = Object.keys(JSON.parse(await readFile(join(folders.sd15, file), "utf8")) as object);
-      for (const key of keys) {
+      for (const key of someOf(keys)) {
         for (const value of [7, [[]]]) await survives(() => opened("sd15", file, { [key]: value }));
       }
     }
