@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { InputError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
+import { repetitions } from "../testing/core/repetitions.js";
 import { disturbances } from "../testing/scenes/disturb.js";
 import { essentials } from "./describe.js";
 import { detect } from "./detect.js";
@@ -31,12 +32,12 @@ function imageOf(...objects: SceneObject[]): FloatTensor {
 }
 
 describe("the verifier's accuracy", () => {
-  it("is at least 99% in each category on 2,000 disturbed scenes and on a near miss of each", (context) => {
+  it("is at least 99% in each category on up to 2,000 disturbed scenes and on a near miss of each", (context) => {
     const generator = new Generator(2000);
     const right = new Map<string, number>();
     const total = new Map<string, number>();
     const add = (counts: Map<string, number>, key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
-    for (let index = 0; index < 2000; index++) {
+    for (let index = 0; index < repetitions(2000); index++) {
       const category = categories[index % categories.length];
       // The disturbances change with every round of categories, so that each category meets each of them.
       const [, disturb] = kinds[Math.floor(index / categories.length) % kinds.length];

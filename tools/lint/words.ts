@@ -36,8 +36,6 @@ const words: readonly Word[] = [
 
 /** Folders and files whose wording is older. An entry without old words is a fault, so that this only shrinks. */
 export const pending: readonly string[] = [
-  "ARCHITECTURE.md",
-  "README.md",
   "docs",
   "src/cli",
   "src/data",
