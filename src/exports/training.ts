@@ -7,7 +7,7 @@ export type { Fault, FaultKind, ReportFault } from "../data/finding.js";
 export { type LoadImageOptions, loadImage, type View } from "../data/load-image.js";
 export { type ImagePool, mixPools, type WeightedImages } from "../data/mixture.js";
 export { encodePng, readPngText, savePng } from "../data/png.js";
-export { type CandidateRow, type Candidates, inBatch, ownCaption } from "../objectives/candidates.js";
+export { type CandidateRow, type Candidates, inBatch, matchedCaption as ownCaption } from "../objectives/candidates.js";
 export { defaultPlan, type ExecutionPlan, executionPlan } from "../objectives/execution-plan.js";
 export { objectives } from "../objectives/index.js";
 export type { Objective, RowLoss, RowPredictions } from "../objectives/objective.js";
@@ -57,7 +57,11 @@ export {
 } from "../schedulers/index.js";
 export { SoftTokenEmbedding } from "../softtokens/embedding.js";
 export type { FormatName } from "../softtokens/formats/index.js";
-export { createSoftTokens, initialSoftTokens, type SoftTokenSizes } from "../softtokens/initial.js";
+export {
+  createSoftTokens,
+  type InitialTokenOptions as SoftTokenSizes,
+  initialSoftTokens,
+} from "../softtokens/initial.js";
 export { requireFit } from "../softtokens/softtokens.js";
 export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "../training/batches.js";
 export {

@@ -116,10 +116,10 @@ export class Model implements AsyncDisposable {
   private async *images(prompts: readonly string[], options: GenerateOptions): AsyncGenerator<GeneratedImage, void> {
     this.requireOpen();
     const { tokens, strength = 1, images: count = 1, seed = randomInt(2 ** 31), batchSize: batch = 1 } = options;
-    requireWhole("seed", seed, 0, maxSeed);
-    requireWhole("images", count, 1, 10_000);
-    requireWhole("batchSize", batch, 1, 10_000);
-    if (options.steps !== undefined) requireWhole("steps", options.steps, 1, 1000);
+    requireInteger("seed", seed, 0, maxSeed);
+    requireInteger("images", count, 1, 10_000);
+    requireInteger("batchSize", batch, 1, 10_000);
+    if (options.steps !== undefined) requireInteger("steps", options.steps, 1, 1000);
     if (!(strength >= 0 && strength <= 1))
       throw new UsageError(`\`strength\` must be between 0 and 1, not ${strength}`);
     if (prompts.length === 0) throw new UsageError("`prompt` is an empty list");
@@ -160,7 +160,7 @@ export class Model implements AsyncDisposable {
   }
 }
 
-function requireWhole(option: string, value: number, least: number, most: number): void {
+function requireInteger(option: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw new UsageError(`\`${option}\` must be an integer between ${least} and ${most}, not ${value}`);
 }

@@ -9,9 +9,9 @@ import { type Run, startRun } from "../runs/start-run.js";
 export type { Run };
 
 /** Options of a run that an opened model has settled already. */
-type Settled = "model" | "engine" | "provider" | "precision" | "threads" | keyof OpenOptions;
+type ModelOption = "model" | "engine" | "provider" | "precision" | "threads" | keyof OpenOptions;
 
-type RunOptions = Omit<RunSpecInput, Settled | "objective"> & {
+type RunOptions = Omit<RunSpecInput, ModelOption | "objective"> & {
   /** The name of a built-in objective (default "softrepa"), or an objective of your own. */
   readonly objective?: string | Objective | undefined;
 };

@@ -1,65 +1,71 @@
-/** @file Which captions of a batch stand against each of its images: the rows of the error matrix. */
+/** @file The candidate captions of each image of a batch: the rows of the error matrix. */
 
 import { UsageError } from "../core/errors.js";
 import type { Generator } from "../core/random.js";
 
-/** An image and the captions that it is denoised under; all are indices in the batch. */
+/** An image and the captions that it is denoised with, as indices into the batch. */
 export interface CandidateRow {
   readonly image: number;
   readonly captions: readonly number[];
-  /** Position of the image's own caption in `captions`. */
-  readonly own: number;
+  /** Position of the matched caption in `captions`. */
+  readonly matched: number;
 }
 
 export interface Candidates {
-  /** Captions per image; "batch" for all of the batch. Of a small batch there may be fewer. */
+  /** Captions per image, or "batch" for all captions of the batch. A smaller batch gives fewer. */
   readonly perImage: number | "batch";
-  /** One row per image of a batch; what is drawn comes from `random`. */
+  /** One row per image; random choices come from `random`. */
   readonly rows: (batch: number, random: Generator) => CandidateRow[];
 }
 
-/** All captions of the batch, or the own one and `drawn` others of it that are drawn at random (all others where there are no more). */
-export function inBatch(drawn?: number): Candidates {
-  if (drawn === undefined) return { perImage: "batch", rows: wholeRows };
-  if (!Number.isInteger(drawn) || drawn < 1)
-    throw new UsageError(`inBatch draws a whole number of captions, 1 or more, got ${drawn}`);
+/**
+ * All captions of the batch, or the matched one and `negatives` others sampled at random (all others if there are fewer).
+ *
+ * @throws UsageError if `negatives` is not a positive integer
+ */
+export function inBatch(negatives?: number): Candidates {
+  if (negatives === undefined) return { perImage: "batch", rows: fullMatrix };
+  if (!Number.isInteger(negatives) || negatives < 1)
+    throw new UsageError(
+      `inBatch: the number of mismatched captions must be an integer of at least 1, not ${negatives}`,
+    );
   const rows = (batch: number, random: Generator) =>
     indices(batch).map((image) => {
       const others = indices(batch).filter((caption) => caption !== image);
-      return { image, captions: [image, ...random.shuffle(others).slice(0, drawn)], own: 0 };
+      return { image, captions: [image, ...random.shuffle(others).slice(0, negatives)], matched: 0 };
     });
-  return { perImage: drawn + 1, rows };
+  return { perImage: negatives + 1, rows };
 }
 
-/** The image's own caption alone. */
-export function ownCaption(): Candidates {
-  return { perImage: 1, rows: (batch) => indices(batch).map((image) => ({ image, captions: [image], own: 0 })) };
+/** Only the matched caption of each image. */
+export function matchedCaption(): Candidates {
+  return { perImage: 1, rows: (batch) => indices(batch).map((image) => ({ image, captions: [image], matched: 0 })) };
 }
 
-/** Every image with all captions of a batch. */
-export function wholeRows(batch: number): CandidateRow[] {
-  return indices(batch).map((image) => ({ image, captions: indices(batch), own: image }));
+/** The rows of the full matrix: every image with all captions of the batch. */
+export function fullMatrix(batch: number): CandidateRow[] {
+  return indices(batch).map((image) => ({ image, captions: indices(batch), matched: image }));
 }
 
-/** Image-caption pairs of a row. */
+/** Image-caption pairs per row. */
 export function pairsPerRow({ perImage }: Candidates, batch: number): number {
   return perImage === "batch" ? batch : Math.min(perImage, batch);
 }
 
-/** How pairs share runs of the graph: those of a row share their image; rows of single pairs run together, each with its image. */
-export function imagesOfRuns({ perImage }: Candidates): "shared" | "each" {
+/** Whether the pairs of a run share one image (rows with several captions) or each has its own (rows with one caption). */
+export function imageSharing({ perImage }: Candidates): "shared" | "each" {
   return perImage === 1 ? "each" : "shared";
 }
 
-/** Pairs that are divided into runs together: those of a row, or, where rows are single pairs, of the batch. */
-export function pairsTogether(candidates: Candidates, batch: number): number {
-  return imagesOfRuns(candidates) === "each" ? batch : pairsPerRow(candidates, batch);
+/** Pairs of a group, which is divided into runs: a row, or the whole batch if rows have one caption. */
+export function pairsPerGroup(candidates: Candidates, batch: number): number {
+  return imageSharing(candidates) === "each" ? batch : pairsPerRow(candidates, batch);
 }
 
-/** Runs of the graph per step. */
+/** Runs of the graph per training step. */
 export function runsPerStep(candidates: Candidates, batch: number, pairsPerRun: number): number {
-  const groups = imagesOfRuns(candidates) === "each" ? 1 : batch;
-  return groups * Math.ceil(pairsTogether(candidates, batch) / pairsPerRun);
+  const groups = imageSharing(candidates) === "each" ? 1 : batch;
+  return groups * Math.ceil(pairsPerGroup(candidates, batch) / pairsPerRun);
 }
 
 function indices(count: number): number[] {

@@ -1,4 +1,4 @@
-/** @file The one evaluator of matrices of denoising errors: rows of image-caption pairs, a few pairs per run of the graph. */
+/** @file Evaluates matrices of denoising errors: rows of image-caption pairs, a few pairs per run of the graph. */
 
 import { type Stoppable, stopIfAsked, UsageError } from "../core/errors.js";
 import { at } from "../core/lists.js";
@@ -14,34 +14,34 @@ import { compilePairPredictions, type PairPredictions } from "./pair-predictions
 export interface ErrorFeeds {
   /** Clean latents, [images, channels, h, w]. */
   readonly latents: FloatTensor;
-  /** One for all images, or one for each, [1 or images, channels, h, w]. */
+  /** Shared by all images or one per image, [1 or images, channels, h, w]. */
   readonly noise: FloatTensor;
   /** An integer in 0..999. */
   readonly timestep: number;
-  /** The texts that captions of rows are indices of. */
+  /** The captions that rows index. */
   readonly conditioning: Conditioning;
-  /** Effective tokens at the timestep, [layers, count, width]; null for the plain model. */
+  /** Effective soft tokens at the timestep, [layers, count, width]; null for the plain model. */
   readonly softTokens: FloatTensor | null;
 }
 
-/** The image of a row and its captions, by their indices in the feeds. */
+/** The image and the captions of a row, as indices into the feeds. */
 export type MatrixRow = Pick<CandidateRow, "image" | "captions">;
 
 export interface RowErrors {
   /** One per caption. */
   readonly errors: readonly number[];
-  /** d error / d soft tokens of each caption; empty arrays where the graph computes none. */
+  /** d error / d soft tokens of each caption; empty arrays if the graph computes no gradients. */
   readonly gradients: readonly Float32Array[];
 }
 
 export interface EvaluatorOptions<Row extends MatrixRow> extends Omit<PairErrorOptions, "targets"> {
-  /** Targets [pairs, channels, h, w] of a row from the predictions for its pairs; without it, the denoiser's own. */
+  /** Computes the targets [pairs, channels, h, w] of a row from its predictions; by default, the denoiser's own target. */
   readonly targets?: ((row: Row, predictions: FloatTensor, target: FloatTensor) => FloatTensor) | undefined;
 }
 
 /**
- * With shared images, every row is divided into runs by itself, the last of them filled up with its last pair; with one image
- * for each pair, all rows are divided into runs together.
+ * With shared images, each row is divided into runs separately; with one image per pair, all rows are divided together. The last
+ * run is padded by repeating its last pair.
  */
 export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
   private constructor(
@@ -65,9 +65,9 @@ export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
   }
 
   /**
-   * Rows in their order, each as soon as its last pair has been run.
+   * Yields the rows in order, each as soon as its last pair has run.
    *
-   * @throws InterruptedError before the next run of a graph where the signal is aborted
+   * @throws InterruptedError before the next run of a graph if the signal is aborted
    */
   async *rows(
     feeds: ErrorFeeds,
@@ -83,14 +83,14 @@ export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
     await this.predictions?.release();
   }
 
-  /** Rows whose pairs are divided into runs together. */
+  /** Evaluates rows whose pairs are divided into runs together. */
   private async *group(
     feeds: ErrorFeeds,
     group: readonly Row[],
     { signal }: Stoppable,
   ): AsyncGenerator<Row & RowErrors, void, undefined> {
     const targets = this.predictions && (await this.targetsOf(feeds, group, this.predictions, signal));
-    const waiting: { readonly error: number; readonly gradient: Float32Array }[] = [];
+    const pending: { readonly error: number; readonly gradient: Float32Array }[] = [];
     let next = 0;
     for (const { pairs, real, target, ...run } of this.runs(feeds, group)) {
       stopIfAsked(signal);
@@ -101,18 +101,22 @@ export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
       });
       const size = gradients.length / pairs.length;
       for (const [k, error] of errors.subarray(0, real).entries()) {
-        waiting.push({ error, gradient: gradients.subarray(k * size, (k + 1) * size) });
+        pending.push({ error, gradient: gradients.subarray(k * size, (k + 1) * size) });
       }
       for (; next < group.length; next++) {
         const row = at(group, next);
-        if (waiting.length < row.captions.length) break;
-        const done = waiting.splice(0, row.captions.length);
-        yield { ...row, errors: done.map(({ error }) => error), gradients: done.map(({ gradient }) => gradient) };
+        if (pending.length < row.captions.length) break;
+        const finished = pending.splice(0, row.captions.length);
+        yield {
+          ...row,
+          errors: finished.map(({ error }) => error),
+          gradients: finished.map(({ gradient }) => gradient),
+        };
       }
     }
   }
 
-  /** What each run is fed with, the own target among it; the last run repeats its last pair, whose repetitions nobody reads. */
+  /** The feeds of each run, including the denoiser's own target; only the first `real` pairs of a run count. */
   private *runs(feeds: ErrorFeeds, group: readonly Row[]) {
     const { latents, noise, timestep, conditioning, softTokens } = feeds;
     const images = (indices: readonly number[]) =>
@@ -136,7 +140,7 @@ export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
     }
   }
 
-  /** Of all pairs of the group in their order, [pairs, channels, h, w]. */
+  /** The targets of all pairs of the group in order, [pairs, channels, h, w]. */
   private async targetsOf(
     feeds: ErrorFeeds,
     group: readonly Row[],
@@ -144,23 +148,23 @@ export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
     signal: AbortSignal | undefined,
   ): Promise<FloatTensor> {
     const predicted: FloatTensor[] = [];
-    const own: FloatTensor[] = [];
+    const standard: FloatTensor[] = [];
     for (const { real, pairs, target, ...run } of this.runs(feeds, group)) {
       stopIfAsked(signal);
       predicted.push(rowsOf(await predictions.run(run), 0, real));
-      for (let k = 0; k < real; k++) own.push(target.shape[0] === 1 ? target : rowsOf(target, k, k + 1));
+      for (let k = 0; k < real; k++) standard.push(target.shape[0] === 1 ? target : rowsOf(target, k, k + 1));
     }
     const all = concatRows(predicted);
     const targets: FloatTensor[] = [];
     let start = 0;
     for (const row of group) {
       const end = start + row.captions.length;
-      const wanted = rowsOf(all, start, end);
-      const given = this.options.targets?.(row, wanted, at(own, start));
-      if (given === undefined || !sameShape(given.shape, wanted.shape)) {
-        const got = given === undefined ? "none" : formatShape(given.shape);
+      const rowPredictions = rowsOf(all, start, end);
+      const given = this.options.targets?.(row, rowPredictions, at(standard, start));
+      if (given === undefined || !sameShape(given.shape, rowPredictions.shape)) {
+        const actual = given === undefined ? "none" : formatShape(given.shape);
         throw new UsageError(
-          `targets of a row must be ${formatShape(wanted.shape)} as its predictions are, got ${got}`,
+          `targets of a row must be ${formatShape(rowPredictions.shape)}, the shape of its predictions, not ${actual}`,
         );
       }
       targets.push(given);

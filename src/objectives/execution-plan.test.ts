@@ -7,19 +7,19 @@ import { defaultPairsPerRun } from "./execution-plan.js";
 const sizes = fc.integer({ min: 1, max: 4096 });
 
 describe("defaultPairsPerRun", () => {
-  it("takes a small row whole, and one pair per run where pairs are large", () => {
+  it("runs a small row at once, and large pairs one by one", () => {
     assert.equal(defaultPairsPerRun(4, 200, "fp32"), 4);
     assert.equal(defaultPairsPerRun(4, 1024 + 333, "fp32"), 2);
     assert.equal(defaultPairsPerRun(4, 4096 + 333, "fp32"), 1);
     assert.equal(defaultPairsPerRun(16, 1024 + 333, "fp32"), 3);
   });
 
-  it("takes more where products are faster", () => {
+  it("runs more pairs together in bf16", () => {
     assert.equal(defaultPairsPerRun(4, 1024 + 154, "bf16"), 4);
     assert.equal(defaultPairsPerRun(16, 1024 + 333, "bf16"), 6);
   });
 
-  it("never takes more than fits, needs no more runs than that, and leaves few places empty", () => {
+  it("stays below the token limit with the fewest runs and little padding", () => {
     fc.assert(
       fc.property(
         sizes,

@@ -1,36 +1,36 @@
-/** @file An objective: which captions stand against an image, and the loss of the errors that the denoiser makes under them. */
+/** @file The interface of training objectives: candidate captions per image, and the loss of their denoising errors. */
 
 import type { FloatTensor } from "../core/tensor.js";
 import type { Candidates } from "./candidates.js";
 
-/** The loss of one row of errors, and its derivatives. */
+/** The loss of one row of errors and its derivatives. */
 export interface RowLoss {
   readonly loss: number;
-  /** The image's similarity to each candidate, where the objective has such numbers. */
+  /** The image's similarity to each candidate, if the objective defines one. */
   readonly logits?: readonly number[];
   /** d loss / d error of each candidate. */
   readonly cotangents: readonly number[];
 }
 
-/** What the denoiser predicts for the pairs of a row, with the soft tokens as they are. */
+/** The denoiser's predictions for the pairs of a row with the current soft tokens. */
 export interface RowPredictions {
   /** One per candidate, [pairs, channels, h, w]. */
   readonly predictions: FloatTensor;
   /** The denoiser's own target for the image, [1, channels, h, w]. */
   readonly target: FloatTensor;
-  /** Which candidate is the image's own caption. */
-  readonly own: number;
+  /** Index of the matched caption among the candidates. */
+  readonly matched: number;
 }
 
-/** What training minimises: the mean of `row` over the images of a batch. Rows never depend on one another. */
+/** Training minimises the mean of `row` over the images of a batch. Rows are independent. */
 export interface Objective {
   readonly name: string;
   readonly candidates: Candidates;
   /**
-   * Targets of the pairs of a row, [pairs, channels, h, w], as in regression towards shifted predictions (arXiv 2605.30038). Gradients
-   * do not go through them. They cost a forward pass of every pair; without them errors are against the denoiser's own target.
+   * Computes the targets of a row, [pairs, channels, h, w], e.g. shifted predictions (arXiv 2605.30038); no gradients flow through
+   * them. Costs one forward pass per pair. By default, the target is the denoiser's own for the image.
    */
   readonly targets?: (row: RowPredictions) => FloatTensor;
-  /** `errors` are mean squared errors, one per candidate; `own` is the index of the image's own caption. */
-  readonly row: (errors: readonly number[], own: number) => RowLoss;
+  /** `errors` are mean squared errors, one per candidate; `matched` is the index of the matched caption. */
+  readonly row: (errors: readonly number[], matched: number) => RowLoss;
 }

@@ -1,4 +1,4 @@
-/** @file Denoising errors of image-caption pairs, and their gradients towards each pair's soft tokens, as one graph. */
+/** @file Denoising errors of image-caption pairs and their gradients with respect to the soft tokens, as one graph. */
 
 import { at } from "../core/lists.js";
 import type { FloatTensor } from "../core/tensor.js";
@@ -18,14 +18,14 @@ export interface PairErrorOptions extends PairOptions {
 }
 
 export interface PairErrorFeeds extends PairFeeds {
-  /** What the denoiser should predict, [1 or pairs, channels, h, w]. */
+  /** [1 or pairs, channels, h, w]. */
   readonly target: FloatTensor;
 }
 
 export interface PairErrorResults {
-  /** Mean squared error of each pair over channels and pixels, [pairs]. */
+  /** Mean squared error per pair over channels and pixels, [pairs]. */
   readonly errors: Float32Array;
-  /** d error of pair k / d soft tokens, [pairs, layers * count * width]; empty when not asked for. */
+  /** d error of pair k / d soft tokens, [pairs, layers * count * width]; empty without `gradients`. */
   readonly gradients: Float32Array;
 }
 
@@ -36,9 +36,9 @@ export interface PairErrors {
 }
 
 /**
- * Every pair's gradient comes out on its own: the loss's derivative by each error is known only once a whole row
- * of the matrix is, and d loss / d tokens = sum of (d loss / d error) (d error / d tokens). So one pass is enough
- * and memory depends on the pairs per run, never on the batch.
+ * Outputs the gradient of each pair separately: d loss / d error is known only once a whole row of the matrix is, and
+ * d loss / d tokens = sum of (d loss / d error) (d error / d tokens). So one pass is enough, and memory depends on the pairs per
+ * run, not on the batch size.
  */
 export function pairErrorGraph(denoiser: Denoiser, options: PairErrorOptions) {
   const { plan, latentShape, images, targets = images } = options;

@@ -1,4 +1,4 @@
-/** @file What the denoiser predicts for image-caption pairs, as a part of a graph, and as a graph of its own without gradients. */
+/** @file The denoiser's predictions for image-caption pairs, as part of a graph or as a forward graph of its own. */
 
 import type { FloatTensor, Shape } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
@@ -13,13 +13,13 @@ import type { ExecutionPlan } from "./execution-plan.js";
 
 export interface PairOptions {
   readonly plan: ExecutionPlan;
-  /** Latent sizes [channels, h, w]. */
+  /** [channels, h, w]. */
   readonly latentShape: Shape;
   /** Whether all pairs of a run share one image, or each has its own. */
   readonly images: "shared" | "each";
   /** Null for the plain model. */
   readonly softTokens: SoftTokenSpec | null;
-  /** 0..1, how much of the soft tokens' effect counts (default 1). */
+  /** 0..1, the weight of the soft tokens' effect (default 1). */
   readonly strength?: number;
 }
 
@@ -28,7 +28,7 @@ export interface PairFeeds {
   readonly sample: FloatTensor;
   /** [1]. */
   readonly timestep: FloatTensor;
-  /** First axis: pairs. */
+  /** One caption per pair. */
   readonly conditioning: Conditioning;
   /** [layers, count, width]. */
   readonly softTokens: FloatTensor | null;
@@ -41,7 +41,7 @@ export interface PairPredictions {
   release(): Promise<void>;
 }
 
-/** Adds the inputs that pairs are told by, and the denoiser's predictions [pairs, channels, h, w]. */
+/** Adds the inputs of `PairFeeds` and the denoiser's predictions [pairs, channels, h, w]. */
 export function predictPairs(
   graph: Graph,
   denoiser: Denoiser,
@@ -56,7 +56,7 @@ export function predictPairs(
   return { predictions: denoiseAtStrength(denoiser, graph, inputs, strength), softTokens };
 }
 
-/** What the inputs of `predictPairs` are fed with. */
+/** The feeds for the inputs that `predictPairs` adds. */
 export function pairFeeds({ sample, timestep, conditioning, softTokens }: PairFeeds) {
   return { sample, timestep, ...conditioning, ...softTokenFeed(softTokens) };
 }
@@ -66,7 +66,7 @@ export function pairPredictionGraph(denoiser: Denoiser, options: PairOptions) {
   return { graph, outputs: { predictions: predictPairs(graph, denoiser, options).predictions } };
 }
 
-/** Weights are read where they are, whatever the plan says: only the graph with gradients is worth their copies. */
+/** Ignores `plan.repackWeights`: repacked copies pay off only for the graph with gradients. */
 export async function compilePairPredictions(denoiser: Denoiser, options: PairOptions): Promise<PairPredictions> {
   const { graph, outputs } = pairPredictionGraph(denoiser, options);
   const session = await denoiser.engine.compile(writeOnnx(graph, outputs, targetFor(denoiser.engine, false)));

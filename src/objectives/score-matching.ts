@@ -1,8 +1,8 @@
-/** @file Score matching: the mean denoising error under own captions, the loss that diffusion models are pre-trained with. */
+/** @file Score matching: the mean denoising error with matched captions, the pre-training loss of diffusion models. */
 
 import { z } from "zod";
 import { at } from "../core/lists.js";
-import { ownCaption } from "./candidates.js";
+import { matchedCaption } from "./candidates.js";
 import type { Objective } from "./objective.js";
 
 export const scoreMatchingSettingsSchema = z.object({});
@@ -10,10 +10,10 @@ export const scoreMatchingSettingsSchema = z.object({});
 export function scoreMatching(): Objective {
   return {
     name: "score-matching",
-    candidates: ownCaption(),
-    row: (errors, own) => ({
-      loss: at(errors, own),
-      cotangents: errors.map((_, column) => (column === own ? 1 : 0)),
+    candidates: matchedCaption(),
+    row: (errors, matched) => ({
+      loss: at(errors, matched),
+      cotangents: errors.map((_, column) => (column === matched ? 1 : 0)),
     }),
   };
 }

@@ -14,7 +14,7 @@ const row = fc
   .array(error, { minLength: 2, maxLength: 9 })
   .chain((errors) => fc.record({ errors: fc.constant(errors), image: fc.nat({ max: errors.length - 1 }) }));
 
-/** The loss written as the paper has it, with no care for large numbers. */
+/** The loss as the paper writes it, without protection against overflow. */
 function plainLoss(errors: readonly number[], image: number, { temperature, scale, dweight }: typeof paper): number {
   const exponentials = errors.map((e) => Math.exp(scale * Math.exp(-e / temperature)));
   const total = exponentials.reduce((sum, x) => sum + x, 0);
@@ -22,7 +22,7 @@ function plainLoss(errors: readonly number[], image: number, { temperature, scal
 }
 
 describe("softRepa", () => {
-  it("is cross-entropy over exp(scale * exp(-error / temperature)), plus dweight times the own error", () => {
+  it("is cross-entropy over exp(scale * exp(-error / temperature)), plus dweight times the matched error", () => {
     fc.assert(
       fc.property(row, settings, ({ errors, image }, chosen) => {
         const { loss, logits } = softRepa(chosen).row(errors, image);
@@ -35,7 +35,7 @@ describe("softRepa", () => {
     );
   });
 
-  it("has the cotangents that finite differences of the loss give", () => {
+  it("returns cotangents that agree with finite differences of the loss", () => {
     fc.assert(
       fc.property(row, settings, ({ errors, image }, chosen) => {
         const objective = softRepa(chosen).row;
@@ -56,7 +56,7 @@ describe("softRepa", () => {
     );
   });
 
-  it("pulls the own error down and pushes the others up; dweight adds to the own one alone", () => {
+  it("lowers the matched error and raises the others; dweight adds only to the matched one", () => {
     const errors = [0.3, 0.25, 0.4];
     const { cotangents, loss } = softRepa(paper).row(errors, 1);
     assert.ok(cotangents[1] > 0 && cotangents[0] < 0 && cotangents[2] < 0);
@@ -65,8 +65,8 @@ describe("softRepa", () => {
     assert.ok(Math.abs(weighted.loss - loss - 2.5) < 1e-12);
   });
 
-  it("has known values", () => {
-    // Error 0 against one without end: logits 4 and 0.
+  it("returns known values", () => {
+    // Errors 0 and (almost) infinity: logits 4 and 0.
     const { loss, logits = [], cotangents } = softRepa(paper).row([0, 1e3], 0);
     assert.deepEqual(logits, [4, 0]);
     assert.ok(Math.abs(loss - Math.log(1 + Math.exp(-4))) < 1e-15);
@@ -81,15 +81,15 @@ describe("softRepa", () => {
     const extremes = [0, 1e-300, 1e-9, 1, 1e3, 1e30, Number.MAX_VALUE];
     for (const temperature of [1e-3, 0.07, 1, 1e6]) {
       for (const scale of [4, 1e3]) {
-        for (const own of extremes) {
+        for (const matched of extremes) {
           for (const other of extremes) {
             const {
               loss,
               logits = [],
               cotangents,
-            } = softRepa({ temperature, scale, dweight: 0 }).row([own, other, 0.5], 0);
+            } = softRepa({ temperature, scale, dweight: 0 }).row([matched, other, 0.5], 0);
             const seen = [loss, ...logits, ...cotangents];
-            assert.ok(seen.every(Number.isFinite), `errors ${own}, ${other}, temperature ${temperature}: ${seen}`);
+            assert.ok(seen.every(Number.isFinite), `errors ${matched}, ${other}, temperature ${temperature}: ${seen}`);
             assert.ok(loss >= -1e-12);
           }
         }

@@ -6,27 +6,27 @@ import { inBatch } from "./candidates.js";
 import type { Objective } from "./objective.js";
 
 export const softRepaSettingsSchema = z.object({
-  /** Softens the errors: logit = scale * exp(-error / temperature). */
+  /** logit = scale * exp(-error / temperature). */
   temperature: z.number().positive(),
   scale: z.number().positive(),
-  /** Weight of the plain denoising error of the matching pair, added to the loss. */
+  /** Weight of the matched pair's denoising error, which is added to the loss. */
   dweight: z.number().nonnegative(),
 });
 export type SoftRepaSettings = Readonly<z.infer<typeof softRepaSettingsSchema>>;
 
-/** Row-wise cross-entropy of logits scale * exp(-e / temperature), plus dweight times the own error. */
+/** Row-wise cross-entropy of logits scale * exp(-e / temperature), plus dweight times the matched error. */
 export function softRepa({ temperature, scale, dweight }: SoftRepaSettings): Objective {
-  const row: Objective["row"] = (errors, own) => {
+  const row: Objective["row"] = (errors, matched) => {
     const logits = errors.map((error) => scale * Math.exp(-error / temperature));
-    const highest = Math.max(...logits);
-    const weights = logits.map((logit) => Math.exp(logit - highest));
+    const max = Math.max(...logits);
+    const weights = logits.map((logit) => Math.exp(logit - max));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     const cotangents = errors.map((_, column) => {
-      const isOwn = column === own ? 1 : 0;
-      const towardsLogit = at(weights, column) / total - isOwn;
-      return (towardsLogit * -at(logits, column)) / temperature + dweight * isOwn;
+      const isMatched = column === matched ? 1 : 0;
+      const logitGradient = at(weights, column) / total - isMatched;
+      return (logitGradient * -at(logits, column)) / temperature + dweight * isMatched;
     });
-    const loss = highest + Math.log(total) - at(logits, own) + dweight * at(errors, own);
+    const loss = max + Math.log(total) - at(logits, matched) + dweight * at(errors, matched);
     return { loss, logits, cotangents };
   };
   return { name: "softrepa", candidates: inBatch(), row };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { InterruptedError, UsageError } from "../core/errors.js";
 import { writeFileAtomic } from "../core/files.js";
 import { packageVersion } from "../core/version.js";
-import { imagesOfRuns } from "../objectives/candidates.js";
+import { imageSharing } from "../objectives/candidates.js";
 import { softRepa } from "../objectives/softrepa.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { truncationWarner } from "../pipelines/truncation-warner.js";
@@ -104,7 +104,7 @@ async function openValidation(
   const { batch, resolution } = settings;
   const { pairsPerRun } = settings.plan;
   // Captions are compared whatever is trained by.
-  const { row } = imagesOfRuns(run.objective.candidates) === "each" ? softRepa(settings) : run.objective;
+  const { row } = imageSharing(run.objective.candidates) === "each" ? softRepa(settings) : run.objective;
   return Validation.open(pipeline, heldOut, softTokens, { batch, resolution, pairsPerRun, row, ...shared });
 }
 

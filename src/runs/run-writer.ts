@@ -11,7 +11,7 @@ import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { writeSoftTokens } from "../softtokens/formats/index.js";
 import { withProvenance } from "../softtokens/provenance.js";
 import type { SoftTokens } from "../softtokens/softtokens.js";
-import { overPushWarning, type PushSample } from "../training/over-push.js";
+import { type GapSample, runawayGapWarning } from "../training/runaway-gap.js";
 import { Throughput } from "../training/throughput.js";
 import type { TrainStep } from "../training/train.js";
 import type { TrainingState } from "../training/training-state.js";
@@ -51,7 +51,7 @@ export class RunWriter {
   private readonly previews: Previews;
   private readonly throughput: Throughput;
   private scalars: TrainingScalars | null = null;
-  private history: PushSample[] = [];
+  private history: GapSample[] = [];
   private warned = false;
   private begun = false;
   private stepBegan = performance.now();
@@ -176,7 +176,7 @@ export class RunWriter {
     const { loss, rank1, gap, matched } = result;
     this.metrics = { loss, rank1, gap, matched };
     this.history.push({ step, gap, matched });
-    const warning = this.warned ? undefined : overPushWarning(this.history);
+    const warning = this.warned ? undefined : runawayGapWarning(this.history);
     if (warning === undefined) return;
     this.warned = true;
     this.warn(warning);

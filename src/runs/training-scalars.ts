@@ -1,7 +1,7 @@
 /** @file The numbers of a run as TensorBoard shows them, and as its log has them. */
 
 import { join } from "node:path";
-import type { PushSample } from "../training/over-push.js";
+import type { GapSample } from "../training/runaway-gap.js";
 import type { TrainStep } from "../training/train.js";
 import type { ValidationResult } from "../training/validation.js";
 import type { LogLine } from "./folder/run-log.js";
@@ -36,7 +36,7 @@ export class TrainingScalars {
 }
 
 /** What a line of the log tells of a validation; none for the line of a step. */
-export function pushSampleOf({ step, validation }: LogLine): PushSample[] {
+export function pushSampleOf({ step, validation }: LogLine): GapSample[] {
   if (typeof validation !== "object" || validation === null) return [];
   const { gap, matched } = validation as Partial<ValidationResult>;
   return typeof gap === "number" && typeof matched === "number" ? [{ step, gap, matched }] : [];

@@ -29,7 +29,7 @@ export const diffusionSchedulers: Readonly<Record<DiffusionSchedulerName, (confi
 };
 
 /** The scheduler that the file names; `file` is for messages. */
-export function ownScheduler(config: DiffusionConfig, file: string): Scheduler {
+export function schedulerFromConfig(config: DiffusionConfig, file: string): Scheduler {
   switch (config._class_name) {
     case "DDIMScheduler":
       return ddim(config);
@@ -40,7 +40,7 @@ export function ownScheduler(config: DiffusionConfig, file: string): Scheduler {
     case "EulerAncestralDiscreteScheduler":
       return eulerAncestral(config);
     case "DPMSolverMultistepScheduler":
-      requirePlusPlus(config, file);
+      requireDpmSolverPlusPlus(config, file);
       return dpmSolverMultistep(config);
     default:
       throw unsupported(file, config._class_name);
@@ -48,7 +48,7 @@ export function ownScheduler(config: DiffusionConfig, file: string): Scheduler {
 }
 
 /** Of DPM-Solver's methods only DPM-Solver++ 2M is supported; diffusers maps some methods of other schedulers to it. */
-function requirePlusPlus(config: DiffusionConfig, file: string): void {
+function requireDpmSolverPlusPlus(config: DiffusionConfig, file: string): void {
   for (const [key, here] of [
     ["algorithm_type", ["dpmsolver++", "deis"]],
     ["solver_order", [2]],

@@ -2,7 +2,7 @@
 
 import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
-import { type DiffusionConfig, switchOf } from "./diffusion-config.js";
+import { booleanSetting, type DiffusionConfig } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";
 import { levelOfAlpha } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
@@ -13,8 +13,8 @@ import { roundHalfToEven, spacedTimesteps } from "./timestep-spacing.js";
 export function ddim(config: DiffusionConfig): Scheduler {
   const { alphas, ...schedule } = noiseSchedule(config);
   const { trainTimesteps, parametrisation } = schedule;
-  const toOne = switchOf(config, config.set_alpha_to_one, "DDIMScheduler", { owner: true, others: false });
-  const clipped = switchOf(config, config.clip_sample, "DDIMScheduler", { owner: true, others: false });
+  const toOne = booleanSetting(config, config.set_alpha_to_one, "DDIMScheduler", { owner: true, others: false });
+  const clipped = booleanSetting(config, config.clip_sample, "DDIMScheduler", { owner: true, others: false });
   const finalAlpha = toOne ? 1 : at(alphas, 0);
   const levelOf = (timestep: number) => levelOfAlpha(timestep >= 0 ? at(alphas, timestep) : finalAlpha);
   const update = firstOrder(parametrisation, clipped ? (clean) => clamp(clean, config.clip_sample_range) : undefined);

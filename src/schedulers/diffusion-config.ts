@@ -80,7 +80,7 @@ export function parseDiffusionConfig(config: unknown, file = "scheduler_config.j
  * A switch with its default where the file has none: in a file of the class `owner`, the default of that class in diffusers; in
  * the file of another class, the value in Stable Diffusion's own files.
  */
-export function switchOf(
+export function booleanSetting(
   { _class_name }: DiffusionConfig,
   value: boolean | null | undefined,
   owner: DiffusionConfig["_class_name"],

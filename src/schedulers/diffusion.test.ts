@@ -6,7 +6,7 @@ import { z } from "zod";
 import { InputError, UsageError } from "../core/errors.js";
 import { floatTensor } from "../core/tensor.js";
 import { assertClose, checkScheduler, noNoise, parity } from "../testing/schedulers/contract.js";
-import { diffusionSchedulers, ownScheduler } from "./by-name.js";
+import { diffusionSchedulers, schedulerFromConfig } from "./by-name.js";
 import { type DiffusionConfig, parseDiffusionConfig } from "./diffusion-config.js";
 import { noiseSchedule } from "./noise-schedule.js";
 import { noisySample } from "./noisy-sample.js";
@@ -146,7 +146,8 @@ describe("a diffusion's file", () => {
   const plain = { _class_name: "EulerDiscreteScheduler", beta_schedule: "scaled_linear" };
 
   it("names its own scheduler, or one that is not computed", () => {
-    const titleOf = (changes: object) => ownScheduler(parseDiffusionConfig({ ...plain, ...changes }), "x.json").title;
+    const titleOf = (changes: object) =>
+      schedulerFromConfig(parseDiffusionConfig({ ...plain, ...changes }), "x.json").title;
     assert.equal(titleOf({}), "Euler");
     assert.equal(titleOf({ use_karras_sigmas: true }), "Euler Karras");
     assert.equal(titleOf({ _class_name: "EulerAncestralDiscreteScheduler" }), "Euler a");

@@ -9,7 +9,7 @@ import type { DiffusionConfig } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";
 import { levelOfSigma, type NoiseLevel } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
-import { estimated } from "./parametrisation.js";
+import { estimate } from "./parametrisation.js";
 import { createRun, inverted, type Step, stepsFrom, type Update } from "./run.js";
 import type { Evaluation, Scheduler } from "./scheduler.js";
 import { karrasSigmas, sigmaAt, timestepAt, trainSigmas } from "./sigmas.js";
@@ -48,7 +48,7 @@ export function dpmSolverMultistep(config: DiffusionConfig): Scheduler {
   /** Algorithm 2 along `steps`, the last of a path of `count`. */
   function secondOrder(steps: readonly Step[], count: number): Update {
     const cleanAt = ({ from }: Step, { sample, output }: Evaluation) =>
-      estimated(parametrisation.toClean(from), sample, output);
+      estimate(parametrisation.toClean(from), sample, output);
     const isLowOrder = (index: number) =>
       index === steps.length - 1 &&
       (config.euler_at_final || (config.lower_order_final && count < 15) || config.final_sigmas_type === "zero");

@@ -2,7 +2,7 @@
 
 import type { FloatTensor } from "../core/tensor.js";
 import type { NoiseLevel } from "./noise-level.js";
-import { estimated, type Parametrisation } from "./parametrisation.js";
+import { estimate, type Parametrisation } from "./parametrisation.js";
 import type { Update } from "./run.js";
 import { weightedSum } from "./weighted-sum.js";
 
@@ -16,8 +16,8 @@ export function firstOrderStep(
   { sample, output }: { readonly sample: FloatTensor; readonly output: FloatTensor },
   limit: (clean: FloatTensor) => FloatTensor = (clean) => clean,
 ): FloatTensor {
-  const clean = estimated(parametrisation.toClean(from), sample, output);
-  const noise = estimated(parametrisation.toNoise(from), sample, output);
+  const clean = estimate(parametrisation.toClean(from), sample, output);
+  const noise = estimate(parametrisation.toNoise(from), sample, output);
   return weightedSum([to.signal, limit(clean)], [to.noise, noise]);
 }
 

@@ -4,7 +4,7 @@ import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import { assertClose } from "../testing/schedulers/contract.js";
 import { firstOrderStep } from "./first-order.js";
 import { explodingLevel, flowLevel, levelOfAlpha, levelOfSigma, type NoiseLevel } from "./noise-level.js";
-import { estimated, type PredictionType, parametrisations } from "./parametrisation.js";
+import { estimate, type PredictionType, parametrisations } from "./parametrisation.js";
 import { weightedSum } from "./weighted-sum.js";
 
 const diffusion = [levelOfAlpha(0.9), levelOfAlpha(0.02), levelOfSigma(2), explodingLevel(0.3), explodingLevel(9)];
@@ -29,10 +29,10 @@ for (const [name, parametrisation] of Object.entries(parametrisations)) {
     it("gives the clean sample and the noise back", () => {
       for (const level of own) {
         const [sample, output] = [at(level), perfect(level)];
-        assertClose(estimated(parametrisation.toClean(level), sample, output), clean, 2e-5, 2e-5);
-        assertClose(estimated(parametrisation.toNoise(level), sample, output), noise, 2e-5, 2e-5);
+        assertClose(estimate(parametrisation.toClean(level), sample, output), clean, 2e-5, 2e-5);
+        assertClose(estimate(parametrisation.toNoise(level), sample, output), noise, 2e-5, 2e-5);
         const twice = weightedSum([-2, noise]);
-        assertClose(estimated(parametrisation.toNoise(level, -2), sample, output), twice, 2e-5, 2e-5);
+        assertClose(estimate(parametrisation.toNoise(level, -2), sample, output), twice, 2e-5, 2e-5);
       }
     });
 

@@ -10,16 +10,16 @@ import { weightedSum } from "./weighted-sum.js";
 export type PredictionType = "epsilon" | "v_prediction" | "sample" | "flow";
 
 /** The weights of the sample and the model's output in a sum. */
-export interface Estimate {
+export interface EstimateWeights {
   readonly sample: number;
   readonly output: number;
 }
 
 export interface Parametrisation {
   /** The estimate of x_0 at a level. */
-  toClean(level: NoiseLevel): Estimate;
+  toClean(level: NoiseLevel): EstimateWeights;
   /** The estimate of eps at a level, multiplied by `times` (default 1). */
-  toNoise(level: NoiseLevel, times?: number): Estimate;
+  toNoise(level: NoiseLevel, times?: number): EstimateWeights;
   /** The weights of x_0 and eps in what the model is trained to predict at a level. */
   target(level: NoiseLevel): { readonly clean: number; readonly noise: number };
 }
@@ -58,7 +58,7 @@ export const parametrisations: Readonly<Record<PredictionType, Parametrisation>>
 };
 
 /** The estimate as a tensor. */
-export function estimated({ sample, output }: Estimate, x: FloatTensor, prediction: FloatTensor): FloatTensor {
+export function estimate({ sample, output }: EstimateWeights, x: FloatTensor, prediction: FloatTensor): FloatTensor {
   if (sample === 0 && output === 1) return prediction;
   return weightedSum([sample, x], [output, prediction]);
 }

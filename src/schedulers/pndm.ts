@@ -6,7 +6,7 @@
 import { InputError } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import type { FloatTensor } from "../core/tensor.js";
-import { type DiffusionConfig, switchOf } from "./diffusion-config.js";
+import { booleanSetting, type DiffusionConfig } from "./diffusion-config.js";
 import { firstOrder } from "./first-order.js";
 import { levelOfAlpha } from "./noise-level.js";
 import { noiseSchedule } from "./noise-schedule.js";
@@ -28,10 +28,10 @@ export function pndm(config: DiffusionConfig): Scheduler {
   const { parametrisation } = schedule;
   // Diffusers' PNDM ignores this option: its formula cannot start from pure noise.
   const { alphas, trainTimesteps } = noiseSchedule({ ...config, rescale_betas_zero_snr: false });
-  if (!switchOf(config, config.skip_prk_steps, "PNDMScheduler", { owner: false, others: true })) {
+  if (!booleanSetting(config, config.skip_prk_steps, "PNDMScheduler", { owner: false, others: true })) {
     throw new InputError("scheduler_config.json: skip_prk_steps: PNDM with Runge-Kutta steps is not supported");
   }
-  const toOne = switchOf(config, config.set_alpha_to_one, "PNDMScheduler", { owner: false, others: false });
+  const toOne = booleanSetting(config, config.set_alpha_to_one, "PNDMScheduler", { owner: false, others: false });
   const finalAlpha = toOne ? 1 : at(alphas, 0);
   const alphaAt = (timestep: number) => (timestep >= 0 ? at(alphas, timestep) : finalAlpha);
 
@@ -76,7 +76,7 @@ export function pndm(config: DiffusionConfig): Scheduler {
     title: "PLMS",
     start(steps, options) {
       const stride = strideOf(steps);
-      return createRun(withFirstStepTwice(stepsFrom(path(steps, stride), options)), update(stride));
+      return createRun(repeatFirstStep(stepsFrom(path(steps, stride), options)), update(stride));
     },
     startInverse: (steps, options) =>
       createRun(inverted(stepsFrom(path(steps, strideOf(steps)), options)), firstOrder(parametrisation)),
@@ -87,7 +87,7 @@ export function pndm(config: DiffusionConfig): Scheduler {
  * The model is evaluated once more where the first step ends, at whatever step a run begins. (Diffusers' image to image instead
  * drops the first evaluations; from the second step on its timesteps are then one step ahead of the sample.)
  */
-function withFirstStepTwice([first, second, ...others]: readonly Step[]): readonly Step[] {
+function repeatFirstStep([first, second, ...others]: readonly Step[]): readonly Step[] {
   if (first === undefined) return [];
   if (second === undefined) return [first];
   return [first, { ...second, to: second.from }, second, ...others];

@@ -1,9 +1,9 @@
 /** @file What there is to see in soft tokens without a model: sizes, norms, metadata. */
 
 import type { FloatTensor } from "../core/tensor.js";
-import { type Placement, type SoftTokens, type SoftTokensSizes, sizesOf } from "./softtokens.js";
+import { type Placement, type SoftTokenDimensions, type SoftTokens, sizesOf } from "./softtokens.js";
 
-export interface SoftTokensDescription extends SoftTokensSizes {
+export interface SoftTokensDescription extends SoftTokenDimensions {
   readonly placement: Placement;
   /** Trained numbers: tokens and time table. */
   readonly parameters: number;

@@ -6,7 +6,7 @@ import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import type { DiffusionPipeline, SoftTokenLayout, UnetStage } from "../pipelines/pipeline.js";
 import { familyKey, type SoftTokens, stagesKey } from "./softtokens.js";
 
-export interface SoftTokenSizes {
+export interface InitialTokenOptions {
   /** At most what the layout has; UNets have one. */
   readonly layers: number;
   /** Tokens a layer. */
@@ -20,12 +20,12 @@ export interface SoftTokenSizes {
 }
 
 /** Standard deviation of the first values, as in the authors' code. */
-const deviation = 0.02;
+const standardDeviation = 0.02;
 
 /** Tokens as the pipeline's family starts them: noise, or copies of the first embedding of the empty prompt. */
 export async function createSoftTokens(
   pipeline: DiffusionPipeline,
-  sizes: SoftTokenSizes,
+  sizes: InitialTokenOptions,
   random: Generator,
 ): Promise<SoftTokens> {
   const { softTokenLayout, defaults } = pipeline;
@@ -39,7 +39,7 @@ export async function createSoftTokens(
 /** N(0, 0.02) tokens, or copies of `first` [raw width], and an N(0, 0.02) time table. */
 export function initialSoftTokens(
   layout: SoftTokenLayout,
-  sizes: SoftTokenSizes,
+  sizes: InitialTokenOptions,
   random: Generator,
   first?: Float32Array,
 ): SoftTokens {
@@ -56,21 +56,21 @@ export function initialSoftTokens(
   const shape = [layers, count, width];
   return {
     placement: layout.placement,
-    tokens: first ? copies(shape, first) : drawn(shape, random),
-    timeTable: buckets === 0 ? null : drawn([buckets, layers * layout.projectedWidth], random),
+    tokens: first ? repeated(shape, first) : scaledNormal(shape, random),
+    timeTable: buckets === 0 ? null : scaledNormal([buckets, layers * layout.projectedWidth], random),
     metadata: { [familyKey]: layout.family, ...(stages && { [stagesKey]: stages.join(",") }) },
   };
 }
 
-function drawn(shape: Shape, random: Generator): FloatTensor {
+function scaledNormal(shape: Shape, random: Generator): FloatTensor {
   return floatTensor(
     shape,
-    random.normal(shape).data.map((x) => x * deviation),
+    random.normal(shape).data.map((x) => x * standardDeviation),
   );
 }
 
 /** `row` again and again along the last axis. */
-function copies(shape: Shape, row: Float32Array): FloatTensor {
+function repeated(shape: Shape, row: Float32Array): FloatTensor {
   const tensor = floatTensor(shape);
   for (let start = 0; start < tensor.data.length; start += row.length) tensor.data.set(row, start);
   return tensor;

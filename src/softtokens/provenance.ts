@@ -64,7 +64,7 @@ export function withProvenance(
  * What is wrong with using these tokens on the base of this hash, in words; undefined where nothing is, or where the tokens do
  * not say what they were trained on.
  */
-export function otherBase({ metadata }: SoftTokens, hash: string): string | undefined {
+export function baseMismatch({ metadata }: SoftTokens, hash: string): string | undefined {
   const trainedOn = metadata[baseHashKey];
   if (trainedOn === undefined || trainedOn === hash) return undefined;
   const name = metadata[baseKey] ?? "another model";
@@ -73,7 +73,7 @@ export function otherBase({ metadata }: SoftTokens, hash: string): string | unde
 
 /** Refuses tokens of another base, or with `force` tells of them. */
 export function requireBase(tokens: SoftTokens, hash: string, force: boolean, warn: (message: string) => void): void {
-  const fault = otherBase(tokens, hash);
+  const fault = baseMismatch(tokens, hash);
   if (fault === undefined) return;
   if (!force) throw new InputError(`${fault}; \`force\` uses them all the same`);
   warn(fault);

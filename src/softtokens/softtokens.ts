@@ -29,7 +29,7 @@ export const familyKey = "softrepa.family";
 export const stagesKey = "softrepa.stages";
 
 /** The sizes of checked soft tokens. */
-export interface SoftTokensSizes {
+export interface SoftTokenDimensions {
   readonly layers: number;
   readonly count: number;
   readonly width: number;
@@ -40,7 +40,7 @@ export interface SoftTokensSizes {
 }
 
 /** Checks that the shapes make sense together; `origin` begins the message where they do not. */
-export function sizesOf({ placement, tokens, timeTable }: SoftTokens, origin: string): SoftTokensSizes {
+export function sizesOf({ placement, tokens, timeTable }: SoftTokens, origin: string): SoftTokenDimensions {
   const [layers = 0, count = 0, width = 0] = tokens.shape;
   if (tokens.shape.length !== 3 || sizeOf(tokens.shape) === 0) {
     throw new InputError(
@@ -65,12 +65,12 @@ export function sizesOf({ placement, tokens, timeTable }: SoftTokens, origin: st
 }
 
 /** Refuses tokens that belong to another model, with one line that says why. */
-export function requireFit(tokens: SoftTokens, layout: SoftTokenLayout): SoftTokensSizes {
+export function requireFit(tokens: SoftTokens, layout: SoftTokenLayout): SoftTokenDimensions {
   const sizes = sizesOf(tokens, "soft tokens");
   const { rawWidth, projectedWidth } = layout;
   if (tokens.placement !== layout.placement) {
     throw new InputError(
-      `tokens go ${placementWords[tokens.placement]}, this pipeline (${layout.family}) takes them ${placementWords[layout.placement]}: they belong to another model`,
+      `tokens go ${placementPhrases[tokens.placement]}, this pipeline (${layout.family}) takes them ${placementPhrases[layout.placement]}: they belong to another model`,
     );
   }
   if (sizes.width !== projectedWidth && sizes.width !== rawWidth) {
@@ -116,7 +116,7 @@ export function parseStages(text: string): readonly UnetStage[] | null {
 }
 
 /** How a placement reads in a sentence. */
-export const placementWords: Readonly<Record<Placement, string>> = {
+export const placementPhrases: Readonly<Record<Placement, string>> = {
   prefix: "in front of the text",
   "after-first": "after the first text token",
 };

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { torchOptimizers } from "../testing/training/support.js";
 import { AdamW } from "./adamw.js";
 
-describe("AdamW, as PyTorch", () => {
+describe("AdamW agrees with PyTorch", () => {
   for (const { name, start, gradients, rates, parameters, ...settings } of torchOptimizers.adamw) {
     it(name, () => {
       const parameter = Float32Array.from(start);
@@ -12,7 +12,7 @@ describe("AdamW, as PyTorch", () => {
         optimizer.step(Float32Array.from(gradients[step]), rates[step]);
         for (const [i, wanted] of expected.entries()) {
           const difference = Math.abs(parameter[i] - wanted);
-          // PyTorch rounds to float32 in between, which shows in parameters that pass through zero.
+          // PyTorch rounds intermediate results to float32, which is visible in parameters that pass through zero.
           assert.ok(
             difference <= 2e-6 * Math.max(rates[step], Math.abs(wanted)),
             `step ${step}[${i}]: ${parameter[i]}, not ${wanted}`,
@@ -22,7 +22,7 @@ describe("AdamW, as PyTorch", () => {
     });
   }
 
-  it("moves by the learning rate at first, whatever the gradient's size, and decays what has none", () => {
+  it("first moves by the learning rate whatever the gradient, and decays parameters without gradient", () => {
     const parameter = Float32Array.of(1, 1, 1);
     const optimizer = new AdamW(parameter, { weightDecay: 0.5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
     optimizer.step(Float32Array.of(1e-3, -1e3, 0), 0.1);

@@ -1,4 +1,4 @@
-/** @file AdamW (arXiv 1711.05101) with PyTorch's order of operations. */
+/** @file AdamW (arXiv 1711.05101) with the order of operations of PyTorch. */
 
 import { InputError } from "../core/errors.js";
 import { at } from "../core/lists.js";
@@ -10,22 +10,22 @@ export interface AdamWSettings {
   readonly epsilon: number;
 }
 
-/** All that AdamW remembers of one parameter. */
+/** The optimizer state of one parameter. */
 export interface AdamWState {
-  /** Running means of the gradient and of its square. */
+  /** Running means of the gradient and its square. */
   readonly first: Float32Array;
   readonly second: Float32Array;
   /** Steps taken. */
   readonly count: number;
 }
 
-/** Updates one parameter in place; holds its moments. Rows without gradient still decay and coast. */
+/** Updates one parameter in place. Elements with zero gradient still move by their moments and weight decay. */
 export class AdamW {
   readonly first: Float32Array;
   readonly second: Float32Array;
   count = 0;
 
-  /** With `state` it goes on as the one did whose state it was. */
+  /** Continues from `state` if it is given. */
   constructor(
     readonly parameter: Float32Array,
     private readonly settings: AdamWSettings,
@@ -33,16 +33,14 @@ export class AdamW {
   ) {
     const { length } = parameter;
     if (state !== undefined && (state.first.length !== length || state.second.length !== length)) {
-      throw new InputError(
-        `the optimizer's state is for ${state.first.length} numbers, the soft tokens have ${length}`,
-      );
+      throw new InputError(`the optimizer state has ${state.first.length} values, the soft tokens have ${length}`);
     }
     this.first = state?.first.slice() ?? new Float32Array(length);
     this.second = state?.second.slice() ?? new Float32Array(length);
     this.count = state?.count ?? 0;
   }
 
-  /** The running arrays, which the next step changes. */
+  /** Not a copy: the next step changes the arrays. */
   state(): AdamWState {
     return { first: this.first, second: this.second, count: this.count };
   }
@@ -58,7 +56,7 @@ export class AdamW {
       const [g, m, v] = [at(gradient, i), at(first, i), at(second, i)];
       first[i] = m + (g - m) * (1 - beta1);
       second[i] = v * beta2 + g * g * (1 - beta2);
-      // Moments are rounded to float32 before they are used, as PyTorch's are.
+      // Moments are rounded to float32 before use, as in PyTorch.
       const scale = Math.sqrt(at(second, i)) / correction + epsilon;
       parameter[i] = at(parameter, i) * decay - (stepSize * at(first, i)) / scale;
     }

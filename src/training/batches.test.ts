@@ -6,24 +6,24 @@ import { type CaptionedImage, imageFile } from "../data/captioned-image.js";
 import { mixPools } from "../data/mixture.js";
 import { BatchSampler, type TrainingPair } from "./batches.js";
 
-/** Images named by number; captions by the list. */
+/** Images named by their index, with the given captions. */
 const images = (...captions: (string | string[])[]): CaptionedImage[] =>
   captions.map((caption, index) => ({ ...imageFile(`${index}.png`), captions: [caption].flat() }));
 const distinct = (count: number) => images(...Array.from({ length: count }, (_, index) => `caption ${index}`));
 
-function draw(items: readonly CaptionedImage[], size: number, batches: number, seed = 1): TrainingPair[][] {
+function sampleBatches(items: readonly CaptionedImage[], size: number, batches: number, seed = 1): TrainingPair[][] {
   const sampler = new BatchSampler([{ items, share: 1 }], { size, seed });
   return Array.from({ length: batches }, () => sampler.next());
 }
 
-function assertNoneTwice(batch: readonly TrainingPair[]): void {
-  assert.equal(new Set(batch.map(({ image }) => image.id)).size, batch.length, "one image twice");
-  assert.equal(new Set(batch.map(({ caption }) => caption)).size, batch.length, "one caption twice");
+function assertDistinct(batch: readonly TrainingPair[]): void {
+  assert.equal(new Set(batch.map(({ image }) => image.id)).size, batch.length, "duplicate image");
+  assert.equal(new Set(batch.map(({ caption }) => caption)).size, batch.length, "duplicate caption");
 }
 
 describe("BatchSampler", () => {
-  it("gives every image once an epoch, in a new order each time", () => {
-    const drawn = draw(distinct(12), 4, 9).flat();
+  it("returns every image once per epoch, in a new order each time", () => {
+    const drawn = sampleBatches(distinct(12), 4, 9).flat();
     const epochs = [0, 12, 24].map((start) => drawn.slice(start, start + 12).map(({ image }) => image.id));
     for (const epoch of epochs)
       assert.deepEqual(
@@ -36,7 +36,7 @@ describe("BatchSampler", () => {
     assert.notDeepEqual(epochs[1], epochs[2]);
   });
 
-  it("gives every image as often as any other where batches do not divide the epoch", () => {
+  it("returns all images equally often if batches do not divide the epoch", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 2, max: 12 }),
@@ -44,8 +44,8 @@ describe("BatchSampler", () => {
         fc.nat(1000),
         (size, more, seed) => {
           const count = size + more;
-          const drawn = draw(distinct(count), size, count * 2, seed);
-          drawn.forEach(assertNoneTwice);
+          const drawn = sampleBatches(distinct(count), size, count * 2, seed);
+          drawn.forEach(assertDistinct);
           assert.ok(drawn.every((batch) => batch.length === size));
           const times = new Map<string, number>();
           for (const { image } of drawn.flat()) times.set(image.id, (times.get(image.id) ?? 0) + 1);
@@ -56,28 +56,28 @@ describe("BatchSampler", () => {
     );
   });
 
-  it("never puts equal captions or images into one batch", () => {
+  it("never repeats a caption or image within a batch", () => {
     const items = images("a cat", "a dog", ["a cat", "a bird"], "a cat", ["a dog", "a fish"], "a tree");
-    for (let seed = 0; seed < 20; seed++) draw(items, 3, 40, seed).forEach(assertNoneTwice);
-    // One image under two names in the list would be a false negative too.
+    for (let seed = 0; seed < 20; seed++) sampleBatches(items, 3, 40, seed).forEach(assertDistinct);
+    // The same image twice in the list would be a false negative too.
     const twice = [...distinct(4), { ...imageFile("0.png"), captions: ["something else"] }];
-    for (let seed = 0; seed < 20; seed++) draw(twice, 4, 20, seed).forEach(assertNoneTwice);
+    for (let seed = 0; seed < 20; seed++) sampleBatches(twice, 4, 20, seed).forEach(assertDistinct);
   });
 
-  it("lets all variants of a caption come up", () => {
-    const drawn = draw(images(["a", "b", "c"], "x"), 2, 60).flat();
+  it("uses all captions of an image", () => {
+    const drawn = sampleBatches(images(["a", "b", "c"], "x"), 2, 60).flat();
     assert.deepEqual(new Set(drawn.map(({ caption }) => caption)), new Set(["a", "b", "c", "x"]));
   });
 
-  it("draws the same batches for the same seed", () => {
+  it("returns the same batches for the same seed", () => {
     const items = distinct(10);
-    assert.deepEqual(draw(items, 3, 12, 7), draw(items, 3, 12, 7));
-    assert.notDeepEqual(draw(items, 3, 12, 7), draw(items, 3, 12, 8));
+    assert.deepEqual(sampleBatches(items, 3, 12, 7), sampleBatches(items, 3, 12, 7));
+    assert.notDeepEqual(sampleBatches(items, 3, 12, 7), sampleBatches(items, 3, 12, 8));
   });
 
-  it("uses the rare captions again while frequent ones wait, without losing any", () => {
-    const drawn = draw(images("same", "same", "same", "other"), 2, 30);
-    drawn.forEach(assertNoneTwice);
+  it("repeats rare captions while frequent ones wait, without losing any", () => {
+    const drawn = sampleBatches(images("same", "same", "same", "other"), 2, 30);
+    drawn.forEach(assertDistinct);
     const times = new Map<string, number>();
     for (const { image } of drawn.flat()) times.set(image.id, (times.get(image.id) ?? 0) + 1);
     assert.equal(times.get("3.png"), 30);
@@ -87,17 +87,17 @@ describe("BatchSampler", () => {
     );
   });
 
-  it("never puts captions into one batch that differ in case, punctuation or articles only", () => {
+  it("never puts captions into one batch that differ only in case, punctuation or articles", () => {
     const items = images("A cat.", "the cat", "a dog", "a bird!", "bird");
     for (let seed = 0; seed < 20; seed++) {
-      for (const batch of draw(items, 3, 20, seed)) {
+      for (const batch of sampleBatches(items, 3, 20, seed)) {
         const words = batch.map(({ caption }) => caption.replace(/^(a|the) |[.!]/gi, "").toLowerCase());
         assert.equal(new Set(words).size, 3, words.join());
       }
     }
   });
 
-  it("goes on from its state as if it had not stopped", () => {
+  it("resumes from its state with the same batches", () => {
     const items = images(...Array.from({ length: 9 }, (_, index) => (index % 3 === 0 ? "same" : `${index}`)), [
       "x",
       "y",
@@ -122,7 +122,7 @@ describe("BatchSampler", () => {
     assert.throws(() => new BatchSampler(pools, { ...settings, seed: 4 }, { seed: 3, batches: 1 }), InputError);
   });
 
-  it("draws from data sets by their share, and each image of one as often as any other", () => {
+  it("samples data sets by their share, and the images of each equally often", () => {
     const named = (name: string, count: number) =>
       distinct(count).map((image) => ({ ...image, id: `${name}${image.id}`, captions: [`${name} ${image.id}`] }));
     const pools = mixPools([
@@ -142,7 +142,7 @@ describe("BatchSampler", () => {
     }
   });
 
-  it("fills a batch from elsewhere where a data set is too small for its share", () => {
+  it("fills a batch from other data sets if one is too small for its share", () => {
     const small = [{ ...imageFile("small.png"), captions: ["small"] }];
     const pools = mixPools([
       { items: distinct(10), weight: 0.01 },
@@ -151,12 +151,12 @@ describe("BatchSampler", () => {
     const sampler = new BatchSampler(pools, { size: 4, seed: 1 });
     for (let i = 0; i < 50; i++) {
       const batch = sampler.next();
-      assertNoneTwice(batch);
+      assertDistinct(batch);
       assert.equal(batch.filter(({ image }) => image.id === "small.png").length, 1);
     }
   });
 
-  it("draws crops and mirror images from the seed, and none where left or right is named", () => {
+  it("samples crops and flips from the seed, without flips for captions with left or right", () => {
     const items = images(
       ...Array.from({ length: 20 }, (_, index) => `${index} cats ${index % 2 ? "" : "on the left"}`),
     );
@@ -173,12 +173,12 @@ describe("BatchSampler", () => {
     assert.ok(drawn.every(({ view }) => view.crop !== "center" && view.crop.x >= 0 && view.crop.y < 1));
   });
 
-  it("takes a large data set of mostly one caption", () => {
+  it("handles a large data set in which nearly all captions are equal", () => {
     const same = Array.from({ length: 200_000 }, (_, index) => ({ ...imageFile(`${index}.jpg`), captions: ["same"] }));
-    draw([...same, ...images("other")], 2, 2).forEach(assertNoneTwice);
+    sampleBatches([...same, ...images("other")], 2, 2).forEach(assertDistinct);
   });
 
-  it("says so where there are too few different captions", () => {
+  it("rejects a data set with too few different captions", () => {
     const cases: [CaptionedImage[], number][] = [
       [distinct(3), 4],
       [images("a", "a", "a", "a"), 2],
@@ -187,12 +187,12 @@ describe("BatchSampler", () => {
     ];
     for (const [items, size] of cases) {
       assert.throws(
-        () => draw(items, size, 1),
+        () => sampleBatches(items, size, 1),
         (error) =>
           error instanceof InputError &&
-          new RegExp(`^a batch of ${size} needs as many images with different captions, the data set gives`).test(
-            error.message,
-          ),
+          new RegExp(
+            `^a batch of ${size} needs as many images with different captions, but the data set has only`,
+          ).test(error.message),
       );
     }
   });

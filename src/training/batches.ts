@@ -1,4 +1,4 @@
-/** @file Which images and captions make a batch: every image once an epoch, in an order drawn from the seed. */
+/** @file Samples batches of image-caption pairs: every image once per epoch, in an order determined by the seed. */
 
 import { InputError } from "../core/errors.js";
 import { at } from "../core/lists.js";
@@ -9,7 +9,7 @@ import type { CaptionedImage, ImageSource } from "../data/captioned-image.js";
 import type { View } from "../data/load-image.js";
 import type { ImagePool } from "../data/mixture.js";
 
-/** One image with the caption it wears in this batch, and what of the image is seen. */
+/** An image with the caption and the crop used in one batch. */
 export interface TrainingPair {
   readonly image: ImageSource;
   readonly caption: string;
@@ -17,26 +17,26 @@ export interface TrainingPair {
 }
 
 export interface BatchSettings {
-  /** Pairs a batch. */
+  /** Pairs per batch. */
   readonly size: number;
   readonly seed: number;
   readonly augmentation?: Augmentation;
 }
 
-/** Where a sampler stands. What it draws follows from seed and data alone, so a count is enough to go on from there. */
+/** The position of a sampler. Seed and data determine all batches, so their number is enough to resume. */
 export interface SamplerState {
   readonly seed: number;
-  /** Batches drawn so far. */
+  /** Batches sampled so far. */
   readonly batches: number;
 }
 
-/** Draws batches without end. */
+/** An endless sequence of batches. */
 export class BatchSampler {
   private readonly pools: readonly PoolQueue[];
   private readonly random: Generator;
   private batches = 0;
 
-  /** With `state` it goes on as the sampler did whose state it was; the data and settings must be the same. */
+  /** Resumes from `state` if it is given; data and settings must be those of the sampler that it came from. */
   constructor(
     pools: readonly ImagePool[],
     private readonly settings: BatchSettings,
@@ -46,7 +46,8 @@ export class BatchSampler {
     this.random = new Generator(streamSeed(seed));
     this.pools = pools.map((pool) => new PoolQueue(pool, augmentation, this.random));
     if (state === undefined) return;
-    if (state.seed !== seed) throw new InputError(`the order of images was drawn from seed ${state.seed}, not ${seed}`);
+    if (state.seed !== seed)
+      throw new InputError(`the order of images was sampled with seed ${state.seed}, not ${seed}`);
     while (this.batches < state.batches) this.next();
   }
 
@@ -55,24 +56,26 @@ export class BatchSampler {
   }
 
   /**
-   * The next batch. Each pair comes from a pool that is drawn by its share. A pair whose image stands in the batch
-   * already, or whose caption says the same as another one (`normalCaption`), waits for the next batch, since it would be
-   * a false negative. Where a pool has no other pair left, another pool takes its turn.
+   * The next batch. The pool of each pair is sampled according to the shares. A pair that would be a false negative, because its
+   * image or an equivalent caption (`normalCaption`) is in the batch already, waits for the next batch. If a pool has no suitable
+   * pair, the others fill the batch.
+   *
+   * @throws InputError if there are too few images with different captions
    */
   next(): TrainingPair[] {
     const batch: TrainingPair[] = [];
-    const taken = { images: new Set<string>(), captions: new Set<string>() };
-    const fits = ({ pair, key }: QueuedPair) => !taken.images.has(pair.image.id) && !taken.captions.has(key);
+    const used = { images: new Set<string>(), captions: new Set<string>() };
+    const fits = ({ pair, key }: QueuedPair) => !used.images.has(pair.image.id) && !used.captions.has(key);
     const open = new Set(this.pools);
     while (batch.length < this.settings.size) {
       const pool = this.choosePool([...open]);
-      if (pool === undefined) throw this.tooFew(batch.length);
+      if (pool === undefined) throw this.tooFewError(batch.length);
       const next = pool.take(fits);
       if (next === undefined) open.delete(pool);
       else {
         batch.push(next.pair);
-        taken.images.add(next.pair.image.id);
-        taken.captions.add(next.key);
+        used.images.add(next.pair.image.id);
+        used.captions.add(next.key);
       }
     }
     for (const pool of this.pools) pool.endBatch();
@@ -90,14 +93,14 @@ export class BatchSampler {
     return open.at(-1);
   }
 
-  private tooFew(found: number): InputError {
+  private tooFewError(found: number): InputError {
     return new InputError(
-      `a batch of ${this.settings.size} needs as many images with different captions, the data set gives ${found}: use a smaller \`batch\` or more images`,
+      `a batch of ${this.settings.size} needs as many images with different captions, but the data set has only ${found}: use a smaller \`batch\` or more images`,
     );
   }
 }
 
-/** Noise and timesteps are drawn from the seed itself; this stream must not follow them. */
+/** A stream of its own: noise and timesteps use the seed itself. */
 function streamSeed(seed: number): number {
   return (seed + 0x9e3779b9) % 2 ** 32;
 }
@@ -107,7 +110,7 @@ interface QueuedPair {
   readonly key: string;
 }
 
-/** The pairs of one pool, in the order in which their turn comes. */
+/** The queue of pairs of one pool. */
 class PoolQueue {
   readonly share: number;
   private queue: QueuedPair[] = [];
@@ -123,14 +126,14 @@ class PoolQueue {
     this.share = pool.share;
   }
 
-  /** The next pair that fits; those before it wait. Undefined where two more epochs hold none. */
+  /** The next pair that fits; pairs before it wait for the next batch. Undefined if two more epochs have none. */
   take(fits: (pair: QueuedPair) => boolean): QueuedPair | undefined {
     for (;;) {
       if (this.position === this.queue.length) {
         if (++this.epochs > 2) return undefined;
-        // An image that waits already is not drawn again: the queue never outgrows the data set.
+        // Images that are waiting are not queued again, so the queue never exceeds the data set.
         const images = new Set(this.waiting.map(({ pair }) => pair.image.id));
-        this.queue = this.drawEpoch().filter(({ pair }) => !images.has(pair.image.id));
+        this.queue = this.sampleEpoch().filter(({ pair }) => !images.has(pair.image.id));
         this.position = 0;
         continue;
       }
@@ -140,13 +143,13 @@ class PoolQueue {
     }
   }
 
-  /** Those that waited have the first turns in the next batch. */
+  /** Waiting pairs come first in the next batch. */
   endBatch(): void {
     this.queue = this.waiting.concat(this.queue.slice(this.position));
     [this.waiting, this.position, this.epochs] = [[], 0, 0];
   }
 
-  private drawEpoch(): QueuedPair[] {
+  private sampleEpoch(): QueuedPair[] {
     return this.random.shuffle<CaptionedImage>(this.pool.items).map((image) => {
       const caption = at(image.captions, this.random.integer(image.captions.length));
       const view = drawView(this.augmentation, caption, this.random);

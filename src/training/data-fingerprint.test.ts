@@ -10,7 +10,7 @@ const set = (path: string, names: readonly string[], caption = "a cat", weight?:
   weight,
 });
 
-it("the fingerprint of data minds names, captions, weights and order, and not where the data lie", () => {
+it("depends on names, captions, weights and order, but not on the location of the data", () => {
   const base = dataFingerprint([set("photos", ["a.png", "b/c.png"])]);
   assert.match(base, /^[0-9a-f]{64}$/);
   for (const path of [resolve("photos"), "/elsewhere/other", "./photos/"]) {

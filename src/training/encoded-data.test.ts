@@ -14,7 +14,7 @@ import { EncodedData, type Encoders } from "./encoded-data.js";
 const folder = await mkdtemp(join(tmpdir(), "softrepa-encoded-"));
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Grey images; the name is the grey level. */
+/** A grey image, named by its level. */
 async function grey(level: number): Promise<string> {
   const file = join(folder, `${level}.png`);
   const background = { r: level, g: level, b: level };
@@ -25,7 +25,7 @@ async function grey(level: number): Promise<string> {
 }
 const files = await Promise.all([0, 51, 102, 153, 204].map(grey));
 
-/** Latents of one number an image (its first pixel), embeddings of the caption's length; remembers what it was asked. */
+/** Encodes an image as its first pixel and a caption as its length; records all calls. */
 class CountingEncoders implements Encoders {
   readonly conditioningShapes = { states: [2] };
   readonly latentChannels = 1;
@@ -58,7 +58,7 @@ const pair = (image: number, caption: string) => ({ image: imageFile(files[image
 const at8 = { resolution: 8, onTruncated: () => {} };
 
 describe("EncodedData", () => {
-  it("puts images and captions into the order of the pairs, at the resolution", async () => {
+  it("returns latents and embeddings in the order of the pairs, at the resolution", async () => {
     const encoders = new CountingEncoders();
     const data = new EncodedData(encoders, at8);
     const { latents, conditioning } = await data.encode([pair(4, "four"), pair(0, "a"), pair(2, "four")]);
@@ -80,11 +80,11 @@ describe("EncodedData", () => {
     await data.encode([pair(1, "a"), pair(2, "c c c")]);
     assert.deepEqual(await data.encode([pair(0, "a"), pair(1, "b b")]), first);
     assert.equal(encoders.images.length, 3);
-    // Each alone, so that its embedding does not depend on the company it came in.
+    // One per call, so that an embedding does not depend on other captions.
     assert.deepEqual(encoders.prompts, [["a"], ["b b"], ["c c c"]]);
   });
 
-  it("forgets the oldest beyond its limit, and encodes them again to the same numbers", async () => {
+  it("evicts the oldest encodings beyond its limit, and encodes them again with the same result", async () => {
     const encoders = new CountingEncoders();
     // Half for images, 4 bytes each; half for captions, 8 bytes each: two images, one caption.
     const data = new EncodedData(encoders, { ...at8, limit: 16 });
@@ -92,14 +92,14 @@ describe("EncodedData", () => {
     await data.encode([pair(1, "bb")]);
     await data.encode([pair(2, "ccc")]);
     assert.deepEqual([encoders.images.length, encoders.prompts.length], [3, 3]);
-    // Image 1 and caption ccc are kept, image 0 and caption a are not.
+    // Image 1 and caption ccc are cached, image 0 and caption a are not.
     await data.encode([pair(1, "ccc")]);
     assert.deepEqual([encoders.images.length, encoders.prompts.length], [3, 3]);
     assert.deepEqual(await data.encode([pair(0, "a")]), first);
     assert.deepEqual([encoders.images.length, encoders.prompts.length], [4, 4]);
   });
 
-  it("works where not even one fits, also within one batch", async () => {
+  it("works without any cache, also within one batch", async () => {
     const encoders = new CountingEncoders();
     const data = new EncodedData(encoders, { ...at8, limit: 0 });
     const pairs = [pair(0, "a"), pair(1, "bb"), pair(2, "ccc"), pair(3, "a")];
@@ -108,7 +108,7 @@ describe("EncodedData", () => {
     assert.deepEqual(await data.encode(pairs), first);
   });
 
-  it("hands on what an encoder has cut off, when the caption is first seen", async () => {
+  it("reports a truncated caption when it is first encoded", async () => {
     const cuts: string[] = [];
     const data = new EncodedData(new CountingEncoders(), { ...at8, onTruncated: ({ cut }) => cuts.push(cut) });
     await data.encode([pair(0, "a caption that is long"), pair(1, "short")]);
@@ -116,7 +116,7 @@ describe("EncodedData", () => {
     assert.deepEqual(cuts, ["that is long"]);
   });
 
-  it("keeps an image and its mirror image apart, and no random crop", async () => {
+  it("caches an image and its mirror image separately, and no random crops", async () => {
     const encoders = new CountingEncoders();
     const data = new EncodedData(encoders, at8);
     const image = imageFile(join(folder, "sides.png"));
@@ -133,7 +133,7 @@ describe("EncodedData", () => {
     assert.equal(encoders.images.length, 5);
   });
 
-  it("names an image that cannot be read", async () => {
+  it("rejects an unreadable image by name", async () => {
     const data = new EncodedData(new CountingEncoders(), at8);
     const file = join(folder, "broken.png");
     await writeFile(file, "no image at all");
@@ -143,7 +143,7 @@ describe("EncodedData", () => {
     );
   });
 
-  it("encodes ahead what the next batches need, frees the encoders, and has it then", async () => {
+  it("encodes a window of batches ahead and frees the encoders", async () => {
     const encoders = new CountingEncoders();
     const data = new EncodedData(encoders, { ...at8, window: 2 });
     const batches = [
@@ -151,10 +151,10 @@ describe("EncodedData", () => {
       [pair(0, "bb"), pair(2, "c c")],
       [pair(3, "new"), pair(1, "a")],
     ];
-    const told: string[] = [];
-    const count = await data.prepare(from(batches), { onProgress: (done, total) => told.push(`${done}/${total}`) });
+    const progress: string[] = [];
+    const count = await data.prepare(from(batches), { onProgress: (done, total) => progress.push(`${done}/${total}`) });
     assert.deepEqual([count, encoders.images.length, encoders.prompts.length, encoders.released], [2, 3, 3, 1]);
-    assert.deepEqual(told, ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]);
+    assert.deepEqual(progress, ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]);
     for (const batch of batches.slice(0, 2)) {
       assert.deepEqual(await data.encode(batch), await new EncodedData(new CountingEncoders(), at8).encode(batch));
     }
@@ -165,9 +165,9 @@ describe("EncodedData", () => {
     assert.equal(await data.prepare(from([])), 0);
   });
 
-  it("takes as many batches ahead as its limit holds, and one at least", async () => {
+  it("encodes as many batches ahead as fit into the limit, but at least one", async () => {
     const batches = Array.from({ length: 5 }, (_, index) => [pair(index, `caption ${index}`)]);
-    // A caption takes 8 bytes, latents 4; half of the limit is for each.
+    // A caption takes 8 bytes, latents take 4; each has half of the limit.
     for (const [limit, wanted] of [
       [0, 1],
       [16, 1],
@@ -178,9 +178,9 @@ describe("EncodedData", () => {
       const data = new EncodedData(new CountingEncoders(), { ...at8, limit });
       assert.equal(await data.prepare(from(batches)), wanted, `${limit} bytes`);
     }
-    const asked = new EncodedData(new CountingEncoders(), { ...at8, limit: 0, window: 3 });
-    assert.equal(await asked.prepare(from(batches)), 3);
-    // What is needed soon is not forgotten for being too much.
+    const explicit = new EncodedData(new CountingEncoders(), { ...at8, limit: 0, window: 3 });
+    assert.equal(await explicit.prepare(from(batches)), 3);
+    // Encodings of the window are not evicted, whatever their size.
     const encoders = new CountingEncoders();
     const data = new EncodedData(encoders, { ...at8, limit: 0, window: 4 });
     await data.prepare(from(batches));
@@ -188,7 +188,7 @@ describe("EncodedData", () => {
     assert.deepEqual([encoders.images.length, encoders.prompts.length], [4, 4]);
   });
 
-  it("keeps random crops until their turn, and not longer", async () => {
+  it("keeps a random crop until it is used, and not longer", async () => {
     const encoders = new CountingEncoders();
     const data = new EncodedData(encoders, at8);
     const batch = [{ ...pair(0, "a"), view: { crop: { x: 0.25, y: 0.5 } } }];
@@ -199,7 +199,7 @@ describe("EncodedData", () => {
     assert.equal(encoders.images.length, 2);
   });
 
-  it("leaves an image that cannot be read to its own batch", async () => {
+  it("reports an unreadable image only in its own batch", async () => {
     const encoders = new CountingEncoders();
     const data = new EncodedData(encoders, at8);
     const file = join(folder, "broken too.png");
@@ -213,4 +213,4 @@ describe("EncodedData", () => {
   });
 });
 
-const from = (batches: readonly (readonly TrainingPair[])[]) => (most: number) => batches.slice(0, most);
+const from = (batches: readonly (readonly TrainingPair[])[]) => (limit: number) => batches.slice(0, limit);

@@ -1,6 +1,6 @@
 /**
- * @file Latents and text embeddings of batches: encoded ahead for a window of batches, so that encoders and training are not in
- * memory together, and kept up to a limit.
+ * @file Latents and text embeddings of batches. Encodes a window of batches ahead of training, so that the encoders and the training
+ * graph are not in memory together, and caches encodings up to a limit.
  */
 
 import { InputError, type Stoppable } from "../core/errors.js";
@@ -14,43 +14,42 @@ import type { TrainingPair } from "./batches.js";
 import { EncodingStore } from "./encoding-store.js";
 import type { LatentsCache } from "./latents-cache/latents-cache.js";
 
-/** Bytes of encodings that are kept, half for images and half for captions. */
+/** Bytes of cached encodings, half for images and half for captions. */
 const defaultLimit = 2 * 2 ** 30;
-/** Most batches that are encoded ahead where the user does not say. */
+/** Default limit on the batches of a window. */
 const defaultWindow = 256;
-/** The first window is short: what is wrong with data or settings should show soon. */
+/** The first window is short, so that faulty data or settings are detected early. */
 const firstWindow = 8;
 
-/** A batch as the denoiser reads it; row i of every tensor belongs to pair i. */
+/** The denoiser's inputs for a batch; row i of each tensor belongs to pair i. */
 export interface EncodedBatch {
   readonly latents: FloatTensor;
   readonly conditioning: Conditioning;
 }
 
-/** What encoding needs of a pipeline. */
 export type Encoders = Pick<
   DiffusionPipeline,
   "encodePrompts" | "encodeImages" | "releaseEncoders" | "conditioningShapes" | "latentChannels" | "vaeScaleFactor"
 >;
 
 export interface EncodingSettings {
-  /** Pixels a side that images are resized and cropped to. */
+  /** Images are resized and cropped to this size in pixels. */
   readonly resolution: number;
   readonly onTruncated: (cut: TruncatedPrompt) => void;
-  /** Batches a window; as many as the limit holds, up to 256, where undefined. */
+  /** Batches per window (default: as many as fit into the limit, up to 256). */
   readonly window?: number | undefined;
-  /** Where latents are kept between runs. With it they are always rounded to float16, whether they are kept or not. */
+  /** A cache on disk across runs. With it, all latents are rounded to float16, even those that are not stored. */
   readonly latentsCache?: LatentsCache | undefined;
-  /** Bytes of encodings that are kept in memory (default 2 GiB); a window that was asked for may take more. */
+  /** Bytes of encodings cached in memory (default 2 GiB); an explicit window may exceed it. */
   readonly limit?: number | undefined;
 }
 
-/** What comes out does not depend on windows, limits or what was encoded before: everything is encoded by itself. */
+/** Results do not depend on the window, the limit or the history: each image and caption is encoded separately. */
 export class EncodedData {
   private readonly latents: EncodingStore<FloatTensor>;
   private readonly texts: EncodingStore<Conditioning>;
-  /** Latents of views that never come again, until their turn. */
-  private readonly passing = new Map<TrainingPair, FloatTensor>();
+  /** Latents of random crops, which never repeat, until they are used. */
+  private readonly uncached = new Map<TrainingPair, FloatTensor>();
   private windows = 0;
 
   constructor(
@@ -65,16 +64,18 @@ export class EncodedData {
   }
 
   /**
-   * Encodes what the next batches need, then frees the encoders. Returns how many batches that are, one at least where there
-   * is one. An image that cannot be read is left to `encode`, so that the batches before it are trained on.
+   * Encodes the next window of batches, then frees the encoders. Returns the number of batches, at least one if there is one.
+   * Unreadable images are skipped, and `encode` reports them, so that the batches before them are still used for training.
+   *
+   * @throws InterruptedError if the signal is aborted
    */
   async prepare(
-    upcoming: (most: number) => Iterable<readonly TrainingPair[]>,
+    upcoming: (limit: number) => Iterable<readonly TrainingPair[]>,
     options: Stoppable & { readonly onProgress?: ((done: number, total: number) => void) | undefined } = {},
   ): Promise<number> {
     const window = this.chooseWindow(upcoming);
-    this.texts.need(window.captions);
-    this.latents.need(new Set(window.pairs.flatMap(({ image, view }) => viewKey(image.id, view) ?? [])));
+    this.texts.pin(window.captions);
+    this.latents.pin(new Set(window.pairs.flatMap(({ image, view }) => viewKey(image.id, view) ?? [])));
     const captions = [...window.captions].filter((caption) => this.texts.get(caption) === undefined);
     const pairs = window.pairs.filter((pair) => this.knownLatents(pair) === undefined);
     const total = captions.length + pairs.length;
@@ -92,30 +93,34 @@ export class EncodedData {
     return window.batches;
   }
 
-  /** What was not prepared is encoded now. */
+  /**
+   * Returns the encodings of a batch; encodes what is not prepared.
+   *
+   * @throws InputError if an image cannot be read
+   */
   async encode(pairs: readonly TrainingPair[], options?: Stoppable): Promise<EncodedBatch> {
     const latents: FloatTensor[] = [];
     for (const pair of pairs) {
       const tensor = this.knownLatents(pair) ?? (await this.encodeImage(pair, options));
       latents.push(tensor);
-      this.passing.delete(pair);
+      this.uncached.delete(pair);
       const key = viewKey(pair.image.id, pair.view);
       if (key !== undefined) this.latents.set(key, tensor);
     }
-    // Not read back from what is kept, which may be too little for one batch.
-    const own = new Map<string, Conditioning>();
+    // The cache may be too small for the captions of one batch.
+    const batchTexts = new Map<string, Conditioning>();
     const texts: Conditioning[] = [];
     for (const { caption } of pairs) {
-      const text = own.get(caption) ?? this.texts.get(caption) ?? (await this.encodeCaption(caption, options));
-      own.set(caption, text);
+      const text = batchTexts.get(caption) ?? this.texts.get(caption) ?? (await this.encodeCaption(caption, options));
+      batchTexts.set(caption, text);
       texts.push(text);
     }
-    for (const [caption, text] of own) this.texts.set(caption, text);
+    for (const [caption, text] of batchTexts) this.texts.set(caption, text);
     return { latents: concatRows(latents), conditioning: joinConditioning(texts) };
   }
 
-  /** Batches whose captions and latents fit into memory, with what they need of both. */
-  private chooseWindow(upcoming: (most: number) => Iterable<readonly TrainingPair[]>) {
+  /** The next batches whose encodings fit into the limit, with their distinct captions and images. */
+  private chooseWindow(upcoming: (limit: number) => Iterable<readonly TrainingPair[]>) {
     const { window = defaultWindow, limit = defaultLimit, resolution } = this.settings;
     const { conditioningShapes, latentChannels, vaeScaleFactor } = this.pipeline;
     const textBytes = 4 * Object.values(conditioningShapes).reduce((sum, shape) => sum + sizeOf(shape), 0);
@@ -125,12 +130,12 @@ export class EncodedData {
     let batches = 0;
     for (const batch of upcoming(this.windows === 0 ? Math.min(window, firstWindow) : window)) {
       const texts = captions.size + batch.filter(({ caption }) => !captions.has(caption)).length;
-      const images = pairs.size + batch.filter((pair) => !pairs.has(nameOf(pair))).length;
+      const images = pairs.size + batch.filter((pair) => !pairs.has(identityOf(pair))).length;
       const fits = texts * textBytes <= limit / 2 && images * latentBytes <= limit / 2;
       if (batches > 0 && this.settings.window === undefined && !fits) break;
       for (const pair of batch) {
         captions.add(pair.caption);
-        pairs.set(nameOf(pair), pair);
+        pairs.set(identityOf(pair), pair);
       }
       batches++;
     }
@@ -141,20 +146,20 @@ export class EncodedData {
     try {
       const latents = await this.encodeImage(pair, options);
       const key = viewKey(pair.image.id, pair.view);
-      if (key === undefined) this.passing.set(pair, latents);
+      if (key === undefined) this.uncached.set(pair, latents);
       else this.latents.set(key, latents);
     } catch (error) {
-      // `encode` will say it in its turn.
+      // `encode` reports it when the batch is used.
       if (!(error instanceof InputError)) throw error;
     }
   }
 
   private knownLatents(pair: TrainingPair): FloatTensor | undefined {
     const key = viewKey(pair.image.id, pair.view);
-    return key === undefined ? this.passing.get(pair) : this.latents.get(key);
+    return key === undefined ? this.uncached.get(pair) : this.latents.get(key);
   }
 
-  /** One by one: how many captions are new depends on what was encoded before, and with it the last bits would. */
+  /** One caption per call: the last bits of an embedding depend on the batch size of the encoder. */
   private async encodeCaption(caption: string, options?: Stoppable): Promise<Conditioning> {
     const { conditioning, truncated } = await this.pipeline.encodePrompts([caption], options);
     for (const cut of truncated) this.settings.onTruncated(cut);
@@ -173,12 +178,12 @@ export class EncodedData {
   }
 }
 
-/** Tells views apart; a view that never comes again is like no other. */
-function nameOf(pair: TrainingPair): string | TrainingPair {
+/** Identifies an image in a view; random crops are always distinct. */
+function identityOf(pair: TrainingPair): string | TrainingPair {
   return viewKey(pair.image.id, pair.view) ?? pair;
 }
 
-/** Copies rows out of the batch that they share memory with. */
+/** Copies tensors out of memory shared with other texts. */
 function detach(text: Conditioning): Conditioning {
   return Object.fromEntries(
     Object.entries(text).map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]),

@@ -1,8 +1,8 @@
-/** @file A map that forgets its oldest entries beyond a number of bytes, but none that are needed soon. */
+/** @file A map that evicts its oldest entries beyond a number of bytes, except pinned ones. */
 
 export class EncodingStore<T> {
   private readonly entries = new Map<string, T>();
-  private needed: ReadonlySet<string> = new Set();
+  private pinned: ReadonlySet<string> = new Set();
   private bytes = 0;
 
   constructor(
@@ -14,19 +14,19 @@ export class EncodingStore<T> {
     return this.entries.get(key);
   }
 
-  /** Entries of these keys stay, whatever the limit, until the next call. */
-  need(keys: ReadonlySet<string>): void {
-    this.needed = keys;
+  /** Keeps entries with these keys, whatever the limit, until the next call. */
+  pin(keys: ReadonlySet<string>): void {
+    this.pinned = keys;
   }
 
-  /** Keeps `value` if there is none under `key`. */
+  /** Stores `value` unless `key` has one. */
   set(key: string, value: T): void {
     if (this.entries.has(key)) return;
     this.entries.set(key, value);
     this.bytes += this.sizeOf(value);
     for (const [oldest, old] of this.entries) {
       if (this.bytes <= this.limit) break;
-      if (oldest === key || this.needed.has(oldest)) continue;
+      if (oldest === key || this.pinned.has(oldest)) continue;
       this.entries.delete(oldest);
       this.bytes -= this.sizeOf(old);
     }

@@ -13,7 +13,7 @@ const pool = (name: string, count: number, share: number) => ({
   share,
 });
 
-it("what is held out is not trained on, nothing is lost, and the seed alone decides", () => {
+it("splits images into disjoint sets that the seed determines", () => {
   const sizes = fc.record({ a: fc.integer({ min: 1, max: 30 }), b: fc.integer({ min: 1, max: 30 }), seed: fc.nat() });
   fc.assert(
     fc.property(sizes, fc.nat(40), ({ a, b, seed }, count) => {
@@ -38,5 +38,5 @@ it("what is held out is not trained on, nothing is lost, and the seed alone deci
       assert.deepEqual(ids(again.heldOut), ids(split.heldOut));
     }),
   );
-  assert.throws(() => holdOut([pool("a", 3, 1)], 3, 0), /`holdOut` 3 leaves nothing of 3 images/);
+  assert.throws(() => holdOut([pool("a", 3, 1)], 3, 0), /`holdOut` 3 leaves none of 3 images/);
 });

@@ -4,11 +4,11 @@ export interface CosineRestarts {
   readonly learningRate: number;
   /** Length of a period in scheduler steps (T_0; all periods are equal). */
   readonly period: number;
-  /** The floor (eta_min). */
+  /** Minimum (eta_min). */
   readonly minimum: number;
 }
 
-/** Learning rate after `schedulerSteps` whole steps of the scheduler. */
+/** The learning rate after `schedulerSteps` steps of the scheduler. */
 export function cosineRestarts({ learningRate, period, minimum }: CosineRestarts, schedulerSteps: number): number {
   const position = (schedulerSteps % period) / period;
   return minimum + ((learningRate - minimum) * (1 + Math.cos(Math.PI * position))) / 2;

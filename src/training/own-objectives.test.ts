@@ -29,29 +29,29 @@ const pipeline = await openTiny("sd3");
 const sizes = { layers: 2, count: 3, buckets: 7, width: "projected" } as const;
 const start = () => initialSoftTokens(pipeline.softTokenLayout, sizes, new Generator(1));
 
-describe("training with an objective of one's own", async () => {
+describe("training with a custom objective", async () => {
   const { items } = await openDataSet(folder);
   const settings = {
     ...{ pools: [{ items, share: 1 }], objective: hinge(1), batch: 4, steps: 4, learningRate: 0.01, weightDecay: 0 },
     ...{ restartPeriod: 2, schedulerEvery: 1, minimumLearningRate: 0, seed: 5, resolution: 32 },
   };
 
-  it("moves the tokens, and goes on from any step with the captions that would have been drawn", async () => {
-    const never = start();
-    const stops: { readonly tokens: SoftTokens; readonly state: TrainingState }[] = [];
+  it("changes the tokens, and resumes from any step with the same sampled captions", async () => {
+    const uninterrupted = start();
+    const snapshots: { readonly tokens: SoftTokens; readonly state: TrainingState }[] = [];
     await train(pipeline, {
       ...settings,
-      softTokens: never,
+      softTokens: uninterrupted,
       onStep: ({ loss, rank1 }, state) => {
         assert.ok(Number.isFinite(loss) && rank1 !== null);
-        stops.push(structuredClone({ tokens: never, state }));
+        snapshots.push(structuredClone({ tokens: uninterrupted, state }));
       },
     });
-    assert.ok(largestDifference(never.tokens, start().tokens) > 1e-3);
-    assert.equal(stops.length, settings.steps);
-    for (const { tokens, state } of stops) {
+    assert.ok(largestDifference(uninterrupted.tokens, start().tokens) > 1e-3);
+    assert.equal(snapshots.length, settings.steps);
+    for (const { tokens, state } of snapshots) {
       await train(pipeline, { ...settings, softTokens: tokens, from: state });
-      assert.deepEqual(tokens, never, `from step ${state.step}`);
+      assert.deepEqual(tokens, uninterrupted, `from step ${state.step}`);
     }
   });
 });
@@ -67,7 +67,7 @@ describe("the gradient of a step", async () => {
     timestep: 613,
   };
 
-  /** The gradient by the step, and the same derivative along it by central differences of the step's loss. */
+  /** The norm of the step's gradient, and the derivative along it by central differences of the loss. */
   const derivatives = async (objective: Objective, pairsPerRun: number) => {
     const tokens = start();
     const embedding = await SoftTokenEmbedding.open(pipeline, tokens);
@@ -75,18 +75,18 @@ describe("the gradient of a step", async () => {
       latentShape,
       plan: executionPlan(pairsPerRun),
     });
-    const given = { ...batch, rows: objective.candidates.rows(size, new Generator(9)) };
-    const { gradients } = await step.run(given);
+    const inputs = { ...batch, rows: objective.candidates.rows(size, new Generator(9)) };
+    const { gradients } = await step.run(inputs);
     const gradient = gradients.tokens.data.slice();
     const length = Math.hypot(...gradient);
     const origin = tokens.tokens.data.slice();
     const lossAt = async (distance: number) => {
       for (const [i, value] of origin.entries())
         tokens.tokens.data[i] = value + (distance * (gradient[i] ?? 0)) / length;
-      return (await step.run(given)).loss;
+      return (await step.run(inputs)).loss;
     };
     const central = async (h: number) => ((await lossAt(h)) - (await lossAt(-h))) / (2 * h);
-    // Extrapolated, so that h may be large beside the rounding of float32 losses.
+    // Richardson extrapolation allows an h that is large compared with float32 rounding.
     const difference = (4 * (await central(0.02)) - (await central(0.04))) / 3;
     await step.release();
     await embedding.release();
@@ -94,26 +94,26 @@ describe("the gradient of a step", async () => {
   };
 
   for (const pairsPerRun of [1, 2, 3]) {
-    it(`is that of a hinge over two drawn captions, ${pairsPerRun} pairs per run`, async () => {
+    it(`agrees with finite differences for a hinge over two sampled captions, ${pairsPerRun} pairs per run`, async () => {
       const { length, difference } = await derivatives(hinge(1), pairsPerRun);
       assert.ok(length > 1e-4, `${length}`);
-      assert.ok(Math.abs(difference - length) < 0.01 * length, `${difference}, by the step ${length}`);
+      assert.ok(Math.abs(difference - length) < 0.01 * length, `${difference}, step ${length}`);
     });
   }
 
   for (const [candidates, name] of [
     [inBatch(), "all captions"],
-    [inBatch(2), "drawn captions"],
-    [scoreMatching().candidates, "own captions alone"],
+    [inBatch(2), "sampled captions"],
+    [scoreMatching().candidates, "matched captions only"],
   ] as const) {
-    it(`goes towards targets that are computed from predictions, ${name}`, async () => {
+    it(`agrees with finite differences for targets computed from predictions, ${name}`, async () => {
       const { length, difference } = await derivatives(shiftedTargets(candidates), 2);
       assert.ok(length > 1e-4, `${length}`);
-      assert.ok(Math.abs(difference - length) < 0.01 * length, `${difference}, by the step ${length}`);
+      assert.ok(Math.abs(difference - length) < 0.01 * length, `${difference}, step ${length}`);
     });
   }
 
-  it("says which shape targets must have", async () => {
+  it("rejects targets of a wrong shape", async () => {
     const objective: Objective = { ...hinge(1), targets: ({ target }) => target };
     await assert.rejects(
       () => derivatives(objective, 2),
@@ -123,8 +123,8 @@ describe("the gradient of a step", async () => {
 });
 
 /**
- * Regression of every candidate towards its prediction moved away from the own one's (the own one towards the clean target):
- * a toy of AGSM. Targets are those of the first call for a row, as they are constants to the gradient.
+ * A simplified AGSM: the target of the matched candidate is the standard one, that of others is their prediction moved away from the
+ * matched prediction. Keeps the targets of the first call per row, since the gradient treats them as constants.
  */
 function shiftedTargets(candidates: Objective["candidates"]): Objective {
   const kept: FloatTensor[] = [];
@@ -132,15 +132,15 @@ function shiftedTargets(candidates: Objective["candidates"]): Objective {
   return {
     name: "shifted targets",
     candidates,
-    targets: ({ predictions, target, own }) => {
+    targets: ({ predictions, target, matched }) => {
       const call = calls++ % captions.length;
       kept[call] ??= concatRows(
         Array.from({ length: predictions.shape[0] ?? 0 }, (_, pair) => {
-          if (pair === own) return target;
-          const [mine, other] = [rows(predictions, own, own + 1).data, rows(predictions, pair, pair + 1)];
+          if (pair === matched) return target;
+          const [reference, other] = [rows(predictions, matched, matched + 1).data, rows(predictions, pair, pair + 1)];
           return floatTensor(
             other.shape,
-            other.data.map((value, i) => value + 3 * (value - (mine[i] ?? 0)) - 0.2),
+            other.data.map((value, i) => value + 3 * (value - (reference[i] ?? 0)) - 0.2),
           );
         }),
       );

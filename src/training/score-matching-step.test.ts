@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InterruptedError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import { inBatch, ownCaption, wholeRows } from "../objectives/candidates.js";
+import { fullMatrix, inBatch, matchedCaption } from "../objectives/candidates.js";
 import { executionPlan } from "../objectives/execution-plan.js";
 import type { Objective } from "../objectives/objective.js";
 import { scoreMatching } from "../objectives/score-matching.js";
@@ -14,7 +14,7 @@ import { TrainingStep } from "./training-step.js";
 
 const latentShape = [16, 8, 8];
 
-/** Score matching by way of all pairs. */
+/** Score matching evaluated on all pairs. */
 const byAllPairs: Objective = { ...scoreMatching(), candidates: inBatch() };
 
 describe("a score-matching step", async () => {
@@ -29,10 +29,10 @@ describe("a score-matching step", async () => {
     conditioning: (await pipeline.encodePrompts(captions)).conditioning,
     noise: random.normal([1, ...latentShape]),
     timestep: 613,
-    rows: ownCaption().rows(size, random),
+    rows: matchedCaption().rows(size, random),
   };
   const byRows = await TrainingStep.open(pipeline, embedding, byAllPairs, { latentShape, plan: executionPlan(size) });
-  const expected = await byRows.run({ ...batch, rows: wholeRows(size) });
+  const expected = await byRows.run({ ...batch, rows: fullMatrix(size) });
   await byRows.release();
 
   for (const [pairsPerRun, checkpoints] of [
@@ -41,7 +41,7 @@ describe("a score-matching step", async () => {
     [size, true],
     [3, false],
   ] as const) {
-    it(`is the mean of the own errors, ${pairsPerRun} pairs at a time${checkpoints ? "" : ", activations kept"}`, async () => {
+    it(`returns the mean of matched errors, ${pairsPerRun} pairs per run${checkpoints ? "" : ", without checkpointing"}`, async () => {
       const step = await TrainingStep.open(pipeline, embedding, scoreMatching(), {
         latentShape,
         plan: executionPlan(pairsPerRun, { checkpoints }),
@@ -56,7 +56,7 @@ describe("a score-matching step", async () => {
     });
   }
 
-  it("stops before the next run where the signal is aborted", async () => {
+  it("stops before the next run if the signal is aborted", async () => {
     const step = await TrainingStep.open(pipeline, embedding, scoreMatching(), { latentShape, plan: executionPlan(1) });
     const { signal, checks } = abortedAtCheck(2);
     await assert.rejects(step.run(batch, { signal }), InterruptedError);

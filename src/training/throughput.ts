@@ -1,23 +1,23 @@
-/** @file How fast training goes, over the recent past. */
+/** @file Training throughput over the last steps. */
 
-/** Steps that the mean is taken over. */
+/** Steps in the moving average. */
 const recentSteps = 30;
 
 export class Throughput {
   private readonly seconds: number[] = [];
 
   constructor(
-    /** Images a step, and image-caption pairs. */
+    /** Per step. */
     private readonly images: number,
     private readonly pairs: number,
   ) {}
 
-  add(secondsOfStep: number): void {
-    this.seconds.push(secondsOfStep);
+  add(stepSeconds: number): void {
+    this.seconds.push(stepSeconds);
     if (this.seconds.length > recentSteps) this.seconds.shift();
   }
 
-  /** A second; undefined before the first step. */
+  /** Per second; undefined before the first step. */
   rates(): { readonly images: number; readonly pairs: number } | undefined {
     const sum = this.seconds.reduce((total, value) => total + value, 0);
     if (sum === 0) return undefined;

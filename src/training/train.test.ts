@@ -42,7 +42,7 @@ describe("train", async () => {
       { layers: 1, count: 2, buckets: 5, width: "projected" },
       new Generator(1),
     );
-  /** Trains fresh tokens; what they became, and the steps on the way. */
+  /** Trains new tokens; returns them with all steps. */
   const run = async (changes: Partial<typeof settings> = {}, signal?: AbortSignal) => {
     const tokens = start();
     const steps: TrainStep[] = [];
@@ -54,7 +54,7 @@ describe("train", async () => {
   };
   const whole = await run();
 
-  it("tells of every step, with rates that fall and start over", () => {
+  it("reports every step, with learning rates that restart", () => {
     assert.equal(whole.done, 4);
     assert.deepEqual(
       whole.steps.map(({ step, learningRate }) => [step, Number(learningRate.toPrecision(6))]),
@@ -70,19 +70,19 @@ describe("train", async () => {
     }
   });
 
-  it("changes the tokens, and gives the same ones for the same seed", async () => {
+  it("changes the tokens, and returns the same ones for the same seed", async () => {
     assert.ok(largestDifference(whole.tokens.tokens, start().tokens) > 1e-3);
     assert.deepEqual((await run()).tokens, whole.tokens);
     assert.ok(largestDifference((await run({ seed: 6, steps: 1 })).tokens.tokens, whole.tokens.tokens) > 1e-4);
   });
 
-  it("comes to nearly the same tokens, one pair a run", async () => {
+  it("returns nearly the same tokens with one pair per run", async () => {
     const tokens = start();
     await train(pipeline, { ...base, softTokens: tokens, plan: { pairsPerRun: 1 } });
     assert.ok(largestDifference(tokens.tokens, whole.tokens.tokens) < 1e-4);
   });
 
-  it("leaves the tokens of the last finished step when it is stopped", async () => {
+  it("keeps the tokens of the last finished step when it is stopped", async () => {
     const stop = new AbortController();
     const tokens = start();
     const done = await train(pipeline, {
@@ -97,65 +97,65 @@ describe("train", async () => {
     assert.deepEqual(tokens, (await run({ steps: 2 })).tokens);
   });
 
-  it("goes on from any step as if it had never stopped, bit for bit", async () => {
+  it("resumes from any step with bit-identical results", async () => {
     const long = { steps: 9, schedulerEvery: 2 };
     const augmentation = { crop: "random", flip: true } as const;
     const all = { ...base, ...long, augmentation };
-    const never = start();
+    const uninterrupted = start();
     const states: TrainingState[] = [];
-    const between: SoftTokens[] = [];
+    const snapshots: SoftTokens[] = [];
     const steps: TrainStep[] = [];
     await train(pipeline, {
       ...all,
-      softTokens: never,
+      softTokens: uninterrupted,
       onStep: (step, state) => {
         steps.push(step);
         states.push(structuredClone(state));
-        between.push(structuredClone(never));
+        snapshots.push(structuredClone(uninterrupted));
       },
     });
     for (const [index, state] of someOf([...states.entries()])) {
-      const tokens = structuredClone(between[index]);
+      const tokens = structuredClone(snapshots[index]);
       const resumed: TrainStep[] = [];
       const onStep = (step: TrainStep) => {
         resumed.push(step);
       };
       assert.equal(await train(pipeline, { ...all, softTokens: tokens, onStep, from: state }), 9);
       assert.deepEqual(resumed, steps.slice(index + 1));
-      assert.deepEqual(tokens, never, `from step ${state.step}`);
+      assert.deepEqual(tokens, uninterrupted, `from step ${state.step}`);
     }
     const { seed } = settings;
     const other = { ...all, seed: seed + 1 };
     await assert.rejects(() => train(pipeline, { ...other, softTokens: start(), from: states[3] }), InputError);
   });
 
-  it("comes to the same tokens with any window of encodings, also when it goes on inside one", async () => {
+  it("returns the same tokens for any window of encodings, also when it resumes within one", async () => {
     const all = { ...base, steps: 7, augmentation: { crop: "random", flip: true } } as const;
-    const never = start();
+    const uninterrupted = start();
     const states: TrainingState[] = [];
-    const between: SoftTokens[] = [];
+    const snapshots: SoftTokens[] = [];
     const onStep = (_: TrainStep, state: TrainingState) => {
       states.push(structuredClone(state));
-      between.push(structuredClone(never));
+      snapshots.push(structuredClone(uninterrupted));
     };
-    await train(pipeline, { ...all, softTokens: never, captionWindow: 1, onStep });
+    await train(pipeline, { ...all, softTokens: uninterrupted, captionWindow: 1, onStep });
     for (const captionWindow of firstOf([2, 3, 100])) {
       const tokens = start();
       await train(pipeline, { ...all, softTokens: tokens, captionWindow });
-      assert.deepEqual(tokens, never, `a window of ${captionWindow}`);
+      assert.deepEqual(tokens, uninterrupted, `a window of ${captionWindow}`);
     }
     for (const [done, captionWindow] of firstOf([
       [1, 3],
       [4, undefined],
       [5, 2],
     ] as const)) {
-      const tokens = structuredClone(between[done - 1]);
+      const tokens = structuredClone(snapshots[done - 1]);
       await train(pipeline, { ...all, softTokens: tokens, captionWindow, from: states[done - 1] });
-      assert.deepEqual(tokens, never, `from step ${done} with a window of ${captionWindow}`);
+      assert.deepEqual(tokens, uninterrupted, `from step ${done} with a window of ${captionWindow}`);
     }
   });
 
-  it("stops inside a window, after the last finished step", async () => {
+  it("stops while encoding a window, after the last finished step", async () => {
     const stop = new AbortController();
     const tokens = start();
     let windows = 0;
@@ -168,7 +168,7 @@ describe("train", async () => {
     assert.deepEqual(tokens, (await run({ steps: 2 })).tokens);
   });
 
-  it("begins when the first batch could be read, and not before", async () => {
+  it("calls onStart only after the first batch is read", async () => {
     const order: string[] = [];
     const hooks = { onStart: () => void order.push("start"), onStep: () => void order.push("step") };
     await train(pipeline, { ...base, softTokens: start(), steps: 2, ...hooks });
@@ -179,13 +179,13 @@ describe("train", async () => {
     assert.equal(order.length, 3);
   });
 
-  it("does nothing when it is stopped before it begins", async () => {
+  it("does nothing if the signal is aborted before it starts", async () => {
     const { done, tokens, steps } = await run({}, AbortSignal.abort());
     assert.deepEqual([done, steps], [0, []]);
     assert.deepEqual(tokens, start());
   });
 
-  it("stops with the step and the images when the loss is no number", async () => {
+  it("reports the step and the images when the loss is not finite", async () => {
     const tokens = start();
     tokens.tokens.data[0] = Number.NaN;
     await assert.rejects(
@@ -196,7 +196,7 @@ describe("train", async () => {
     );
   });
 
-  it("passes on what a hook throws, and what the data lack", async () => {
+  it("throws errors of hooks and of data sets that are too small", async () => {
     const fault = new Error("disk full");
     const onStep = () => Promise.reject(fault);
     await assert.rejects(() => train(pipeline, { ...base, softTokens: start(), onStep }), fault);

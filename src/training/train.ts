@@ -1,10 +1,10 @@
-/** @file The training loop: SoftREPA's (arXiv 2503.08250, algorithm 1), with any objective. */
+/** @file The training loop of SoftREPA (arXiv 2503.08250, algorithm 1), for any objective. */
 
 import { InterruptedError, RuntimeFailure, type Stoppable } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { Augmentation } from "../data/augmentation.js";
 import type { ImagePool } from "../data/mixture.js";
-import { pairsTogether } from "../objectives/candidates.js";
+import { pairsPerGroup } from "../objectives/candidates.js";
 import { defaultPlan, type ExecutionPlan } from "../objectives/execution-plan.js";
 import type { Objective } from "../objectives/objective.js";
 import type { DiffusionPipeline, TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -20,69 +20,70 @@ import { TrainingStep } from "./training-step.js";
 import { UpcomingBatches } from "./upcoming-batches.js";
 
 export interface TrainSettings {
-  /** Images a batch, B. */
+  /** Images per batch. */
   readonly batch: number;
   readonly steps: number;
   readonly learningRate: number;
   readonly weightDecay: number;
-  /** Scheduler steps of a cosine period, training steps of a scheduler step, and the floor. */
+  /** Scheduler steps per cosine period. */
   readonly restartPeriod: number;
+  /** Training steps per scheduler step. */
   readonly schedulerEvery: number;
   readonly minimumLearningRate: number;
   readonly seed: number;
-  /** Pixels a side. */
+  /** Image size in pixels. */
   readonly resolution: number;
-  /** Random crops and mirrored pictures; none without it. */
+  /** Random crops and flips (default: none). */
   readonly augmentation?: Augmentation;
-  /** How the graph is run; what is left out follows from the size of a pair (`defaultPlan`). */
+  /** How the graph is executed; missing fields come from `defaultPlan`. */
   readonly plan?: Partial<ExecutionPlan>;
-  /** Most bytes of encodings that are kept in memory (default: that of `EncodedData`). */
+  /** Bytes of encodings cached in memory (default 2 GiB). */
   readonly cacheBytes?: number | undefined;
-  /** Batches whose captions and images are encoded ahead of training; as many as 2 GiB hold, up to 256, where undefined. */
+  /** Batches that are encoded ahead of training (default: as many as fit into the cache, up to 256). */
   readonly captionWindow?: number | undefined;
-  /** Where latents are kept between runs; with it they are rounded to float16. */
+  /** A cache of latents on disk across runs; with it, latents are rounded to float16. */
   readonly latentsCache?: LatentsCache | undefined;
 }
 
-/** What a finished step tells. */
+/** The results of one step. */
 export interface TrainStep {
   readonly step: number;
   readonly loss: number;
-  /** Share of captions ranked first; null where none is compared with others. */
+  /** Share of images whose matched caption has the smallest error; null if captions are not compared. */
   readonly rank1: number | null;
   readonly learningRate: number;
   readonly timestep: number;
 }
 
 export interface TrainHooks {
-  /** Called once, when the first batch could be read and encoded: from here on the data are known to be usable. */
+  /** Called once, after the first batch is read and encoded. */
   readonly onStart?: () => void | Promise<void>;
-  /** `state` is what a later call needs to go on behind this step; it holds until the next one. */
+  /** `state` allows a later call to resume after this step; it is valid until the next step. */
   readonly onStep?: (step: TrainStep, state: TrainingState) => void | Promise<void>;
   readonly onTruncated?: (cut: TruncatedPrompt) => void;
-  /** Captions and images of a window that are encoded, of those that are not yet. */
+  /** Progress of encoding the captions and images of a window. */
   readonly onEncoded?: (done: number, total: number) => void;
 }
 
-/** Where the signal is aborted, the step under way is finished first. */
+/** If the signal is aborted, training finishes the current step and returns. */
 export interface TrainRequest extends TrainSettings, TrainHooks, Stoppable {
-  /** Images of one or several data sets (`mixPools`). */
+  /** The images of one or more data sets (`mixPools`). */
   readonly pools: readonly ImagePool[];
-  /** Trained in place; only they change. */
+  /** Trained in place. */
   readonly softTokens: SoftTokens;
-  /** `softRepa`, `scoreMatching`, or an object of one's own. */
+  /** `softRepa`, `scoreMatching`, or a custom objective. */
   readonly objective: Objective;
-  /** The state of an earlier call, to go on from there. */
+  /** The state of an earlier call to resume from. */
   readonly from?: TrainingState | undefined;
 }
 
 /**
  * Trains soft tokens in place, and returns the number of finished steps.
  *
- * With the state of an earlier call, and the tokens as they were then, it goes on exactly where that one stood: data,
- * settings, objective, plan and threads being the same, the tokens come out the same bit for bit on the CPU.
+ * A call with the state and the tokens of an earlier call resumes it. On the CPU the result is bit-identical to that of an
+ * uninterrupted call with the same data, settings, objective, plan and number of threads.
  *
- * @throws RuntimeFailure where a loss or gradient is not finite any more; the tokens are then those of the step before
+ * @throws RuntimeFailure if a loss or gradient is not finite; the tokens are then those of the previous step
  */
 export async function train(pipeline: DiffusionPipeline, options: TrainRequest): Promise<number> {
   const { pools, softTokens, objective, from, signal, ...settings } = options;
@@ -94,7 +95,7 @@ export async function train(pipeline: DiffusionPipeline, options: TrainRequest):
   const data = new EncodedData(pipeline, { resolution, onTruncated, window, latentsCache, limit });
   const side = resolution / pipeline.vaeScaleFactor;
   const latentShape = [pipeline.latentChannels, side, side];
-  const plan = defaultPlan(pipeline, latentShape, pairsTogether(objective.candidates, batch), settings.plan);
+  const plan = defaultPlan(pipeline, latentShape, pairsPerGroup(objective.candidates, batch), settings.plan);
 
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
   const trainingStep = await TrainingStep.open(pipeline, embedding, objective, { latentShape, plan });
@@ -115,10 +116,10 @@ export async function train(pipeline: DiffusionPipeline, options: TrainRequest):
     let prepared = 0;
     for (let started = false; done < settings.steps && !signal?.aborted; started = true) {
       if (prepared-- === 0) {
-        const left = settings.steps - done;
-        const upcoming = (most: number) => sampler.ahead(Math.min(most, left));
-        // A window may take long; what is asked to stop in it ends as it does between two steps.
-        const window = await unlessInterrupted(data.prepare(upcoming, { signal, onProgress: settings.onEncoded }));
+        const remaining = settings.steps - done;
+        const upcoming = (limit: number) => sampler.peek(Math.min(limit, remaining));
+        // Encoding a window may take long; a stop request ends it like a stop between two steps.
+        const window = await nullIfInterrupted(data.prepare(upcoming, { signal, onProgress: settings.onEncoded }));
         if (window === null) break;
         prepared = window - 1;
       }
@@ -130,11 +131,16 @@ export async function train(pipeline: DiffusionPipeline, options: TrainRequest):
       const rows = objective.candidates.rows(batch, random);
 
       const { loss, rank1, gradients } = await trainingStep.run({ latents, conditioning, noise, timestep, rows });
-      const bad = notFinite([loss]) ?? notFinite(gradients.tokens.data) ?? notFinite(gradients.timeTable?.data ?? []);
-      if (bad !== undefined) {
+      const invalid =
+        firstNonFinite([loss]) ??
+        firstNonFinite(gradients.tokens.data) ??
+        firstNonFinite(gradients.timeTable?.data ?? []);
+      if (invalid !== undefined) {
         const names = pairs.map(({ image }) => image.id).join(", ");
         const what = Number.isFinite(loss) ? "a gradient" : "the loss";
-        throw new RuntimeFailure(`${what} became ${bad} at step ${done + 1} (timestep ${timestep}, images ${names})`);
+        throw new RuntimeFailure(
+          `${what} became ${invalid} at step ${done + 1} (timestep ${timestep}, images ${names})`,
+        );
       }
 
       const rate = cosineRestarts(schedule, Math.floor(done / settings.schedulerEvery));
@@ -150,15 +156,14 @@ export async function train(pipeline: DiffusionPipeline, options: TrainRequest):
   return done;
 }
 
-async function unlessInterrupted<T>(work: Promise<T>): Promise<T | null> {
+async function nullIfInterrupted<T>(work: Promise<T>): Promise<T | null> {
   return work.catch((error: unknown) => {
     if (error instanceof InterruptedError) return null;
     throw error;
   });
 }
 
-/** The first non-finite number. */
-function notFinite(numbers: Float32Array | readonly number[]): number | undefined {
-  for (const number of numbers) if (!Number.isFinite(number)) return number;
+function firstNonFinite(values: Float32Array | readonly number[]): number | undefined {
+  for (const value of values) if (!Number.isFinite(value)) return value;
   return undefined;
 }

@@ -1,18 +1,18 @@
-/** @file Where a training run stands between two steps: with the tokens themselves, all it takes to go on. */
+/** @file The state of a training run between two steps; with the tokens, enough to resume it. */
 
 import type { GeneratorState } from "../core/random.js";
 import type { AdamWState } from "./adamw.js";
 import type { SamplerState } from "./batches.js";
 
-/** The learning rate follows from `step`. Arrays are those of the running optimisers: use them before the next step. */
+/** Arrays are shared with the optimizers: use or copy them before the next step. */
 export interface TrainingState {
-  /** Steps finished. */
+  /** Finished steps; determines the learning rate. */
   readonly step: number;
   readonly tokens: AdamWState;
-  /** Undefined where there is no time table. */
+  /** Undefined without a time table. */
   readonly timeTable: AdamWState | undefined;
-  /** Of timesteps and noise. */
+  /** Generator of timesteps, noise and candidate captions. */
   readonly random: GeneratorState;
-  /** Of images, captions and views. */
+  /** Position in the sequence of batches. */
   readonly sampler: SamplerState;
 }

@@ -7,7 +7,7 @@ import { gradients } from "../graph/autodiff.js";
 import { Graph } from "../graph/graph.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import * as ops from "../graph/ops.js";
-import { wholeRows } from "../objectives/candidates.js";
+import { fullMatrix } from "../objectives/candidates.js";
 import { executionPlan } from "../objectives/execution-plan.js";
 import { compilePairErrors } from "../objectives/pair-errors.js";
 import { softRepa } from "../objectives/softrepa.js";
@@ -23,12 +23,12 @@ import { AdamW } from "./adamw.js";
 import { type TrainingBatch, type TrainingResult, TrainingStep } from "./training-step.js";
 
 const size = 5;
-/** A temperature at which the small pipeline's errors (about 1.5) tell captions apart. */
+/** The temperature suits the tiny pipeline's errors of about 1.5. */
 const settings = { temperature: 1, scale: 4, dweight: 0.25 };
 const latentShapeOf = ({ latentChannels }: DiffusionPipeline) => [latentChannels, 8, 8];
 const limit = 1e-5;
 
-/** A batch of random latents; the fifth caption is new, so that no two are equal. */
+/** A batch of random latents with five different captions. */
 async function batchFor(pipeline: DiffusionPipeline): Promise<TrainingBatch> {
   const random = new Generator(3);
   const latentShape = latentShapeOf(pipeline);
@@ -38,7 +38,7 @@ async function batchFor(pipeline: DiffusionPipeline): Promise<TrainingBatch> {
     conditioning,
     noise: random.normal([1, ...latentShape]),
     timestep: 613,
-    rows: wholeRows(size),
+    rows: fullMatrix(size),
   };
 }
 
@@ -58,22 +58,22 @@ for (const { family, width, sizesOfRuns } of firstOf([
     const batch = await batchFor(pipeline);
     const objective = softRepa(settings);
     const step = async (pairsPerRun: number) => {
-      const contrast = await TrainingStep.open(pipeline, embedding, objective, {
+      const trainingStep = await TrainingStep.open(pipeline, embedding, objective, {
         latentShape,
         plan: executionPlan(pairsPerRun),
       });
-      const result = await contrast.run(batch);
-      await contrast.release();
+      const result = await trainingStep.run(batch);
+      await trainingStep.release();
       return result;
     };
-    /** Row by row: all captions of an image in one run. */
+    /** All captions of an image in one run. */
     const expected = await step(size);
     const table = (result: { gradients: { timeTable: FloatTensor | null } }): FloatTensor => {
       assert.ok(result.gradients.timeTable);
       return result.gradients.timeTable;
     };
 
-    it("are not small, and reach one row of the time table", () => {
+    it("are not small, and are nonzero in one row of the time table", () => {
       assert.ok(Math.hypot(...expected.gradients.tokens.data) > 1e-5);
       const { shape, data } = table(expected);
       const used = Array.from({ length: 7 }, (_, row) => row).filter((row) =>
@@ -83,7 +83,7 @@ for (const { family, width, sizesOfRuns } of firstOf([
     });
 
     for (const pairsPerRun of sizesOfRuns) {
-      it(`agree when ${pairsPerRun} pairs go through together`, async () => {
+      it(`agree for ${pairsPerRun} pairs per run`, async () => {
         const result = await step(pairsPerRun);
         assert.ok(relativeError(result.gradients.tokens, expected.gradients.tokens) <= limit);
         assert.ok(relativeError(table(result), table(expected)) <= limit);
@@ -92,22 +92,22 @@ for (const { family, width, sizesOfRuns } of firstOf([
       });
     }
 
-    for (const [how, options] of [
+    for (const [condition, options] of [
       ["activations are kept", { checkpoints: false }],
       ["weights are repacked", { repackWeights: true }],
     ] as const) {
-      it(`agree when ${how}`, async () => {
+      it(`agree when ${condition}`, async () => {
         const sizes = { latentShape, plan: executionPlan(size, options) };
-        const contrast = await TrainingStep.open(pipeline, embedding, objective, sizes);
-        const result = await contrast.run(batch);
-        await contrast.release();
+        const trainingStep = await TrainingStep.open(pipeline, embedding, objective, sizes);
+        const result = await trainingStep.run(batch);
+        await trainingStep.release();
         assert.ok(relativeError(result.gradients.tokens, expected.gradients.tokens) <= limit);
         assert.ok(relativeError(table(result), table(expected)) <= limit);
         assert.ok(Math.abs(result.loss - expected.loss) <= limit * expected.loss);
       });
     }
 
-    it("agree with one run of all pairs, each with its own image", async () => {
+    it("agree with a single run of all pairs with one image per pair", async () => {
       const pairs = await compilePairErrors(pipeline, {
         plan: executionPlan(size * size),
         latentShape,
@@ -140,7 +140,7 @@ for (const { family, width, sizesOfRuns } of firstOf([
       assert.ok(relativeError(floatTensor([size * size], results.errors), flat(errorsOf(expected))) <= limit);
     });
 
-    it("agree with reverse mode through loss, denoiser and projection in one graph", async () => {
+    it("agree with autodiff through loss, denoiser and projection in one graph", async () => {
       const whole = await wholeGraph(pipeline, tokens, embedding.form, batch);
       assert.ok(relativeError(whole.tokens, expected.gradients.tokens) <= limit);
       assert.ok(relativeError(whole.row, floatTensor(whole.row.shape, rowOf(table(expected)))) <= limit);
@@ -157,38 +157,38 @@ describe("a training step", async () => {
   const sizes = { layers: 2, count: 3, buckets: 0, width: "projected" } as const;
   const learned = initialSoftTokens(pipeline.softTokenLayout, sizes, new Generator(1));
   const embedding = await SoftTokenEmbedding.open(pipeline, learned);
-  const contrast = await TrainingStep.open(pipeline, embedding, objective, { latentShape, plan: executionPlan(2) });
+  const trainingStep = await TrainingStep.open(pipeline, embedding, objective, { latentShape, plan: executionPlan(2) });
 
-  it("leads downhill", async () => {
+  it("reduces the loss", async () => {
     const optimizer = new AdamW(learned.tokens.data, { weightDecay: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
     const losses: number[] = [];
     for (let i = 0; i < 4; i++) {
-      const { loss, gradients } = await contrast.run(batch);
+      const { loss, gradients } = await trainingStep.run(batch);
       losses.push(loss);
       optimizer.step(gradients.tokens.data, 0.02);
     }
     for (let i = 1; i < losses.length; i++) assert.ok(losses[i] < losses[i - 1], `losses ${losses}`);
   });
 
-  it("has no gradient for a time table that is not there", async () => {
-    assert.equal((await contrast.run(batch)).gradients.timeTable, null);
+  it("returns no time table gradient without a time table", async () => {
+    assert.equal((await trainingStep.run(batch)).gradients.timeTable, null);
   });
 
-  it("tells errors by image and caption, and the share of images whose caption has the smallest", async () => {
-    const result = await contrast.run(batch);
+  it("returns errors by image and caption, and rank-1 accuracy", async () => {
+    const result = await trainingStep.run(batch);
     const [errors, rank1] = [errorsOf(result), result.rank1];
     const logits = result.rows.map((row) => row.logits ?? []);
     assert.deepEqual([errors.length, logits.length, ...errors.map((row) => row.length)], Array(7).fill(size));
     assert.equal(rank1, errors.filter((row, image) => row[image] === Math.min(...row)).length / size);
-    // Image 3 alone, first in its batch, has the row that it had as the fourth.
-    const alone = { ...batch, latents: rows(batch.latents, 3, 4), rows: wholeRows(size).slice(0, 1) };
-    const [row] = errorsOf(await contrast.run(alone));
+    // Image 3 alone in a batch has the same row as in the whole batch.
+    const alone = { ...batch, latents: rows(batch.latents, 3, 4), rows: fullMatrix(size).slice(0, 1) };
+    const [row] = errorsOf(await trainingStep.run(alone));
     assert.deepEqual(row, errors[3]);
   });
 
-  it("stops before the next run where the signal is aborted", async () => {
+  it("stops before the next run if the signal is aborted", async () => {
     const { signal, checks } = abortedAtCheck(5);
-    await assert.rejects(() => contrast.run(batch, { signal }), InterruptedError);
+    await assert.rejects(() => trainingStep.run(batch, { signal }), InterruptedError);
     assert.equal(checks(), 5);
   });
 });
@@ -206,7 +206,7 @@ function rowOf({ shape, data }: FloatTensor): Float32Array {
   return data.slice(row * shape[1], (row + 1) * shape[1]);
 }
 
-/** Everything in one graph, so that no derivative is put together by hand. */
+/** Everything in one graph, without derivatives assembled by hand. */
 async function wholeGraph(
   pipeline: DiffusionPipeline,
   { tokens, timeTable }: ReturnType<typeof initialSoftTokens>,

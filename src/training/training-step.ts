@@ -1,9 +1,9 @@
-/** @file Loss and gradients of one batch, whatever the objective: its rows of denoising errors, a few pairs at a time. */
+/** @file Loss and gradients of one batch for any objective. */
 
 import type { Stoppable } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
-import { type CandidateRow, imagesOfRuns } from "../objectives/candidates.js";
+import { type CandidateRow, imageSharing } from "../objectives/candidates.js";
 import { ErrorEvaluator } from "../objectives/error-evaluator.js";
 import type { ExecutionPlan } from "../objectives/execution-plan.js";
 import type { Objective, RowLoss } from "../objectives/objective.js";
@@ -13,17 +13,17 @@ import type { SoftTokenEmbedding, SoftTokenGradients } from "../softtokens/embed
 export interface TrainingBatch {
   /** [B, channels, h, w]. */
   readonly latents: FloatTensor;
-  /** B texts; text i belongs to image i. */
+  /** B captions; caption i belongs to image i. */
   readonly conditioning: Conditioning;
-  /** One noise for all images, [1, channels, h, w]. */
+  /** Shared by all images, [1, channels, h, w]. */
   readonly noise: FloatTensor;
-  /** One timestep for all images, 0..999. */
+  /** Shared by all images, 0..999. */
   readonly timestep: number;
-  /** The objective's candidates for each image. */
+  /** The candidate captions of each image. */
   readonly rows: readonly CandidateRow[];
 }
 
-/** A row of the batch with its errors, one per caption, and what the objective makes of them. */
+/** A row of the batch with its errors, one per candidate, and its loss. */
 export interface StepRow extends CandidateRow, RowLoss {
   readonly errors: readonly number[];
 }
@@ -31,7 +31,7 @@ export interface StepRow extends CandidateRow, RowLoss {
 export interface TrainingResult {
   /** Mean over images. */
   readonly loss: number;
-  /** Share of images whose own caption has the smallest error; null where none is compared with others. */
+  /** Share of images whose matched caption has the smallest error; null if captions are not compared. */
   readonly rank1: number | null;
   readonly rows: readonly StepRow[];
   readonly gradients: SoftTokenGradients;
@@ -43,7 +43,7 @@ export interface StepSizes {
   readonly plan: ExecutionPlan;
 }
 
-/** Compiled for a latent size and a plan; works for any batch size. */
+/** Compiled for one latent shape and plan; accepts any batch size. */
 export class TrainingStep {
   private constructor(
     private readonly embedding: SoftTokenEmbedding,
@@ -61,32 +61,32 @@ export class TrainingStep {
     const evaluator = await ErrorEvaluator.open<CandidateRow>(denoiser, {
       plan,
       latentShape,
-      images: imagesOfRuns(candidates),
+      images: imageSharing(candidates),
       softTokens: embedding.form,
       gradients: true,
-      targets: targets && (({ own }, predictions, target) => targets({ predictions, target, own })),
+      targets: targets && (({ matched }, predictions, target) => targets({ predictions, target, matched })),
     });
     return new TrainingStep(embedding, objective, evaluator);
   }
 
-  /** @throws InterruptedError before the next run of the graph where the signal is aborted */
+  /** @throws InterruptedError before the next run of the graph if the signal is aborted */
   async run({ rows: candidates, ...batch }: TrainingBatch, options: Stoppable = {}): Promise<TrainingResult> {
     const softTokens = await this.embedding.at(batch.timestep);
     const total = new Float64Array(softTokens.data.length);
     const rows: StepRow[] = [];
     let loss = 0;
     for await (const row of this.evaluator.rows({ ...batch, softTokens }, candidates, options)) {
-      const { gradients, ...told } = row;
-      const judged = this.objective.row(row.errors, row.own);
-      // The exact gradient of the row: that of every pair, weighted by d loss / d error.
+      const { gradients, ...errors } = row;
+      const rowLoss = this.objective.row(row.errors, row.matched);
+      // The exact gradient of the row: the sum of the pairs' gradients, weighted by d loss / d error.
       for (const [pair, gradient] of gradients.entries()) {
-        const weight = at(judged.cotangents, pair);
+        const weight = at(rowLoss.cotangents, pair);
         for (let i = 0; i < total.length; i++) {
           total[i] = (total[i] ?? 0) + (weight * (gradient[i] ?? 0)) / candidates.length;
         }
       }
-      loss += judged.loss / candidates.length;
-      rows.push({ ...told, ...judged });
+      loss += rowLoss.loss / candidates.length;
+      rows.push({ ...errors, ...rowLoss });
     }
     const cotangent = floatTensor(softTokens.shape, Float32Array.from(total));
     const gradients = await this.embedding.gradients(batch.timestep, cotangent);
@@ -100,5 +100,5 @@ export class TrainingStep {
 
 function rank1(rows: readonly StepRow[]): number | null {
   if (rows.every(({ errors }) => errors.length === 1)) return null;
-  return rows.filter(({ errors, own }) => errors[own] === Math.min(...errors)).length / rows.length;
+  return rows.filter(({ errors, matched }) => errors[matched] === Math.min(...errors)).length / rows.length;
 }

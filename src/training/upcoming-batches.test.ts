@@ -14,14 +14,14 @@ const settings = { size: 3, seed: 7, augmentation: { crop: "random", flip: true 
 const sampler = (batches = 0) => new BatchSampler([{ items, share: 1 }], settings, { seed: 7, batches });
 
 describe("UpcomingBatches", () => {
-  it("gives the sampler's batches and states, however far one looks ahead", () => {
+  it("returns the sampler's batches and states for any lookahead", () => {
     fc.assert(
       fc.property(fc.nat(5), fc.array(fc.nat(6), { minLength: 1, maxLength: 12 }), (begun, looks) => {
         const plain = sampler(begun);
         const upcoming = new UpcomingBatches(sampler(begun));
         const wanted = Array.from({ length: looks.length + 6 }, () => plain.next());
         for (const [index, most] of looks.entries()) {
-          assert.deepEqual([...upcoming.ahead(most)], wanted.slice(index, index + most));
+          assert.deepEqual([...upcoming.peek(most)], wanted.slice(index, index + most));
           assert.deepEqual(upcoming.state(), { seed: 7, batches: begun + index });
           assert.deepEqual(upcoming.next(), wanted[index]);
         }
@@ -30,8 +30,8 @@ describe("UpcomingBatches", () => {
     );
   });
 
-  it("says that data give no more batches when it gets there, and not before", () => {
-    // Which captions are drawn decides whether two images make a batch.
+  it("throws the sampler's error only at the failed batch", () => {
+    // Whether two images make a batch depends on the sampled captions.
     const few = items.slice(0, 2).map((item, index) => ({ ...item, captions: ["same", `own ${index}`] as const }));
     const small = (seed: number) => new BatchSampler([{ items: few, share: 1 }], { size: 2, seed });
     const batchesOf = (next: () => unknown) => {
@@ -48,7 +48,7 @@ describe("UpcomingBatches", () => {
       const plain = small(seed);
       const upcoming = new UpcomingBatches(small(seed));
       const count = batchesOf(() => plain.next());
-      assert.equal([...upcoming.ahead(count + 5)].length, count);
+      assert.equal([...upcoming.peek(count + 5)].length, count);
       assert.equal(
         batchesOf(() => upcoming.next()),
         count,

@@ -24,8 +24,8 @@ const images = (...captions: string[]): CaptionedImage[] =>
 const captionsOf = (batches: ReturnType<typeof validationBatches>) =>
   batches.map((batch) => batch.map(({ caption }) => caption));
 
-describe("batches of validation", () => {
-  it("are whole, and hold no caption twice", () => {
+describe("validationBatches", () => {
+  it("returns complete batches without equivalent captions", () => {
     const items = images("a cat", "A cat.", "dog", "the cat", "cow", "hen", "pig");
     assert.deepEqual(captionsOf(validationBatches(items, 2)), [
       ["a cat", "dog"],
@@ -34,14 +34,14 @@ describe("batches of validation", () => {
     ]);
   });
 
-  it("are refused where not one is whole", () => {
+  it("rejects data that do not fill one batch", () => {
     for (const items of [images("a", "b"), images("x cat", "x cat", "X CAT"), []]) {
       assert.throws(() => validationBatches(items, 3), InputError);
     }
   });
 });
 
-describe("validation", async () => {
+describe("Validation", async () => {
   await writeTestImages(folder);
   const pipeline = await openTiny("sd3");
   const { items } = await openDataSet(folder);
@@ -56,7 +56,7 @@ describe("validation", async () => {
   };
   const validation = await Validation.open(pipeline, items.slice(0, 7), softTokens, settings);
 
-  it("is the same every time, until the tokens change", async () => {
+  it("returns the same result until the tokens change", async () => {
     const first = await validation.run();
     const progress: [number, number][] = [];
     assert.deepEqual(await validation.run({ onProgress: (...mark) => progress.push(mark) }), first);
@@ -69,31 +69,31 @@ describe("validation", async () => {
     assert.deepEqual(await validation.run(), first);
   });
 
-  it("is what the matrix of errors says", async () => {
+  it("agrees with the error matrices of score", async () => {
     const result = await validation.run();
     const batches = validationBatches(items.slice(0, 7), 3);
     let [loss, first] = [0, 0];
     const buckets: { timestep: number; matched: number; mismatched: number }[] = [];
     for (const timestep of validationTimesteps) {
-      const [own, other]: [number[], number[]] = [[], []];
+      const [matched, mismatched]: [number[], number[]] = [[], []];
       for (const [index, batch] of batches.entries()) {
-        const pictures = [];
+        const pixelRows = [];
         for (const { image } of batch) {
           const pixels = await loadImage(image, { width: 32, height: 32, crop: "center" });
-          pictures.push({ ...pixels, shape: [1, ...pixels.shape] });
+          pixelRows.push({ ...pixels, shape: [1, ...pixels.shape] });
         }
         const { errors } = await score(pipeline, {
-          ...{ images: concatRows(pictures), captions: batch.map(({ caption }) => caption), softTokens, strength: 1 },
+          ...{ images: concatRows(pixelRows), captions: batch.map(({ caption }) => caption), softTokens, strength: 1 },
           ...{ timesteps: [timestep], noises: 1, seed: 1000 * index + timestep, pairsPerRun: 3 },
         });
         for (const [image, row] of errors.entries()) {
           loss += settings.row(row, image).loss / 30;
           if (row[image] === Math.min(...row)) first++;
-          for (const [caption, error] of row.entries()) (caption === image ? own : other).push(error);
+          for (const [caption, error] of row.entries()) (caption === image ? matched : mismatched).push(error);
         }
       }
       const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-      buckets.push({ timestep, matched: mean(own), mismatched: mean(other) });
+      buckets.push({ timestep, matched: mean(matched), mismatched: mean(mismatched) });
     }
     assert.ok(Math.abs(result.loss - loss) < 1e-6);
     assert.ok(Math.abs(result.rank1 - first / 30) < 1e-9);
@@ -106,7 +106,7 @@ describe("validation", async () => {
     near(result.gap, gap);
   });
 
-  it("stops when it is asked to, and frees its graphs", async () => {
+  it("stops if the signal is aborted", async () => {
     await assert.rejects(() => validation.run({ signal: AbortSignal.abort() }), InterruptedError);
     await validation.release();
   });

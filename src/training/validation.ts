@@ -1,11 +1,11 @@
-/** @file How well soft tokens tell held-out captions apart: on pairs, timesteps and noise that are the same every time. */
+/** @file Measures soft tokens on held-out images, with the same pairs, timesteps and noise every time. */
 
 import { InputError, type Stoppable } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
 import { normalCaption } from "../data/caption.js";
 import type { CaptionedImage } from "../data/captioned-image.js";
-import { wholeRows } from "../objectives/candidates.js";
+import { fullMatrix } from "../objectives/candidates.js";
 import { ErrorEvaluator } from "../objectives/error-evaluator.js";
 import { executionPlan } from "../objectives/execution-plan.js";
 import type { Objective } from "../objectives/objective.js";
@@ -16,44 +16,45 @@ import type { TrainingPair } from "./batches.js";
 import { type EncodedBatch, EncodedData } from "./encoded-data.js";
 import type { LatentsCache } from "./latents-cache/latents-cache.js";
 
-/** The middles of five equal parts of 0..1000. */
+/** The centres of five equal parts of 0..1000. */
 export const validationTimesteps = [100, 300, 500, 700, 900] as const;
 
 export interface BucketErrors {
   readonly timestep: number;
-  /** Mean error of images under their own captions, and under the others of their batch. */
+  /** Mean error of images with their own captions. */
   readonly matched: number;
+  /** Mean error of images with the other captions of their batch. */
   readonly mismatched: number;
 }
 
 export interface ValidationResult {
-  /** Mean over images and timesteps of the objective's loss of a row. */
+  /** Mean row loss over images and timesteps. */
   readonly loss: number;
-  /** Share of images whose own caption has the smallest error of the batch. */
+  /** Share of images whose matched caption has the smallest error in the batch. */
   readonly rank1: number;
   readonly matched: number;
-  /** Mismatched minus matched. */
+  /** Mean mismatched error minus mean matched error. */
   readonly gap: number;
   readonly buckets: readonly BucketErrors[];
 }
 
 export interface ValidationSettings {
-  /** Pairs a batch: as in training, so that loss and rank compare. */
+  /** Pairs per batch, as in training, so that losses are comparable. */
   readonly batch: number;
   readonly resolution: number;
   readonly pairsPerRun: number;
-  /** The loss of an image's errors under all captions of its batch. */
+  /** The loss of an image's errors with all captions of its batch. */
   readonly row: Objective["row"];
   readonly onTruncated: (cut: TruncatedPrompt) => void;
   /** As in training. */
   readonly latentsCache?: LatentsCache | undefined;
 }
 
-export interface MeasureOptions extends Stoppable {
+export interface ValidateOptions extends Stoppable {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Its batches stay encoded, and its graph compiled, from one measurement to the next. */
+/** Keeps its encoded batches and compiled graph between runs. */
 export class Validation {
   private batches: readonly EncodedBatch[] | undefined;
 
@@ -66,7 +67,11 @@ export class Validation {
     private readonly latentShape: readonly number[],
   ) {}
 
-  /** `softTokens` are those in training; each measurement sees them as they are then. */
+  /**
+   * Each run uses the current values of `softTokens`.
+   *
+   * @throws InputError if `items` do not fill one batch
+   */
   static async open(
     pipeline: DiffusionPipeline,
     items: readonly CaptionedImage[],
@@ -87,8 +92,8 @@ export class Validation {
     return new Validation(pipeline, groups, settings, embedding, evaluator, latentShape);
   }
 
-  /** @throws InterruptedError where the signal is aborted */
-  async run(options: MeasureOptions = {}): Promise<ValidationResult> {
+  /** @throws InterruptedError if the signal is aborted */
+  async run(options: ValidateOptions = {}): Promise<ValidationResult> {
     this.batches ??= await this.encode(options);
     const total = this.batches.length * this.settings.batch * validationTimesteps.length;
     const buckets: BucketErrors[] = [];
@@ -99,7 +104,7 @@ export class Validation {
       for (const [index, { latents, conditioning }] of this.batches.entries()) {
         const noise = new Generator(1000 * index + timestep).normal([1, ...this.latentShape]);
         const feeds = { latents, noise, timestep, conditioning, softTokens };
-        const rows = this.evaluator.rows(feeds, wholeRows(this.settings.batch), options);
+        const rows = this.evaluator.rows(feeds, fullMatrix(this.settings.batch), options);
         for await (const { image, errors } of rows) {
           loss += this.settings.row(errors, image).loss / total;
           if (errors[image] === Math.min(...errors)) first++;
@@ -115,7 +120,7 @@ export class Validation {
     return { loss, rank1: first / total, matched, gap: mean((bucket) => bucket.mismatched) - matched, buckets };
   }
 
-  /** Encodes its pairs, which takes the encoders; measurements do without. */
+  /** Encodes the batches in advance, so that `run` does not need the encoders. */
   async prepare(options: Stoppable = {}): Promise<void> {
     this.batches ??= await this.encode(options);
   }
@@ -126,7 +131,7 @@ export class Validation {
   }
 
   private async encode(options: Stoppable): Promise<EncodedBatch[]> {
-    // Kept in whole batches here, so not there.
+    // Whole batches are cached here, so `EncodedData` needs no cache.
     const data = new EncodedData(this.pipeline, { ...this.settings, limit: 0 });
     const batches: EncodedBatch[] = [];
     for (const group of this.groups) batches.push(await data.encode(group, options));
@@ -136,12 +141,12 @@ export class Validation {
 }
 
 /**
- * Whole batches of images with their first captions, in their order; within a batch no two captions say the same, and what
- * does not fill a batch is left out.
+ * Divides images with their first captions, in order, into batches without equivalent captions (`normalCaption`); skips images
+ * that do not fill a batch.
  */
 export function validationBatches(items: readonly CaptionedImage[], size: number): TrainingPair[][] {
   const open: { pairs: TrainingPair[]; captions: Set<string> }[] = [];
-  const whole: TrainingPair[][] = [];
+  const complete: TrainingPair[][] = [];
   for (const image of items) {
     const caption = at(image.captions, 0);
     const key = normalCaption(caption);
@@ -154,12 +159,12 @@ export function validationBatches(items: readonly CaptionedImage[], size: number
     batch.captions.add(key);
     if (batch.pairs.length === size) {
       open.splice(open.indexOf(batch), 1);
-      whole.push(batch.pairs);
+      complete.push(batch.pairs);
     }
   }
-  if (whole.length > 0) return whole;
+  if (complete.length > 0) return complete;
   throw new InputError(
-    `validation needs a batch of ${size} images with different captions, and has ${items.length} images: give it more, or use a smaller \`batch\``,
+    `validation needs a batch of ${size} images with different captions, but has ${items.length} images: hold out more, or use a smaller \`batch\``,
   );
 }
 

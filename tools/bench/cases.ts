@@ -5,7 +5,7 @@ import { floatTensor } from "#softrepa/core/tensor.js";
 import { countFlops } from "#softrepa/graph/flops.js";
 import type { Graph } from "#softrepa/graph/graph.js";
 import type { Value } from "#softrepa/graph/ir.js";
-import { wholeRows } from "#softrepa/objectives/candidates.js";
+import { fullMatrix } from "#softrepa/objectives/candidates.js";
 import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { compilePairErrors, pairErrorGraph } from "#softrepa/objectives/pair-errors.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
@@ -113,7 +113,7 @@ async function wholeStep(batch: number): Promise<Measurement> {
     conditioning: randomConditioning(denoiser, batch, random),
     noise: random.normal([1, ...small]),
     timestep: 500,
-    rows: wholeRows(batch),
+    rows: fullMatrix(batch),
   };
   const start = performance.now();
   await step.run(contrast);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { InterruptedError } from "#softrepa/core/errors.js";
 import { Generator } from "#softrepa/core/random.js";
-import { wholeRows } from "#softrepa/objectives/candidates.js";
+import { fullMatrix } from "#softrepa/objectives/candidates.js";
 import { defaultPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
@@ -70,7 +70,7 @@ export async function runFullCase({ model, batch, runs: most, cache, threads }: 
     noise: random.normal([1, ...latentShape]),
     conditioning: Object.fromEntries(shapes.map(([name, shape]) => [name, random.normal([batch, ...shape])])),
     timestep: 613,
-    rows: wholeRows(batch),
+    rows: fullMatrix(batch),
   };
   const { signal, checks } = abortedAtCheck((most ?? Number.POSITIVE_INFINITY) + 1);
   const start = performance.now();

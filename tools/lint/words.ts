@@ -48,7 +48,6 @@ export const pending: readonly string[] = [
   "src/runtime",
   "src/softtokens",
   "src/testing",
-  "src/training",
   "tools/parity",
   "tools/pretrain",
   "tools/sweep",

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { floatTensor } from "#softrepa/core/tensor.js";
-import { wholeRows } from "#softrepa/objectives/candidates.js";
+import { fullMatrix } from "#softrepa/objectives/candidates.js";
 import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
@@ -42,7 +42,7 @@ export async function* checkTrainingSteps(subject: Subject, golden: string): Asy
 
   for (const [step, timestep] of timesteps.data.entries()) {
     const name = (what: string) => `step${step}.${what}`;
-    const result = await contrast.run({ latents, conditioning, noise, timestep, rows: wholeRows(images) });
+    const result = await contrast.run({ latents, conditioning, noise, timestep, rows: fullMatrix(images) });
     const matrix = (values: readonly (readonly number[])[]) =>
       floatTensor([images, images], Float32Array.from(values.flat()));
     yield compare(

@@ -13,7 +13,7 @@ import {
   openSoftTokens,
   writeSoftTokens,
 } from "../../softtokens/formats/index.js";
-import { parseStages, placementWords, type SoftTokens, stagesKey } from "../../softtokens/softtokens.js";
+import { parseStages, placementPhrases, type SoftTokens, stagesKey } from "../../softtokens/softtokens.js";
 
 export function tokensCommand(): Command {
   const command = new Command("tokens").description("look into files of soft tokens and convert them");
@@ -53,7 +53,7 @@ async function inspect(path: string, { json = false }: { json?: boolean }): Prom
   const lines = [
     ["file", path],
     ["format", formats[format].title],
-    ["placement", `${seen.placement} (${placementWords[seen.placement]})`],
+    ["placement", `${seen.placement} (${placementPhrases[seen.placement]})`],
     ["tokens", `${formatShape(tokens.tokens.shape)}: ${seen.layers} layers, ${seen.count} tokens, ${seen.width} wide`],
     [
       "time table",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import fc from "fast-check";
 import { InputError, SoftrepaError } from "../../core/errors.js";
-import { inventedCheckpoint } from "../../testing/training/invented.js";
+import { syntheticCheckpoint } from "../../testing/training/synthetic-checkpoint.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { RunFolder } from "./run-folder.js";
 
@@ -18,7 +18,7 @@ const keepAll = { last: 0, best: undefined };
 
 describe("a checkpoint", () => {
   it("gives back every bit of the tokens, the moments and where random numbers stand", async () => {
-    for (const written of [inventedCheckpoint(7, { loss: 0.5 }), inventedCheckpoint(8, {}, false)]) {
+    for (const written of [syntheticCheckpoint(7, { loss: 0.5 }), syntheticCheckpoint(8, {}, false)]) {
       const folder = join(root, `bits-${written.state.step}`);
       await writeCheckpoint(folder, written);
       assert.deepEqual(await readCheckpoint(folder), written);
@@ -27,7 +27,7 @@ describe("a checkpoint", () => {
 
   it("is refused in one line, whatever byte of whichever file is another, or missing", async () => {
     const folder = join(root, "damaged");
-    await writeCheckpoint(folder, inventedCheckpoint(3, { loss: 1 }));
+    await writeCheckpoint(folder, syntheticCheckpoint(3, { loss: 1 }));
     const names = (await readdir(folder)).sort();
     assert.deepEqual(names, ["manifest.json", "optimizer.safetensors", "state.json", "tokens.safetensors"]);
     const refused = (error: unknown) => error instanceof SoftrepaError && /^[^\n]+$/.test(error.message);
@@ -74,22 +74,22 @@ describe("a run folder", () => {
     const losses = [0.9, 0.4, 0.6, 0.4, 0.8, 0.7];
     for (const [index, loss] of losses.entries()) {
       const keep = { last: 2, best: { metric: "loss", better: "lower" } } as const;
-      await run.save(inventedCheckpoint(10 * (index + 1), { loss, rank1: loss }), keep);
+      await run.save(syntheticCheckpoint(10 * (index + 1), { loss, rank1: loss }), keep);
     }
     assert.deepEqual(await stepsOf(run), [20, 50, 60]);
     assert.equal((await run.best({ metric: "loss", better: "lower" }))?.step, 20);
     assert.equal((await run.best({ metric: "rank1", better: "higher" }))?.step, 50);
     assert.equal(await run.best({ metric: "gap", better: "higher" }), undefined);
-    await run.save(inventedCheckpoint(70), { last: 1, best: undefined });
+    await run.save(syntheticCheckpoint(70), { last: 1, best: undefined });
     assert.deepEqual(await stepsOf(run), [70]);
-    for (const step of [80, 90]) await run.save(inventedCheckpoint(step), keepAll);
+    for (const step of [80, 90]) await run.save(syntheticCheckpoint(step), keepAll);
     assert.deepEqual(await stepsOf(run), [70, 80, 90]);
   });
 
   it("goes on from the newest whole checkpoint, and tells of damaged ones", async () => {
     const run = newRun();
     assert.equal(await run.newest(assert.fail), undefined);
-    for (const step of [1, 2, 1_000_000]) await run.save(inventedCheckpoint(step), keepAll);
+    for (const step of [1, 2, 1_000_000]) await run.save(syntheticCheckpoint(step), keepAll);
     assert.equal((await run.newest(assert.fail))?.state.step, 1_000_000);
     await writeFile(join(run.checkpointAt(1_000_000), "state.json"), "{}");
     await rm(join(run.checkpointAt(2), "manifest.json"));
@@ -99,13 +99,13 @@ describe("a run folder", () => {
     await rm(join(run.checkpointAt(1), "tokens.safetensors"));
     await assert.rejects(() => run.newest(() => {}), InputError);
     // What takes its place is whole again.
-    await run.save(inventedCheckpoint(2), keepAll);
+    await run.save(syntheticCheckpoint(2), keepAll);
     assert.equal((await run.newest(() => {}))?.state.step, 2);
   });
 
   it("is cleared of a run's files, but not of others", async () => {
     const run = newRun();
-    await run.save(inventedCheckpoint(4), keepAll);
+    await run.save(syntheticCheckpoint(4), keepAll);
     await mkdir(run.samples);
     const stay = ["checkpoints/mine.txt", "samples/mine.png", "notes.md", "samples/step-4.png"];
     const go = ["samples/step-000004-p00-s7.png", "log.jsonl", "tokens.safetensors", ".config.yaml.0a0b0c0d.tmp"];

@@ -4,7 +4,7 @@ import type { WeightSource } from "../../weights/source.js";
 import type { SoftTokens } from "../softtokens.js";
 
 /** What a path turned out to be, as far as a glance tells. */
-export type Glance =
+export type ProbedFile =
   | { readonly kind: "folder"; readonly path: string; readonly names: readonly string[] }
   | { readonly kind: "safetensors"; readonly path: string; readonly source: WeightSource }
   | { readonly kind: "torch"; readonly path: string };
@@ -14,9 +14,9 @@ export interface TokenFormat {
   readonly title: string;
   /** Whether metadata survives. */
   readonly keepsMetadata: boolean;
-  detect(glance: Glance): boolean;
+  detect(glance: ProbedFile): boolean;
   /** Called on what `detect` accepted. */
-  read(glance: Glance): Promise<SoftTokens>;
+  read(glance: ProbedFile): Promise<SoftTokens>;
   /** Returns the files written. */
   write(path: string, tokens: SoftTokens): Promise<readonly string[]>;
 }

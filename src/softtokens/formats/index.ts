@@ -7,7 +7,7 @@ import { openSafetensors } from "../../weights/safetensors.js";
 import { isZip } from "../../weights/zip.js";
 import { type SoftTokens, sizesOf } from "../softtokens.js";
 import { comfy } from "./comfy.js";
-import type { Glance, TokenFormat } from "./format.js";
+import type { ProbedFile, TokenFormat } from "./format.js";
 import { official } from "./official.js";
 import { softrepa } from "./softrepa.js";
 
@@ -23,7 +23,7 @@ export async function readSoftTokens(path: string): Promise<SoftTokens> {
 
 /** Reads soft tokens and says which format they were in. */
 export async function openSoftTokens(path: string): Promise<{ format: FormatName; tokens: SoftTokens }> {
-  const glance = await glanceAt(path);
+  const glance = await probe(path);
   const format = formatNames.find((name) => formats[name].detect(glance));
   if (format === undefined) throw new InputError(`${path} holds no soft tokens: ${reasons[glance.kind]}`);
   return { format, tokens: await formats[format].read(glance) };
@@ -39,13 +39,13 @@ export async function writeSoftTokens(
   return formats[format].write(path, tokens);
 }
 
-const reasons: Readonly<Record<Glance["kind"], string>> = {
+const reasons: Readonly<Record<ProbedFile["kind"], string>> = {
   folder: "the folder has no dc_tokens.pth",
   safetensors: "its metadata has no softrepa.format, and it has no tensor t_offsets.weight",
   torch: "it is none of the known PyTorch files",
 };
 
-async function glanceAt(path: string): Promise<Glance> {
+async function probe(path: string): Promise<ProbedFile> {
   try {
     if ((await stat(path)).isDirectory()) return { kind: "folder", path, names: await readdir(path) };
   } catch (error) {

@@ -25,9 +25,10 @@ export const official: TokenFormat = {
     if (basename(tokensFile).startsWith("dc_t_tokens")) {
       throw new InputError(`${tokensFile} is only the time table: name ${tokensName} or the folder`);
     }
-    const tokens = await readOnly(tokensFile, "");
-    const timeFile = timeFileBeside(tokensFile);
-    const timeTable = timeFile !== undefined && (await exists(timeFile)) ? await readOnly(timeFile, "weight") : null;
+    const tokens = await readSingleTensor(tokensFile, "");
+    const timeFile = timeTableFile(tokensFile);
+    const timeTable =
+      timeFile !== undefined && (await exists(timeFile)) ? await readSingleTensor(timeFile, "weight") : null;
     const result = fromTorch(tokensFile, tokens, timeTable);
     sizesOf(result, tokensFile);
     return result;
@@ -35,7 +36,7 @@ export const official: TokenFormat = {
 
   async write(path, { placement, tokens, timeTable }) {
     const tokensFile = extname(path) === ".pth" ? path : join(path, tokensName);
-    const timeFile = timeFileBeside(tokensFile);
+    const timeFile = timeTableFile(tokensFile);
     if (timeFile === undefined) {
       throw new UsageError(
         `official tokens are a folder or a file named dc_tokens*.pth (the time table's name follows), not ${path}`,
@@ -67,13 +68,13 @@ function fromTorch(file: string, tokens: FloatTensor, timeTable: FloatTensor | n
 }
 
 /** `dc_t_tokens*.pth` for `dc_tokens*.pth`: training also writes `dc_tokens_best.pth` and numbered ones. */
-function timeFileBeside(tokensFile: string): string | undefined {
+function timeTableFile(tokensFile: string): string | undefined {
   const name = basename(tokensFile);
   return name.startsWith("dc_tokens") ? join(dirname(tokensFile), name.replace("dc_tokens", "dc_t_tokens")) : undefined;
 }
 
 /** The one tensor that the file must consist of. */
-async function readOnly(file: string, name: "" | "weight"): Promise<FloatTensor> {
+async function readSingleTensor(file: string, name: "" | "weight"): Promise<FloatTensor> {
   const tensors = await readTorchFile(file);
   const tensor = tensors.get(name);
   if (tensor === undefined || tensors.size !== 1) {

@@ -1,4 +1,4 @@
-/** @file What every scheduler must do, for each one's tests to run. */
+/** @file The contract tests that every scheduler runs. */
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -44,13 +44,13 @@ export function assertClose(actual: FloatTensor, expected: FloatTensor, atol: nu
   });
 }
 
-/** For schedulers that draw none. */
-export const noNoise: DrawNoise = () => assert.fail("noise was drawn");
+/** For schedulers that add no noise. */
+export const noNoise: DrawNoise = () => assert.fail("noise was requested");
 
-/** A sample and its noise level before the model is evaluated there. */
+/** Maps a sample at a noise level to the model's output. */
 type Model = (sample: FloatTensor, level: NoiseLevel) => FloatTensor;
 
-/** From `state` to the end of a run. */
+/** Continues from `state` to the end of the run. */
 export function finish(run: SchedulerRun, state: RunState, model: Model, drawNoise: DrawNoise = noNoise): RunState {
   let current = state;
   for (const level of run.levels.slice(state.index, run.timesteps.length)) {
@@ -61,9 +61,9 @@ export function finish(run: SchedulerRun, state: RunState, model: Model, drawNoi
 
 const vector = (...values: readonly number[]) => floatTensor([values.length], Float32Array.from(values));
 
-/** The checks that hold for any scheduler; `golden` is a file with timesteps, model outputs and the samples after each. */
+/** `golden` is a file with timesteps, model outputs and the sample after each step. */
 export function checkScheduler(open: () => Promise<Scheduler>, golden: string, steps: number, atol: number): void {
-  it("gives the golden timesteps and samples, and changes nothing it is handed", async () => {
+  it("returns the golden timesteps and samples without modifying its inputs", async () => {
     const tensor = await readTensors(golden);
     const [outputs, samples] = [tensor("model_outputs"), tensor("samples")];
     const run = (await open()).start(steps);
@@ -85,7 +85,7 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
     assert.throws(() => run.step(state, row(outputs, 0), noNoise), RangeError);
   });
 
-  it("starts anew each time", async () => {
+  it("keeps no state between runs", async () => {
     const scheduler = await open();
     const sampled = () => {
       const run = scheduler.start(3);
@@ -94,7 +94,7 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
     assert.deepEqual(sampled(), sampled());
   });
 
-  it("goes from noisy to clean for any number of steps", async () => {
+  it("goes from noisy to clean levels for any number of steps", async () => {
     const scheduler = await open();
     for (const count of [1, 2, 28, 50]) {
       const { timesteps, levels, initialScale } = scheduler.start(count);
@@ -112,7 +112,7 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
     }
   });
 
-  it("refuses a number of steps that is none", async () => {
+  it("rejects a number of steps that is not a positive integer", async () => {
     const scheduler = await open();
     for (const count of [0, -1, 2.5, Number.NaN]) {
       assert.throws(() => scheduler.start(count), UsageError);
@@ -120,7 +120,7 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
     }
   });
 
-  it("goes on from a copy of any state", async () => {
+  it("continues from a copy of any state", async () => {
     const run = (await open()).start(steps);
     const model: Model = ({ shape, data }, { sigma }) =>
       floatTensor(
@@ -135,7 +135,7 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
     }
   });
 
-  it("begins at any step, with the first-order step from there", async () => {
+  it("starts at any step, with a first-order step", async () => {
     const scheduler = await open();
     const whole = scheduler.start(steps);
     const [sample, output] = [vector(0.3, -1.2), vector(-0.7, 0.4)];
@@ -156,7 +156,7 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
     }
   });
 
-  it("goes back along the same steps, and forward again to where it was", async () => {
+  it("inverts a run along the same steps, and returns", async () => {
     const scheduler = await open();
     const constant: Model = () => vector(0.8, -0.3, 0.1);
     const clean = vector(0.5, -1, 2);
@@ -171,10 +171,10 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
   });
 
   /**
-   * Of data that is normal, x_0 = mean + deviation * z, the best estimates are linear in the sample, and its paths from noise to
-   * data keep (sample - signal mean) / sqrt(signal^2 deviation^2 + noise^2).
+   * For normal data x_0 = mean + deviation * z, the optimal estimates are linear in the sample, and
+   * (sample - signal mean) / sqrt(signal^2 deviation^2 + noise^2) is constant along the paths from noise to data.
    */
-  it("follows the paths of a normal distribution, both ways and from any step", async () => {
+  it("follows the paths of a normal distribution in both directions and from any step", async () => {
     const scheduler = await open();
     const [mean, deviation] = [0.6, 0.5];
     const spread = ({ signal, noise }: NoiseLevel) => Math.hypot(signal * deviation, noise);
@@ -208,7 +208,7 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
     }
   });
 
-  it("shares noise of one row among all rows, and refuses other shapes", async () => {
+  it("broadcasts noise of one row, and rejects other shapes", async () => {
     const scheduler = await open();
     const run = scheduler.start(steps);
     const clean = floatTensor([2, 3], Float32Array.of(1, 2, 3, -4, -5, -6));
@@ -225,7 +225,7 @@ export function checkScheduler(open: () => Promise<Scheduler>, golden: string, s
     }
   });
 
-  it("adds noise of the level before each evaluation and after the last", async () => {
+  it("adds noise at the level of any step", async () => {
     const run = (await open()).start(steps);
     const [clean, noise] = [vector(2, -1), vector(-0.5, 3)];
     for (const [index, { signal, noise: sigma }] of run.levels.entries()) {

@@ -1,4 +1,4 @@
-/** @file A process of its own that runs one training graph of synthetic weights and prints what was foretold and what it took, in bytes. */
+/** @file Runs one training graph with synthetic weights in a separate process; prints its estimated and measured memory in bytes. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -44,10 +44,10 @@ const { activations, session } = sessionMemory(built);
 const copies = repackWeights ? copiedBytes(built, activations) : 0;
 const model = writeOnnx(graph, outputs, { ...targetFor(engine, repackWeights), hiddenShapes });
 
-/** Of this process, in bytes. */
+/** A memory statistic of this process, in bytes. */
 const status = (field: "RssAnon" | "RssFile" | "VmHWM") =>
   1024 * Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
-// The library itself is loaded before anything is measured.
+// Load the library before measuring.
 await (await engine.compile(writeOnnx(...trivial()))).release();
 globalThis.gc?.();
 const before = status("RssAnon");
@@ -60,10 +60,10 @@ const feeds = Object.fromEntries(
   ]),
 );
 await compiled.run(feeds);
-// The arena keeps what it has fetched, so that what it holds behind a run is the most that the run needed at once. Copies are at
-// their most before: then the peak counts, which mapped files are a part of, but these are read and not mapped.
-const most = repackWeights ? status("VmHWM") - status("RssFile") : status("RssAnon");
-process.stdout.write(JSON.stringify({ foretold: activations + session + copies, took: most - before }));
+// The arena keeps its memory, so its size after a run is the peak of the run. Repacked copies peak earlier, during compilation; then
+// the peak of the process counts, without mapped files.
+const peak = repackWeights ? status("VmHWM") - status("RssFile") : status("RssAnon");
+process.stdout.write(JSON.stringify({ estimated: activations + session + copies, measured: peak - before }));
 await engine.close();
 
 function trivial(): Parameters<typeof writeOnnx> {

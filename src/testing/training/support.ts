@@ -1,4 +1,4 @@
-/** @file The optimiser's numbers as PyTorch gives them; the fixture says how it was made. It has no tests of its own. */
+/** @file Reference values of PyTorch's optimizers; the fixture documents how it was created. */
 
 import { readFileSync } from "node:fs";
 import { z } from "zod";
@@ -6,7 +6,7 @@ import { fixture } from "../weights/support.js";
 
 const numbers = z.array(z.number());
 
-/** What torch.optim.AdamW and CosineAnnealingWarmRestarts did. */
+/** Results of torch.optim.AdamW and CosineAnnealingWarmRestarts. */
 export const torchOptimizers = z
   .object({
     adamw: z
@@ -14,7 +14,7 @@ export const torchOptimizers = z
         z.object({
           name: z.string(),
           start: numbers,
-          /** Of each step. */
+          /** Per step. */
           gradients: z.array(numbers),
           rates: numbers,
           weightDecay: z.number(),

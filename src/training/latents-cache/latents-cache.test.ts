@@ -19,12 +19,12 @@ const freshFolder = () => join(scratch, String(folders++));
 
 const latentShape = [2, 3, 3];
 const middle: View = { crop: "center" };
-/** An image file is any bytes here; its latents follow from its number. */
+/** Any bytes serve as an image file; its index determines its latents. */
 const image = (index: number) => Buffer.from(`image ${index}`);
 const latents = (index: number) => new Generator(index).normal([1, ...latentShape]);
 const rounded = (tensor: FloatTensor) => floatTensor(tensor.shape, float16ToFloat32(float32ToFloat16(tensor.data)));
 
-/** A cache with what it was told to encode, and what it told. */
+/** A cache with records of encoded images and reported notes. */
 async function opened(folder: string, changes: Partial<LatentsCacheSettings> = {}) {
   const notes: string[] = [];
   const encoded: number[] = [];
@@ -38,7 +38,7 @@ async function opened(folder: string, changes: Partial<LatentsCacheSettings> = {
   return { cache, get, notes, encoded };
 }
 
-/** Fills a folder with the latents of some images, and closes it. */
+/** Creates a cache with the latents of some images. */
 async function filled(count: number): Promise<string> {
   const folder = freshFolder();
   const { cache, get } = await opened(folder);
@@ -53,7 +53,7 @@ async function fileIn(folder: string, ending: string): Promise<string> {
 }
 
 describe("LatentsCache", () => {
-  it("gives the same latents the first time and ever after: rounded to float16", async () => {
+  it("always returns the same latents, rounded to float16", async () => {
     const folder = freshFolder();
     const first = await opened(folder);
     for (const index of [0, 1, 2]) assert.deepEqual(await first.get(index), rounded(latents(index)));
@@ -68,7 +68,7 @@ describe("LatentsCache", () => {
     await second.cache.close();
   });
 
-  it("tells views, models, resolutions and changed images apart, and rounds what it does not keep", async () => {
+  it("distinguishes views, models, resolutions and images, and rounds latents that it does not store", async () => {
     const folder = await filled(1);
     const { cache, get, encoded } = await opened(folder);
     await get(0, { crop: "center", flip: true });
@@ -89,7 +89,7 @@ describe("LatentsCache", () => {
     }
   });
 
-  it("is not in the way of a second process, and both find all of it later", async () => {
+  it("can be shared by two processes", async () => {
     const folder = freshFolder();
     const [one, two] = [await opened(folder), await opened(folder)];
     await Promise.all([0, 1, 2, 3].map((index) => (index % 2 === 0 ? one : two).get(index)));
@@ -101,7 +101,7 @@ describe("LatentsCache", () => {
     await cache.close();
   });
 
-  it("stays below its limit, says so once, and encodes what it does not have", async () => {
+  it("stays below its limit, reports it once, and encodes other images", async () => {
     const folder = freshFolder();
     const limit = latentsCacheBytes(3, latentShape);
     const { cache, get, notes, encoded } = await opened(folder, { limit });
@@ -121,7 +121,7 @@ describe("LatentsCache", () => {
     await again.cache.close();
   });
 
-  it("never gives wrong latents, whichever byte of its files is damaged or cut off", async () => {
+  it("never returns wrong latents if files are damaged or truncated", async () => {
     const source = await filled(3);
     const index = await readFile(await fileIn(source, ".index"));
     const data = await readFile(await fileIn(source, ".f16"));
@@ -131,7 +131,7 @@ describe("LatentsCache", () => {
         fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
         fc.integer({ min: 1, max: 255 }),
         fc.boolean(),
-        async (ending, share, flipped, cutOff) => {
+        async (ending, share, flipped, truncated) => {
           const folder = await filled(0);
           const { cache: maker, get: make } = await opened(folder);
           await make(0);
@@ -145,32 +145,32 @@ describe("LatentsCache", () => {
             const position = Math.floor(share * copy.length);
             if (name === ending) copy[position] ^= flipped;
             await writeFile(file, copy);
-            if (name === ending && cutOff) await truncate(file, position);
+            if (name === ending && truncated) await truncate(file, position);
           }
           const damaged = await opened(folder);
           for (const at of [0, 1, 2]) assert.deepEqual(await damaged.get(at), rounded(latents(at)));
           await damaged.cache.close();
-          // What is cut off looks as after a kill.
-          if (!cutOff) assert.equal(damaged.notes.length, damaged.encoded.length > 0 ? 1 : 0);
-          for (const note of damaged.notes) assert.match(note, /^latents cache [^\n]* damaged; [^\n]* encoded anew$/);
-          // It is mended: the next one has all of it and nothing to say.
-          const mended = await opened(folder);
-          for (const at of [0, 1, 2]) assert.deepEqual(await mended.get(at), rounded(latents(at)));
-          assert.deepEqual([mended.encoded, mended.notes], [[], []]);
-          await mended.cache.close();
+          // A truncated file looks like one after a kill.
+          if (!truncated) assert.equal(damaged.notes.length, damaged.encoded.length > 0 ? 1 : 0);
+          for (const note of damaged.notes) assert.match(note, /^latents cache [^\n]* damaged; [^\n]* encoded again$/);
+          // The cache is repaired: the next one has all entries and no notes.
+          const repaired = await opened(folder);
+          for (const at of [0, 1, 2]) assert.deepEqual(await repaired.get(at), rounded(latents(at)));
+          assert.deepEqual([repaired.encoded, repaired.notes], [[], []]);
+          await repaired.cache.close();
         },
       ),
       { numRuns: 60 },
     );
   });
 
-  it("keeps what is whole beside what is damaged, and is not bothered by other files", async () => {
+  it("keeps intact entries beside damaged ones, and ignores other files", async () => {
     const folder = await filled(3);
     const file = await fileIn(folder, ".f16");
     const bytes = await readFile(file);
     bytes[latentsSize + 1] ^= 1;
     await writeFile(file, bytes);
-    // As a kill inside an entry leaves it.
+    // Like a kill while an entry is written.
     await appendFile(await fileIn(folder, ".index"), Buffer.alloc(30, 1));
     for (const name of ["notes.txt", "latents-mine.index.bak"]) await writeFile(join(folder, name), "mine");
     const { cache, get, notes, encoded } = await opened(folder);
@@ -179,7 +179,7 @@ describe("LatentsCache", () => {
     await cache.close();
   });
 
-  it("has all that was added before a kill", async () => {
+  it("keeps all entries that were added before a kill", async () => {
     const folder = freshFolder();
     const module = new URL("./latents-cache.js", import.meta.url).href;
     const script = `
@@ -206,7 +206,7 @@ describe("LatentsCache", () => {
       assert.ok(last >= wanted - 1, text);
       const { cache, notes } = await opened(folder);
       for (let index = 0; index <= last; index++) {
-        const { data } = await cache.latentsOf(image(index), middle, () => assert.fail(`image ${index} is not there`));
+        const { data } = await cache.latentsOf(image(index), middle, () => assert.fail(`image ${index} is missing`));
         assert.deepEqual(data, new Float32Array(18).fill(index));
       }
       assert.deepEqual(notes, []);
@@ -214,21 +214,21 @@ describe("LatentsCache", () => {
     }
   });
 
-  it("goes on without keeping where the folder cannot be written, and refuses what is no folder", async () => {
+  it("continues without storing if the folder cannot be written, and rejects a path that is not a folder", async () => {
     const file = join(scratch, "a file");
     await writeFile(file, "x");
     await assert.rejects(() => opened(file), InputError);
     const folder = freshFolder();
     const { cache, get, notes } = await opened(folder);
-    // In the place where the folder would be made.
+    // A file at the path of the folder.
     await writeFile(folder, "x");
     for (let time = 0; time < 2; time++) assert.deepEqual(await get(0), rounded(latents(0)));
     assert.equal(notes.length, 1);
-    assert.match(notes[0], /cannot be written, it is only read: /);
+    assert.match(notes[0], /cannot be written and is now read-only: /);
     await cache.close();
   });
 
-  it("says how much disk it takes", () => {
+  it("estimates its size on disk", () => {
     // COCO's 118,287 images at 16 x 64 x 64.
     const bytes = latentsCacheBytes(118_287, [16, 64, 64]);
     assert.ok(bytes > 15.4e9 && bytes < 15.6e9, `${bytes}`);
@@ -236,5 +236,5 @@ describe("LatentsCache", () => {
   });
 });
 
-/** Bytes of one image's latents in a file. */
+/** Bytes of the latents of one image. */
 const latentsSize = 2 * 18;

@@ -1,11 +1,10 @@
 /**
- * @file One shard of a latents cache: two files that one process alone appends to, and any number read.
+ * @file One shard of a latents cache: two files that a single process appends to and any number of processes read.
  *
- * `NAME.f16` has latents one after the other, float16, little-endian. `NAME.index` has a header of 64 bytes, the text
- * `softrepa latents 1\n`, then the 32 bytes of the set (of which model and size they are) and zeros; and 64 bytes for each of the latents: key
- * (32), offset in the other file (8, little-endian), the start of the SHA-256 of the bytes there (16), zeros (4), and the
- * CRC-32C of the 60 bytes before (4). The bytes are written before their entry, so an entry that is there can be read; one that was
- * cut off by a kill is not there.
+ * `NAME.f16` contains the latents, float16, little-endian. `NAME.index` has a header of 64 bytes: the text `softrepa latents 1\n`,
+ * the 32 bytes of the settings hash (model and size), and zeros. Then each entry has 64 bytes: key (32), offset in the data file (8,
+ * little-endian), the first bytes of the SHA-256 of the latents (16), zeros (4), and the CRC-32C of the preceding 60 bytes (4).
+ * Latents are written before their entry, so the latents of a complete entry are complete; readers ignore a truncated entry.
  */
 
 import { createHash, randomBytes } from "node:crypto";
@@ -14,9 +13,9 @@ import { join } from "node:path";
 import { crc32c } from "../../core/crc32c.js";
 import { writeFileAtomic } from "../../core/files.js";
 
-export const dataEnding = ".f16";
-export const indexEnding = ".index";
-/** Bytes of the header, and of an entry. */
+export const dataExtension = ".f16";
+export const indexExtension = ".index";
+/** Bytes of the header and of each entry. */
 export const entrySize = 64;
 
 const magic = Buffer.from("softrepa latents 1\n");
@@ -29,45 +28,45 @@ export interface ShardEntry {
   readonly checksum: Buffer;
 }
 
-/** What an index says; `damage` says what is wrong with it. */
+/** The intact entries of an index, and which part of it is damaged. */
 export interface ShardIndex {
   readonly entries: readonly ShardEntry[];
   readonly damage: "all its latents" | "some of its latents" | null;
 }
 
-/** A name that no other process takes. */
-export function newShard(folder: string, set: Buffer): string {
-  return join(folder, `latents-${set.toString("hex", 0, 6)}-${randomBytes(6).toString("hex")}`);
+/** A unique path. */
+export function newShardPath(folder: string, settingsHash: Buffer): string {
+  return join(folder, `latents-${settingsHash.toString("hex", 0, 6)}-${randomBytes(6).toString("hex")}`);
 }
 
-export async function writeIndex(shard: string, set: Buffer, entries: readonly ShardEntry[]): Promise<void> {
-  await writeFileAtomic(`${shard}${indexEnding}`, headerOf(set), ...entries.map(encodeEntry));
+export async function writeIndex(shard: string, settingsHash: Buffer, entries: readonly ShardEntry[]): Promise<void> {
+  await writeFileAtomic(`${shard}${indexExtension}`, headerOf(settingsHash), ...entries.map(encodeEntry));
 }
 
-/** Reads the index of a shard whose latents take `size` bytes each. */
-export async function readIndex(shard: string, set: Buffer, size: number): Promise<ShardIndex> {
-  // First the index: what a running process adds in between is then in the other file already.
-  const bytes = await readFile(`${shard}${indexEnding}`);
-  const held = await stat(`${shard}${dataEnding}`).then(
+/** Reads an index; `size` is the number of bytes of each image's latents. */
+export async function readIndex(shard: string, settingsHash: Buffer, size: number): Promise<ShardIndex> {
+  // Read the index first: latents of its entries are in the data file already, even if another process is appending.
+  const bytes = await readFile(`${shard}${indexExtension}`);
+  const dataSize = await stat(`${shard}${dataExtension}`).then(
     (found) => found.size,
     () => 0,
   );
-  if (!bytes.subarray(0, entrySize).equals(headerOf(set))) return { entries: [], damage: "all its latents" };
+  if (!bytes.subarray(0, entrySize).equals(headerOf(settingsHash))) return { entries: [], damage: "all its latents" };
   const entries: ShardEntry[] = [];
   let damage: ShardIndex["damage"] = null;
   for (let start = entrySize; start + entrySize <= bytes.length; start += entrySize) {
     const entry = decodeEntry(bytes.subarray(start, start + entrySize));
-    if (entry !== null && entry.offset + size <= held) entries.push(entry);
+    if (entry !== null && entry.offset + size <= dataSize) entries.push(entry);
     else damage = "some of its latents";
   }
   return { entries, damage };
 }
 
 export async function removeShard(shard: string): Promise<void> {
-  for (const ending of [dataEnding, indexEnding]) await rm(`${shard}${ending}`, { force: true });
+  for (const ending of [dataExtension, indexExtension]) await rm(`${shard}${ending}`, { force: true });
 }
 
-/** The latents of an entry, or null where they are not what was written. */
+/** Returns the latents of an entry, or null if they are damaged. */
 export async function readEntry(data: FileHandle, { offset, checksum }: ShardEntry, size: number) {
   const bytes = Buffer.alloc(size);
   for (let done = 0; done < size; ) {
@@ -78,7 +77,7 @@ export async function readEntry(data: FileHandle, { offset, checksum }: ShardEnt
   return checksumOf(bytes).equals(checksum) ? bytes : null;
 }
 
-/** Appends to a shard of its own. */
+/** Creates a shard and appends to it. */
 export class ShardWriter {
   private length = 0;
 
@@ -88,10 +87,10 @@ export class ShardWriter {
     private readonly index: FileHandle,
   ) {}
 
-  static async create(shard: string, set: Buffer): Promise<ShardWriter> {
-    await writeIndex(shard, set, []);
-    const data = await open(`${shard}${dataEnding}`, "ax");
-    return new ShardWriter(shard, data, await open(`${shard}${indexEnding}`, "a"));
+  static async create(shard: string, settingsHash: Buffer): Promise<ShardWriter> {
+    await writeIndex(shard, settingsHash, []);
+    const data = await open(`${shard}${dataExtension}`, "ax");
+    return new ShardWriter(shard, data, await open(`${shard}${indexExtension}`, "a"));
   }
 
   async append(key: string, bytes: Buffer): Promise<ShardEntry> {
@@ -102,7 +101,7 @@ export class ShardWriter {
     return entry;
   }
 
-  /** Waits until all is on disk. */
+  /** Flushes both files to disk. */
   async close(): Promise<void> {
     for (const handle of [this.data, this.index]) {
       try {
@@ -114,10 +113,10 @@ export class ShardWriter {
   }
 }
 
-function headerOf(set: Buffer): Buffer {
+function headerOf(settingsHash: Buffer): Buffer {
   const header = Buffer.alloc(entrySize);
   magic.copy(header);
-  set.copy(header, magic.length, 0, 32);
+  settingsHash.copy(header, magic.length, 0, 32);
   return header;
 }
 

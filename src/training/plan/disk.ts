@@ -1,6 +1,6 @@
-/** @file How much disk a training run will take. */
+/** @file Estimates the disk space of a training run. */
 
-/** Bytes. */
+/** In bytes. */
 export interface DiskPlan {
   readonly checkpoints: number;
   readonly samples: number;
@@ -10,31 +10,32 @@ export interface DiskPlan {
 
 export interface DiskSizes {
   readonly steps: number;
-  /** Trained numbers. */
+  /** Number of trained values. */
   readonly parameters: number;
-  /** As `saveEvery` (0: at the end only) and `keepLast` (0: all). */
+  /** Steps between checkpoints; 0 for one at the end only. */
   readonly saveEvery: number;
+  /** Checkpoints to keep; 0 for all. */
   readonly keepLast: number;
-  /** Whether one more may stay, as the best. */
+  /** Whether the best checkpoint is kept in addition. */
   readonly best: boolean;
-  /** Bytes of latents that are kept there, at most. */
+  /** Maximum bytes of cached latents. */
   readonly latentsCache: number;
   readonly samples: { readonly prompts: number; readonly every: number; readonly size: number } | null;
 }
 
-/** A checkpoint has the tokens and two moments of each number; the rest of it is text. */
+/** Bytes of the text files of a checkpoint; the rest is the tokens and two moments of each value. */
 const checkpointText = 20e3;
 
-/** Bytes a pixel of a PNG of a picture; noise, as samples of the first steps may be, takes all three. */
-const pngBytesAPixel = 3;
+/** The worst case: noise, which samples of early steps may be. */
+const pngBytesPerPixel = 3;
 
-/** At its largest: while a checkpoint is written, the one that it drives out is still there. */
+/** The peak: while a checkpoint is written, the one that it replaces still exists. */
 export function planDisk({ steps, parameters, saveEvery, keepLast, best, latentsCache, samples }: DiskSizes): DiskPlan {
-  const made = saveEvery === 0 ? 1 : Math.ceil(steps / saveEvery);
-  const kept = keepLast === 0 ? made : Math.min(made, keepLast + (best ? 1 : 0) + 1);
-  // The final tokens lie beside the checkpoints.
+  const saved = saveEvery === 0 ? 1 : Math.ceil(steps / saveEvery);
+  const kept = keepLast === 0 ? saved : Math.min(saved, keepLast + (best ? 1 : 0) + 1);
+  // The final tokens are stored in addition.
   const checkpoints = kept * (12 * parameters + checkpointText) + 4 * parameters;
-  const drawn = samples === null ? 0 : samples.prompts * (1 + Math.ceil(steps / samples.every));
-  const pictures = samples === null ? 0 : drawn * samples.size ** 2 * pngBytesAPixel;
-  return { checkpoints, samples: pictures, latentsCache, total: checkpoints + pictures + latentsCache };
+  const images = samples === null ? 0 : samples.prompts * (1 + Math.ceil(steps / samples.every));
+  const sampleBytes = samples === null ? 0 : images * samples.size ** 2 * pngBytesPerPixel;
+  return { checkpoints, samples: sampleBytes, latentsCache, total: checkpoints + sampleBytes + latentsCache };
 }

@@ -1,8 +1,8 @@
-/** @file What a run chooses by its memory: pairs a run, whether activations are kept, and how many encodings it keeps. */
+/** @file Chooses the execution plan and the size of the encoding cache by the available memory. */
 
 import { formatByteSize } from "../../core/byte-size.js";
 import { InputError } from "../../core/errors.js";
-import { pairsTogether } from "../../objectives/candidates.js";
+import { pairsPerGroup } from "../../objectives/candidates.js";
 import type { ExecutionPlan } from "../../objectives/execution-plan.js";
 import type { DiffusionPipeline } from "../../pipelines/pipeline.js";
 import type { Engine } from "../../runtime/engine.js";
@@ -15,41 +15,40 @@ export interface FittedRun {
   readonly memory: MemoryPlan;
 }
 
-/** What the plan must keep to. */
+/** Constraints on the plan. */
 export interface RunConstraints extends Pick<PlanConstraints, "pairsPerRun" | "checkpoints" | "repack"> {
-  /** Most bytes that the process may take. */
+  /** Maximum memory of the process in bytes. */
   readonly limit?: number | undefined;
 }
 
-/** The machine as it is now, in bytes. */
+/** The current state of the machine, in bytes. */
 export interface MachineMemory {
-  /** Of this process. */
+  /** Resident memory of this process. */
   readonly resident: number;
-  /** What the system could still give. */
+  /** Memory that the system can still provide. */
   readonly available: number;
 }
 
-/** Of what is available; the rest is for other programs and for what grows beyond its forecast. */
+/** Share of the available memory; the rest is for other programs and errors of the estimate. */
 const availableShare = 0.5;
-/** Of a limit, for encodings before activations are kept: encoding the same captions again costs time too. */
+/** Share of a limit that is reserved for encodings, since encoding captions repeatedly also costs time. */
 const encodingShare = 1 / 8;
 
 export function machineMemory(): MachineMemory {
   return { resident: process.memoryUsage().rss, available: process.availableMemory() };
 }
 
-/** What a process may take in addition where nothing is said. */
-export function memoryToTake({ available }: MachineMemory): number {
+/** The default for additional memory of the process. */
+export function memoryBudget({ available }: MachineMemory): number {
   return availableShare * available;
 }
 
 /**
- * The fastest way to run that fits, in the order of `possiblePlans`, with at most the usual number of pairs a run, beyond which
- * nothing gets faster; encodings get what is left. What is given stays. Without a limit, half of what the system has available
- * decides, and where nothing fits into that, the run with the least of it goes ahead all the same. What other providers than
- * the CPU have is not known: they compute activations twice, and leave weights as they are, unless told otherwise.
+ * Returns the fastest plan that satisfies the constraints and fits into memory, in the order of `possiblePlans`; the encoding cache
+ * gets the rest. Without a limit, the budget is half of the available memory, and if nothing fits, the last plan is used. The memory of
+ * providers other than the CPU is unknown, so with "auto" they use activation checkpointing.
  *
- * @throws InputError where nothing fits into the limit, which says how much is needed
+ * @throws InputError if nothing fits into the limit; the message states the required memory
  */
 export function fitRun(
   pipeline: DiffusionPipeline,
@@ -62,28 +61,28 @@ export function fitRun(
     return { plan, cacheBytes, memory };
   };
   const { limit, pairsPerRun, checkpoints, repack } = constraints;
-  const unknownMemory = pipeline.engine.provider !== "cpu";
+  const isMemoryUnknown = pipeline.engine.provider !== "cpu";
   const side = sizes.resolution / pipeline.vaeScaleFactor;
   const plans = possiblePlans({
-    ...{ pairs: pairsTogether(sizes.objective.candidates, sizes.batch), pairsPerRun, limited: limit !== undefined },
+    ...{ pairs: pairsPerGroup(sizes.objective.candidates, sizes.batch), pairsPerRun, limited: limit !== undefined },
     tokensPerPair: pipeline.tokensPerPair([pipeline.latentChannels, side, side]),
     precision: pipeline.engine.precision,
-    checkpoints: checkpoints === "auto" && unknownMemory ? "always" : checkpoints,
-    repack: repack === "auto" && !gainsByRepacking(pipeline.engine) ? "never" : repack,
+    checkpoints: checkpoints === "auto" && isMemoryUnknown ? "always" : checkpoints,
+    repack: repack === "auto" && !benefitsFromRepacking(pipeline.engine) ? "never" : repack,
   });
   if (limit !== undefined) return fitLimit(plans, fit, sizes.resolution, limit);
-  const budget = machine.resident + memoryToTake(machine);
+  const budget = machine.resident + memoryBudget(machine);
   let fitted: FittedRun | undefined;
   for (const plan of plans) {
     fitted = fit(plan, defaultCacheBytes);
     if (fitted.memory.total <= budget) break;
   }
-  if (fitted === undefined) throw new InputError("a batch without pairs cannot be trained on");
+  if (fitted === undefined) throw new InputError("a batch needs at least one pair");
   return fitted;
 }
 
-/** OpenVINO has copies of its own already; in fp32, others take 3% off a row of Stable Diffusion 1.5 for 4.4 GB. */
-function gainsByRepacking({ library, repackingTarget }: Engine): boolean {
+/** OpenVINO already makes its own copies; in fp32, more would save 3% of the time of a Stable Diffusion 1.5 row for 4.4 GB. */
+function benefitsFromRepacking({ library, repackingTarget }: Engine): boolean {
   return library === "onnxruntime" && repackingTarget !== null;
 }
 
@@ -93,26 +92,26 @@ function fitLimit(
   resolution: number,
   limit: number,
 ): FittedRun {
-  const bare = plans.map((plan) => fit(plan, 0));
+  const withoutCache = plans.map((plan) => fit(plan, 0));
   const fits = (fitted: FittedRun) => fitted.memory.total <= limit;
-  // Where only activations or copies that are kept leave no room for encodings, they are kept all the same.
-  const roomy = (fitted: FittedRun) =>
+  // Prefer plans that leave room for encodings; plans with checkpointing and without copies need not.
+  const leavesRoomForEncodings = (fitted: FittedRun) =>
     fits(fitted.plan.checkpoints && !fitted.plan.repackWeights ? fitted : fit(fitted.plan, encodingShare * limit));
-  const found = bare.find(roomy) ?? bare.find(fits);
+  const found = withoutCache.find(leavesRoomForEncodings) ?? withoutCache.find(fits);
   if (found !== undefined) return fit(found.plan, Math.min(defaultCacheBytes, limit - found.memory.total));
-  const least = bare.reduce((found, each) => (each.memory.total < found.memory.total ? each : found));
-  const how = `with ${describePlan(least.plan)} and no encodings kept`;
+  const smallest = withoutCache.reduce((found, each) => (each.memory.total < found.memory.total ? each : found));
+  const settings = `with ${describePlan(smallest.plan)} and no cached encodings`;
   const instead = [
     ...(plans.every(({ checkpoints }) => !checkpoints) ? ["`checkpoints` always"] : []),
     ...(plans.every(({ repackWeights }) => repackWeights) ? ["`repack` never"] : []),
   ];
   throw new InputError(
-    `\`memory\` ${formatByteSize(limit)} is too little: at ${resolution} x ${resolution} pixels this run takes at least ${formatByteSize(least.memory.total)}, ${how}; give it more, a smaller \`resolution\`${instead.map((option) => `, or ${option}`).join("")}`,
+    `\`memory\` ${formatByteSize(limit)} is too little: at ${resolution} x ${resolution} pixels this run needs at least ${formatByteSize(smallest.memory.total)}, ${settings}; use more, a smaller \`resolution\`${instead.map((option) => `, or ${option}`).join("")}`,
   );
 }
 
-/** As `2 pairs a run, activations kept, weights repacked`. */
+/** E.g. "2 pairs per run, activation checkpointing, repacked weights". */
 export function describePlan({ pairsPerRun, checkpoints, repackWeights }: ExecutionPlan): string {
-  const pairs = `${pairsPerRun} ${pairsPerRun === 1 ? "pair" : "pairs"} a run`;
-  return `${pairs}, activations ${checkpoints ? "computed twice" : "kept"}${repackWeights ? ", weights repacked" : ""}`;
+  const pairs = `${pairsPerRun} ${pairsPerRun === 1 ? "pair" : "pairs"} per run`;
+  return `${pairs}, ${checkpoints ? "activation checkpointing" : "activations kept"}${repackWeights ? ", repacked weights" : ""}`;
 }

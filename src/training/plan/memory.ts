@@ -1,9 +1,9 @@
-/** @file How much memory a training run will take, foretold from its graphs before any of them is compiled. */
+/** @file Estimates the memory of a training run from its graphs before compiling them. */
 
 import type { Shape } from "../../core/tensor.js";
 import { sizeOf } from "../../core/tensor.js";
 import { estimateMemory } from "../../graph/memory.js";
-import { imagesOfRuns } from "../../objectives/candidates.js";
+import { imageSharing } from "../../objectives/candidates.js";
 import type { ExecutionPlan } from "../../objectives/execution-plan.js";
 import type { Objective } from "../../objectives/objective.js";
 import { type PairErrorOptions, pairErrorGraph } from "../../objectives/pair-errors.js";
@@ -11,68 +11,69 @@ import { pairPredictionGraph } from "../../objectives/pair-predictions.js";
 import type { BuiltGraph, DiffusionPipeline, SoftTokenSpec } from "../../pipelines/pipeline.js";
 import { guidedDenoiserGraph } from "../../sampling/guided-denoiser.js";
 
-/** What decides how much memory a run takes. */
+/** The settings that memory depends on. */
 export interface RunSizes {
   readonly objective: Pick<Objective, "candidates" | "targets">;
   /** Images per step. */
   readonly batch: number;
-  /** Of the step's graph; no other graph copies weights. */
+  /** Plan of the training graph; no other graph repacks weights. */
   readonly plan: ExecutionPlan;
-  /** Pixels a side. */
+  /** Image size in pixels. */
   readonly resolution: number;
   readonly softTokens: SoftTokenSpec;
-  /** Whether there are held-out images to measure by, and how many. */
+  /** Number of held-out images. */
   readonly heldOut: number;
-  /** Pixels a side of the pictures that are drawn on the way; null for none. */
+  /** Size in pixels of images that are sampled during training; null for none. */
   readonly sampleSize: number | null;
-  /** Images and captions that are trained on. */
+  /** Number of training images and captions. */
   readonly images: number;
   readonly captions: number;
-  /** Most bytes of encodings that are kept in memory. */
+  /** Maximum bytes of cached encodings in memory. */
   readonly cacheBytes: number;
 }
 
-/** Bytes, each part as it is when the run is at its largest. */
+/** Peak memory in bytes. */
 export interface MemoryPlan {
-  /** Node, the libraries, the command itself. */
+  /** Node, libraries and the program itself. */
   readonly process: number;
-  /** Weights in their mapped files: resident once they are read, but the system may drop them and read them again. */
+  /** Memory-mapped weights: resident once they are read, but the system may evict and reread them. */
   readonly weights: number;
-  /** Copies of weights in the engine's own layouts. */
+  /** Repacked copies of weights. */
   readonly copies: number;
-  /** What the engine keeps of each compiled graph beside its values. */
+  /** The engine's data structures of compiled graphs. */
   readonly sessions: number;
-  /** Values of the graphs while they run; each session keeps its own for its next run. */
+  /** Intermediate values; each session keeps its memory between runs. */
   readonly activations: number;
-  /** Latents and caption embeddings that are kept. */
+  /** Cached latents and text embeddings. */
   readonly caches: number;
   readonly total: number;
 }
 
 /**
- * What onnxruntime was measured to take of SD3-like and UNet-like graphs, with and without gradients, 35 to 310 MB each (0.9 to 1.2
- * of what this says for nine of eleven, 0.6 and 1.4 for the others): its own notes of a node; a share of the values that lies idle between blocks of memory, which come in
- * sizes of their own; and scratch memory of its kernels, packed operands and attention's rows among them.
+ * Fitted to measurements of onnxruntime on SD3-like and UNet-like graphs with and without gradients, 35 to 310 MB each. Measured
+ * memory is 0.9 to 1.2 times the estimate for nine of eleven graphs, 0.6 and 1.4 times for the others. The terms are data structures
+ * per node, fragmentation of the arena, and scratch memory of kernels (packed operands, rows of attention).
  */
-const bytesANode = 6500;
-const arenaShare = 1.25;
+const bytesPerNode = 6500;
+const arenaFactor = 1.25;
 const kernelScratch = 16e6;
 
-/** What comes to a process behind the opening of a pipeline: onnxruntime's code, and JavaScript's own growth. */
+/** Growth of a process after it opens a pipeline: onnxruntime's code and the JavaScript heap. */
 const processGrowth = 50e6;
 
 /**
- * Float32 copies of repacked weights with gradients, and how many more of kernels there are while a model is compiled, before
- * activations are: 0.8 to 1.05 of what this says was measured at rows of Stable Diffusion 1.5, SDXL and SD3, 2.6 to 10.6 GB.
+ * Float32 copies of repacked weights in a graph with gradients: of convolution kernels, of other weights, and temporary ones of kernels
+ * during compilation, before activations exist. Measured memory is 0.8 to 1.05 times the estimate for rows of Stable Diffusion 1.5,
+ * SDXL and SD3, 2.6 to 10.6 GB.
  */
-const copiesOfKernels = 2.3;
-const copiesOfOthers = 1.75;
-const passingCopiesOfKernels = 1.5;
+const kernelCopies = 2.3;
+const otherCopies = 1.75;
+const temporaryKernelCopies = 1.5;
 
-/** The most that encodings in memory take where nothing is said, half for images and half for captions. */
+/** Default limit of cached encodings, half for images and half for captions. */
 export const defaultCacheBytes = 2 * 2 ** 30;
 
-/** Foretells the largest resident size of the process that trains; `pipeline` is open already in this one. */
+/** Estimates the peak resident memory of the training process; `pipeline` must be open in this process. */
 export function planMemory(
   pipeline: DiffusionPipeline,
   sizes: RunSizes,
@@ -82,11 +83,11 @@ export function planMemory(
   const others = otherGraphs(pipeline, sizes);
   let [activations, sessions] = [0, 0];
   for (const graph of [step, ...others]) {
-    const needs = sessionMemory(graph);
-    activations += needs.activations;
-    sessions += needs.session;
+    const memory = sessionMemory(graph);
+    activations += memory.activations;
+    sessions += memory.session;
   }
-  // What has been copied is not read from its file again.
+  // Repacked weights are not read from their files again.
   const weights = weightBytes(sizes.plan.repackWeights ? others : [step, ...others]);
   const caches = Math.min(sizes.cacheBytes, encodingBytes(pipeline, sizes)) + validationBytes(pipeline, sizes);
   const copies = sizes.plan.repackWeights ? copiedBytes(step, activations) : 0;
@@ -95,16 +96,16 @@ export function planMemory(
   return { process: base, weights, copies, sessions, activations, caches, total };
 }
 
-/** What a compiled graph takes beside its weights, in bytes: its values while it runs, and the engine's own notes of it. */
+/** Memory of a compiled graph without its weights, in bytes: intermediate values and the engine's data structures. */
 export function sessionMemory({ graph, outputs }: BuiltGraph): {
   readonly activations: number;
   readonly session: number;
 } {
   const { activations } = estimateMemory(graph, outputs);
-  return { activations: arenaShare * activations + kernelScratch, session: bytesANode * graph.nodes.length };
+  return { activations: arenaFactor * activations + kernelScratch, session: bytesPerNode * graph.nodes.length };
 }
 
-/** The graph of a training step. */
+/** The graph of a training step, with gradients. */
 export function stepGraph(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph {
   return built(pairErrorGraph(pipeline, pairOptions(pipeline, sizes, true)));
 }
@@ -114,12 +115,12 @@ export function predictionGraph(pipeline: DiffusionPipeline, sizes: RunSizes): B
   return built(pairPredictionGraph(pipeline, pairOptions(pipeline, sizes, true)));
 }
 
-/** Bytes of all encodings of the data: what the caches grow to unless their limit is below. */
+/** Bytes of the encodings of all training data. */
 export function encodingBytes(pipeline: DiffusionPipeline, { images, captions, resolution }: RunSizes): number {
   return images * latentBytes(pipeline, resolution) + captions * captionBytes(pipeline);
 }
 
-/** Every graph that is compiled beside the step's while the run lasts. */
+/** All other graphs that a run compiles. */
 function otherGraphs(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph[] {
   const { resolution, sampleSize, heldOut } = sizes;
   const graphs = [
@@ -138,7 +139,7 @@ function otherGraphs(pipeline: DiffusionPipeline, sizes: RunSizes): BuiltGraph[]
 }
 
 function pairOptions(pipeline: DiffusionPipeline, sizes: RunSizes, gradients: boolean): PairErrorOptions {
-  const images = gradients ? imagesOfRuns(sizes.objective.candidates) : "shared";
+  const images = gradients ? imageSharing(sizes.objective.candidates) : "shared";
   const targets = gradients && sizes.objective.targets !== undefined ? "each" : images;
   const latentShape = latentShapeOf(pipeline, sizes.resolution);
   const { plan, softTokens } = sizes;
@@ -149,7 +150,7 @@ function built({ graph, outputs }: { graph: BuiltGraph["graph"]; outputs: object
   return { graph, outputs: Object.values(outputs) };
 }
 
-/** Several sessions map the same files: each weight counts once. */
+/** Sessions share mapped files, so each weight counts once. */
 function weightBytes(graphs: readonly BuiltGraph[]): number {
   const seen = new Map<string, number>();
   for (const { graph } of graphs) {
@@ -162,7 +163,7 @@ function weightBytes(graphs: readonly BuiltGraph[]): number {
   return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Bytes that a graph with gradients and repacked weights takes beside its `activations`. */
+/** Bytes that repacking adds to a graph with gradients. */
 export function copiedBytes({ graph }: BuiltGraph, activations: number): number {
   const shapes = new Map<string, Shape>();
   for (const node of graph.nodes) {
@@ -170,14 +171,14 @@ export function copiedBytes({ graph }: BuiltGraph, activations: number): number 
     const { file, offset, shape } = node.attributes.stored;
     shapes.set(`${file}\n${offset}`, shape);
   }
-  let [kernels, others] = [0, 0];
+  let [kernels, other] = [0, 0];
   for (const shape of shapes.values()) {
     const isKernel = shape.length === 4 && sizeOf(shape.slice(2)) > 1;
     if (isKernel) kernels += 4 * sizeOf(shape);
-    else others += 4 * sizeOf(shape);
+    else other += 4 * sizeOf(shape);
   }
-  const passing = Math.max(0, passingCopiesOfKernels * kernels - activations);
-  return copiesOfKernels * kernels + copiesOfOthers * others + passing;
+  const temporary = Math.max(0, temporaryKernelCopies * kernels - activations);
+  return kernelCopies * kernels + otherCopies * other + temporary;
 }
 
 function latentShapeOf(pipeline: DiffusionPipeline, size: number): Shape {
@@ -193,7 +194,7 @@ function captionBytes({ conditioningShapes }: DiffusionPipeline): number {
   return Object.values(conditioningShapes).reduce((sum, shape) => sum + 4 * sizeOf(shape), 0);
 }
 
-/** Held-out batches stay encoded as a whole. */
+/** Encodings of all held-out images stay in memory. */
 function validationBytes(pipeline: DiffusionPipeline, { heldOut, resolution }: RunSizes): number {
   return heldOut * (latentBytes(pipeline, resolution) + captionBytes(pipeline));
 }

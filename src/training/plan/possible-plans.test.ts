@@ -5,8 +5,8 @@ import { defaultPairsPerRun, type ExecutionPlan } from "../../objectives/executi
 import { precisions } from "../../runtime/engine.js";
 import { possiblePlans, tradeOffs } from "./possible-plans.js";
 
-/** `4` for four pairs per run with activations kept, `4+` where they are computed twice, `4r` with repacked weights. */
-const told = (plans: readonly ExecutionPlan[]) =>
+/** `4` is four pairs per run, `4+` with activation checkpointing, `4r` with repacked weights. */
+const summary = (plans: readonly ExecutionPlan[]) =>
   plans
     .map(
       ({ pairsPerRun, checkpoints, repackWeights }) =>
@@ -19,32 +19,32 @@ const middle = { ...large, pairs: 8, tokensPerPair: 400 };
 const small = { ...large, pairs: 8, tokensPerPair: 81 };
 
 describe("possiblePlans", () => {
-  it("keeps activations rather than pairs together, as long as a run has enough to compute", () => {
+  it("prefers fewer pairs per run to activation checkpointing if runs remain large", () => {
     const auto = { checkpoints: "auto", limited: false } as const;
-    assert.equal(told(possiblePlans({ ...large, ...auto })), "2 1 2+");
-    assert.equal(told(possiblePlans({ ...middle, ...auto })), "8 4 3 8+");
-    assert.equal(told(possiblePlans({ ...small, ...auto })), "8 8+");
-    assert.equal(told(possiblePlans({ ...large, tokensPerPair: 5000, ...auto })), "1 1+");
-    assert.equal(told(possiblePlans({ ...large, ...auto, precision: "bf16" })), "4 2 1 4+");
+    assert.equal(summary(possiblePlans({ ...large, ...auto })), "2 1 2+");
+    assert.equal(summary(possiblePlans({ ...middle, ...auto })), "8 4 3 8+");
+    assert.equal(summary(possiblePlans({ ...small, ...auto })), "8 8+");
+    assert.equal(summary(possiblePlans({ ...large, tokensPerPair: 5000, ...auto })), "1 1+");
+    assert.equal(summary(possiblePlans({ ...large, ...auto, precision: "bf16" })), "4 2 1 4+");
   });
-  it("goes on to fewer pairs with activations computed twice where memory has a limit", () => {
+  it("also combines fewer pairs with activation checkpointing if memory is limited", () => {
     const auto = { checkpoints: "auto", limited: true } as const;
-    assert.equal(told(possiblePlans({ ...large, ...auto })), "2 1 2+ 1+");
-    assert.equal(told(possiblePlans({ ...small, ...auto })), "8 8+ 4+ 3+ 2+ 1+");
+    assert.equal(summary(possiblePlans({ ...large, ...auto })), "2 1 2+ 1+");
+    assert.equal(summary(possiblePlans({ ...small, ...auto })), "8 8+ 4+ 3+ 2+ 1+");
   });
-  it("tries each with repacked weights first", () => {
+  it("tries repacked weights first", () => {
     const auto = { checkpoints: "auto", repack: "auto", limited: false } as const;
-    assert.equal(told(possiblePlans({ ...large, ...auto })), "2r 2 1r 1 2+r 2+");
-    assert.equal(told(possiblePlans({ ...large, ...auto, checkpoints: "never" })), "2r 2 1r 1");
-    assert.equal(told(possiblePlans({ ...large, ...auto, repack: "always" })), "2r 1r 2+r");
+    assert.equal(summary(possiblePlans({ ...large, ...auto })), "2r 2 1r 1 2+r 2+");
+    assert.equal(summary(possiblePlans({ ...large, ...auto, checkpoints: "never" })), "2r 2 1r 1");
+    assert.equal(summary(possiblePlans({ ...large, ...auto, repack: "always" })), "2r 1r 2+r");
   });
-  it("does as it is told", () => {
-    assert.equal(told(possiblePlans({ ...large, checkpoints: "always", limited: false })), "2+");
-    assert.equal(told(possiblePlans({ ...small, checkpoints: "never", limited: false })), "8 4 3 2 1");
-    assert.equal(told(possiblePlans({ ...small, pairsPerRun: 2, checkpoints: "auto", limited: true })), "2 2+");
-    assert.equal(told(possiblePlans({ ...small, pairsPerRun: 2, checkpoints: "never", limited: false })), "2");
+  it("respects explicit constraints", () => {
+    assert.equal(summary(possiblePlans({ ...large, checkpoints: "always", limited: false })), "2+");
+    assert.equal(summary(possiblePlans({ ...small, checkpoints: "never", limited: false })), "8 4 3 2 1");
+    assert.equal(summary(possiblePlans({ ...small, pairsPerRun: 2, checkpoints: "auto", limited: true })), "2 2+");
+    assert.equal(summary(possiblePlans({ ...small, pairsPerRun: 2, checkpoints: "never", limited: false })), "2");
   });
-  it("always has a way to go, never with more pairs than usual, and the least memory last of each kind", () => {
+  it("always returns plans, ordered by decreasing memory, with at most the default pairs per run", () => {
     fc.assert(
       fc.property(
         fc.record({

@@ -1,4 +1,4 @@
-/** @file How long a training run will take, foretold from the work of its graph and the speed of this machine in plain products. */
+/** @file Estimates the time of a training run from the FLOPs of its graphs and the machine's speed in matrix products. */
 
 import { Generator } from "../../core/random.js";
 import { countFlops } from "../../graph/flops.js";
@@ -11,18 +11,19 @@ import type { Engine } from "../../runtime/engine.js";
 import { predictionGraph, type RunSizes, stepGraph } from "./memory.js";
 
 export interface TimePlan {
-  readonly secondsAStep: number;
-  /** Of all steps; validation and samples come on top. */
+  readonly secondsPerStep: number;
+  /** For all steps, without validation and samples. */
   readonly seconds: number;
-  /** Floating point operations a step. */
+  /** Floating-point operations per step. */
   readonly flops: number;
-  /** Operations a second in plain products; null where real steps were timed. */
+  /** Floating-point operations per second in matrix products; null if the estimate comes from timed steps. */
   readonly rate: number | null;
 }
 
-/** The share of plain products' speed that a training graph reaches, elementwise work included, and seconds for each node of small graphs. */
+/** The share of the speed of plain matrix products that a training graph reaches. */
 const efficiency = { plain: 0.6, repacked: 0.75 } as const;
-const secondsANode = 12e-6;
+/** Overhead per node, which dominates small graphs. */
+const secondsPerNode = 12e-6;
 
 export function planTime(pipeline: DiffusionPipeline, sizes: RunSizes, steps: number, rate: number): TimePlan {
   const { objective, batch, plan } = sizes;
@@ -31,25 +32,30 @@ export function planTime(pipeline: DiffusionPipeline, sizes: RunSizes, steps: nu
     const { executed } = countFlops(built.graph, built.outputs);
     return {
       flops: runs * executed,
-      seconds: runs * (executed / (share * rate) + secondsANode * built.graph.nodes.length),
+      seconds: runs * (executed / (share * rate) + secondsPerNode * built.graph.nodes.length),
     };
   };
   const step = cost(stepGraph(pipeline, sizes), plan.repackWeights ? efficiency.repacked : efficiency.plain);
   const targets = objective.targets && cost(predictionGraph(pipeline, sizes), efficiency.plain);
   const secondsAStep = step.seconds + (targets?.seconds ?? 0);
-  return { secondsAStep, seconds: steps * secondsAStep, flops: step.flops + (targets?.flops ?? 0), rate };
+  return {
+    secondsPerStep: secondsAStep,
+    seconds: steps * secondsAStep,
+    flops: step.flops + (targets?.flops ?? 0),
+    rate,
+  };
 }
 
-/** [rows, width] x [width, width], a few times in one run. */
-const probe = { rows: 1024, width: 768, links: 4, runs: 4 } as const;
+/** A chain of `layers` products [rows, width] x [width, width]. */
+const benchmark = { rows: 1024, width: 768, layers: 4, runs: 4 } as const;
 
-/** Operations a second of plain float32 products in this engine and precision: the best of some short runs. */
+/** Floating-point operations per second of matrix products in this engine and precision: the best of a few short runs. */
 export async function productRate(engine: Engine): Promise<number> {
-  const { rows, width, links, runs } = probe;
+  const { rows, width, layers, runs } = benchmark;
   const graph = new Graph();
   const weight = input(graph, "weight", [width, width]);
   let y = input(graph, "x", [rows, width]);
-  for (let link = 0; link < links; link++) y = gemm(y, weight, null, { transposeB: true });
+  for (let layer = 0; layer < layers; layer++) y = gemm(y, weight, null, { transposeB: true });
   const session = await engine.compile(writeOnnx(graph, { y: slice(y, 0, 0, 1) }, engine.target));
   const random = new Generator(1);
   const feeds = { x: random.normal([rows, width]), weight: random.normal([width, width]) };
@@ -57,9 +63,9 @@ export async function productRate(engine: Engine): Promise<number> {
   for (let run = 0; run < runs; run++) {
     const start = performance.now();
     await session.run(feeds);
-    // The first run fetches its memory.
+    // The first run also allocates memory.
     if (run > 0) best = Math.min(best, (performance.now() - start) / 1000);
   }
   await session.release();
-  return (links * 2 * rows * width * width) / best;
+  return (layers * 2 * rows * width * width) / best;
 }

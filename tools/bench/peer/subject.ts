@@ -19,7 +19,7 @@ import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
 import { OpenVinoEngine } from "#softrepa/runtime/openvino/engine.js";
 import { findOpenVino } from "#softrepa/runtime/openvino/find-library.js";
 import { compileGuidedDenoiser } from "#softrepa/sampling/guided-denoiser.js";
-import { machineMemory, memoryToTake } from "#softrepa/training/plan/fit.js";
+import { machineMemory, memoryBudget } from "#softrepa/training/plan/fit.js";
 import { sessionMemory } from "#softrepa/training/plan/memory.js";
 import { possiblePlans } from "#softrepa/training/plan/possible-plans.js";
 import { openSafetensors, readTensor, writeSafetensors } from "#softrepa/weights/safetensors.js";
@@ -132,7 +132,7 @@ function fittingOptions(
   const all = plans.map((plan): PairErrorOptions => {
     return { plan, latentShape, images: "shared", softTokens, gradients: true };
   });
-  const most = memoryToTake(machineMemory());
+  const most = memoryBudget(machineMemory());
   const fits = (options: PairErrorOptions) => {
     const { graph, outputs } = pairErrorGraph(denoiser, options);
     const built = { graph, outputs: Object.values(outputs) };

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { type FloatTensor, floatTensor, rows } from "#softrepa/core/tensor.js";
-import { wholeRows } from "#softrepa/objectives/candidates.js";
+import { fullMatrix } from "#softrepa/objectives/candidates.js";
 import { executionPlan } from "#softrepa/objectives/execution-plan.js";
 import { softRepa } from "#softrepa/objectives/softrepa.js";
 import { conditioningAt } from "#softrepa/pipelines/conditioning.js";
@@ -64,7 +64,7 @@ export async function* checkFullModel(
     noise: syntheticInput(seeds.noise, [1, ...latentShape], 0.5),
     conditioning,
     timestep: trainingTimestep,
-    rows: wholeRows(texts),
+    rows: fullMatrix(texts),
   };
   yield* checkStep(denoiser, softTokens, batch, dweight, golden);
 }

@@ -42,7 +42,7 @@ describe("softrepa plan", () => {
     assert.ok(time.seconds > 0 && Math.abs(time.seconds - 3 * time.secondsAStep) < 1e-9);
     assert.match(
       await succeeds("plan", ...run),
-      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs a run, activations kept, weights repacked; products at/m,
+      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs per run, activations kept, repacked weights; products at/m,
     );
     assert.deepEqual(await namesIn(at("none")), []);
   });
@@ -75,7 +75,7 @@ describe("softrepa plan", () => {
   });
   it("refuses what is too little, and says the least", async () => {
     const least =
-      /^softrepa: --memory 20 MB is too little: at 32 x 32 pixels this run takes at least \d+ MB, with 1 pair a run/;
+      /^softrepa: --memory 20 MB is too little: at 32 x 32 pixels this run needs at least \d+ MB, with 1 pair per run/;
     await refusesTo(["plan", ...run, "--memory", "20MB"], 1, least);
     await refusesTo(["train", ...run, "--memory", "20MB", "--out", at("no")], 1, least);
     assert.deepEqual(await namesIn(at("no")), []);

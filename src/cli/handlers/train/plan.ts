@@ -15,6 +15,9 @@ export async function runPlan(options: PlanCommandOptions, context: CommandConte
     if (!options.measure) return printForecast(planned, reporter);
     const secondsAStep = await measureStep(prepared, { signal, emit });
     const seconds = prepared.settings.steps * secondsAStep;
-    printForecast({ ...planned, time: { ...planned.time, secondsAStep, seconds, rate: null } }, reporter);
+    printForecast(
+      { ...planned, time: { ...planned.time, secondsPerStep: secondsAStep, seconds, rate: null } },
+      reporter,
+    );
   });
 }

@@ -33,7 +33,7 @@ export function printForecast({ plan, steps, memory, disk, time }: Forecast, rep
     [
       "time",
       formatDuration(time.seconds),
-      `${steps} steps of ${formatDuration(time.secondsAStep)}, ${describePlan(plan)}; ${how}`,
+      `${steps} steps of ${formatDuration(time.secondsPerStep)}, ${describePlan(plan)}; ${how}`,
     ],
   ]);
   for (const line of lines) reporter.print(`${prefix}${line}`);

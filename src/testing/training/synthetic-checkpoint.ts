@@ -1,19 +1,19 @@
-/** @file A checkpoint that no training made, for tests of where checkpoints lie. It has no tests of its own. */
+/** @file A checkpoint without a training run, for tests of run folders. */
 
 import { Generator } from "../../core/random.js";
 import { floatTensor } from "../../core/tensor.js";
 import type { Checkpoint } from "../../runs/folder/checkpoint.js";
 
-/** Numbers follow from the step. */
-export function inventedCheckpoint(step: number, metrics: Checkpoint["metrics"] = {}, timeTable = true): Checkpoint {
+/** Values are determined by the step. */
+export function syntheticCheckpoint(step: number, metrics: Checkpoint["metrics"] = {}, timeTable = true): Checkpoint {
   const random = new Generator(step);
-  const numbers = (count: number) => random.normal([count]).data;
-  const moments = (count: number) => ({ first: numbers(count), second: numbers(count), count: step });
+  const values = (count: number) => random.normal([count]).data;
+  const moments = (count: number) => ({ first: values(count), second: values(count), count: step });
   return {
     softTokens: {
       placement: "prefix",
-      tokens: floatTensor([2, 3, 4], numbers(24)),
-      timeTable: timeTable ? floatTensor([5, 8], numbers(40)) : null,
+      tokens: floatTensor([2, 3, 4], values(24)),
+      timeTable: timeTable ? floatTensor([5, 8], values(40)) : null,
       metadata: { "softrepa.family": "sd3", note: "é" },
     },
     state: {
