@@ -37,10 +37,10 @@ export function planTime(pipeline: DiffusionPipeline, sizes: RunSizes, steps: nu
   };
   const step = cost(stepGraph(pipeline, sizes), plan.repackWeights ? efficiency.repacked : efficiency.plain);
   const targets = objective.targets && cost(predictionGraph(pipeline, sizes), efficiency.plain);
-  const secondsAStep = step.seconds + (targets?.seconds ?? 0);
+  const secondsPerStep = step.seconds + (targets?.seconds ?? 0);
   return {
-    secondsPerStep: secondsAStep,
-    seconds: steps * secondsAStep,
+    secondsPerStep,
+    seconds: steps * secondsPerStep,
     flops: step.flops + (targets?.flops ?? 0),
     rate,
   };
