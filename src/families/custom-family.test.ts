@@ -1,4 +1,4 @@
-/** @file A family that is written outside of the package: all of it is in this file. */
+/** @file A family defined outside of the package, in one file. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ import { train } from "../training/train.js";
 import type { Family } from "./family.js";
 import { openPipeline } from "./open.js";
 
-/** Latents are the means of 4 x 4 pixels, with grey as a fourth channel. */
+/** Encodes images as means of 4 x 4 pixels, with grey as a fourth channel. */
 const means: ImageCodec = {
   name: "pixel means",
   imageChannels: 3,
@@ -39,11 +39,11 @@ const means: ImageCodec = {
   fingerprint: async () => "means of 4 x 4",
 };
 
-const mine: Family = {
-  name: "mine",
+const custom: Family = {
+  name: "custom",
   title: "My model",
   className: "MyPipeline",
-  architecture: "my-model-v1",
+  architecture: "custom-v1",
   defaults: { steps: 2, guidanceScale: 1, dweight: 0, layers: 1, stages: ["mid", "up"], initialTokens: "noise" },
   paper: null,
   singleFile: null,
@@ -55,16 +55,16 @@ const mine: Family = {
 
 const path = temporaryFolder();
 
-/** A model of the family, written where no test reads another. */
+/** Writes a model of the family in a folder of its own. */
 async function writeModel(name: string): Promise<string> {
   const folder = await copyPipeline("sd15", path(name));
   await changeJson(join(folder, "model_index.json"), { _class_name: "MyPipeline" });
   return folder;
 }
 
-familyContract(mine, async () => ({ folder: await writeModel("contract"), file: null }));
+familyContract(custom, async () => ({ folder: await writeModel("contract"), file: null }));
 
-describe("a family of a user's own", () => {
+describe("a custom family", () => {
   const engine = new OnnxRuntimeEngine("cpu", 1);
   after(() => engine.close());
   let folder = "";
@@ -72,15 +72,15 @@ describe("a family of a user's own", () => {
     folder = await writeModel("model");
   });
 
-  it("is unknown where it is not given", async () => {
+  it("is unknown unless it is passed", async () => {
     await refuses(() => openPipeline(folder, engine), /is a MyPipeline, which is not supported \(supported: Stable/);
   });
 
-  it("generates with its own codec and defaults, and trains a step", async () => {
-    const pipeline = await openPipeline(folder, engine, { families: [mine] });
+  it("generates with its codec and defaults, and trains for a step", async () => {
+    const pipeline = await openPipeline(folder, engine, { families: [custom] });
     const sizes = { layers: 1, count: 2, buckets: 4, width: "raw" } as const;
     const softTokens = await createSoftTokens(pipeline, sizes, new Generator(1));
-    assert.equal(softTokens.metadata["softrepa.family"], "mine");
+    assert.equal(softTokens.metadata["softrepa.family"], "custom");
     assert.equal(softTokens.metadata["softrepa.stages"], "mid,up");
 
     const { steps, guidanceScale } = pipeline.defaults;
@@ -89,14 +89,14 @@ describe("a family of a user's own", () => {
     for await (const { image } of generate(pipeline, { ...request, width: 16, height: 16, softTokens, batch: 1 })) {
       images.push(image);
     }
-    // Each colour fills 4 x 4 pixels.
+    // Each colour covers 4 x 4 pixels.
     const [pixels = new Float32Array()] = images.map(({ data }) => data);
     assert.equal(pixels.length, 3 * 16 * 16);
     assert.ok(pixels.every((value, index) => value === pixels[index - (index % 4)]));
     assert.ok(new Set(pixels).size > 16);
 
-    await writeTestImages(path("pictures"));
-    const { items } = await openDataSet(path("pictures"));
+    await writeTestImages(path("images"));
+    const { items } = await openDataSet(path("images"));
     const untrained = Float32Array.from(softTokens.tokens.data);
     const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });
     await train(pipeline, {
@@ -105,7 +105,7 @@ describe("a family of a user's own", () => {
       ...{ minimumLearningRate: 0, seed: 5, resolution: 16 },
     });
     assert.notDeepEqual(softTokens.tokens.data, untrained);
-    const made = {
+    const provenance = {
       version: "1",
       base: { name: "model", hash: "0" },
       steps: 1,
@@ -113,8 +113,8 @@ describe("a family of a user's own", () => {
       data: "0",
       settings: {},
     };
-    const { metadata } = withProvenance(softTokens, pipeline, made);
-    assert.equal(metadata["modelspec.architecture"], "my-model-v1/soft-tokens");
+    const { metadata } = withProvenance(softTokens, pipeline, provenance);
+    assert.equal(metadata["modelspec.architecture"], "custom-v1/soft-tokens");
     await pipeline.close();
   });
 });

@@ -10,7 +10,7 @@ import { builtInFamilies } from "./index.js";
 const path = temporaryFolder();
 const fixtures = ["sd15", "sdxl", "sd3"] as const;
 
-it("built-in families differ in all their names, and each has a small model among the fixtures", () => {
+it("built-in families have unique names and a fixture model each", () => {
   assert.deepEqual(
     builtInFamilies.map(({ name }) => name),
     fixtures,
@@ -20,7 +20,7 @@ it("built-in families differ in all their names, and each has a small model amon
   }
 });
 
-it("a single file belongs to one family alone", () => {
+it("matches a single file to exactly one family", () => {
   for (const name of fixtures) {
     const { original, ignored } = readManifest(name);
     const source = shapesOnly({ ...original, ...ignored });

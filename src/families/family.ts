@@ -1,4 +1,4 @@
-/** @file The record of a model family: all that tells one family from another. */
+/** @file The record of a model family: everything that is specific to one family. */
 
 import type { LatentPipelineParts } from "../pipelines/latent-pipeline.js";
 import type { FamilyIdentity } from "../pipelines/pipeline.js";
@@ -8,20 +8,20 @@ import type { SingleFileLayout } from "../pipelines/single-file-layout.js";
 export interface Family extends FamilyIdentity {
   /** Its name in messages, e.g. Stable Diffusion 1.5. */
   readonly title: string;
-  /** The pipeline's class in model_index.json. */
+  /** The pipeline class in model_index.json. */
   readonly className: string;
-  /** Reads the components of a pipeline and puts them together. */
+  /** Opens the components of a pipeline. */
   open(source: PipelineSource): Promise<LatentPipelineParts>;
-  /** Its checkpoints of the original layout, which are one file; null where there are none. */
+  /** The layout of its single-file checkpoints; null if there are none. */
   readonly singleFile: SingleFileLayout | null;
-  /** How the SoftREPA paper trained this family, beyond `defaults`; null where it did not. */
+  /** Training settings of the SoftREPA paper for this family, beyond `defaults`; null if the paper did not train it. */
   readonly paper: PaperSettings | null;
 }
 
-/** Settings of the SoftREPA paper (arXiv 2503.08250) that softrepa does not take as defaults. */
+/** Settings of the SoftREPA paper (arXiv 2503.08250) that are not defaults here. */
 export interface PaperSettings {
   /** Rows of the time table; 0 for none. */
   readonly buckets: number;
-  /** Of COCO's 2017 training images, in batches of 4. */
+  /** Epochs over COCO's 2017 training images, in batches of 4. */
   readonly epochs: number;
 }

@@ -1,4 +1,4 @@
-/** @file The model families that are built in. */
+/** @file The built-in model families. */
 
 import type { Family } from "./family.js";
 import { sd3 } from "./sd3.js";

@@ -51,7 +51,7 @@ async function edited(file: string, edit: () => Promise<void>, body: () => Promi
 }
 
 describe("openPipeline", () => {
-  it("tells what a pipeline is like", async () => {
+  it("describes the pipeline", async () => {
     for (const [family, layers] of [
       ["sd3", 4],
       ["sd35", 4],
@@ -69,7 +69,7 @@ describe("openPipeline", () => {
     }
   });
 
-  it("takes the T5 length of diffusers where none is asked for, and one row of zeros for all where there is no T5", async () => {
+  it("defaults to diffusers' T5 length, and replaces a missing T5 by one row of zeros", async () => {
     const long = await openPipeline(pipelineFolder("sd3"), engine);
     assert.deepEqual(long.conditioningShapes.prompt_embeds, [77 + 256, 48]);
     await edited(
@@ -87,13 +87,16 @@ describe("openPipeline", () => {
     );
   });
 
-  it("refuses what is no pipeline folder", async () => {
-    await refuses(() => open(join(scratch, "nowhere")), /nowhere is no diffusers pipeline folder: .* does not exist$/);
-    await refuses(() => open(scratch), /is no diffusers pipeline folder: .*model_index\.json does not exist$/);
-    await refuses(() => open(join(folder, "model_index.json")), /is no diffusers pipeline folder/);
+  it("rejects paths that are not pipeline folders", async () => {
+    await refuses(
+      () => open(join(scratch, "nowhere")),
+      /nowhere is not a diffusers pipeline folder: .* does not exist$/,
+    );
+    await refuses(() => open(scratch), /is not a diffusers pipeline folder: .*model_index\.json does not exist$/);
+    await refuses(() => open(join(folder, "model_index.json")), /is not a diffusers pipeline folder/);
   });
 
-  it("refuses classes that are not supported, whatever they are called", async () => {
+  it("rejects unsupported classes, whatever their names", async () => {
     const index = join(folder, "model_index.json");
     for (const name of ["FluxPipeline", "constructor", "toString", "__proto__", ""]) {
       await replaced(index, JSON.stringify({ _class_name: name }), () =>
@@ -105,7 +108,7 @@ describe("openPipeline", () => {
     }
   });
 
-  it("refuses a broken model_index.json", async () => {
+  it("rejects a broken model_index.json", async () => {
     const index = join(folder, "model_index.json");
     for (const text of [
       "",
@@ -118,11 +121,11 @@ describe("openPipeline", () => {
       '{"_class_name": null}',
       "\0\x01\xff",
     ]) {
-      await replaced(index, text, () => refuses(() => open(folder), /is no diffusers pipeline folder: /));
+      await replaced(index, text, () => refuses(() => open(folder), /is not a diffusers pipeline folder: /));
     }
   });
 
-  it("refuses a configuration with wrong types, and names file and key", async () => {
+  it("rejects a configuration with wrong types, naming file and key", async () => {
     const cases: [string, string, Record<string, unknown>][] = [
       ["transformer", "num_layers", { num_layers: "four" }],
       ["transformer", "patch_size", { patch_size: null }],
@@ -142,22 +145,22 @@ describe("openPipeline", () => {
     }
   });
 
-  it("refuses an autoencoder of other latents", async () => {
+  it("rejects an autoencoder with other latent channels", async () => {
     const file = join(folder, "transformer", "config.json");
     await edited(
       file,
       () => changeJson(file, { in_channels: 4 }),
-      () => refuses(() => open(folder), /the autoencoder has 16 latent channels, the transformer reads 4$/),
+      () => refuses(() => open(folder), /the autoencoder has 16 latent channels, the transformer expects 4$/),
     );
   });
 
-  it("refuses parts that do not fit together", async () => {
+  it("rejects components that do not fit together", async () => {
     const cases: [string, Record<string, unknown>, RegExp][] = [
       ["transformer/config.json", { joint_attention_dim: 7 }, /do not fit together/],
       [
         "transformer/config.json",
         { pooled_projection_dim: 50 },
-        /give pooled of \[40\], the transformer reads \[50\]$/,
+        /output pooled of shape \[40\], the transformer expects \[50\]$/,
       ],
       ["tokenizer/tokenizer_config.json", { model_max_length: 7 }, /do not fit together/],
     ];
@@ -180,7 +183,7 @@ describe("openPipeline", () => {
     ["text_encoder_3", "encoder.final_layer_norm.weight"],
   ];
   for (const [component, name] of components) {
-    it(`checks the weights of ${component} before anything is computed: ${name}`, async () => {
+    it(`checks the weights of ${component} on opening: ${name}`, async () => {
       const file = weightFile(folder, component);
       const where = new RegExp(`pipeline.${component}`);
       const change = (edit: Parameters<typeof changeTensors>[1], ...patterns: RegExp[]) =>
@@ -206,7 +209,7 @@ describe("openPipeline", () => {
     });
   }
 
-  it("refuses shards that are missing or that the index does not tell", async () => {
+  it("rejects missing shards, and shards without an index", async () => {
     const sharded = await copyPipeline("sd35", join(scratch, "sharded"));
     const names = await readdir(join(sharded, "transformer"));
     const shard = names.find((name) => name.endsWith(".safetensors"));
@@ -220,7 +223,7 @@ describe("openPipeline", () => {
     await replaced(join(sharded, "transformer", index), null, () => refuses(() => open(sharded), /but not its index/));
   });
 
-  it("fails in one line, or opens, whatever is done to any file", async () => {
+  it("opens or fails in one line for damage to any file", async () => {
     const files = await readdir(folder, { recursive: true });
     for (const name of someOf(files)) {
       const file = join(folder, name);
@@ -234,7 +237,7 @@ describe("openPipeline", () => {
     }
   });
 
-  it("fails in one line, or opens, whatever stands in a configuration", async () => {
+  it("opens or fails in one line for any values in a configuration", async () => {
     const parts = ["transformer", "vae", "text_encoder_3"].map((part) => `${part}/config.json`);
     for (const name of [...parts, "scheduler/scheduler_config.json", "tokenizer/tokenizer_config.json"]) {
       const file = join(folder, name);
@@ -256,6 +259,6 @@ function quoted(text: string): string {
   return text.replace(/[.[\]]/g, "\\$&");
 }
 
-it("refuses in InputErrors, which exit with 1", async () => {
+it("throws InputErrors, which exit with 1", async () => {
   await assert.rejects(() => open(join(scratch, "nowhere")), InputError);
 });

@@ -1,4 +1,4 @@
-/** @file Opening a model of whatever family. */
+/** @file Opens a model of any family. */
 
 import { stat } from "node:fs/promises";
 import { InputError, UsageError } from "../core/errors.js";
@@ -13,13 +13,14 @@ import type { Family } from "./family.js";
 import { builtInFamilies } from "./index.js";
 
 export interface OpenPipelineOptions extends OpenOptions {
-  /** Families beside those that are built in, and before them. */
+  /** Families to try before the built-in ones. */
   readonly families?: readonly Family[] | undefined;
 }
 
 /**
- * Opens a diffusers pipeline folder, or a single file in the original layout (.safetensors, .ckpt). Weights are checked whole
- * (names, shapes, nothing left over) and mapped, not read.
+ * Opens a diffusers pipeline folder, or a single file in the original layout (.safetensors, .ckpt). All weights are checked
+ * (names, shapes, no unused ones) and memory-mapped, not read. Throws an InputError if the model cannot be opened and a
+ * UsageError if the options do not suit it.
  */
 export async function openPipeline(
   path: string,
@@ -41,13 +42,13 @@ async function openFolder(path: string, options: OpenOptions): Promise<PipelineF
   const stats = await stat(path).catch(() => null);
   if (stats?.isFile()) {
     throw new InputError(
-      `${path} is no diffusers pipeline folder, and not called like a checkpoint (.safetensors, .ckpt)`,
+      `${path} is not a diffusers pipeline folder, and has no checkpoint extension (.safetensors, .ckpt)`,
     );
   }
   const folder = await openPipelineFolder(path);
   if (options.textEncoders !== undefined || (options.tokenizers?.length ?? 0) > 0) {
     throw new UsageError(
-      `${path} has tokenizers and text encoders: \`tokenizers\` and \`textEncoders\` are for single files`,
+      `${path} has tokenizers and text encoders of its own: \`tokenizers\` and \`textEncoders\` are for single files`,
     );
   }
   if (options.variant !== undefined) await requireVariant(folder, options.variant);

@@ -1,4 +1,7 @@
-/** @file Stable Diffusion 1 and 2 and their fine-tunings: one CLIP text encoder and a UNet (diffusers pipeline_stable_diffusion.py). */
+/**
+ * @file Stable Diffusion 1 and 2 and their fine-tunes: one CLIP text encoder and a UNet (diffusers
+ * pipeline_stable_diffusion.py).
+ */
 
 import { hasSubtree } from "../models/original/network.js";
 import { openSingleClip } from "../pipelines/clip-text-encoders.js";
@@ -30,7 +33,7 @@ export const sd15 = {
   open: (source) =>
     unetPipelineParts(source, {
       openTextEncoders: openSingleClip,
-      // Whatever the file says: diffusers' pipeline changes both in files of old models.
+      // diffusers' pipeline overrides both, since the files of old models are outdated.
       schedulerChanges: { steps_offset: 1, clip_sample: false },
       forceZerosForEmptyPrompt: false,
     }),

@@ -1,5 +1,5 @@
 /**
- * @file Stable Diffusion XL and its fine-tunings: two CLIP text encoders and a UNet that is told the image's size (arXiv
+ * @file Stable Diffusion XL and its fine-tunes: two CLIP text encoders and a UNet conditioned on the image size (arXiv
  * 2307.01952; diffusers pipeline_stable_diffusion_xl.py).
  */
 
@@ -39,7 +39,7 @@ export const sdxl = {
         throw new InputError(`${path} has no ${component}: only base models of Stable Diffusion XL are supported`);
       }
     }
-    // As diffusers' pipeline where the setting is absent.
+    // True by default, as in diffusers' pipeline.
     const forceZerosForEmptyPrompt = settings.force_zeros_for_empty_prompt !== false;
     return unetPipelineParts(source, { openTextEncoders: openTwoClips, forceZerosForEmptyPrompt });
   },

@@ -33,8 +33,8 @@ const tokenizers = { tokenizers: [tokenizerFolder("sd3")] };
 const open = (model: string, options: OpenOptions = tokenizers) =>
   openPipeline(model, engine, { ...shortText, ...options });
 
-/** Everything that a pipeline does, as numbers; images of 16 pixels, latents of 8. */
-async function workOf(pipeline: DiffusionPipeline, pictures: string) {
+/** Results of everything a pipeline does, at 16 x 16 pixels. */
+async function workOf(pipeline: DiffusionPipeline, dataFolder: string) {
   const random = new Generator(5);
   const given = random.normal([2, 3, 16, 16]);
   const softTokens = initialSoftTokens(
@@ -55,7 +55,7 @@ async function workOf(pipeline: DiffusionPipeline, pictures: string) {
     ...{ timesteps: [250, 700], noises: 1, seed: 11, pairsPerRun: 2 },
   });
   const settings = { batch: 2, steps: 2, learningRate: 0.01, weightDecay: 1e-4, restartPeriod: 2, schedulerEvery: 1 };
-  const { items } = await openDataSet(pictures);
+  const { items } = await openDataSet(dataFolder);
   const objective = softRepa({ temperature: 1, scale: 4, dweight: 0 });
   await train(pipeline, {
     ...{ ...settings, pools: [{ items, share: 1 }], softTokens, objective },
@@ -72,11 +72,11 @@ for (const [family, dtype] of firstOf([
   ["sd15", "float16"],
   ["sdxl", "float32"],
 ] as const)) {
-  it(`${family} in ${dtype} gives what its folder gives`, async () => {
+  it(`opens ${family} in ${dtype} with the same results as its folder`, async () => {
     const file = await writeOriginal(family, path(`${family}.safetensors`), dtype);
     const folder = await writeDiffusersFolder(family, file, path(family), dtype);
-    const pictures = path(`${family}-pictures`);
-    await writeTestImages(pictures);
+    const dataFolder = path(`${family}-data`);
+    await writeTestImages(dataFolder);
     const [one, other] = [await open(file, { tokenizers: [tokenizerFolder(family)] }), await open(folder, {})];
     for (const key of [
       "family",
@@ -93,20 +93,20 @@ for (const [family, dtype] of firstOf([
       [one.softTokenLayout, one.conditioningShapes, one.scheduler.start(5).timesteps],
       [other.softTokenLayout, other.conditioningShapes, other.scheduler.start(5).timesteps],
     );
-    const { made, tokens, timeTable, ...work } = await workOf(one, pictures);
-    const { made: wanted, tokens: wantedTokens, timeTable: wantedTable, ...rest } = await workOf(other, pictures);
+    const { made, tokens, timeTable, ...work } = await workOf(one, dataFolder);
+    const { made: wanted, tokens: wantedTokens, timeTable: wantedTable, ...rest } = await workOf(other, dataFolder);
     assert.ok(made?.data.every(Number.isFinite) && new Set(made.data).size > 100);
     assert.deepEqual(work, rest);
-    // SDXL's projection of a text is transposed in the file: for a single prompt onnxruntime adds up in another order.
+    // SDXL's text projection is transposed in the file: for a single prompt onnxruntime sums in another order.
     if (family === "sdxl") {
       assert.ok(made && wanted && largestDifference(made, wanted) < 1e-4);
-      // AdamW makes much of the sign of a small gradient.
+      // AdamW amplifies the sign of a small gradient.
       assert.ok(largestDifference(tokens, wantedTokens) < 1e-3);
     } else assert.deepEqual([made, tokens, timeTable], [wanted, wantedTokens, wantedTable]);
   });
 }
 
-it("the marks of a model that predicts v are heeded", async () => {
+it("honours the marker keys of v-prediction models", async () => {
   const file = await writeOriginal("sd15", path("v.safetensors"), "float16");
   const options = { tokenizers: [tokenizerFolder("sd15")] };
   const [latents, noise] = [new Generator(1).normal([1, 4, 2, 2]), new Generator(2).normal([1, 4, 2, 2])];
@@ -123,7 +123,7 @@ it("the marks of a model that predicts v are heeded", async () => {
   assert.deepEqual(await target(), wanted);
 });
 
-it("a .ckpt of the same tensors is the same model", async () => {
+it("opens a .ckpt of the same tensors as the same model", async () => {
   const tensors = new Map<string, FloatTensor>();
   for (const [name, shape] of Object.entries(readManifest("sd3").original)) {
     tensors.set(name, originalValues(name, shape));
@@ -134,7 +134,7 @@ it("a .ckpt of the same tensors is the same model", async () => {
   assert.deepEqual(await one.encodePrompts(captions), await other.encodePrompts(captions));
 });
 
-describe("text encoders that are not in the file", () => {
+describe("text encoders outside of the file", () => {
   const isText = (name: string) => name.startsWith("text_encoders.");
   let bare = "";
   let folder = "";
@@ -147,22 +147,22 @@ describe("text encoders that are not in the file", () => {
     whole = await open(file);
   });
 
-  it("are named with what has them", async () => {
+  it("are named in the error with the files that would have them", async () => {
     await refuses(
       () => open(bare),
-      /bare\.safetensors has no text encoder CLIP-L and CLIP-G inside: name a folder that has them \(clip_l\.safetensors or text_encoder\/, clip_g\.safetensors or text_encoder_2\/\) with `textEncoders`$/,
+      /bare\.safetensors contains no text encoder CLIP-L and CLIP-G: name a folder with them \(clip_l\.safetensors or text_encoder\/, clip_g\.safetensors or text_encoder_2\/\) in `textEncoders`$/,
     );
     await mkdir(path("nothing"));
-    await refuses(() => open(bare, { ...tokenizers, textEncoders: path("nothing") }), /nor are they in .*nothing: /);
+    await refuses(() => open(bare, { ...tokenizers, textEncoders: path("nothing") }), /, and neither does .*nothing: /);
     await refuses(() => open(bare, { ...tokenizers, textEncoders: path("nowhere") }), /no such file .*nowhere$/);
   });
 
-  it("are taken from a diffusers folder, tokenizers included", async () => {
+  it("are read from a diffusers folder, with its tokenizers", async () => {
     const pipeline = await open(bare, { textEncoders: folder });
     assert.deepEqual(await pipeline.encodePrompts(captions), await whole.encodePrompts(captions));
   });
 
-  it("are taken from files of their own", async () => {
+  it("are read from separate files", async () => {
     const encoders = path("encoders");
     const files = { clip_l: "clip_l", clip_g: "clip_g", t5xxl_fp16: "t5xxl" };
     for (const [name, key] of Object.entries(files)) {
@@ -176,21 +176,21 @@ describe("text encoders that are not in the file", () => {
     assert.deepEqual(await pipeline.encodePrompts(captions), await whole.encodePrompts(captions));
   });
 
-  it("may be without T5, as in a folder without it", async () => {
+  it("may lack T5, as in a folder without it", async () => {
     const file = await writeOriginal("sd3", path("clips.safetensors"), "float32", (name) => !name.includes("t5xxl"));
     await changeJson(join(folder, "model_index.json"), { text_encoder_3: [null, null], tokenizer_3: [null, null] });
     const [one, other] = [await open(file), await open(folder, {})];
     assert.deepEqual(one.conditioningShapes.prompt_embeds, [77 + 1, 192]);
     assert.deepEqual(await one.encodePrompts(captions), await other.encodePrompts(captions));
-    // T5 alone may come from elsewhere.
+    // T5 alone may come from another folder.
     const three = await open(file, { ...tokenizers, textEncoders: folder });
     assert.deepEqual(await three.encodePrompts(captions), await whole.encodePrompts(captions));
   });
 
-  it("are not looked for where none is missing, nor beside a folder's own", async () => {
+  it("are rejected if none is missing, and for a folder", async () => {
     await assert.rejects(
       () => open(path("whole.safetensors"), { ...tokenizers, textEncoders: folder }),
-      (error) => error instanceof UsageError && /has all its text encoders inside/.test(error.message),
+      (error) => error instanceof UsageError && /contains all its text encoders/.test(error.message),
     );
     await assert.rejects(
       () => open(folder),
@@ -200,7 +200,7 @@ describe("text encoders that are not in the file", () => {
   });
 });
 
-describe("tokenizers, which are in no checkpoint", () => {
+describe("tokenizers of a single file", () => {
   let file = "";
   const one = fixture("parity", "sd3", "pipeline", "tokenizer");
   const t5 = fixture("parity", "sd3", "pipeline", "tokenizer_3");
@@ -208,19 +208,19 @@ describe("tokenizers, which are in no checkpoint", () => {
     file = await writeOriginal("sd3", path("alone", "model.safetensors"), "float32");
   });
 
-  it("are asked for by name", async () => {
+  it("are named in the error if they are missing", async () => {
     await refuses(
       () => open(file, {}),
-      /model\.safetensors: the tokenizer of its text encoder CLIP-L that has 1514 tokens and not CLIP's 49408 \(vocab\.json and merges\.txt\) is in no checkpoint, and not in .*alone: name a folder that has it with `tokenizers`, such as tokenizer\//,
+      /model\.safetensors: the tokenizer of its text encoder CLIP-L, which has 1514 tokens instead of CLIP's 49408 \(vocab\.json and merges\.txt\) is not part of checkpoints, and not found in .*alone: name a folder with it in `tokenizers`, such as tokenizer\//,
     );
     await refuses(
       () => open(file, { tokenizers: [one] }),
-      /text encoder T5 \(tokenizer\.json and tokenizer_config\.json\) is in no checkpoint, and not in .*tokenizer or .*alone/,
+      /text encoder T5 \(tokenizer\.json and tokenizer_config\.json\) is not part of checkpoints, and not found in .*tokenizer or .*alone/,
     );
     await refuses(() => open(file, { tokenizers: [path("nowhere")] }), /no such file or folder: .*nowhere$/);
   });
 
-  it("come with the package where they are CLIP's own, which a folder of the user's overrides", async () => {
+  it("default to the built-in one for CLIP's vocabulary, unless a folder is named", async () => {
     const tables = ["0.transformer.text_model.embeddings", "1.model"].map((encoder, more) => {
       const key = `conditioner.embedders.${encoder}.token_embedding.weight`;
       const [, width] = readManifest("sdxl").original[key] ?? [];
@@ -235,15 +235,15 @@ describe("tokenizers, which are in no checkpoint", () => {
     assert.notDeepEqual(await encoded({ tokenizers: [tokenizerFolder("sdxl")] }), wanted);
   });
 
-  it("are not taken from elsewhere where a folder was named in vain", async () => {
-    await mkdir(path("vain"));
+  it("rejects a named folder without a tokenizer", async () => {
+    await mkdir(path("empty"));
     await refuses(
-      () => open(file, { tokenizers: [one, t5, path("vain")] }),
-      /vain has no tokenizer of this model \(vocab\.json and merges\.txt or tokenizer\.json and tokenizer_config\.json\): leave out `tokenizers`, or name another$/,
+      () => open(file, { tokenizers: [one, t5, path("empty")] }),
+      /empty has no tokenizer of this model \(vocab\.json and merges\.txt or tokenizer\.json and tokenizer_config\.json\): omit `tokenizers`, or name another folder$/,
     );
   });
 
-  it("are taken from folders of each alone: a vocabulary is enough for both CLIP encoders", async () => {
+  it("are read from a folder each; one vocabulary serves both CLIP encoders", async () => {
     const wanted = await (await open(file)).encodePrompts(captions);
     const vocabulary = path("vocabulary");
     await mkdir(vocabulary);
@@ -256,14 +256,14 @@ describe("tokenizers, which are in no checkpoint", () => {
     }
   });
 
-  it("are taken from beside the checkpoint", async () => {
+  it("are read from the checkpoint's folder", async () => {
     const wanted = await (await open(file)).encodePrompts(captions);
     await cp(one, join(dirname(file), "tokenizer"), { recursive: true });
     await cp(t5, join(dirname(file), "tokenizer_3"), { recursive: true });
     assert.deepEqual(await (await open(file, {})).encodePrompts(captions), wanted);
   });
 
-  it("must fit the encoders", async () => {
+  it("must match the encoders", async () => {
     await refuses(
       () => open(file, { tokenizers: [fixture("parity", "clip-tokenizer"), t5] }),
       /clip-tokenizer does not fit .*: it has ids up to 49407, the text encoder knows 1514$/,
@@ -271,7 +271,7 @@ describe("tokenizers, which are in no checkpoint", () => {
   });
 });
 
-describe("a checkpoint with a fault", () => {
+describe("a faulty checkpoint", () => {
   let file = "";
   const broken = async (damage: (file: string) => Promise<unknown>, ...messages: readonly RegExp[]) => {
     await writeOriginal("sd3", file, "float32");
@@ -283,22 +283,22 @@ describe("a checkpoint with a fault", () => {
   });
   after(() => rm(file, { force: true }));
 
-  it("lacks its autoencoder", () =>
+  it("is rejected without its autoencoder", () =>
     broken(
       (to) => writeOriginal("sd3", to, "float32", (name) => !name.startsWith("first_stage_model.")),
-      /faulty\.safetensors has no autoencoder inside/,
+      /faulty\.safetensors contains no autoencoder/,
     ));
-  it("lacks a tensor", () =>
+  it("is rejected without a tensor", () =>
     broken(
       (to) => writeOriginal("sd3", to, "float32", (name) => !name.includes("joint_blocks.1.x_block.mlp.fc1.bias")),
       /faulty\.safetensors \(transformer\): the tensor transformer_blocks\.1\.ff\.net\.0\.proj\.bias is missing/,
     ));
-  it("has a tensor that nothing reads, in a network or beside them", async () => {
+  it("is rejected for an unused tensor, inside or outside a network", async () => {
     const extra = (name: string) => (to: string) => changeTensors(to, (tensors) => tensors.set(name, floatTensor([2])));
     await broken(extra("model.diffusion_model.strange"), /\(transformer\): 1 tensors do not belong.*: strange$/);
-    await broken(extra("strange"), /1 tensors belong to no part of Stable Diffusion 3: "strange"$/);
+    await broken(extra("strange"), /1 tensors do not belong to Stable Diffusion 3: "strange"$/);
   });
-  it("has a tensor of another shape", () =>
+  it("is rejected for a tensor of another shape", () =>
     broken(
       (to) =>
         changeTensors(to, (tensors) =>
@@ -306,7 +306,7 @@ describe("a checkpoint with a fault", () => {
         ),
       /linear_2\.weight has shape \[9,128\], the configuration asks for \[128,128\]/,
     ));
-  it("is cut short, or is something else", async () => {
+  it("is rejected if truncated or not a checkpoint", async () => {
     await broken((to) => truncate(to, 300_000), /faulty\.safetensors is cut short/);
     await broken((to) => writeFile(to, "<html>not found</html>"), /faulty\.safetensors is not a safetensors file/);
     await writeFile(path("faulty.ckpt"), await readFile(file));
@@ -314,17 +314,17 @@ describe("a checkpoint with a fault", () => {
     await writeFile(path("faulty.gguf"), "GGUF");
     await refuses(
       () => open(path("faulty.gguf")),
-      /faulty\.gguf is no diffusers pipeline folder, and not called like a checkpoint/,
+      /faulty\.gguf is not a diffusers pipeline folder, and has no checkpoint extension/,
     );
     await refuses(() => open(path("nowhere.safetensors")), /^no such file or folder: .*nowhere\.safetensors$/);
   });
-  it("is asked for a variant", async () => {
+  it("is rejected with a variant", async () => {
     await writeOriginal("sd3", file, "float32");
     await assert.rejects(() => open(file, { ...tokenizers, variant: "fp16" }), UsageError);
   });
 });
 
-it("survives headers of any keys and shapes", async () => {
+it("opens or fails in one line for headers of any keys and shapes", async () => {
   const names = ["sd15", "sdxl", "sd3", "sd35"].flatMap((family) => {
     const { original, ignored } = readManifest(family as "sd3");
     return Object.keys({ ...original, ...ignored });

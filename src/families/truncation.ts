@@ -1,4 +1,4 @@
-/** @file The tokenizers of a pipeline without its networks, for whoever only wants to know how long a caption is. */
+/** @file Opens only the tokenizers of a pipeline, to check the length of captions. */
 
 import { InputError } from "../core/errors.js";
 import type { TextTokenizer } from "../models/tokenizer/index.js";
@@ -9,7 +9,10 @@ import type { TruncatedPrompt } from "../pipelines/pipeline.js";
 import { isSingleFile, openSingleFile } from "../pipelines/single-file.js";
 import { builtInFamilies } from "./index.js";
 
-/** Says what the text encoders of the pipeline at `path` would cut off of a prompt; its CLIP encoders cut alike. */
+/**
+ * Returns a function that lists how the text encoders of the pipeline at `path` would truncate a prompt; its CLIP encoders
+ * truncate alike.
+ */
 export async function openTruncation(
   path: string,
   maxSequenceLength: number = defaultMaxSequenceLength,

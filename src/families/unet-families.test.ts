@@ -49,8 +49,8 @@ async function opened(family: "sd15" | "sdxl", file: string, changes: Readonly<R
 }
 
 describe("families with a UNet", () => {
-  it("tell what they are like", async () => {
-    const seen = async (family: "sd15" | "sdxl") => {
+  it("describe their pipelines", async () => {
+    const checked = async (family: "sd15" | "sdxl") => {
       const pipeline = await openTiny(family);
       const { defaultSize, vaeScaleFactor, sizeMultiple, latentChannels } = pipeline;
       assert.deepEqual([defaultSize, vaeScaleFactor, sizeMultiple, latentChannels], [64, 4, 4, 4]);
@@ -58,20 +58,20 @@ describe("families with a UNet", () => {
       assert.equal(pipeline.scheduler.title, "DDIM");
       return pipeline;
     };
-    const sd15 = await seen("sd15");
+    const sd15 = await checked("sd15");
     assert.deepEqual(sd15.softTokenLayout, {
       ...{ family: "sd15", placement: "after-first", layers: 1, rawWidth: 32, projectedWidth: 32, stages: ["down"] },
     });
     assert.deepEqual(sd15.conditioningShapes, { prompt_embeds: [77, 32] });
     const paper = { steps: 30, guidanceScale: 7, dweight: 10, layers: 1 };
     assert.deepEqual(sd15.defaults, { ...paper, stages: ["down"], initialTokens: "empty-prompt" });
-    const sdxl = await seen("sdxl");
+    const sdxl = await checked("sdxl");
     assert.deepEqual([sdxl.softTokenLayout.family, sdxl.softTokenLayout.stages], ["sdxl", ["down", "mid"]]);
     assert.deepEqual(sdxl.conditioningShapes, { prompt_embeds: [77, 56], pooled: [20] });
     assert.deepEqual(sdxl.defaults, { ...paper, stages: ["down", "mid"], initialTokens: "noise" });
   });
 
-  it("offer every scheduler of their file, and its own", async () => {
+  it("offer every scheduler, and the one in their file", async () => {
     const sd15 = await openTiny("sd15");
     const titles = ["ddim", "pndm", "euler", "euler-ancestral", "dpmpp-2m", "dpmpp-2m-karras", "own"].map(
       (name) => sd15.schedulerNamed(name).title,
@@ -83,10 +83,10 @@ describe("families with a UNet", () => {
     assert.throws(() => sd3.schedulerNamed("ddim"), UsageError);
   });
 
-  it("noise by DDPM's diffusion; the target is the noise, or v where the file says so", async () => {
+  it("add noise as DDPM; the target is the noise, or v if the file says so", async () => {
     const latents = floatTensor([2, 1, 1, 2], Float32Array.of(1, 2, 3, 4));
     const noise = floatTensor([1, 1, 1, 2], Float32Array.of(10, 20));
-    // sqrt(beta_0): 0.00085 of the variance is noise.
+    // beta_0 = 0.00085 is the noise's share of the variance.
     const [signal, share] = [Math.sqrt(1 - 0.00085), Math.sqrt(0.00085)];
     const close = (actual: Float32Array, expected: readonly number[]) =>
       assert.ok(largestDifference({ data: actual }, { data: Float32Array.from(expected) }) < 1e-5, `${actual}`);
@@ -103,7 +103,7 @@ describe("families with a UNet", () => {
     );
   });
 
-  it("take zeros for the empty negative prompt where the file does not say otherwise", async () => {
+  it("use zeros for the empty negative prompt unless the file says otherwise", async () => {
     const zeros = async (pipeline: Awaited<ReturnType<typeof open>>, text: string) => {
       const { negative } = await encodeForGuidance(pipeline, [captions[0]], text);
       assert.ok(negative);
@@ -120,7 +120,7 @@ describe("families with a UNet", () => {
     assert.equal((await encodeForGuidance(encoded, ["x"], null)).negative, null);
   });
 
-  it("tell SDXL how large the image is", async () => {
+  it("condition SDXL on the image size", async () => {
     const pipeline = await openTiny("sdxl");
     const { conditioning } = await pipeline.encodePrompts([captions[0]]);
     const predict = async (side: number) => {
@@ -133,12 +133,12 @@ describe("families with a UNet", () => {
       await denoiser.release();
       return data;
     };
-    // An image that is the same everywhere looks the same at any size, but in its corners.
+    // A constant image has the same prediction at any size, except near its border.
     const [small, large] = [await predict(8), await predict(16)];
     assert.ok(Math.abs((small[3 * 8 + 3] ?? Number.NaN) - (large[7 * 16 + 7] ?? Number.NaN)) > 1e-4);
   });
 
-  it("were made for 512 pixels where an old file says less", async () => {
+  it("default to 512 pixels if an old file has a smaller size", async () => {
     const old = await opened("sd15", "unet/config.json", { _diffusers_version: "0.6.0", sample_size: 32 });
     assert.equal(old.defaultSize, 64 * 4);
     assert.equal((await opened("sd15", "unet/config.json", { sample_size: [20, 24] })).defaultSize, 80);
@@ -146,8 +146,8 @@ describe("families with a UNet", () => {
   });
 });
 
-describe("what is refused of them", () => {
-  it("pipelines for other work", async () => {
+describe("families with a UNet reject", () => {
+  it("pipelines for other tasks", async () => {
     for (const name of ["Img2Img", "Inpaint"].flatMap((work) => [
       `StableDiffusion${work}`,
       `StableDiffusionXL${work}`,
@@ -163,22 +163,22 @@ describe("what is refused of them", () => {
     );
   });
 
-  it("networks and diffusions that are not computed, by file and key", async () => {
+  it("unsupported networks and schedulers, naming file and key", async () => {
     const cases: ["sd15" | "sdxl", string, Record<string, unknown>, RegExp][] = [
-      ["sd15", "unet/config.json", { in_channels: 9 }, /autoencoder has 4 latent channels, the unet reads 9$/],
+      ["sd15", "unet/config.json", { in_channels: 9 }, /autoencoder has 4 latent channels, the unet expects 9$/],
       ["sd15", "unet/config.json", { class_embed_type: "timestep" }, /unet.config\.json: "class_embed_type": not supp/],
       ["sdxl", "unet/config.json", { addition_time_embed_dim: 12 }, /"projection_class_embeddings_input_dim": must be/],
       [
         "sdxl",
         "unet/config.json",
         { cross_attention_dim: 57 },
-        /give prompt_embeds of \[77,56\], the unet reads \[77,57\]/,
+        /output prompt_embeds of shape \[77,56\], the unet expects \[77,57\]/,
       ],
       [
         "sdxl",
         "unet/config.json",
         { addition_embed_type: null },
-        /text encoders give pooled of \[20\], the unet reads \[\]/,
+        /text encoders output pooled of shape \[20\], the unet expects \[\]/,
       ],
       [
         "sd15",
@@ -196,7 +196,7 @@ describe("what is refused of them", () => {
     for (const [family, file, changes, message] of cases) await refuses(() => opened(family, file, changes), message);
   });
 
-  it("a UNet of another shape than its configuration, before anything is computed", async () => {
+  it("a UNet whose shapes differ from its configuration, on opening", async () => {
     await refuses(
       () => opened("sd15", "unet/config.json", { block_out_channels: [16, 32, 32, 64] }),
       /sd15.unet: \S+ has shape \[.*\], the configuration asks for \[/,
@@ -207,7 +207,7 @@ describe("what is refused of them", () => {
     );
   });
 
-  it("a UNet that predicts more than noise", async () => {
+  it("a UNet that predicts a variance too", async () => {
     const folder = await copyPipeline("sd15", join(scratch, "variance"));
     await changeTensors(weightFile(folder, "unet"), (tensors) => {
       for (const name of ["conv_out.weight", "conv_out.bias"]) {
@@ -217,10 +217,10 @@ describe("what is refused of them", () => {
       }
     });
     await changeJson(join(folder, "unet/config.json"), { out_channels: 8 });
-    await refuses(() => open(folder), /variance: the unet reads 4 channels and gives 8$/);
+    await refuses(() => open(folder), /variance: the unet has 4 input channels but 8 output channels$/);
   });
 
-  it("soft tokens in stages that read no text", async () => {
+  it("soft tokens in stages without cross-attention", async () => {
     const file = join(folders.sd15, "unet/config.json");
     const plain = { down_block_types: Array(4).fill("DownBlock2D") };
     const config = unetConfigSchema.parse({ ...(JSON.parse(await readFile(file, "utf8")) as object), ...plain });
@@ -235,7 +235,7 @@ describe("what is refused of them", () => {
     await refuses(() => compileGuidedDenoiser(denoiser, { ...options, softTokens }), message);
   });
 
-  it("nothing in more than one line, whatever stands in a configuration", async () => {
+  it("any values in a configuration in at most one line", async () => {
     for (const file of ["unet/config.json", "scheduler/scheduler_config.json"]) {
       const keys = Object.keys(JSON.parse(await readFile(join(folders.sd15, file), "utf8")) as object);
       for (const key of someOf(keys)) {
@@ -245,7 +245,7 @@ describe("what is refused of them", () => {
   });
 });
 
-it("Python's infinities are read as no number", async () => {
+it("reads Python's infinities as null", async () => {
   const path = join(folders.sd15, "scheduler/scheduler_config.json");
   const text = await readFile(path, "utf8");
   await writeFile(path, text.replace("{", '{ "lambda_min_clipped": -Infinity, "note": "NaN, Infinity",'));

@@ -59,7 +59,7 @@ const mine: Family = {
   defaults: { steps: 2, guidanceScale: 1, dweight: 0, layers: 1, stages: ["mid"], initialTokens: "noise" },
   paper: null,
   singleFile: null,
-  open: async (source) => unetPipelineParts(source, { openTexts: openSingleClip, zeroEmptyNegative: false }),
+  open: async (source) => unetPipelineParts(source, { openTextEncoders: openSingleClip, forceZerosForEmptyPrompt: false }),
 };
 void openAutoencoderKl;
 

@@ -1,4 +1,4 @@
-/** @file AutoencoderKL as the image codec of a pipeline, with the scaling of its latents. */
+/** @file AutoencoderKL as a pipeline's image codec; scales and shifts its latents. */
 
 import { createHash } from "node:crypto";
 import type { Value } from "../graph/ir.js";
@@ -22,7 +22,7 @@ import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { ImageCodec } from "./image-codec.js";
 import type { OpenOptions } from "./open-options.js";
 
-/** The component `vae` of a pipeline. */
+/** Opens the pipeline's `vae` component. */
 export async function openAutoencoderKl(folder: PipelineFolder, options: OpenOptions): Promise<ImageCodec> {
   const config = await readComponentJson(folder, "vae", "config.json", autoencoderConfigSchema);
   const weights = await openComponentWeights(folder, "vae", "diffusion_pytorch_model", options.variant);
@@ -61,13 +61,13 @@ class AutoencoderKl implements ImageCodec {
     return images;
   }
 
-  /** Weights stored in other types count as different too, since their latents differ in the last bits. */
+  /** Covers the stored dtypes too, since latents from weights of another dtype differ in the last bits. */
   async fingerprint(): Promise<string> {
     const { tensors } = this.weights;
     const types = [...tensors.values()].map(({ name, dtype }) => `${name} ${dtype}`).sort();
-    const numbers = await weightsFingerprint(this.weights);
+    const values = await weightsFingerprint(this.weights);
     return createHash("sha256")
-      .update(JSON.stringify([numbers, types, this.config]))
+      .update(JSON.stringify([values, types, this.config]))
       .digest("hex");
   }
 }

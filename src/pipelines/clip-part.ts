@@ -1,4 +1,4 @@
-/** @file One CLIP text encoder of a pipeline: its tokenizer, its place in a graph, and what it does not get to see. */
+/** @file One CLIP text encoder of a pipeline: its tokenizer, its graph and the prompts it truncates. */
 
 import { InputError } from "../core/errors.js";
 import { intTensor } from "../core/tensor.js";
@@ -23,14 +23,14 @@ import type { OpenOptions } from "./open-options.js";
 import type { TruncatedPrompt } from "./pipeline.js";
 
 export interface ClipPart {
-  /** Tells its inputs from those of the pipeline's other encoders. */
+  /** Prefix of its input names, unique within the pipeline. */
   readonly name: string;
   readonly tokenizer: TextTokenizer;
   readonly config: ClipTextConfig;
   readonly weights: WeightSource;
 }
 
-/** `tokenizer` and `text_encoder` with the suffix "" or "_2". */
+/** Opens `tokenizer` and `text_encoder` with `suffix` "" or "_2". */
 export async function openClipPart(folder: PipelineFolder, suffix: string, options: OpenOptions): Promise<ClipPart> {
   return {
     name: `clip${suffix}`,
@@ -40,7 +40,7 @@ export async function openClipPart(folder: PipelineFolder, suffix: string, optio
   };
 }
 
-/** Adds the encoder to a graph for `batch` prompts. */
+/** Adds the encoder for `batch` prompts to `graph`. */
 export function buildClip(graph: Graph, { name, tokenizer, config, weights }: ClipPart, batch: number) {
   const inputIds = input(graph, `${name}_ids`, [batch, tokenizer.maxLength], "int64");
   const eosPositions = input(graph, `${name}_eos`, [batch], "int64");
@@ -53,20 +53,23 @@ export function buildClip(graph: Graph, { name, tokenizer, config, weights }: Cl
   });
 }
 
-/** What the layer before the last gives, [N, L, hidden]. */
+/** Output of the layer before the last, [N, L, hidden]. */
 export function penultimateStates({ hiddenStates }: ClipTextOutputs): Value {
   const states = hiddenStates.at(-2);
   if (states === undefined) throw new InputError("a CLIP text encoder without layers has no penultimate states");
   return states;
 }
 
-/** The pooled text after CLIP's projection, for pipelines that cannot do without; [N, projection_dim]. */
+/**
+ * CLIP's projected pooled output [N, projection_dim] (transformers' text_embeds). Throws an InputError if the encoder has no
+ * projection.
+ */
 export function projectedTextEmbeds({ textEmbeds }: ClipTextOutputs, { weights }: ClipPart): Value {
-  if (textEmbeds === null) throw new InputError(`${weights.origin} has no text projection, which this pipeline reads`);
+  if (textEmbeds === null) throw new InputError(`${weights.origin} has no text projection, which this pipeline needs`);
   return textEmbeds;
 }
 
-/** Token ids and ends of prompts, under the names of `buildClip`. */
+/** Token ids and EOS positions of `prompts`, for the inputs that `buildClip` adds. */
 export function clipFeeds({ name, tokenizer, config }: ClipPart, prompts: readonly string[]): NamedTensors {
   const ids = prompts.map((prompt) => tokenizer.encode(prompt).ids);
   const ends = ids.map((row) => eosPosition(row, config));
@@ -76,7 +79,7 @@ export function clipFeeds({ name, tokenizer, config }: ClipPart, prompts: readon
   };
 }
 
-/** What a tokenizer cuts off a prompt; `encoder` is how it is called in messages. */
+/** The prompt as a one-item list if the tokenizer truncates it, else an empty list; `encoder` is its name in messages. */
 export function truncatedPrompts(prompt: string, encoder: string, tokenizer: TextTokenizer): TruncatedPrompt[] {
   const { truncated: cut } = tokenizer.encode(prompt);
   return cut === null ? [] : [{ prompt, encoder, limit: tokenizer.maxLength, cut }];

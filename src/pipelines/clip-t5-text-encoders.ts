@@ -1,4 +1,7 @@
-/** @file Prompt embeddings of two CLIP encoders side by side, with T5 behind them where there is one. */
+/**
+ * @file Prompt embeds of Stable Diffusion 3: two CLIP encoders concatenated by channel, followed by the tokens of an optional
+ * T5.
+ */
 
 import { floatTensor, intTensor } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
@@ -53,14 +56,17 @@ export class ClipT5TextEncoders implements TextEncoders {
     return this.clips[0].tokenizer.maxLength + (this.t5?.tokenizer.maxLength ?? 1);
   }
 
-  /** Without T5, diffusers puts as many zeros as CLIP has tokens in its place; here one row of zeros stands for them. */
+  /**
+   * Without T5, diffusers appends as many rows of zeros as CLIP has tokens; here one row, counted that many times, replaces
+   * them.
+   */
   get lastTokenCount(): number {
     return this.t5 === null ? this.clips[0].tokenizer.maxLength : 1;
   }
 
   /**
-   * `prompt_embeds` [N, length, width], of which the last row counts `lastTokenCount` times, and `pooled` [N, both projections],
-   * as the transformer is trained to read them.
+   * Returns `prompt_embeds` [N, length, width], whose last row counts `lastTokenCount` times, and `pooled` [N, sum of both
+   * projections].
    */
   build(graph: Graph, batch: number): { prompt_embeds: Value; pooled: Value } {
     const encoded = this.clips.map((clip) => ({ clip, outputs: buildClip(graph, clip, batch) }));
@@ -69,7 +75,7 @@ export class ClipT5TextEncoders implements TextEncoders {
       2,
     );
     const missing = this.width - penultimate.dim(2);
-    // Diffusers pads with torch, where a negative number of zeros cuts.
+    // diffusers uses torch's pad, which crops if the padding is negative.
     const fitted = missing < 0 ? slice(penultimate, 2, 0, this.width) : pad(penultimate, 2, 0, missing);
     const pooled = concat(
       encoded.map(({ clip, outputs }) => projectedTextEmbeds(outputs, clip)),
@@ -86,7 +92,7 @@ export class ClipT5TextEncoders implements TextEncoders {
     return { ...clips, t5_ids: intTensor([prompts.length, t5.tokenizer.maxLength], ids) };
   }
 
-  /** Both CLIP encoders cut alike. */
+  /** Both CLIP encoders truncate at the same token, so only the first is reported. */
   truncation(prompt: string): TruncatedPrompt[] {
     const clip = truncatedPrompts(prompt, "CLIP", this.clips[0].tokenizer);
     return this.t5 === null ? clip : [...clip, ...truncatedPrompts(prompt, "T5", this.t5.tokenizer)];

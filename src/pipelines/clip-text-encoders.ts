@@ -1,4 +1,4 @@
-/** @file Prompt embeddings from CLIP alone: one text encoder, or two side by side. */
+/** @file Prompt embeds from CLIP alone: one text encoder, or two concatenated by channel. */
 
 import type { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
@@ -25,7 +25,7 @@ export async function openTwoClips(folder: PipelineFolder, options: OpenOptions)
   return new TwoClips(await openClipPart(folder, "", options), await openClipPart(folder, "_2", options));
 }
 
-/** The last states of one encoder. */
+/** The last hidden states of one encoder. */
 class SingleClip implements TextEncoders {
   constructor(private readonly clip: ClipPart) {}
 
@@ -46,7 +46,7 @@ class SingleClip implements TextEncoders {
   }
 }
 
-/** The penultimate states of both encoders side by side, and the second one's projection of the whole text. */
+/** The penultimate hidden states of both encoders, concatenated by channel, and the second encoder's pooled projection. */
 class TwoClips implements TextEncoders {
   constructor(
     private readonly one: ClipPart,
@@ -69,7 +69,7 @@ class TwoClips implements TextEncoders {
     return { ...clipFeeds(this.one, prompts), ...clipFeeds(this.two, prompts) };
   }
 
-  /** Both encoders cut alike. */
+  /** Both encoders truncate at the same token, so only the first is reported. */
   truncation(prompt: string) {
     return truncatedPrompts(prompt, "CLIP", this.one.tokenizer);
   }

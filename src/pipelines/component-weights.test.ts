@@ -8,7 +8,7 @@ import { openPipeline } from "../families/open.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { copyPipeline, shortText, weightFile } from "../testing/pipelines/support.js";
 
-describe("a pipeline of which only the text encoders have an fp16 variant", () => {
+describe("a pipeline whose text encoders alone have an fp16 variant", () => {
   const engine = new OnnxRuntimeEngine("cpu", 1);
   let folder = "";
 
@@ -23,18 +23,18 @@ describe("a pipeline of which only the text encoders have an fp16 variant", () =
     await rm(join(folder, ".."), { recursive: true });
   });
 
-  it("opens with and without it", async () => {
+  it("opens with and without the variant", async () => {
     await openPipeline(folder, engine, shortText);
     await openPipeline(folder, engine, { ...shortText, variant: "fp16" });
   });
 
-  it("refuses a variant that nothing in it has", async () => {
+  it("rejects a variant that no component has", async () => {
     await assert.rejects(openPipeline(folder, engine, { ...shortText, variant: "fp61" }), (error) => {
       return error instanceof InputError && /has no weights of the variant fp61; it has fp16$/.test(error.message);
     });
   });
 
-  it("refuses a component that has neither the variant nor plain files", async () => {
+  it("rejects a component with neither the variant nor plain files", async () => {
     const plain = weightFile(folder, "vae");
     const other = join(folder, "vae", "diffusion_pytorch_model.bf16.safetensors");
     await rename(plain, other);

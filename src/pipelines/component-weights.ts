@@ -1,4 +1,4 @@
-/** @file The weights of a pipeline's components, and which of their variants are taken. */
+/** @file Opens the weights of a pipeline's components in the requested variant. */
 
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
@@ -7,8 +7,8 @@ import type { WeightSource } from "../weights/source.js";
 import type { PipelineFolder } from "./folder.js";
 
 /**
- * The weights of one component. A component that does not come in `variant` is taken as it is, as diffusers does: in
- * Stable Diffusion 3's own folder only the text encoders have an fp16 variant.
+ * Opens the weights of one component. If the component has no `variant`, its plain files are used, as diffusers does: in the
+ * original Stable Diffusion 3 folder only the text encoders have an fp16 variant.
  */
 export async function openComponentWeights(
   folder: PipelineFolder,
@@ -24,7 +24,7 @@ export async function openComponentWeights(
   return openCheckpoint(path, stem, offered.includes("") && !offered.includes(variant) ? undefined : variant);
 }
 
-/** Refuses a variant that no component of the pipeline has. */
+/** Throws an InputError if no component of the pipeline has the variant. */
 export async function requireVariant(folder: PipelineFolder, variant: string): Promise<void> {
   const offered = new Set<string>();
   for (const component of folder.components) {

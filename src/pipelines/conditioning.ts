@@ -1,37 +1,37 @@
-/** @file Picking and joining the texts of a conditioning, and the text that guidance leads away from. */
+/** @file Selects and joins rows of a conditioning, and encodes prompts for classifier-free guidance. */
 
 import type { Stoppable } from "../core/errors.js";
 import { concatRows, floatTensor, rows } from "../core/tensor.js";
 import type { Conditioning, DiffusionPipeline, EncodedPrompts } from "./pipeline.js";
 
-/** The texts of all parts in order. */
+/** Concatenates the rows of `parts`. */
 export function joinConditioning(parts: readonly Conditioning[]): Conditioning {
   const names = Object.keys(parts[0] ?? {});
   const named = (name: string) => parts.flatMap(({ [name]: tensor }) => tensor ?? []);
   return Object.fromEntries(names.map((name) => [name, concatRows(named(name))]));
 }
 
-/** Text number `index` alone, sharing memory. */
+/** The row of one prompt; shares memory with `conditioning`. */
 export function conditioningAt(conditioning: Conditioning, index: number): Conditioning {
   return Object.fromEntries(
     Object.entries(conditioning).map(([name, tensor]) => [name, rows(tensor, index, index + 1)]),
   );
 }
 
-/** The texts at `indices`, which may repeat. */
+/** The rows at `indices`, which may repeat. */
 export function selectConditioning(conditioning: Conditioning, indices: readonly number[]): Conditioning {
   return joinConditioning(indices.map((index) => conditioningAt(conditioning, index)));
 }
 
-/** What embeds prompts: a pipeline, or `KeptPrompts`. */
+/** Encodes prompts: a pipeline or a `PromptCache`. */
 export type PromptEncoder = Pick<
   DiffusionPipeline,
   "encodePrompts" | "forceZerosForEmptyPrompt" | "conditioningShapes"
 >;
 
 /**
- * Prompts and one negative prompt, which is null without guidance. Each is encoded alone, so that the last bits of a picture do
- * not depend on what else was asked for.
+ * Encodes the prompts and one negative prompt (null without guidance). Each prompt is encoded alone, so that the last bits of
+ * an image do not depend on the other prompts.
  */
 export async function encodeForGuidance(
   pipeline: PromptEncoder,
@@ -51,6 +51,6 @@ export async function encodeForGuidance(
     ]);
     return { conditioning, truncated, negative: Object.fromEntries(zeros) };
   }
-  const away = await pipeline.encodePrompts([negative], options);
-  return { conditioning, negative: away.conditioning, truncated: [...truncated, ...away.truncated] };
+  const unwanted = await pipeline.encodePrompts([negative], options);
+  return { conditioning, negative: unwanted.conditioning, truncated: [...truncated, ...unwanted.truncated] };
 }

@@ -1,4 +1,4 @@
-/** @file The schedulers of a pipeline whose scheduler_config.json describes a diffusion of noise. */
+/** @file The schedulers of a pipeline whose scheduler_config.json describes a noise schedule, as DDPM's. */
 
 import { join } from "node:path";
 import { z } from "zod";
@@ -14,7 +14,7 @@ import {
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 
 export class DiffusionSchedulers {
-  /** The paper's: DDIM, whatever scheduler the file names. */
+  /** DDIM, the paper's scheduler, regardless of the one in the file. */
   readonly scheduler: Scheduler;
 
   private constructor(
@@ -24,14 +24,14 @@ export class DiffusionSchedulers {
     this.scheduler = this.named("ddim");
   }
 
-  /** `changes` hold whatever the file says. */
+  /** `changes` override entries of the file. */
   static async open(folder: PipelineFolder, changes: Partial<DiffusionConfig> = {}): Promise<DiffusionSchedulers> {
     const json = await readComponentJson(folder, "scheduler", "scheduler_config.json", z.unknown());
     const file = join(folder.path, "scheduler", "scheduler_config.json");
     return new DiffusionSchedulers({ ...parseDiffusionConfig(json, file), ...changes }, file);
   }
 
-  /** A scheduler on the file's diffusion; "own" is the one that the file names. */
+  /** A scheduler over the file's noise schedule; "own" is the one named in the file. Unknown names are a UsageError. */
   named(name: string): Scheduler {
     if (name === "own") return ownScheduler(this.config, this.file);
     const known = diffusionSchedulerNames.find((each) => each === name);

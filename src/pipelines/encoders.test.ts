@@ -11,12 +11,12 @@ import { conditioningAt, joinConditioning, selectConditioning } from "./conditio
 import { paddedBatches } from "./padded-batches.js";
 import { SessionCache } from "./session-cache.js";
 
-describe("texts of a conditioning", () => {
+describe("rows of a conditioning", () => {
   const two = {
     states: floatTensor([2, 1, 2], Float32Array.of(1, 2, 3, 4)),
     pooled: floatTensor([2, 1], Float32Array.of(5, 6)),
   };
-  it("can be picked, also several times, and joined", () => {
+  it("can be selected, repeatedly too, and joined", () => {
     assert.deepEqual(selectConditioning(two, [1, 0, 1]), {
       states: floatTensor([3, 1, 2], Float32Array.of(3, 4, 1, 2, 3, 4)),
       pooled: floatTensor([3, 1], Float32Array.of(6, 5, 6)),
@@ -27,7 +27,7 @@ describe("texts of a conditioning", () => {
 });
 
 describe("fixedBatches", () => {
-  it("fills up the last batch with its last item", () => {
+  it("pads the last batch with its last item", () => {
     assert.deepEqual(
       [...paddedBatches([1, 2, 3, 4, 5], 3)],
       [
@@ -52,7 +52,7 @@ describe("SessionCache", () => {
     };
     return { counts, build };
   };
-  it("builds each session once, also when asked twice at once, and again after a release", async () => {
+  it("builds each session once, even for concurrent calls, and again after a release", async () => {
     const { counts, build } = counting();
     const cache = new SessionCache();
     const [one, other] = await Promise.all([cache.get("a", build), cache.get("a", build)]);
@@ -65,7 +65,7 @@ describe("SessionCache", () => {
     await cache.release();
     assert.deepEqual(counts, { built: 3, released: 3 });
   });
-  it("does not keep a failure", async () => {
+  it("does not cache a failure", async () => {
     const { build } = counting();
     const cache = new SessionCache();
     const fault = new Error("no memory");
@@ -79,7 +79,7 @@ describe("a pipeline's encoders", async () => {
   const pipeline = await openTiny("sd3");
   const { conditioning } = await pipeline.encodePrompts(captions);
 
-  it("give each prompt the same embeddings in any company", async () => {
+  it("encode a prompt the same alone and in a batch", async () => {
     const five = [...captions, "a dog"];
     const together = (await pipeline.encodePrompts(five)).conditioning;
     for (const [index, prompt] of five.entries()) {
@@ -91,7 +91,7 @@ describe("a pipeline's encoders", async () => {
     }
   });
 
-  it("tell what they cut off, and who did", async () => {
+  it("report truncated prompts per encoder", async () => {
     const words = Array.from({ length: 60 }, (_, index) => `word${index}`).join(" ");
     const { truncated } = await pipeline.encodePrompts(["a cat", words]);
     assert.deepEqual(
@@ -104,12 +104,12 @@ describe("a pipeline's encoders", async () => {
     for (const { cut } of truncated) assert.match(cut, /5 ?9$/);
   });
 
-  it("come back after they were freed", async () => {
+  it("work again after a release", async () => {
     await pipeline.releaseEncoders();
     assert.deepEqual((await pipeline.encodePrompts(captions)).conditioning, conditioning);
   });
 
-  it("take images of any fitting size, one by one as together, and give them back in size", async () => {
+  it("encode images of any supported size, alone as in a batch, and decode them to the same size", async () => {
     const images = new Generator(2).normal([2, 3, 24, 40]);
     const latents = await pipeline.encodeImages(images);
     assert.deepEqual(latents.shape, [2, 16, 6, 10]);
@@ -118,7 +118,7 @@ describe("a pipeline's encoders", async () => {
     assert.deepEqual((await pipeline.decodeLatents(latents)).shape, [2, 3, 24, 40]);
   });
 
-  it("stop before the next run where the signal is aborted", async () => {
+  it("stop before the next run when the signal is aborted", async () => {
     for (const work of [
       (options: Stoppable) => pipeline.encodePrompts([...captions, ...captions, "x"], options),
       (options: Stoppable) => pipeline.encodeImages(floatTensor([3, 3, 8, 8]), options),
@@ -130,7 +130,7 @@ describe("a pipeline's encoders", async () => {
     }
   });
 
-  it("make noisy samples and velocities by rectified flow, one noise for all images", () => {
+  it("make noisy samples and velocities by rectified flow with one noise for all images", () => {
     const latents = floatTensor([2, 1, 1, 2], Float32Array.of(1, 2, 3, 4));
     const noise = floatTensor([1, 1, 1, 2], Float32Array.of(10, 20));
     const { sample, target } = noisySample(pipeline.scheduler, latents, noise, 250);

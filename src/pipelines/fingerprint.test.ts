@@ -19,15 +19,15 @@ async function source(tensors: Readonly<Record<string, Tensor>>): Promise<Weight
   await writeSafetensors(file, new Map(Object.entries(tensors)));
   return openSafetensors(file);
 }
-const numbers = (...shape: number[]) => new Generator(shape.length).normal(shape);
+const random = (...shape: number[]) => new Generator(shape.length).normal(shape);
 const half = ({ shape, data }: { shape: readonly number[]; data: Float32Array }): Tensor => ({
   dtype: "float16",
   shape,
   data: float32ToFloat16(data),
 });
-const [a, b, c] = [numbers(40, 30), numbers(6), numbers(2, 5, 3)];
+const [a, b, c] = [random(40, 30), random(6), random(2, 5, 3)];
 
-it("the fingerprint is the same in float32 and float16, and another for any other number, shape or name", async () => {
+it("is the same for float32 and float16, and differs for another value, shape or name", async () => {
   const base = await weightsFingerprint(await source({ a, b, c }));
   assert.match(base, /^[0-9a-f]{64}$/);
   assert.equal(await weightsFingerprint(await source({ c: half(c), a: half(a), b })), base);
@@ -44,12 +44,13 @@ it("the fingerprint is the same in float32 and float16, and another for any othe
   assert.equal(new Set([base, ...others]).size, 5);
 });
 
-it("the fingerprint of tensors that are put together as they are read is that of the whole ones", async () => {
+it("is the same for arranged tensors as for plain ones", async () => {
   const base = await weightsFingerprint(await source({ a, b, c }));
   const rowsOf = (from: number, to: number) => floatTensor([to - from, 30], a.data.slice(from * 30, to * 30));
-  const turned = floatTensor([30, 40]);
-  for (let i = 0; i < 40; i++) for (let j = 0; j < 30; j++) turned.data[j * 40 + i] = a.data[i * 30 + j] ?? Number.NaN;
-  const { tensors, ...rest } = await source({ low: rowsOf(0, 3), high: rowsOf(3, 40), turned, b, c });
+  const transposed = floatTensor([30, 40]);
+  for (let i = 0; i < 40; i++)
+    for (let j = 0; j < 30; j++) transposed.data[j * 40 + i] = a.data[i * 30 + j] ?? Number.NaN;
+  const { tensors, ...rest } = await source({ low: rowsOf(0, 3), high: rowsOf(3, 40), transposed, b, c });
   const take = (name: string) => {
     const stored = tensors.get(name);
     assert.ok(stored);
@@ -58,8 +59,8 @@ it("the fingerprint of tensors that are put together as they are read is that of
   const others = new Map(["b", "c"].map((name) => [name, take(name)]));
   const joined = new Map([["a", { kind: "joined", parts: [take("low"), take("high")] } as const]]);
   assert.equal(await weightsFingerprint({ ...rest, tensors: others, arranged: joined }), base);
-  const transposed = new Map([["a", { kind: "transposed", matrix: take("turned") } as const]]);
-  assert.equal(await weightsFingerprint({ ...rest, tensors: others, arranged: transposed }), base);
+  const transposition = new Map([["a", { kind: "transposed", matrix: take("transposed") } as const]]);
+  assert.equal(await weightsFingerprint({ ...rest, tensors: others, arranged: transposition }), base);
   const one = floatTensor([3, 3], Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1));
   const whole = await weightsFingerprint(await source({ one }));
   const identity = new Map([["one", { kind: "identity", size: 3 } as const]]);

@@ -1,4 +1,4 @@
-/** @file Which model this is, by the numbers in its denoiser, in a second: for telling whether soft tokens belong to it. */
+/** @file A fast fingerprint of a model's denoiser, to check which model soft tokens were trained for. */
 
 import { createHash } from "node:crypto";
 import { unreachable } from "../core/errors.js";
@@ -7,12 +7,12 @@ import { float32ToFloat16 } from "../weights/half.js";
 import { withFile } from "../weights/read-bytes.js";
 import { type ArrangedTensor, type StoredTensor, shapeOf, type WeightSource } from "../weights/source.js";
 
-/** Numbers that are read of each tensor, from its start. Training changes all of them. */
+/** Values hashed from the start of each tensor. Fine-tuning changes all of them. */
 const sampled = 256;
 
 /**
- * SHA-256 (hexadecimal) over name, shape and first numbers of every tensor, rounded to float16: the same for a folder and a
- * single file, for float32 weights and their fp16 variant; another for every fine-tuning.
+ * SHA-256 (hexadecimal) over the name, shape and first values of every tensor, rounded to float16. Folders and single files of
+ * a model have the same fingerprint, and so do float32 weights and their fp16 variant; fine-tuned models have another.
  */
 export async function weightsFingerprint(source: WeightSource): Promise<string> {
   const hash = createHash("sha256");
@@ -35,7 +35,7 @@ async function startOf(stored: StoredTensor, count: number): Promise<Float32Arra
   return decode(stored.dtype, bytes);
 }
 
-/** The first numbers as the network reads them. */
+/** The first values in the order of the arranged tensor. */
 async function startOfArranged(tensor: ArrangedTensor): Promise<Float32Array> {
   switch (tensor.kind) {
     case "joined": {

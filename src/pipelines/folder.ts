@@ -7,13 +7,13 @@ import { InputError, messageOf } from "../core/errors.js";
 import { openClipTokenizer, openT5Tokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
 import type { WeightSource } from "../weights/source.js";
 
-/** model_index.json: the pipeline's class, and [library, class] for each component that is there. */
+/** model_index.json: the pipeline's class, and [library, class] for each component of the pipeline. */
 const modelIndexSchema = z.looseObject({ _class_name: z.string() });
 const componentSchema = z.tuple([z.string(), z.string()]);
 
 /**
- * A pipeline folder with its class, the names of the components that it holds, and its settings; or a single file that is seen
- * as one: then its components are in `parts`, and where their tokenizers lie is in `tokenizers`. In a folder both are empty.
+ * A pipeline folder, or a single file presented as one. For a single file, `parts` holds the components and `tokenizers` the
+ * locations of their tokenizers; for a folder both are empty.
  */
 export interface PipelineFolder {
   readonly path: string;
@@ -25,26 +25,26 @@ export interface PipelineFolder {
   readonly tokenizers: ReadonlyMap<string, TokenizerLocation>;
 }
 
-/** A component that does not lie in a subfolder of its own. */
+/** A component without a subfolder of its own. */
 export interface FolderPart {
-  /** What its JSON file would say. */
+  /** The content of its JSON file. */
   readonly config: unknown;
   /** Null for a scheduler. */
   readonly weights: WeightSource | null;
 }
 
-/** A tokenizer that does not lie in a subfolder of its own. */
+/** Where to read a tokenizer that has no subfolder in the pipeline. */
 export interface TokenizerLocation {
   readonly folder: string;
-  /** The token that pads CLIP's texts, where only the folder's vocabulary counts. */
+  /** CLIP's pad token, if `folder` has only a vocabulary. */
   readonly pad?: string | undefined;
-  /** How many ids the text encoder knows: it may not have been made for this tokenizer. */
+  /** Rows of the text encoder's embedding table, to check that the tokenizer belongs to it. */
   readonly vocabularySize: number;
 }
 
 export async function openPipelineFolder(path: string): Promise<PipelineFolder> {
   const index = await readJson(join(path, "model_index.json"), modelIndexSchema, (reason) => {
-    return `${path} is no diffusers pipeline folder: ${reason}`;
+    return `${path} is not a diffusers pipeline folder: ${reason}`;
   });
   const isComponent = (value: unknown) => componentSchema.safeParse(value).success;
   const entries = Object.entries(index);
@@ -58,7 +58,7 @@ export async function openPipelineFolder(path: string): Promise<PipelineFolder> 
   };
 }
 
-/** Parses `<pipeline>/<component>/<file>` by `schema`. */
+/** Parses `<pipeline>/<component>/<file>` with `schema`. Errors are InputErrors that name file and key. */
 export async function readComponentJson<T>(
   folder: PipelineFolder,
   component: string,
@@ -71,14 +71,14 @@ export async function readComponentJson<T>(
   return readJson(path, schema, (reason) => `${path}: ${reason}`);
 }
 
-/** The CLIP tokenizer of a component such as `tokenizer_2`. */
+/** Opens the CLIP tokenizer of a component such as `tokenizer_2`. */
 export async function openPipelineClip(folder: PipelineFolder, component: string): Promise<TextTokenizer> {
   const place = folder.tokenizers.get(component);
   if (place === undefined) return openClipTokenizer(join(folder.path, component));
   return requireKnown(folder, place, await openClipTokenizer(place.folder, place.pad));
 }
 
-/** The T5 tokenizer of a component; prompts become `length` ids. */
+/** Opens the T5 tokenizer of a component; pads and truncates prompts to `length` ids. */
 export async function openPipelineT5(
   folder: PipelineFolder,
   component: string,
@@ -89,7 +89,7 @@ export async function openPipelineT5(
   return requireKnown(folder, place, await openT5Tokenizer(place.folder, length));
 }
 
-/** Refuses a tokenizer that gives ids beyond the encoder's table. */
+/** Throws an InputError if the tokenizer has ids outside the encoder's embedding table. */
 function requireKnown({ path }: PipelineFolder, place: TokenizerLocation, tokenizer: TextTokenizer): TextTokenizer {
   if (tokenizer.largestId < place.vocabularySize) return tokenizer;
   throw new InputError(
@@ -97,12 +97,12 @@ function requireKnown({ path }: PipelineFolder, place: TokenizerLocation, tokeni
   );
 }
 
-/** Python writes numbers that JSON has not, such as the -Infinity of some schedulers, which diffusers reads; null here. */
+/** Reads the Infinity and NaN that Python writes (some schedulers have -Infinity) as null, since JSON has no such numbers. */
 function parsePythonJson(text: string): unknown {
   return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) => (token[0] === '"' ? token : "null")));
 }
 
-/** Parses a JSON file; `describe` makes one line of what is wrong with it. */
+/** Parses a JSON file; `describe` turns the reason of a failure into the message of an InputError. */
 export async function readJson<T>(
   file: string,
   schema: z.ZodType<T>,

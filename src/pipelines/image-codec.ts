@@ -1,4 +1,4 @@
-/** @file What turns images into latents and back, and how it is run: one image per run. */
+/** @file The interface that encodes images to latents and decodes them, and the code that runs it, one image per run. */
 
 import { type Stoppable, stopIfAsked } from "../core/errors.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
@@ -17,20 +17,19 @@ export interface ImageCodec {
   /** Image pixels per latent pixel, along each side (diffusers' vae_scale_factor). */
   readonly scaleFactor: number;
   /**
-   * Adds the encoder to the graph of `images` [N, imageChannels, H, W] in -1..1; returns latents
-   * [N, latentChannels, H / scaleFactor, W / scaleFactor] as the denoiser reads them. Without randomness: of a
-   * distribution, its mean.
+   * Adds the encoder to the graph of `images` [N, imageChannels, H, W] in -1..1; returns latents [N, latentChannels, H /
+   * scaleFactor, W / scaleFactor], scaled for the denoiser. Deterministic: the mean of a posterior.
    */
   encode(images: Value): Value;
-  /** Adds the decoder, which does the opposite; its images are not clamped. */
+  /** Adds the decoder: latents to images in -1..1, not clamped. */
   decode(latents: Value): Value;
-  /** A hash of everything that the latents depend on beside the image. */
+  /** A hash of everything but the image that the latents depend on. */
   fingerprint(): Promise<string>;
 }
 
 export type CodecDirection = "encode" | "decode";
 
-/** Runs each of `tensor`'s rows [N, channels, height, width], images or latents, through the codec. */
+/** Encodes images or decodes latents [N, channels, height, width], one row per run. */
 export async function runCodec(
   codec: ImageCodec,
   direction: CodecDirection,
@@ -54,7 +53,7 @@ export async function runCodec(
   return concatRows(results);
 }
 
-/** Adds the encoder or decoder of one square image of `size` pixels to `graph`. */
+/** Adds the encoder or decoder for one square image of `size` x `size` pixels to `graph`. */
 export function buildCodec(codec: ImageCodec, direction: CodecDirection, graph: Graph, size: number): Value {
   const side = size / codec.scaleFactor;
   switch (direction) {
@@ -65,7 +64,7 @@ export function buildCodec(codec: ImageCodec, direction: CodecDirection, graph: 
   }
 }
 
-/** Refuses weights that are not the configured model's, key by key. */
+/** Builds both networks once, which throws if a weight is missing, misshapen or unused. */
 export function checkCodec(codec: ImageCodec): void {
   for (const direction of ["encode", "decode"] as const) {
     buildCodec(codec, direction, new Graph(), 2 * codec.scaleFactor);

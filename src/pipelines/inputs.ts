@@ -1,4 +1,4 @@
-/** @file The inputs of graphs that have a denoiser in them. */
+/** @file Inputs of graphs that contain a denoiser. */
 
 import { InputError } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
@@ -7,26 +7,26 @@ import type { Value } from "../graph/ir.js";
 import { expand, input } from "../graph/ops.js";
 import type { Denoiser, DenoiserInputs, SoftTokenInput, SoftTokenSpec } from "./pipeline.js";
 
-/** What `denoiser` is told about `texts` texts, by input name. */
-export function conditioningInputs(graph: Graph, denoiser: Denoiser, texts: number): Readonly<Record<string, Value>> {
+/** Adds an input for each conditioning tensor of `denoiser`, for `prompts` prompts. */
+export function conditioningInputs(graph: Graph, denoiser: Denoiser, prompts: number): Readonly<Record<string, Value>> {
   return Object.fromEntries(
-    Object.entries(denoiser.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [texts, ...shape])]),
+    Object.entries(denoiser.conditioningShapes).map(([name, shape]) => [name, input(graph, name, [prompts, ...shape])]),
   );
 }
 
-/** One entry of a denoiser's conditioning, which must be there. */
+/** A conditioning tensor by name. Throws an InputError if it is missing. */
 export function conditioningOf({ conditioning }: DenoiserInputs, name: string): Value {
   const value = conditioning[name];
   if (value === undefined) throw new InputError(`this denoiser needs ${name} in its conditioning`);
   return value;
 }
 
-/** Effective soft tokens as the input `soft_tokens` [1, layers, count, width], the same for all of `texts` texts. */
-export function softTokenInput(graph: Graph, { shape, stages }: SoftTokenSpec, texts: number): SoftTokenInput {
-  return { values: expand(input(graph, "soft_tokens", [1, ...shape]), [texts, ...shape]), stages };
+/** Adds the input `soft_tokens` [1, layers, count, width], the effective soft tokens, expanded to `prompts` prompts. */
+export function softTokenInput(graph: Graph, { shape, stages }: SoftTokenSpec, prompts: number): SoftTokenInput {
+  return { values: expand(input(graph, "soft_tokens", [1, ...shape]), [prompts, ...shape]), stages };
 }
 
-/** What `softTokenInput` is fed with; nothing for the plain model. */
+/** The feed of `softTokenInput`; empty for the base model. */
 export function softTokenFeed(effective: FloatTensor | null): { readonly soft_tokens?: FloatTensor } {
   return effective === null ? {} : { soft_tokens: { ...effective, shape: [1, ...effective.shape] } };
 }

@@ -1,4 +1,4 @@
-/** @file A pipeline of latent diffusion: text encoders, a denoiser of latents and an autoencoder, of whatever family. */
+/** @file The latent diffusion pipeline of every family: text encoders, a denoiser of latents and an image codec. */
 
 import { InputError, type Stoppable } from "../core/errors.js";
 import { type FloatTensor, formatShape, type Shape, sameShape } from "../core/tensor.js";
@@ -25,20 +25,20 @@ import type {
 import { SessionCache } from "./session-cache.js";
 import { encodePrompts, type TextEncoders } from "./text-encoders.js";
 
-/** A denoiser with what a pipeline has to know of its network. */
+/** A denoiser with the properties of its network that a pipeline needs. */
 export interface LatentDenoiser extends Denoiser {
-  /** The component's folder, as messages call it. */
+  /** The component's folder, for messages. */
   readonly component: string;
   readonly latentChannels: number;
   /** Latent sides are multiples of this. */
   readonly latentMultiple: number;
-  /** Latents a side that the network was made for. */
+  /** Side of the latents that the network was trained on. */
   readonly sampleSize: number;
 }
 
 export interface LatentPipelineParts {
   readonly denoiser: LatentDenoiser;
-  /** The denoiser's. */
+  /** The denoiser's weights. */
   readonly weights: WeightSource;
   readonly textEncoders: TextEncoders;
   readonly forceZerosForEmptyPrompt: boolean;
@@ -63,7 +63,7 @@ export class LatentPipeline implements DiffusionPipeline {
   private readonly sessions = new SessionCache();
   private hash: Promise<string> | undefined;
 
-  /** `origin` is the folder or file it was opened from. Refuses parts that do not belong together. */
+  /** `origin` is the folder or file that the parts were read from. Throws an InputError if the parts do not fit together. */
   constructor(
     family: FamilyIdentity,
     readonly origin: string,
@@ -148,15 +148,15 @@ export class LatentPipeline implements DiffusionPipeline {
   }
 
   /**
-   * Builds every network once at its smallest size, so that a tensor that is missing, misshaped or left over is found now
-   * and not when the network is first needed: the decoder's turn comes after all denoising is done.
+   * Builds every network once at its smallest size, so that a missing, misshapen or unused tensor is an error now and not when
+   * the network first runs: the decoder would fail only after all denoising.
    */
   private checkParts(): void {
     const { origin } = this;
     const { denoiser, textEncoders, codec } = this.parts;
     if (codec.latentChannels !== denoiser.latentChannels) {
       throw new InputError(
-        `${origin}: the ${codec.name} has ${codec.latentChannels} latent channels, the ${denoiser.component} reads ${denoiser.latentChannels}`,
+        `${origin}: the ${codec.name} has ${codec.latentChannels} latent channels, the ${denoiser.component} expects ${denoiser.latentChannels}`,
       );
     }
     try {
@@ -164,9 +164,9 @@ export class LatentPipeline implements DiffusionPipeline {
       for (const [name, { shape }] of Object.entries(text)) {
         const wanted = this.conditioningShapes[name] ?? [];
         if (sameShape(shape.slice(1), wanted)) continue;
-        const [given, read] = [formatShape(shape.slice(1)), formatShape(wanted)];
+        const [given, expected] = [formatShape(shape.slice(1)), formatShape(wanted)];
         throw new InputError(
-          `${origin}: the text encoders give ${name} of ${given}, the ${denoiser.component} reads ${read}`,
+          `${origin}: the text encoders output ${name} of shape ${given}, the ${denoiser.component} expects ${expected}`,
         );
       }
       checkCodec(codec);
@@ -180,13 +180,13 @@ export class LatentPipeline implements DiffusionPipeline {
       });
       if (shape[1] !== latentChannels) {
         throw new InputError(
-          `${origin}: the ${denoiser.component} reads ${latentChannels} channels and gives ${shape[1]}`,
+          `${origin}: the ${denoiser.component} has ${latentChannels} input channels but ${shape[1]} output channels`,
         );
       }
     } catch (error) {
       if (!(error instanceof GraphError)) throw error;
-      // Every network has the weights that its configuration asks for; it is the configurations that contradict.
-      throw new InputError(`${origin}: its parts do not fit together: ${error.message}`, { cause: error });
+      // Each network's weights match its configuration, so the configurations contradict each other.
+      throw new InputError(`${origin}: its components do not fit together: ${error.message}`, { cause: error });
     }
   }
 }

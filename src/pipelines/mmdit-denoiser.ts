@@ -1,4 +1,4 @@
-/** @file MM-DiT as denoiser, by flow matching. */
+/** @file The MM-DiT as a denoiser trained by flow matching. */
 
 import { type Shape, sizeOf } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
@@ -19,9 +19,9 @@ export interface MmditDenoiserOptions {
   readonly config: MmditConfig;
   readonly weights: WeightSource;
   readonly scheduler: Scheduler;
-  /** Tokens of a prompt's embeddings. */
+  /** Tokens of a prompt's embeds. */
   readonly textLength: number;
-  /** How many equal tokens the last of them stands for; default 1. */
+  /** How many times the last of them counts; default 1. */
   readonly lastTokenCount?: number;
 }
 

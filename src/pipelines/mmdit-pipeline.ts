@@ -1,4 +1,4 @@
-/** @file Pipelines of an MM-DiT, two CLIP text encoders and perhaps T5, and an AutoencoderKL, by flow matching. */
+/** @file Flow-matching pipelines of an MM-DiT, two CLIP text encoders with optional T5, and an AutoencoderKL. */
 
 import { join } from "node:path";
 import { z } from "zod";

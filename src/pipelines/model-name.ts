@@ -1,8 +1,8 @@
-/** @file How a model is called in files. */
+/** @file The name of a model in metadata. */
 
 import { basename, resolve } from "node:path";
 
-/** As its folder, or as its file without the ending. */
+/** The name of its folder, or of its file without the extension. */
 export function modelName(path: string): string {
   return basename(resolve(path)).replace(/\.(?:safetensors|ckpt)$/i, "");
 }

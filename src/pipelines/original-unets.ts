@@ -1,10 +1,10 @@
-/** @file Which UNet a checkpoint of the original layout has: many look like a text-to-image model's and are not. */
+/** @file Detects the kind of UNet in a checkpoint of the original layout, since several resemble a text-to-image UNet. */
 
 import { hasKeyLike, hasSubtree } from "../models/original/network.js";
 import { shapeOf, type WeightSource } from "../weights/source.js";
 import { denoiserPrefix } from "./single-file-parts.js";
 
-/** Whether it has a UNet of a text-to-image model of four latent channels. */
+/** Whether the checkpoint has a text-to-image UNet with four latent channels. */
 export function isTextToImageUnet(source: WeightSource): boolean {
   return hasUnet(source) && unsupportedUnet(source) === null;
 }
@@ -13,13 +13,13 @@ export function hasUnet(source: WeightSource): boolean {
   return hasSubtree(source, `${denoiserPrefix}input_blocks.`);
 }
 
-/** Stable Diffusion 2 differs from 1 in its text encoder alone. */
+/** Stable Diffusion 2 differs from 1 only in its text encoder. */
 export function isSd2(source: WeightSource): boolean {
   const crossWidth = shapeOf(source, `${denoiserPrefix}middle_block.1.transformer_blocks.0.attn2.to_k.weight`)?.[1];
   return hasSubtree(source, "cond_stage_model.model.") || crossWidth === 1024;
 }
 
-/** What a checkpoint with another UNet is, in words; null for a text-to-image model. */
+/** Describes a checkpoint with another kind of UNet; null for a text-to-image UNet. */
 export function unsupportedUnet(source: WeightSource): string | null {
   if (hasSubtree(source, "control_model.")) return "a checkpoint with a ControlNet inside";
   if (hasKeyLike(source, /\.(?:time_stack|time_mixer|motion_modules)\./)) return "a video model";

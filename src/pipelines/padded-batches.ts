@@ -1,6 +1,6 @@
-/** @file Running a list of items through a session of fixed batch size. */
+/** @file Batches for a session of fixed batch size. */
 
-/** Items of `items` in groups of exactly `size`; the last group repeats its last item. Yields how many are real. */
+/** Splits `items` into batches of exactly `size`, padding the last with its last item; `real` is the count without padding. */
 export function* paddedBatches<T>(items: readonly T[], size: number): Generator<{ batch: T[]; real: number }> {
   for (let start = 0; start < items.length; start += size) {
     const batch = items.slice(start, start + size);

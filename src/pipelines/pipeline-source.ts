@@ -1,4 +1,4 @@
-/** @file What the parts of a pipeline are read from. */
+/** @file The input of a family's `open`. */
 
 import type { Engine } from "../runtime/engine.js";
 import type { PipelineFolder } from "./folder.js";

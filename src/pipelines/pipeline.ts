@@ -1,4 +1,4 @@
-/** @file What every model family offers to training, sampling and scoring. */
+/** @file The pipeline interface: what training, sampling and scoring need of a model. */
 
 import type { Stoppable } from "../core/errors.js";
 import type { FloatTensor, Shape } from "../core/tensor.js";
@@ -7,29 +7,29 @@ import type { Value } from "../graph/ir.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/scheduler.js";
 
-/** What the denoiser is told about the texts, by input name; the first axis counts texts. */
+/** The denoiser's conditioning by input name; the first axis of each tensor is the prompts. */
 export type Conditioning = Readonly<Record<string, FloatTensor>>;
 
-/** The same inside a graph. */
+/** The denoiser's inputs inside a graph. */
 export interface DenoiserInputs {
-  /** Noisy latents [S, channels, h, w]; S is the number of texts, or 1 when all texts look at one image. */
+  /** Noisy latents [S, channels, h, w]; S is the number of prompts N, or 1 if all prompts share one image. */
   readonly sample: Value;
   /** [1] or [N], in 0..1000. */
   readonly timestep: Value;
   readonly conditioning: Readonly<Record<string, Value>>;
-  /** Null for the plain model. */
+  /** Null for the base model. */
   readonly softTokens: SoftTokenInput | null;
 }
 
-/** The parts of a UNet, in which text is read. */
+/** The stages of a UNet; each may have cross-attention to the text. */
 export const unetStages = ["down", "mid", "up"] as const;
 export type UnetStage = (typeof unetStages)[number];
 
-/** What a graph has to know of soft tokens before it runs. */
+/** What a graph is compiled for: the shape and placement of soft tokens, not their values. */
 export interface SoftTokenSpec {
-  /** Of the effective tokens: [layers, count, width]. */
+  /** Shape of the effective tokens: [layers, count, width]. */
   readonly shape: Shape;
-  /** The stages of a UNet that see them; null where there is no UNet. */
+  /** The UNet stages whose cross-attention reads them; null without a UNet. */
   readonly stages: readonly UnetStage[] | null;
 }
 
@@ -40,29 +40,29 @@ export interface SoftTokenInput {
   readonly stages: SoftTokenSpec["stages"];
 }
 
-/** Sizes that soft tokens must have for a pipeline. */
+/** The soft tokens that a pipeline accepts. */
 export interface SoftTokenLayout {
   /** Name of the model family. */
   readonly family: string;
-  /** In front of the text stream of each of the first layers, or after the first text token. */
+  /** "prefix": before the text tokens of each of the first layers; "after-first": after the first text token. */
   readonly placement: "prefix" | "after-first";
   /** The most layers that soft tokens can have. */
   readonly layers: number;
-  /** Width of the text states that the pipeline's own projection takes. */
+  /** Width of the text states before the model's own projection. */
   readonly rawWidth: number;
-  /** Width of the text stream that the tokens are put into. */
+  /** Width of the text stream; equal to `rawWidth` if the model has no projection. */
   readonly projectedWidth: number;
-  /** The stages of a UNet that see soft tokens which do not say it themselves; null where there is no UNet. */
+  /** The UNet stages that read soft tokens whose metadata names none; null without a UNet. */
   readonly stages: SoftTokenSpec["stages"];
 }
 
-/** A prompt that was longer than a text encoder reads. */
+/** A prompt that a text encoder truncated. */
 export interface TruncatedPrompt {
   readonly prompt: string;
-  /** Which encoder, e.g. CLIP, and how many tokens it reads. */
+  /** Name of the encoder, e.g. CLIP. */
   readonly encoder: string;
-  readonly limit: number;
-  /** The end of the prompt, which that encoder does not see. */
+  /** Tokens that the encoder reads. */ readonly limit: number;
+  /** The end of the prompt that was removed. */
   readonly cut: string;
 }
 
@@ -70,11 +70,11 @@ export interface TruncatedPrompt {
 export interface Denoiser {
   readonly engine: Engine;
   readonly softTokenLayout: SoftTokenLayout;
-  /** What samples by default; it also has the noise that the denoiser was trained on. */
+  /** The default scheduler; it also defines the noise that the denoiser was trained with. */
   readonly scheduler: Scheduler;
-  /** Shapes of one text's conditioning, without the first axis. */
+  /** Shapes of one prompt's conditioning, without the first axis. */
   readonly conditioningShapes: Readonly<Record<string, Shape>>;
-  /** Tokens that one pair puts through the denoiser at a latent size [channels, h, w], for choosing how many go together. */
+  /** Tokens that the denoiser processes per (image, caption) pair at a latent shape [channels, h, w], to choose a batch size. */
   tokensPerPair(latentShape: Shape): number;
   /** Adds the denoiser to `graph`; returns its prediction [N, channels, h, w]. */
   denoise(graph: Graph, inputs: DenoiserInputs): Value;
@@ -82,84 +82,84 @@ export interface Denoiser {
   projectSoftTokens(graph: Graph, tokens: Value): Value;
 }
 
-/** What prompts come to. */
+/** Result of `encodePrompts`. */
 export interface EncodedPrompts {
   readonly conditioning: Conditioning;
-  /** The prompts that an encoder did not read to their end. */
+  /** The prompts that an encoder truncated, once per encoder. */
   readonly truncated: readonly TruncatedPrompt[];
 }
 
-/** What a family does where the user does not say: the settings of the SoftREPA paper (arXiv 2503.08250). */
+/** A family's default settings: those of the SoftREPA paper (arXiv 2503.08250). */
 export interface FamilyDefaults {
   readonly steps: number;
   readonly guidanceScale: number;
-  /** Weight of the own caption's denoising error in training. */
+  /** Weight of the matched caption's denoising error in the training loss. */
   readonly dweight: number;
   /** Layers of soft tokens. */
   readonly layers: number;
-  /** Stages of a UNet that see soft tokens; null where there is no UNet. */
+  /** UNet stages that read soft tokens; null without a UNet. */
   readonly stages: SoftTokenSpec["stages"];
-  /** What soft tokens begin as: N(0, 0.02), or each the first embedding of the empty prompt. */
+  /** Initial soft tokens: N(0, 0.02), or the first embedding of the empty prompt for each. */
   readonly initialTokens: "noise" | "empty-prompt";
 }
 
-/** What a pipeline tells of its family. */
+/** Identifies a pipeline's family. */
 export interface FamilyIdentity {
-  /** As `softrepa.family` of soft tokens says it, e.g. sd15. */
+  /** Value of `softrepa.family` in soft tokens, e.g. sd15. */
   readonly name: string;
-  /** Its models' `modelspec.architecture`, without a suffix. */
+  /** Its `modelspec.architecture`, without a suffix. */
   readonly architecture: string;
   readonly defaults: FamilyDefaults;
 }
 
-/** A graph as it is handed to the engine. */
+/** A graph and its outputs. */
 export interface BuiltGraph {
   readonly graph: Graph;
   readonly outputs: readonly Value[];
 }
 
-/** A network of a pipeline beside its denoiser, at the size that it is run at. */
+/** A network of a pipeline other than its denoiser, with the size it runs at. */
 export type PipelinePart =
   | { readonly kind: "text-encoders"; readonly prompts: number }
-  /** Pixels a side. */
+  /** `size` is the image side in pixels. */
   | { readonly kind: "encoder" | "decoder"; readonly size: number };
 
-/** A whole pipeline: texts and images in, images out. */
+/** A whole pipeline: encodes prompts and images, denoises, and decodes images. */
 export interface DiffusionPipeline extends Denoiser, AsyncDisposable {
   /** Name of the model family. */
   readonly family: string;
-  /** `FamilyIdentity.architecture` */
+  /** Its family's `architecture`. */
   readonly architecture: string;
-  /** The folder it was opened from. */
+  /** The folder or file it was opened from. */
   readonly origin: string;
   readonly defaults: FamilyDefaults;
-  /** Pixels a side that the model was made for. */
+  /** Image side in pixels that the model was trained on. */
   readonly defaultSize: number;
   /** Image pixels per latent pixel, along each side; image sizes are multiples of `sizeMultiple`. */
   readonly vaeScaleFactor: number;
   readonly sizeMultiple: number;
   readonly latentChannels: number;
-  /** Whether guidance away from the empty prompt is away from zeros instead of what the encoders make of it. */
+  /** Whether an empty negative prompt becomes zeros instead of its encoding (diffusers' force_zeros_for_empty_prompt). */
   readonly forceZerosForEmptyPrompt: boolean;
-  /** Which model this is: a hash of the denoiser's numbers, whatever file or precision they are kept in. */
+  /** A hash of the denoiser's weights, independent of file layout and stored precision. */
   fingerprint(): Promise<string>;
   /**
-   * What latents depend on beside the image: a hash of the encoder's numbers and configuration, and what computes it. Not the
-   * number of threads, nor the processor: they change no more than last bits.
+   * Identifies everything but the image that latents depend on: a hash of the encoder's weights and configuration, and the
+   * engine. Excludes threads and processor, which change only the last bits.
    */
   latentsFingerprint(): Promise<string>;
-  /** A scheduler other than the default one; "own" is what the pipeline's file names. Unknown names are a UsageError. */
+  /** A scheduler by name; "own" is the one in the pipeline's scheduler_config.json. Unknown names are a UsageError. */
   schedulerNamed(name: string): Scheduler;
-  /** Embeds prompts in order. */
+  /** Encodes prompts to conditioning, in order. */
   encodePrompts(prompts: readonly string[], options?: Stoppable): Promise<EncodedPrompts>;
-  /** Images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
+  /** Encodes images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
   encodeImages(images: FloatTensor, options?: Stoppable): Promise<FloatTensor>;
-  /** Scaled latents to images in -1..1 (not clamped). */
+  /** Decodes scaled latents to images in -1..1 (not clamped). */
   decodeLatents(latents: FloatTensor, options?: Stoppable): Promise<FloatTensor>;
-  /** What a part would be compiled from, to foretell what it takes; it is not run. */
+  /** Builds the graph of a part without compiling it, to estimate its memory. */
   partGraph(part: PipelinePart): BuiltGraph;
-  /** Frees the sessions that encode prompts and images; they come back when they are needed. */
+  /** Frees the sessions that encode prompts and images; they are compiled again when needed. */
   releaseEncoders(): Promise<void>;
-  /** Frees the pipeline's sessions for good; the engine and sessions compiled from its graphs are the caller's to close. */
+  /** Closes the pipeline's sessions. The caller closes the engine, and sessions it compiled from the pipeline's graphs. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** @file Prompt embeds that are kept, so that a prompt is encoded once although text encoders do not stay in memory. */
+/** @file A cache of prompt embeds, so that each prompt is encoded once although text encoders do not stay in memory. */
 
 import type { Stoppable } from "../core/errors.js";
 import { joinConditioning, type PromptEncoder } from "./conditioning.js";
@@ -7,11 +7,11 @@ import type { EncodedPrompts } from "./pipeline.js";
 export class PromptCache implements PromptEncoder {
   readonly forceZerosForEmptyPrompt: boolean;
   readonly conditioningShapes: PromptEncoder["conditioningShapes"];
-  /** The least recently used first. */
-  private readonly kept = new Map<string, EncodedPrompts>();
+  /** Least recently used first. */
+  private readonly cached = new Map<string, EncodedPrompts>();
   private bytes = 0;
 
-  /** Beyond `limit` bytes of embeds, the prompts that have not been used for longest are dropped. */
+  /** Drops the least recently used prompts when their embeds exceed `limit` bytes. */
   constructor(
     private readonly encoder: PromptEncoder,
     private readonly limit = Number.POSITIVE_INFINITY,
@@ -20,13 +20,13 @@ export class PromptCache implements PromptEncoder {
     this.conditioningShapes = encoder.conditioningShapes;
   }
 
-  /** Each prompt is encoded alone, when it is first asked for. */
+  /** Encodes each new prompt alone. */
   async encodePrompts(prompts: readonly string[], options?: Stoppable): Promise<EncodedPrompts> {
     const all: EncodedPrompts[] = [];
     for (const prompt of prompts) {
-      const known = this.kept.get(prompt);
+      const known = this.cached.get(prompt);
       const encoded = known ?? (await this.encoder.encodePrompts([prompt], options));
-      this.keep(prompt, encoded);
+      this.store(prompt, encoded);
       all.push(encoded);
     }
     return {
@@ -35,17 +35,17 @@ export class PromptCache implements PromptEncoder {
     };
   }
 
-  private keep(prompt: string, encoded: EncodedPrompts): void {
-    const known = this.kept.get(prompt);
+  private store(prompt: string, encoded: EncodedPrompts): void {
+    const known = this.cached.get(prompt);
     if (known !== undefined) {
-      this.kept.delete(prompt);
+      this.cached.delete(prompt);
       this.bytes -= bytesOf(known);
     }
-    this.kept.set(prompt, encoded);
+    this.cached.set(prompt, encoded);
     this.bytes += bytesOf(encoded);
-    for (const [oldest, dropped] of this.kept) {
+    for (const [oldest, dropped] of this.cached) {
       if (this.bytes <= this.limit) break;
-      this.kept.delete(oldest);
+      this.cached.delete(oldest);
       this.bytes -= bytesOf(dropped);
     }
   }

@@ -8,13 +8,13 @@ import { sdxl } from "../families/sdxl.js";
 import { readManifest, shapesOnly } from "../testing/models/original.js";
 import { recognise } from "./recognise.js";
 
-describe("files that are no whole checkpoint", () => {
+describe("recognise", () => {
   const others: [string, Readonly<Record<string, readonly number[]>>, RegExp][] = [
-    ["a LoRA", { "lora_unet_down_blocks_0_attentions_0.lora_down.weight": [4, 8] }, /is a LoRA, which changes/],
+    ["a LoRA", { "lora_unet_down_blocks_0_attentions_0.lora_down.weight": [4, 8] }, /is a LoRA, which modifies/],
     ["a LoRA of diffusers", { "transformer.transformer_blocks.0.attn.to_q.lora_A.weight": [4, 8] }, /is a LoRA/],
     ["an autoencoder", { "decoder.up.0.block.0.conv1.weight": [8, 8, 3, 3] }, /is an autoencoder alone/],
     [
-      "the same with its prefix",
+      "an autoencoder with its prefix",
       { "first_stage_model.encoder.conv_in.weight": [8, 3, 3, 3] },
       /is an autoencoder alone/,
     ],
@@ -41,15 +41,11 @@ describe("files that are no whole checkpoint", () => {
       /is a Flux model/,
     ],
     ["a transformer", { "joint_blocks.0.x_block.attn.qkv.weight": [24, 8] }, /3 transformer alone/],
-    ["nothing", {}, /is a file without tensors/],
-    [
-      "something else",
-      { "conv_first.weight": [8, 3, 3, 3] },
-      /no model that is known here \(of 1 tensors the first is "conv_f/,
-    ],
+    ["an empty file", {}, /is a file without tensors/],
+    ["something else", { "conv_first.weight": [8, 3, 3, 3] }, /not a known model \(1 tensors, the first is "conv_f/],
   ];
   for (const [name, shapes, message] of others) {
-    it(name, () => {
+    it(`rejects ${name}`, () => {
       assert.throws(
         () => recognise(shapesOnly(shapes, "x.safetensors"), builtInFamilies),
         (error) => {
@@ -77,12 +73,12 @@ describe("files that are no whole checkpoint", () => {
     ["a ControlNet inside", { "control_model.zero_convs.0.0.weight": [4] }, /with a ControlNet inside/],
   ];
   for (const [name, changes, message] of unets) {
-    it(name, () => {
+    it(`rejects a UNet: ${name}`, () => {
       assert.throws(() => recognise(shapesOnly({ ...original, ...changes }), builtInFamilies), message);
     });
   }
 
-  it("families are told by their keys", () => {
+  it("recognises each family by its keys", () => {
     for (const [family, record] of [
       ["sd15", sd15],
       ["sdxl", sdxl],

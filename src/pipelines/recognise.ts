@@ -1,4 +1,4 @@
-/** @file Which family a single file belongs to, by its keys; what else it may be is said in words. */
+/** @file Recognises the family of a single file by its keys, and names other kinds of file in the error. */
 
 import { InputError } from "../core/errors.js";
 import { hasKeyLike, hasSubtree } from "../models/original/network.js";
@@ -7,12 +7,12 @@ import { hasUnet, isSd2, unsupportedUnet } from "./original-unets.js";
 import type { SingleFileFamily, SingleFileLayout } from "./single-file-layout.js";
 import { denoiserPrefix } from "./single-file-parts.js";
 
-/** A family that has single files. */
+/** A family with single-file checkpoints. */
 export interface RecognisedFamily extends SingleFileFamily {
   readonly singleFile: SingleFileLayout;
 }
 
-/** The first of `families` that the checkpoint `source` belongs to; anything else is refused in words that name what it is. */
+/** The first of `families` that matches the checkpoint `source`. Throws an InputError that names the kind of file otherwise. */
 export function recognise(source: WeightSource, families: readonly SingleFileFamily[]): RecognisedFamily {
   const known = families.filter(hasSingleFiles);
   const found = known.find(({ singleFile }) => singleFile.matches(source));
@@ -27,7 +27,7 @@ function hasSingleFiles(family: SingleFileFamily): family is RecognisedFamily {
   return family.singleFile !== null;
 }
 
-/** What a file is that cannot be opened. */
+/** Describes a file that cannot be opened. */
 function otherKind(source: WeightSource): string {
   if (!hasSubtree(source, denoiserPrefix)) {
     return others.find(([keys]) => hasKeyLike(source, keys))?.[1] ?? unknown(source);
@@ -37,14 +37,11 @@ function otherKind(source: WeightSource): string {
   return unsupportedUnet(source) ?? (isSd2(source) ? "a Stable Diffusion 2 model (text 1024 wide)" : unknown(source));
 }
 
-/** What other files are, by keys; the first that fits. */
+/** Other kinds of file by key; the first match counts. */
 const others: readonly (readonly [keys: RegExp, kind: string])[] = [
-  [/(?:^|[._])(?:lora|hada|lokr|oft)(?:[._]|$)/i, "a LoRA, which changes a model and is none"],
+  [/(?:^|[._])(?:lora|hada|lokr|oft)(?:[._]|$)/i, "a LoRA, which modifies a model but is not one"],
   [/^(?:|tokens|t_tokens|t_offsets\.weight)$/, "a file of soft tokens, which is for `tokens`"],
-  [
-    /^(?:emb_params|clip_[lg]|string_to_param.*)$/,
-    "an embedding (textual inversion), which adds words and is no model",
-  ],
+  [/^(?:emb_params|clip_[lg]|string_to_param.*)$/, "an embedding (textual inversion), not a model"],
   [/^(?:control_model|controlnet_\w+|input_hint_block)\./, "a ControlNet"],
   [/^double_blocks\./, "a Flux model"],
   [/^joint_blocks\./, "a Stable Diffusion 3 transformer alone, without its autoencoder"],
@@ -63,5 +60,5 @@ const others: readonly (readonly [keys: RegExp, kind: string])[] = [
 function unknown({ tensors }: WeightSource): string {
   const [first] = tensors.keys();
   if (first === undefined) return "a file without tensors";
-  return `no model that is known here (of ${tensors.size} tensors the first is ${JSON.stringify(first)})`;
+  return `not a known model (${tensors.size} tensors, the first is ${JSON.stringify(first)})`;
 }

@@ -1,4 +1,4 @@
-/** @file Sessions kept by what they were built for, so that each graph is compiled once. */
+/** @file A cache of sessions, so that each graph is compiled once. */
 
 import { RuntimeFailure } from "../core/errors.js";
 import type { Session } from "../runtime/engine.js";
@@ -18,7 +18,7 @@ export class SessionCache {
     return session;
   }
 
-  /** Frees all sessions for good. */
+  /** Frees all sessions; `get` fails afterwards. */
   close(): Promise<void> {
     this.closed = true;
     return this.release();

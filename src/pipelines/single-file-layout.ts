@@ -1,28 +1,28 @@
 /**
- * @file How the single-file checkpoints of a family look: which networks they hold under which prefix, and what their tensors do
- * not tell, as the configurations of the same models in diffusers folders have it.
+ * @file The layout of a family's single-file checkpoints: their networks with key prefixes, and the configuration that cannot
+ * be read from the tensors, taken from the diffusers folders of the same models.
  */
 
 import type { OriginalNetwork } from "../models/original/network.js";
 import type { WeightSource } from "../weights/source.js";
 
 export interface SingleFileLayout {
-  /** Whether a checkpoint is of this family, by its keys and shapes. */
+  /** Whether a checkpoint belongs to this family, by its keys and shapes. */
   matches(source: WeightSource): boolean;
-  /** Denoiser and autoencoder. */
+  /** The denoiser and the autoencoder. */
   readonly networks: readonly OriginalPart[];
   readonly encoders: readonly OriginalEncoder[];
   /** scheduler_config.json */
   readonly scheduler: Readonly<Record<string, unknown>>;
 }
 
-/** A family, as far as opening a single file has to know it. */
+/** The properties of a family that opening a single file needs. */
 export interface SingleFileFamily {
   /** Its name in messages. */
   readonly title: string;
-  /** The class that model_index.json of the same model names. */
+  /** The pipeline class in model_index.json. */
   readonly className: string;
-  /** Null for a family that has no such files. */
+  /** Null for a family without single files. */
   readonly singleFile: SingleFileLayout | null;
 }
 
@@ -32,7 +32,7 @@ export interface OriginalPart {
   readonly component: string;
   /** Its name in messages. */
   readonly title: string;
-  /** In front of its keys, in the checkpoint. */
+  /** Prefix of its keys in the checkpoint. */
   readonly prefix: string;
   readonly read: (source: WeightSource) => OriginalNetwork;
 }
@@ -43,11 +43,11 @@ export interface OriginalEncoder extends OriginalPart {
     readonly kind: "clip" | "t5";
     /** Its name in a diffusers folder. */
     readonly component: string;
-    /** The token that pads CLIP's texts. */
+    /** CLIP's pad token. */
     readonly pad?: string;
   };
-  /** Names that it has where each encoder is a file of its own, the likeliest first. */
+  /** File names of the encoder as a separate file, the most common first. */
   readonly files: readonly string[];
-  /** Whether the pipeline can do without. */
+  /** Whether the pipeline works without it. */
   readonly optional: boolean;
 }

@@ -1,4 +1,4 @@
-/** @file The networks that the single-file checkpoints of several families have in common. */
+/** @file Networks that the single-file checkpoints of several families share. */
 
 import { originalAutoencoder } from "../models/original/autoencoder-kl.js";
 import { originalMmdit } from "../models/original/mmdit.js";
@@ -6,7 +6,7 @@ import { type ClipFamily, originalClipText, originalT5 } from "../models/origina
 import { originalUnet, type UnetFamily } from "../models/original/unet.js";
 import type { OriginalEncoder, OriginalPart } from "./single-file-layout.js";
 
-/** In front of the denoiser's keys. */
+/** Prefix of the denoiser's keys. */
 export const denoiserPrefix = "model.diffusion_model.";
 
 export function unetPart(family: UnetFamily): OriginalPart {
@@ -37,7 +37,7 @@ export function autoencoderKlPart(scaling_factor: number, shift_factor: number |
   };
 }
 
-/** CLIP ViT-L of OpenAI, as the first text encoder. */
+/** OpenAI's CLIP ViT-L, the first text encoder. */
 export function clipLPart(prefix: string, options: Omit<ClipFamily, "activation"> = {}): OriginalEncoder {
   return {
     component: "text_encoder",
@@ -50,7 +50,7 @@ export function clipLPart(prefix: string, options: Omit<ClipFamily, "activation"
   };
 }
 
-/** CLIP ViT-bigG of OpenCLIP, as the second one. */
+/** OpenCLIP's ViT-bigG, the second text encoder. */
 export function clipGPart(prefix: string): OriginalEncoder {
   return {
     component: "text_encoder_2",
@@ -63,7 +63,7 @@ export function clipGPart(prefix: string): OriginalEncoder {
   };
 }
 
-/** T5, as the third one. */
+/** T5, the third text encoder. */
 export function t5Part(prefix: string): OriginalEncoder {
   return {
     component: "text_encoder_3",

@@ -1,4 +1,4 @@
-/** @file What single files lack, found elsewhere: text encoders, and tokenizers, which are inside no checkpoint. */
+/** @file Finds the text encoders that a single file lacks, and tokenizers, which no checkpoint contains. */
 
 import { readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -20,8 +20,8 @@ export interface FoundEncoder {
 }
 
 /**
- * The text encoders of a checkpoint. Those that it lacks are taken from the folder that the options name: it has them as
- * diffusers has (`text_encoder/`, ...), or as files (`clip_l.safetensors`, ...).
+ * Finds the text encoders of a checkpoint. Those it lacks are read from the folder `textEncoders`, as diffusers components
+ * (`text_encoder/`, ...) or as files (`clip_l.safetensors`, ...). Throws an InputError if a required one is missing.
  */
 export async function findEncoders(
   source: WeightSource,
@@ -37,7 +37,7 @@ export async function findEncoders(
   }
   if (textEncoders !== undefined) {
     if (absent.length === 0) {
-      throw new UsageError(`${source.origin} has all its text encoders inside: leave out \`textEncoders\``);
+      throw new UsageError(`${source.origin} contains all its text encoders: omit \`textEncoders\``);
     }
     const names = await list(textEncoders);
     for (const encoder of absent) {
@@ -49,7 +49,7 @@ export async function findEncoders(
   return found;
 }
 
-/** One encoder out of a folder, or null if it is not there. */
+/** Reads one encoder from a folder; null if it is not there. */
 async function encoderFrom(
   folder: string,
   names: ReadonlySet<string>,
@@ -75,16 +75,16 @@ function requireEncoders(
   if (missing.length === 0) return;
   const titles = missing.map(({ title }) => title).join(" and ");
   const files = missing.map(({ files: [file], component }) => `${file} or ${component}/`).join(", ");
-  const where = folder === undefined ? "inside" : `inside, nor are they in ${folder}`;
+  const where = folder === undefined ? "" : `, and neither does ${folder}`;
   throw new InputError(
-    `${origin} has no text encoder ${titles} ${where}: name a folder that has them (${files}) with \`textEncoders\``,
+    `${origin} contains no text encoder ${titles}${where}: name a folder with them (${files}) in \`textEncoders\``,
   );
 }
 
 /**
- * Where the encoders' tokenizers lie. Looked for in the folders that the options name, then in the folder of text encoders,
- * then beside the checkpoint: as in a diffusers folder (`tokenizer/`, `tokenizer_2/`, ...), or right there. CLIP's own comes
- * with this package.
+ * Finds the encoders' tokenizers: in the folders `tokenizers`, then in `textEncoders`, then in the checkpoint's folder, each
+ * either as a diffusers folder (`tokenizer/`, `tokenizer_2/`, ...) or with the files directly inside. The last resort for CLIP
+ * is the tokenizer built into this package. Throws an InputError if one is not found.
  */
 export async function findTokenizers(
   path: string,
@@ -104,18 +104,18 @@ export async function findTokenizers(
   return places;
 }
 
-/** Refuses a folder that was named in vain, since what it was to hold might be taken from elsewhere. */
+/** Throws an InputError if a named folder has no tokenizer, since another one would silently be used in its place. */
 async function requireTokenizer(folder: string, encoders: readonly FoundEncoder[]): Promise<void> {
   await list(folder);
   if ((await firstOf(encoders, ({ encoder }) => tokenizerIn(folder, encoder))) !== null) return;
   const kinds = new Set(encoders.map(({ encoder }) => encoder.tokenizer.kind));
   const files = [...kinds].map((kind) => tokenizerFiles[kind]).join(" or ");
   throw new InputError(
-    `${folder} has no tokenizer of this model (${files}): leave out \`tokenizers\`, or name another`,
+    `${folder} has no tokenizer of this model (${files}): omit \`tokenizers\`, or name another folder`,
   );
 }
 
-/** CLIP's tokenizer as it comes with this package, for an encoder of that vocabulary (finetunes may have added to it). */
+/** The built-in CLIP tokenizer if the encoder has at least its vocabulary (fine-tunes may have added tokens), else null. */
 function builtInTokenizer({ tokenizer }: OriginalEncoder, vocabulary: number | undefined): Place | null {
   const fits = tokenizer.kind === "clip" && (vocabulary ?? builtInClipSize) >= builtInClipSize;
   return fits ? { folder: builtInClipFolder, pad: tokenizer.pad } : null;
@@ -123,14 +123,14 @@ function builtInTokenizer({ tokenizer }: OriginalEncoder, vocabulary: number | u
 
 type Place = Omit<TokenizerLocation, "vocabularySize">;
 
-/** The tokenizer of one encoder in `folder`, or null if it is not there. */
+/** The location of one encoder's tokenizer in `folder`; null if it is not there. */
 async function tokenizerIn(folder: string, { tokenizer }: OriginalEncoder): Promise<Place | null> {
   const { kind, component, pad } = tokenizer;
   const own = join(folder, component);
   switch (kind) {
     case "clip":
       if (await isFile(join(own, "tokenizer_config.json"))) return { folder: own };
-      // All CLIP text encoders of these families have one vocabulary, and differ in the token that pads.
+      // All CLIP text encoders of these families share one vocabulary and differ only in their pad token.
       for (const place of [own, join(folder, "tokenizer"), folder]) {
         if ((await isFile(join(place, "vocab.json"))) && (await isFile(join(place, "merges.txt")))) {
           return { folder: place, pad };
@@ -139,13 +139,13 @@ async function tokenizerIn(folder: string, { tokenizer }: OriginalEncoder): Prom
       return null;
     case "t5":
       if (await isFile(join(own, "tokenizer.json"))) return { folder: own };
-      // A CLIP tokenizer may have a tokenizer.json too, beside its vocab.json.
+      // A CLIP tokenizer may have a tokenizer.json too, along with its vocab.json.
       if (await isFile(join(folder, "vocab.json"))) return null;
       return (await isFile(join(folder, "tokenizer.json"))) ? { folder } : null;
   }
 }
 
-/** What tells a tokenizer, by kind. */
+/** The files of a tokenizer, by kind. */
 const tokenizerFiles: Readonly<Record<OriginalEncoder["tokenizer"]["kind"], string>> = {
   clip: "vocab.json and merges.txt",
   t5: "tokenizer.json and tokenizer_config.json",
@@ -157,10 +157,10 @@ function noTokenizer(
   folders: readonly string[],
   vocabulary: number | undefined,
 ): InputError {
-  const unusual = kind === "clip" ? ` that has ${vocabulary} tokens and not CLIP's ${builtInClipSize}` : "";
+  const unusual = kind === "clip" ? `, which has ${vocabulary} tokens instead of CLIP's ${builtInClipSize}` : "";
   return new InputError(
-    `${path}: the tokenizer of its text encoder ${title}${unusual} (${tokenizerFiles[kind]}) is in no checkpoint, and not in ` +
-      `${folders.join(" or ")}: name a folder that has it with \`tokenizers\`, such as ${component}/ of the same model in the diffusers layout`,
+    `${path}: the tokenizer of its text encoder ${title}${unusual} (${tokenizerFiles[kind]}) is not part of checkpoints, and not found in ` +
+      `${folders.join(" or ")}: name a folder with it in \`tokenizers\`, such as ${component}/ of the same model in the diffusers layout`,
   );
 }
 
@@ -176,7 +176,7 @@ async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null))?.isFile() ?? false;
 }
 
-/** The names in a folder that the user named, which must be there. */
+/** Lists a folder that the user named. Throws an InputError if it does not exist. */
 async function list(folder: string): Promise<ReadonlySet<string>> {
   try {
     return new Set(await readdir(folder));

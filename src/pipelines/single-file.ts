@@ -1,4 +1,4 @@
-/** @file A single-file checkpoint seen as the diffusers folder of the same model: nothing is converted or copied. */
+/** @file Presents a single-file checkpoint as the diffusers folder of the same model, without converting or copying anything. */
 
 import { stat } from "node:fs/promises";
 import { InputError, UsageError } from "../core/errors.js";
@@ -12,15 +12,15 @@ import { type RecognisedFamily, recognise } from "./recognise.js";
 import type { SingleFileFamily } from "./single-file-layout.js";
 import { findEncoders, findTokenizers } from "./single-file-text.js";
 
-/** Whether `path` is to be opened as one file: it is called like a checkpoint, and is no folder (or nothing yet). */
+/** Whether `path` has a checkpoint's extension and is a file or does not exist. */
 export async function isSingleFile(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => null);
   return (stats === null || stats.isFile()) && /\.(?:safetensors|ckpt|pt|pth)$/i.test(path);
 }
 
 /**
- * Opens a checkpoint of the original layout. What it lacks is looked for where the options say and beside it: text encoders, and
- * T5's tokenizer, which is never inside. Configurations are read off its tensors; the rest is the family's.
+ * Opens a checkpoint of the original layout. Missing text encoders and tokenizers are searched for in the folders of `options`
+ * and in the checkpoint's folder. Configurations are read from the tensors and from the family's layout.
  */
 export async function openSingleFile(
   path: string,
@@ -28,7 +28,7 @@ export async function openSingleFile(
   families: readonly SingleFileFamily[],
 ): Promise<PipelineFolder> {
   if (options.variant !== undefined) {
-    throw new UsageError(`${path} is one file, which has no variants: leave out \`variant\``);
+    throw new UsageError(`${path} is a single file, which has no variants: omit \`variant\``);
   }
   const source = withoutUnusedKeys(await openWeights(path));
   const family = recognise(source, families);
@@ -37,7 +37,7 @@ export async function openSingleFile(
   const parts = new Map<string, FolderPart>();
   for (const { component, title, prefix, read } of networks) {
     const inside = subtree(source, prefix, title);
-    if (inside.tensors.size === 0) throw new InputError(`${path} has no ${title} inside, which a whole checkpoint has`);
+    if (inside.tensors.size === 0) throw new InputError(`${path} contains no ${title}, which a whole checkpoint does`);
     parts.set(component, read(inside));
   }
   const encoders = await findEncoders(source, wanted, options);
@@ -52,10 +52,10 @@ async function openWeights(path: string): Promise<WeightSource> {
   return /\.safetensors$/i.test(path) ? openSafetensors(path) : openTorchFile(path);
 }
 
-/** Keys that are tensors of size 0 or 1 by which trainers say that the model predicts v, and with which noise schedule. */
+/** Keys of marker tensors (of size 0 or 1) by which trainers mark a v-prediction model and its noise schedule. */
 const predictionKeys = /^(?:v_pred|ztsnr)$/;
 
-/** What a checkpoint says of its prediction, in words of scheduler_config.json. */
+/** The prediction type and noise schedule that a checkpoint records, as entries of scheduler_config.json. */
 function prediction({ tensors, metadata }: WeightSource): Record<string, unknown> {
   const predictsV = tensors.has("v_pred") || metadata["modelspec.prediction_type"] === "v";
   return {
@@ -64,7 +64,7 @@ function prediction({ tensors, metadata }: WeightSource): Record<string, unknown
   };
 }
 
-/** A key that belongs to nothing may change what the model is, so it is not passed over. */
+/** Throws an InputError for keys outside of all networks, since they may change what the model is. */
 function requireKnownKeys(source: WeightSource, { title, singleFile }: RecognisedFamily): void {
   const prefixes = [...singleFile.networks, ...singleFile.encoders].map(({ prefix }) => prefix);
   const strange = [...source.tensors.keys()].filter(
@@ -76,5 +76,5 @@ function requireKnownKeys(source: WeightSource, { title, singleFile }: Recognise
     .map((name) => JSON.stringify(name))
     .join(", ");
   const more = strange.length > 5 ? ` and ${strange.length - 5} more` : "";
-  throw new InputError(`${source.origin}: ${strange.length} tensors belong to no part of ${title}: ${shown}${more}`);
+  throw new InputError(`${source.origin}: ${strange.length} tensors do not belong to ${title}: ${shown}${more}`);
 }

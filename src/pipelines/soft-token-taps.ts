@@ -1,6 +1,6 @@
 /**
- * @file Where soft tokens enter a network: taps on its text, so that the networks know nothing of them. Each layer's tokens
- * stand in for those of the layer before (SoftREPA, arXiv 2503.08250).
+ * @file Adds soft tokens to a network by taps on its text stream, which keeps the networks independent of them. Each layer's
+ * tokens replace those of the previous layer (SoftREPA, arXiv 2503.08250).
  */
 
 import type { Tap, Value } from "../graph/ir.js";
@@ -10,8 +10,8 @@ import type { Weights } from "../models/weights.js";
 import type { UnetStage } from "./pipeline.js";
 
 /**
- * For the MM-DiT: soft tokens [N, layers, count, width] in front of the text of each of the first blocks; behind the last layer
- * of them the text, of `textLength` tokens, goes on alone.
+ * Taps of the MM-DiT: soft tokens [N, layers, count, width] go before the text tokens of each of the first blocks. The blocks
+ * after them read only the text, of `textLength` tokens.
  */
 export function prefixTaps(softTokens: Value, textLength: number): readonly Tap[] {
   const shape = [softTokens.dim(0), softTokens.dim(2), softTokens.dim(3)];
@@ -28,8 +28,8 @@ export function prefixTaps(softTokens: Value, textLength: number): readonly Tap[
 const stageScopes: Readonly<Record<UnetStage, string>> = { down: "down_blocks", mid: "mid_block", up: "up_blocks" };
 
 /**
- * For the UNet with weights `w`: soft tokens [N, 1, count, width] after the first text token in the cross-attentions of a stage.
- * They are projected apart from the text, since only they need gradients.
+ * Tap of the UNet with weights `w`: soft tokens [N, 1, count, width] go after the first text token in the cross-attentions of a
+ * stage. They are projected separately from the text, since only they need gradients.
  */
 export function afterFirstTap(w: Weights, softTokens: Value, stage: UnetStage): Tap {
   const tokens = reshape(softTokens, [softTokens.dim(0), softTokens.dim(2), softTokens.dim(3)]);

@@ -29,7 +29,7 @@ describe("soft tokens at a strength", async () => {
     return data;
   }
 
-  it("mix the predictions with and without them, whatever the size of the tokens", async () => {
+  it("interpolate the predictions with and without them, for tokens of any magnitude", async () => {
     const [base, quarter, soft] = [await predict(0), await predict(0.25), await predict(1)];
     const largest = Math.max(...soft.map((x, i) => Math.abs(x - (base[i] ?? 0))));
     assert.ok(largest > 1e-2, `soft tokens change ${largest}`);

@@ -7,7 +7,8 @@ import type { Denoiser, DenoiserInputs } from "./pipeline.js";
 
 /**
  * base + strength (soft - base), where soft and base are the predictions with and without soft tokens. Scaling the tokens
- * themselves would do next to nothing, since every block begins with a layer norm. Between 0 and 1 it costs both predictions.
+ * themselves would have almost no effect, since every block starts with a layer norm. Strengths between 0 and 1 compute both
+ * predictions.
  */
 export function denoiseAtStrength(denoiser: Denoiser, graph: Graph, inputs: DenoiserInputs, strength: number): Value {
   if (inputs.softTokens === null || strength === 1) return denoiser.denoise(graph, inputs);

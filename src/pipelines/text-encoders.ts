@@ -1,4 +1,4 @@
-/** @file What the text encoders of every family have in common: prompts go through them a few at a time. */
+/** @file The interface of a pipeline's text encoders, and the code that runs them on batches of prompts. */
 
 import { type Stoppable, stopIfAsked } from "../core/errors.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
@@ -12,20 +12,20 @@ import type { SessionCache } from "./session-cache.js";
 
 /** The text encoders of a pipeline. */
 export interface TextEncoders {
-  /** Tokens of one prompt's embeddings. */
+  /** Tokens of one prompt's embeds. */
   readonly length: number;
-  /** Adds the encoders to a graph; what comes out is the conditioning by name, one row a prompt. */
+  /** Adds the encoders to a graph; returns the conditioning by name, one row per prompt. */
   build(graph: Graph, batch: number): Readonly<Record<string, Value>>;
-  /** What the graph's inputs are for some prompts; the graph may lack inputs that it has no use for. */
+  /** Feeds for `prompts`; may include inputs that the pruned graph no longer has. */
   feeds(prompts: readonly string[]): NamedTensors;
-  /** What the encoders do not get to see of a prompt. */
+  /** The encoders that truncate `prompt`. */
   truncation(prompt: string): TruncatedPrompt[];
 }
 
-/** Prompts encoded at once. */
+/** Prompts per run. */
 const promptBatch = 4;
 
-/** Embeds prompts in order. */
+/** Encodes prompts to conditioning, in order. */
 export async function encodePrompts(
   encoders: TextEncoders,
   prompts: readonly string[],

@@ -1,4 +1,4 @@
-/** @file What to say of prompts that a text encoder does not read to their end. */
+/** @file Warnings about truncated prompts. */
 
 import { shorten } from "../core/text.js";
 import type { TruncatedPrompt } from "./pipeline.js";

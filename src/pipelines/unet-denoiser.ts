@@ -1,4 +1,4 @@
-/** @file A UNet as denoiser: it predicts the noise of DDPM's diffusion, or its v. */
+/** @file A UNet as a denoiser that predicts DDPM's noise or v. */
 
 import { InputError } from "../core/errors.js";
 import { floatTensor, type Shape, sizeOf } from "../core/tensor.js";
@@ -19,18 +19,18 @@ import { afterFirstTap } from "./soft-token-taps.js";
 export interface UnetDenoiserOptions {
   /** Name of the model family. */
   readonly family: string;
-  /** The stages that see soft tokens unless those say something else. */
+  /** The stages that read soft tokens whose metadata names none. */
   readonly stages: readonly UnetStage[];
   readonly config: UnetConfig;
   readonly weights: WeightSource;
   readonly scheduler: Scheduler;
-  /** Tokens of a prompt's embeddings. */
+  /** Tokens of a prompt's embeds. */
   readonly textLength: number;
   /** Image pixels per latent pixel, along each side. */
   readonly scaleFactor: number;
 }
 
-/** Latents a side where a configuration from before diffusers 0.9 gives fewer, which was never meant (512 pixels). */
+/** Minimum sample_size of configurations from before diffusers 0.9, which give too small a value for 512-pixel models. */
 const oldestSampleSize = 64;
 
 export class UnetDenoiser implements LatentDenoiser {
@@ -82,7 +82,7 @@ export class UnetDenoiser implements LatentDenoiser {
     return prediction;
   }
 
-  /** Soft tokens are as wide as the text states that they join. */
+  /** Identity: soft tokens have the width of the text states. */
   projectSoftTokens(_graph: Graph, tokens: Value): Value {
     return tokens;
   }
@@ -91,7 +91,7 @@ export class UnetDenoiser implements LatentDenoiser {
     return readingStages(this.options.config, stages ?? []).map((stage) => afterFirstTap(w, values, stage));
   }
 
-  /** SDXL's size conditioning [1, 6] of an image that was never resized or cropped: its size, no crop, its size. */
+  /** SDXL's add_time_ids [1, 6] for an image that was not resized or cropped: original size, crop offset 0, target size. */
   private timeIds(sample: Value): Value {
     const { scaleFactor } = this.options;
     const [height, width] = [sample.dim(2) * scaleFactor, sample.dim(3) * scaleFactor];
@@ -99,7 +99,7 @@ export class UnetDenoiser implements LatentDenoiser {
   }
 }
 
-/** The ones of `stages` that read text; refuses soft tokens that no block would read. */
+/** The `stages` that have cross-attention. Throws an InputError if none has, since no block would read the soft tokens. */
 function readingStages({ down, mid, up }: UnetConfig, stages: readonly UnetStage[]): readonly UnetStage[] {
   const blocks = { down, mid: mid === null ? [] : [mid], up };
   const reading = stages.filter((stage) => blocks[stage].some(({ depths }) => depths?.some((depth) => depth > 0)));

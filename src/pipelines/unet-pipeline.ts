@@ -12,10 +12,10 @@ import type { PipelineSource } from "./pipeline-source.js";
 import type { TextEncoders } from "./text-encoders.js";
 import { UnetDenoiser } from "./unet-denoiser.js";
 
-/** In what such pipelines differ. */
+/** What differs between UNet pipelines. */
 export interface UnetPipelineSpec {
   readonly openTextEncoders: (folder: PipelineFolder, options: OpenOptions) => Promise<TextEncoders>;
-  /** Entries of scheduler_config.json that hold whatever the file says. */
+  /** Overrides of scheduler_config.json. */
   readonly schedulerChanges?: Partial<DiffusionConfig>;
   readonly forceZerosForEmptyPrompt: boolean;
 }

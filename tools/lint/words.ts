@@ -43,8 +43,6 @@ export const pending: readonly string[] = [
   "src/evaluation",
   "src/graph",
   "src/models",
-  "src/families",
-  "src/pipelines",
   "src/runtime",
   "src/softtokens",
   "src/testing",

@@ -46,7 +46,7 @@ async function damagedModel(damage: (folder: string) => Promise<unknown>): Promi
 
 describe("a model that cannot be used", { concurrency: 2 }, () => {
   const cases: [string, (folder: string) => Promise<unknown>, ...RegExp[]][] = [
-    ["is no pipeline folder", (folder) => rm(`${folder}/model_index.json`), /is no diffusers pipeline folder/],
+    ["is no pipeline folder", (folder) => rm(`${folder}/model_index.json`), /is not a diffusers pipeline folder/],
     [
       "is of a class that is not supported",
       (folder) => changeJson(`${folder}/model_index.json`, { _class_name: "FluxPipeline" }),
@@ -55,7 +55,7 @@ describe("a model that cannot be used", { concurrency: 2 }, () => {
     [
       "has a broken model_index.json",
       (folder) => writeFile(`${folder}/model_index.json`, '{"_class_name": '),
-      /is no diffusers pipeline folder: .*JSON/,
+      /is not a diffusers pipeline folder: .*JSON/,
     ],
     [
       "has a wrong type in a configuration",

@@ -154,7 +154,7 @@ describe("softrepa data check", () => {
     assert.match(String(long.message), /^"a dog and another dog .*": CLIP reads 77 tokens, cut off: "/);
     const refused = await softrepa(["data", "check", at("drawn"), "--model", at("drawn")]);
     assert.deepEqual([refused.code, refused.stdout], [1, ""]);
-    assert.match(refused.stderr, /is no diffusers pipeline folder/);
+    assert.match(refused.stderr, /is not a diffusers pipeline folder/);
   });
 
   it("answers what is no data set at all", async () => {

@@ -40,9 +40,9 @@ describe("a model in a single file", () => {
     await refusesTo(
       ["generate", "--model", bare, ...out],
       1,
-      /has no text encoder CLIP-L and CLIP-G .*--text-encoders/,
+      /contains no text encoder CLIP-L and CLIP-G: .*--text-encoders/,
     );
-    await refusesTo(["generate", "--model", file, "--variant", "fp16", ...out], 2, /is one file.*leave out --variant/);
+    await refusesTo(["generate", "--model", file, "--variant", "fp16", ...out], 2, /is a single file.*omit --variant/);
     await refusesTo(
       ["generate", "--model", at("folder"), "--tokenizer", at("folder"), ...out],
       2,

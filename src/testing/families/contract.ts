@@ -1,4 +1,4 @@
-/** @file What every model family must do, whatever it is made of. It has no tests of its own. */
+/** @file The contract tests of every model family. */
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -20,9 +20,9 @@ import { countingEngine } from "../runtime/counting-engine.js";
 
 /** A small model of the family. */
 export interface FamilyFixture {
-  /** As a diffusers folder. */
+  /** The model as a diffusers folder. */
   readonly folder: string;
-  /** As a single file, and what it needs beside it; null for a family without them. */
+  /** The model as a single file, with options to open it; null for a family without single files. */
   readonly file: { readonly path: string; readonly options: OpenOptions } | null;
 }
 
@@ -39,7 +39,7 @@ export function familyContract(family: Family, prepare: () => Promise<FamilyFixt
       pipeline = await open(fixture.folder);
     });
 
-    it("has names and defaults that can be used", () => {
+    it("has valid names and defaults", () => {
       const { name, title, className, architecture, defaults, paper } = family;
       for (const text of [name, title, className, architecture]) assert.match(text, /^\S(?:.*\S)?$/);
       assert.match(name, /^[a-z0-9-]+$/);
@@ -51,7 +51,7 @@ export function familyContract(family: Family, prepare: () => Promise<FamilyFixt
       if (paper !== null) assert.ok(Number.isInteger(paper.buckets) && paper.buckets >= 0 && paper.epochs > 0);
     });
 
-    it("opens a folder as what its record says", () => {
+    it("opens a folder as its record describes", () => {
       const { name, architecture, defaults } = family;
       assert.deepEqual([pipeline.family, pipeline.architecture, pipeline.defaults], [name, architecture, defaults]);
       assert.equal(pipeline.origin, fixture.folder);
@@ -61,7 +61,7 @@ export function familyContract(family: Family, prepare: () => Promise<FamilyFixt
       assert.throws(() => pipeline.schedulerNamed("no such scheduler"), UsageError);
     });
 
-    it("encodes prompts to the conditioning that its denoiser reads", async () => {
+    it("encodes prompts to the conditioning of its denoiser", async () => {
       const { conditioning, truncated } = await pipeline.encodePrompts(["a red cube", "two cats"]);
       const shapes = Object.entries(conditioning).map(([name, { shape }]) => [name, shape]);
       const wanted = Object.entries(pipeline.conditioningShapes).map(([name, shape]) => [name, [2, ...shape]]);
@@ -106,7 +106,7 @@ export function familyContract(family: Family, prepare: () => Promise<FamilyFixt
       assert.ok(pipeline.tokensPerPair([latentChannels, side, side]) > 0);
     });
 
-    it("adds noise that its scheduler takes away", () => {
+    it("adds noise linearly", () => {
       const latents = new Generator(2).normal([2, pipeline.latentChannels, 2, 2]);
       const noise = new Generator(3).normal([1, pipeline.latentChannels, 2, 2]);
       const { sample, target } = noisySample(pipeline.scheduler, latents, noise, 500);
@@ -137,7 +137,7 @@ export function familyContract(family: Family, prepare: () => Promise<FamilyFixt
       await single.close();
     });
 
-    it("leaves nothing open after it was closed, and cannot be used again", async () => {
+    it("leaves no sessions open after it is closed, and fails afterwards", async () => {
       const before = openSessions();
       assert.ok(before > 0);
       await pipeline[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 /**
- * @file Small checkpoints of the original layout, and the same models as diffusers folders, for tests. The folders hold what
- * diffusers' own converters give, as the manifests' digests say. It has no tests of its own.
+ * @file Small checkpoints of the original layout, and the same models as diffusers folders, for tests. The manifests' digests
+ * check that the folders hold what diffusers' converters write.
  */
 
 import assert from "node:assert/strict";
@@ -19,7 +19,7 @@ import { weightFile } from "./support.js";
 
 type KeepTensor = (name: string) => boolean;
 
-/** Writes the checkpoint of a manifest; `keep` leaves out keys, `shapes` gives some another shape. */
+/** Writes the checkpoint of a manifest: only the keys that `keep` accepts, with `shapes` in place of their own shapes. */
 export async function writeOriginal(
   family: OriginalName,
   file: string,
@@ -34,10 +34,10 @@ export async function writeOriginal(
   return file;
 }
 
-/** The pipeline among the fixtures with the tokenizers and the scheduler of a family's small models. */
+/** The fixture pipeline with the tokenizers and scheduler of a family's small models. */
 export const tokenizerFolder = (family: OriginalName): string => fixture("parity", family, "pipeline");
 
-/** Writes the model of `file` as the folder that diffusers would make of it. */
+/** Converts the model of `file` to a folder, as diffusers does. */
 export async function writeDiffusersFolder(
   family: OriginalName,
   file: string,

@@ -1,4 +1,4 @@
-/** @file What tests of whole pipelines share: the small pipelines among the fixtures, and damaged copies of them. It has no tests of its own. */
+/** @file Helpers for tests of whole pipelines: the small fixture pipelines and modified copies of them. */
 
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -12,10 +12,13 @@ import { fixture } from "../weights/support.js";
 
 export type TinyFamily = "sd15" | "sdxl" | "sd3" | "sd35";
 
-/** Pipeline folders with random weights, for 64 pixels; those of Stable Diffusion 3 have text 48 wide and blocks 32 wide. */
+/**
+ * Pipeline folders with random weights, for 64 x 64 pixels; Stable Diffusion 3's have text states of width 48 and blocks of
+ * width 32.
+ */
 export const pipelineFolder = (family: TinyFamily): string => fixture("parity", family, "pipeline");
 
-/** The T5 length of the goldens, which keeps graphs small. */
+/** The T5 length of the golden values, which keeps graphs small. */
 export const shortText = { maxSequenceLength: 24 };
 
 export const captions = [
@@ -25,27 +28,26 @@ export const captions = [
   "three green apples & a yellow banana",
 ] as const;
 
-/** Opens one of the small pipelines on an engine that is closed when the tests of the file are done. */
+/** Opens a small pipeline on an engine that is closed after the file's tests. */
 export function openTiny(family: TinyFamily): Promise<DiffusionPipeline> {
   const engine = new OnnxRuntimeEngine("cpu", 1);
   after(() => engine.close());
   return openPipeline(pipelineFolder(family), engine, shortText);
 }
 
-/** Copies a pipeline folder. */
 export async function copyPipeline(family: TinyFamily, to: string): Promise<string> {
   await mkdir(dirname(to), { recursive: true });
   await cp(pipelineFolder(family), to, { recursive: true });
   return to;
 }
 
-/** Rewrites a JSON file with some keys changed; undefined removes one. */
+/** Rewrites a JSON file with `changes` applied; undefined removes a key. */
 export async function changeJson(file: string, changes: Readonly<Record<string, unknown>>): Promise<void> {
   const json: unknown = JSON.parse(await readFile(file, "utf8"));
   await writeFile(file, JSON.stringify({ ...(json as object), ...changes }));
 }
 
-/** Rewrites a safetensors file after `change` has edited its tensors. */
+/** Rewrites a safetensors file with the tensors that `change` edited. */
 export async function changeTensors(file: string, change: (tensors: Map<string, Tensor>) => void): Promise<void> {
   const { tensors, metadata } = await openSafetensors(file);
   const loaded = new Map<string, Tensor>();
@@ -54,13 +56,13 @@ export async function changeTensors(file: string, change: (tensors: Map<string, 
   await writeSafetensors(file, loaded, metadata);
 }
 
-/** The file that holds a component's weights in the unsharded pipeline. */
+/** The weight file of a component in an unsharded pipeline. */
 export function weightFile(folder: string, component: string): string {
   const stem = component.startsWith("text_encoder") ? "model" : "diffusion_pytorch_model";
   return join(folder, component, `${stem}.safetensors`);
 }
 
-/** |a - b| / |b| of whole tensors. */
+/** Relative error of a tensor, ||actual - expected|| / ||expected||. */
 export function relativeError(actual: Pick<FloatTensor, "data">, expected: Pick<FloatTensor, "data">): number {
   if (actual.data.length !== expected.data.length) return Number.POSITIVE_INFINITY;
   let difference = 0;
@@ -72,7 +74,7 @@ export function relativeError(actual: Pick<FloatTensor, "data">, expected: Pick<
   return Math.sqrt(difference / size);
 }
 
-/** The largest |a - b|. */
+/** max |actual - expected| */
 export function largestDifference(actual: Pick<FloatTensor, "data">, expected: Pick<FloatTensor, "data">): number {
   if (actual.data.length !== expected.data.length) return Number.POSITIVE_INFINITY;
   return expected.data.reduce(

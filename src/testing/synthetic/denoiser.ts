@@ -1,4 +1,4 @@
-/** @file Denoisers of any configuration with synthetic weights. */
+/** @file Denoisers with synthetic weights, for any configuration. */
 
 import { z } from "zod";
 import type { Shape } from "../../core/tensor.js";
@@ -18,7 +18,7 @@ import type { WeightSource } from "../../weights/source.js";
 import { positionTable } from "./position-table.js";
 import { weightShapes } from "./weights.js";
 
-/** The config.json of a denoiser, as far as it tells which one it is. */
+/** The config.json of a denoiser, discriminated by its class. */
 export const denoiserConfigSchema = z.discriminatedUnion("_class_name", [
   z.looseObject({ _class_name: z.literal("UNet2DConditionModel") }),
   z.looseObject({ _class_name: z.literal("SD3Transformer2DModel") }),
@@ -27,16 +27,16 @@ export type DenoiserConfig = z.infer<typeof denoiserConfigSchema>;
 
 export interface SyntheticDenoiser {
   readonly weights: ReadonlyMap<string, Shape>;
-  /** Tensors among them that are tables, not weights. */
+  /** Values of the tensors that are tables, not weights. */
   readonly buffers: ReadonlyMap<string, Float32Array>;
   readonly latentChannels: number;
   open(engine: Engine, weights: WeightSource): Denoiser;
 }
 
 export interface SyntheticDenoiserOptions {
-  /** Tokens of a text. */
+  /** Tokens of a prompt. */
   readonly textLength: number;
-  /** Stages of a UNet whose blocks see soft tokens. */
+  /** UNet stages that read soft tokens. */
   readonly stages: readonly UnetStage[];
 }
 

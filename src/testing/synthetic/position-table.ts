@@ -1,16 +1,16 @@
 /** @file The fixed position table of SD3's transformer, which its checkpoints hold as a tensor. */
 
 /**
- * Sines and cosines of column and row, [side * side, width] row by row, a quarter of the width each; positions are those of a
- * grid of `base` places (diffusers 0.32.2, models/embeddings.py, get_2d_sincos_pos_embed).
+ * Sines and cosines of column and row, a quarter of the width each: [side * side, width] in row-major order. Positions are
+ * scaled to a grid of `base` x `base` (diffusers 0.32.2, models/embeddings.py, get_2d_sincos_pos_embed).
  */
 export function positionTable(side: number, base: number, width: number): Float32Array {
   const table = new Float32Array(side * side * width);
   const quarter = width / 4;
   for (let index = 0; index < side * side; index++) {
-    const places = [index % side, Math.floor(index / side)];
-    for (const [half, place] of places.entries()) {
-      const position = place / (side / base);
+    const coordinates = [index % side, Math.floor(index / side)];
+    for (const [half, coordinate] of coordinates.entries()) {
+      const position = coordinate / (side / base);
       for (let i = 0; i < quarter; i++) {
         const angle = position / 10000 ** (i / quarter);
         const at = index * width + half * 2 * quarter + i;

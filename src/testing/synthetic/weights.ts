@@ -1,4 +1,4 @@
-/** @file Synthetic weights: every tensor a fixed function of its name and shape (see test/fixtures/parity/README.md). */
+/** @file Synthetic weights: each tensor is a fixed function of its name and shape (see test/fixtures/parity/README.md). */
 
 import { crc32 } from "node:zlib";
 import { type FloatTensor, floatTensor, type Shape, sizeOf } from "../../core/tensor.js";
@@ -8,7 +8,7 @@ import { Weights } from "../../models/weights.js";
 import { float32ToFloat16 } from "../../weights/half.js";
 import { writeSafetensorsLazily } from "../../weights/safetensors.js";
 
-/** -1..1 from a 32-bit hash of position and seed. */
+/** A value in -1..1 from a 32-bit hash of index and seed. */
 function hashed(index: number, seed: number): number {
   let x = (index + seed) >>> 0;
   x ^= x >>> 16;
@@ -29,7 +29,7 @@ export function syntheticWeight(name: string, shape: Shape): Float32Array {
   return values;
 }
 
-/** Names and shapes of the weights that `build` asks for. */
+/** Names and shapes of the weights that `build` reads. */
 export function weightShapes(build: (w: Weights, graph: Graph) => unknown): Map<string, Shape> {
   const graph = new Graph();
   const weights = Weights.asInputs(graph);
@@ -37,11 +37,11 @@ export function weightShapes(build: (w: Weights, graph: Graph) => unknown): Map<
   return new Map([...weights.used].map(([name, { shape }]: [string, Value]) => [name, shape]));
 }
 
-/** Random inputs of deviation `scale`, R(seed, shape) of the same README. */
+/** Pseudo-random inputs of standard deviation `scale`, R(seed, shape) of the same README. */
 export function syntheticInput(seed: number, shape: Shape, scale = 1): FloatTensor {
   const tensor = floatTensor(shape);
   const { data } = tensor;
-  // Rounded to float32 before it is scaled, as the reference's tensors are.
+  // Rounded to float32 before scaling, as in the reference.
   for (let index = 0; index < data.length; index++) {
     data[index] = scale * Math.fround(Math.sqrt(3) * hashed(index, seed));
   }
@@ -49,13 +49,13 @@ export function syntheticInput(seed: number, shape: Shape, scale = 1): FloatTens
 }
 
 export interface SyntheticWeightOptions {
-  /** What they are rounded to (default float32). */
+  /** The stored dtype (default float32). */
   readonly dtype?: "float32" | "float16";
-  /** Tensors of the network that are no weights and have their own values, in float32. */
+  /** Float32 tensors with given values in place of synthetic ones. */
   readonly buffers?: ReadonlyMap<string, Float32Array>;
 }
 
-/** Writes the synthetic weights of a network as one safetensors file, a tensor at a time. */
+/** Writes a network's synthetic weights to one safetensors file, tensor by tensor. */
 export async function writeSyntheticWeights(
   file: string,
   shapes: ReadonlyMap<string, Shape>,
