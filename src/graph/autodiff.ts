@@ -1,4 +1,4 @@
-/** @file Reverse-mode differentiation: extends a graph by the nodes that compute gradients towards chosen values. */
+/** @file Reverse-mode differentiation: adds the nodes that compute gradients with respect to chosen values. */
 
 import { at } from "../core/lists.js";
 import { type DType, sameShape } from "../core/tensor.js";
@@ -11,15 +11,17 @@ import type { VjpContext } from "./operators/rule.js";
 import * as ops from "./ops.js";
 import { recompute } from "./recompute.js";
 
-/** A value and the gradient of the final quantity towards it. */
+/** A value and the gradient of the final quantity with respect to it. */
 export interface Seed {
   readonly value: Value;
   readonly cotangent: Value;
 }
 
 /**
- * Vector-Jacobian products: for final quantity L with dL/d(value) = cotangent for each seed, the gradients dL/d(target).
+ * Vector-Jacobian products: for a final quantity L with dL/d(value) = cotangent for each seed, returns dL/d(target).
  * Only nodes between the targets and the seeds get gradient nodes; frozen weights get none.
+ *
+ * @throws GraphError if a cotangent does not match its value, or a target does not influence the seeds.
  */
 export function gradients(seeds: readonly Seed[], targets: readonly Value[]): Value[] {
   const [seed] = seeds;
@@ -27,7 +29,7 @@ export function gradients(seeds: readonly Seed[], targets: readonly Value[]): Va
   const walker = new Walker(seed.value.graph, targets);
   for (const { value, cotangent } of seeds) {
     if (!sameShape(value.shape, cotangent.shape) || value.dtype !== cotangent.dtype) {
-      throw new GraphError("gradients: a cotangent of another shape or type");
+      throw new GraphError("gradients: the cotangent's shape or type differs from its value's");
     }
     walker.push(value, cotangent);
   }
@@ -45,7 +47,7 @@ export function gradientsOfSum(value: Value, targets: readonly Value[]): Value[]
 }
 
 class Walker {
-  /** Cotangent terms of each value, by id; summed when they are needed. */
+  /** Cotangent terms by value id; summed when needed. */
   private readonly terms = new Map<number, Value[]>();
   /** Ids of the values that depend on a target. */
   private readonly relevant: Set<number>;
@@ -60,7 +62,7 @@ class Walker {
     for (const node of graph.nodes) this.mark(node);
   }
 
-  /** Walks all nodes that exist now, last first. */
+  /** Walks all nodes that exist now, in reverse order. */
   run(): void {
     const { nodes, regions } = this.graph;
     const regionEndingAt = new Map(regions.map((region) => [region.end, region]));
@@ -69,7 +71,7 @@ class Walker {
       const region = regionEndingAt.get(end);
       if (region === undefined) this.backward(at(nodes, --end));
       else {
-        this.backwardThrough(region);
+        this.backwardRegion(region);
         end = region.start;
       }
     }
@@ -90,14 +92,14 @@ class Walker {
     return sum;
   }
 
-  /** By-products are marked too, so that a gradient that would have to go through one fails instead of getting lost. */
+  /** Marks by-products too, so that a gradient through one fails instead of being lost. */
   private mark(node: GraphNode): void {
     if (typeof operators[node.op].vjp !== "function") return;
     if (!node.inputs.some(({ id }) => this.relevant.has(id))) return;
     for (const { id, dtype } of node.outputs) if (isContinuous(dtype)) this.relevant.add(id);
   }
 
-  /** Passes the cotangent of a node's output on to its inputs. */
+  /** Propagates the cotangent of a node's output to its inputs. */
   private backward(node: GraphNode): void {
     const { inputs, outputs, attributes } = node;
     const needed = inputs.map(({ id }) => this.relevant.has(id));
@@ -109,21 +111,22 @@ class Walker {
     if (dy === null) return;
     const cotangents = this.graph.within(`${node.scope}.backward`, () =>
       vjpOf(node.op)({ inputs, outputs, attributes, dy, needed: operandsOf(node.op, needed) }).map(
-        (cotangent, index) => (needed[index] && cotangent !== null ? fit(cotangent, at<Value>(inputs, index)) : null),
+        (cotangent, index) =>
+          needed[index] && cotangent !== null ? unbroadcast(cotangent, at<Value>(inputs, index)) : null,
       ),
     );
     for (const [index, input] of inputs.entries()) {
       if (!needed[index]) continue;
       const cotangent = cotangents[index];
-      if (!cotangent) throw new GraphError(`${node.op}: its VJP gives no gradient for input ${index}`);
+      if (!cotangent) throw new GraphError(`${node.op}: its VJP returns no gradient for input ${index}`);
       this.push(input, cotangent);
     }
   }
 
-  /** Computes a checkpoint region again and walks the copy. */
-  private backwardThrough(region: CheckpointRegion): void {
+  /** Recomputes a checkpoint region and walks the copy. */
+  private backwardRegion(region: CheckpointRegion): void {
     const originals = this.graph.nodes.slice(region.start, region.end);
-    // Leaves (weights that are trained) are not computed again and may be targets wherever they were first read.
+    // Leaves (trained weights) are not recomputed and may be targets wherever they were first read.
     const computed = originals.flatMap(({ inputs, outputs }) => (inputs.length > 0 ? outputs : []));
     if (computed.some(({ id }) => this.targetIds.has(id))) {
       throw new GraphError("gradients: a target lies inside a checkpoint");
@@ -134,38 +137,37 @@ class Walker {
     if (!signal) return;
     const copy = recompute(this.graph, region, signal);
     for (const node of copy.nodes) this.mark(node);
-    for (const { inner: tethered, outer } of copy.entrances)
-      if (this.relevant.has(outer.id)) this.relevant.add(tethered.id);
+    for (const { inner, outer } of copy.boundary) if (this.relevant.has(outer.id)) this.relevant.add(inner.id);
     for (const node of copy.nodes) this.mark(node);
     for (const value of seeded) {
       const cotangent = this.total(value);
-      const image = copy.image(value);
-      // A kept value is its own image and has its cotangent already.
-      if (cotangent && image !== value) this.push(image, cotangent);
+      const copied = copy.copyOf(value);
+      // A kept value is its own copy and already has its cotangent.
+      if (cotangent && copied !== value) this.push(copied, cotangent);
     }
     for (const node of copy.nodes.toReversed()) this.backward(node);
-    for (const { inner: tethered, outer } of copy.entrances) {
-      const cotangent = this.relevant.has(outer.id) ? this.total(tethered) : null;
+    for (const { inner, outer } of copy.boundary) {
+      const cotangent = this.relevant.has(outer.id) ? this.total(inner) : null;
       if (cotangent) this.push(outer, cotangent);
     }
   }
 }
 
-/** Whether values of this type can have gradients; rounding to whole numbers or truth values has none. */
+/** Whether values of this type can have gradients; integers and booleans have none. */
 function isContinuous(dtype: DType): boolean {
   return dtype === "float32" || dtype === "float16" || dtype === "bfloat16";
 }
 
-/** The VJP of an operator whose rule has one; the walker has checked that by then. */
+/** The VJP of an operator; the walker calls it only for rules that have one. */
 function vjpOf(op: OperatorName): (context: VjpContext<OperatorName>) => readonly (Value | null)[] {
   const { vjp } = operators[op];
   if (typeof vjp !== "function") throw new GraphError(`${op} is ${vjp}`);
-  // The table pairs each name with the VJP of that very name; the compiler cannot follow it through a union.
+  // The table pairs each name with its own VJP; the compiler cannot follow that through a union.
   return vjp as (context: VjpContext<OperatorName>) => readonly (Value | null)[];
 }
 
-/** A cotangent brought to the shape and type of its value: broadcast axes are summed. */
-function fit(cotangent: Value, value: Value): Value {
+/** Sums a cotangent over the axes that were broadcast and casts it to the type of its value. */
+function unbroadcast(cotangent: Value, value: Value): Value {
   const leading = cotangent.shape.length - value.shape.length;
   const axes = cotangent.shape.flatMap((size, axis) =>
     axis < leading || (value.shape[axis - leading] === 1 && size !== 1) ? [axis] : [],
@@ -173,7 +175,7 @@ function fit(cotangent: Value, value: Value): Value {
   return ops.cast(ops.reshape(ops.reduceSum(cotangent, axes), value.shape), value.dtype);
 }
 
-/** Adds terms; padded slices that tile an axis (from a value that was split) are joined instead. */
+/** Adds terms; padded slices that tile an axis (the gradients of a split) are concatenated instead. */
 function sumTerms(terms: readonly Value[]): Value {
   return joinTiles(terms) ?? terms.reduce(ops.add);
 }

@@ -1,4 +1,4 @@
-/** @file The error of everything that builds graphs. */
+/** @file The error that graph building throws. */
 
 import { SoftrepaError } from "../core/errors.js";
 

@@ -7,16 +7,16 @@ import * as ops from "./ops.js";
 
 const plain = { strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
 
-it("counts two operations for every multiply-add of the products that the outputs need", () => {
+it("counts two operations per multiply-add of the products that the outputs need", () => {
   const graph = new Graph();
   const [a, b] = [ops.input(graph, "a", [2, 3, 5]), ops.input(graph, "b", [2, 5, 7])];
   const product = ops.matmul(a, b);
   assert.deepEqual(countFlops(graph, [product]), { executed: 2 * 2 * 3 * 5 * 7, useful: 2 * 2 * 3 * 5 * 7 });
-  const turned = ops.matmul(ops.transpose(a, [0, 2, 1]), ops.transpose(b, [0, 2, 1]), {
+  const transposed = ops.matmul(ops.transpose(a, [0, 2, 1]), ops.transpose(b, [0, 2, 1]), {
     transposeA: true,
     transposeB: true,
   });
-  assert.equal(countFlops(graph, [turned]).executed, 2 * 2 * 3 * 5 * 7);
+  assert.equal(countFlops(graph, [transposed]).executed, 2 * 2 * 3 * 5 * 7);
   assert.equal(countFlops(graph, [ops.sin(a)]).executed, 0);
   // Scores and values: each [3, 5] for every one of the 8 columns.
   const [q, k] = [ops.input(graph, "q", [2, 3, 8]), ops.input(graph, "k", [2, 5, 8])];
@@ -25,7 +25,7 @@ it("counts two operations for every multiply-add of the products that the output
   assert.equal(countFlops(graph, [ops.conv2d(image, kernel, plain)]).executed, 2 * (2 * 4 * 4) * (3 * 3 * 3));
 });
 
-it("tells the second computation of checkpoints apart", () => {
+it("counts the recomputation of checkpoints separately", () => {
   const graph = new Graph();
   const [x, w] = [ops.input(graph, "x", [3, 4]), ops.input(graph, "w", [4, 4])];
   const value = graph.checkpoint(() => ops.sin(ops.matmul(ops.sin(ops.matmul(x, w)), w)));

@@ -1,13 +1,13 @@
-/** @file How many floating point operations a graph spends in its products: the measure that benchmarks divide by time. */
+/** @file Counts the floating point operations of a graph's matrix products and convolutions, for benchmarks. */
 
 import { sizeOf } from "../core/tensor.js";
 import type { GraphBuilder, GraphNode, Value } from "./ir.js";
 
-/** Multiplications and additions, counted apart, of the nodes that `outputs` need. */
+/** Floating point operations of the nodes that `outputs` need; a multiply-add counts as two. */
 export interface Flops {
-  /** Everything that is computed. */
+  /** All operations, including recomputation. */
   readonly executed: number;
-  /** Without what checkpoints compute a second time. */
+  /** All operations without the recomputation of checkpoints. */
   readonly useful: number;
 }
 
@@ -25,7 +25,7 @@ export function countFlops(graph: GraphBuilder, outputs: readonly Value[]): Flop
   return { executed, useful };
 }
 
-/** Two for every multiply-add of a product; elementwise work is not counted. */
+/** Two per multiply-add of a product; elementwise operators count zero. */
 function flopsOf(node: GraphNode): number {
   const [output] = node.outputs;
   switch (node.op) {

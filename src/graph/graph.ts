@@ -1,4 +1,4 @@
-/** @file The graph: values with static shapes, made by nodes that are appended in executable order. */
+/** @file The graph: nodes in execution order, whose outputs are values with static shapes. */
 
 import { type DType, formatShape, type Shape } from "../core/tensor.js";
 import { GraphError } from "./error.js";
@@ -7,7 +7,7 @@ import { joinNames } from "./names.js";
 import type { OperatorAttributes, OperatorName } from "./operators/attributes.js";
 import { operators } from "./operators/index.js";
 import { operandsOf } from "./operators/operands.js";
-import { LaidTaps } from "./taps.js";
+import { TapLayer } from "./taps.js";
 
 class NodeOutput implements Value {
   constructor(
@@ -26,18 +26,18 @@ class NodeOutput implements Value {
   }
 }
 
-/** An append-only list of nodes. Model code calls the functions of `ops.ts`, which append here. */
+/** An append-only list of nodes. Model code appends through the functions of `ops.ts`. */
 export class Graph implements GraphBuilder {
   readonly nodes: GraphNode[] = [];
   readonly regions: CheckpointRegion[] = [];
   private valueCount = 0;
   private currentScope = "";
-  /** The innermost last. */
-  private readonly taps: LaidTaps[] = [];
-  /** Values to keep of the checkpoint that is being built; null outside of one. */
-  private keeping: Set<Value> | null = null;
+  /** Innermost last. */
+  private readonly tapLayers: TapLayer[] = [];
+  /** Kept values of the checkpoint region that is being built; null outside of a region. */
+  private keptValues: Set<Value> | null = null;
 
-  /** With `checkpoints: false`, `checkpoint` only runs its body: the backward pass keeps all results. */
+  /** With `checkpoints: false`, `checkpoint` only runs its body and the backward pass keeps all results. */
   constructor(private readonly options: { readonly checkpoints: boolean } = { checkpoints: true }) {}
 
   append<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value[] {
@@ -48,7 +48,7 @@ export class Graph implements GraphBuilder {
     const outputs = this.infer(op, inputs, attributes).map(
       (type, port) => new NodeOutput(this, this.valueCount++, type.dtype, type.shape, index, port),
     );
-    // The union of all OperatorNode<K> cannot be proved member by member for a generic K.
+    // The compiler cannot check a generic K against the union of all OperatorNode<K>.
     this.nodes.push({ op, index, scope: this.scope, inputs, attributes, outputs } as unknown as GraphNode);
     return outputs;
   }
@@ -61,7 +61,7 @@ export class Graph implements GraphBuilder {
 
   producerOf(value: Value): GraphNode {
     const node = this.nodes[value.producer];
-    if (node === undefined || value.graph !== this) throw new GraphError(`value %${value.id} is not of this graph`);
+    if (node === undefined || value.graph !== this) throw new GraphError(`value %${value.id} belongs to another graph`);
     return node;
   }
 
@@ -81,37 +81,37 @@ export class Graph implements GraphBuilder {
 
   checkpoint<T>(body: () => T): T {
     if (!this.options.checkpoints) return body();
-    if (this.keeping !== null) throw new GraphError("checkpoints cannot be nested");
+    if (this.keptValues !== null) throw new GraphError("checkpoints cannot be nested");
     const start = this.nodes.length;
     const kept = new Set<Value>();
-    this.keeping = kept;
+    this.keptValues = kept;
     try {
       return body();
     } finally {
-      this.keeping = null;
+      this.keptValues = null;
       if (this.nodes.length > start) this.regions.push({ start, end: this.nodes.length, kept });
     }
   }
 
   keep(value: Value): Value {
-    this.keeping?.add(value);
+    this.keptValues?.add(value);
     return value;
   }
 
   tap(name: string, value: Value): Value {
     const fullName = joinNames(this.scope, name);
-    return this.taps.reduceRight((current, laid) => laid.apply(fullName, current), value);
+    return this.tapLayers.reduceRight((current, layer) => layer.apply(fullName, current), value);
   }
 
   withTaps<T>(taps: readonly Tap[], body: () => T): T {
-    const laid = new LaidTaps(taps);
-    this.taps.push(laid);
+    const layer = new TapLayer(taps);
+    this.tapLayers.push(layer);
     try {
       const result = body();
-      laid.requireAllMatched();
+      layer.requireAllMatched();
       return result;
     } finally {
-      this.taps.pop();
+      this.tapLayers.pop();
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * @file The types that graphs are made of: what operator rules and model code see. It imports neither the graph nor the
+ * @file The types of the graph IR, which operator rules and model code use. This file imports neither the graph nor the
  * operator table, so that both can import it.
  */
 
@@ -17,9 +17,9 @@ export interface TensorType {
 export interface Value extends TensorType {
   readonly graph: GraphBuilder;
   readonly id: number;
-  /** The node that makes it (its index in `graph.nodes`). */
+  /** Index in `graph.nodes` of the node that computes it. */
   readonly producer: number;
-  /** Which of the producer's outputs it is. */
+  /** Index among the producer's outputs. */
   readonly port: number;
   /** Size of one axis; negative axes count from the end. */
   dim(axis: number): number;
@@ -29,7 +29,7 @@ export interface Value extends TensorType {
 export interface OperatorNode<K extends OperatorName> {
   readonly op: K;
   readonly index: number;
-  /** The module that it belongs to, under the checkpoint's name, e.g. `transformer_blocks.3.attn`. */
+  /** Module path as in the checkpoint, e.g. `transformer_blocks.3.attn`. */
   readonly scope: string;
   readonly inputs: Operands<K, Value>;
   readonly attributes: OperatorAttributes[K];
@@ -39,23 +39,23 @@ export interface OperatorNode<K extends OperatorName> {
 /** A node of any operator; `op` discriminates. */
 export type GraphNode = { [K in OperatorName]: OperatorNode<K> }[OperatorName];
 
-/** A range of nodes whose results are not kept for the backward pass but computed again there. */
+/** Activation checkpointing: a range of nodes whose results the backward pass recomputes instead of keeping. */
 export interface CheckpointRegion {
   readonly start: number;
   readonly end: number;
-  /** Values inside that are kept all the same. */
+  /** Values inside the region that are kept. */
   readonly kept: ReadonlySet<Value>;
 }
 
-/** A function laid over the values of some names; see `taps.ts`. */
+/** Reads or replaces the values of some names; see `taps.ts`. */
 export interface Tap {
   /** A full name, e.g. `mid_block.attentions.0.transformer_blocks.0.attn1.q`, or a pattern of such names. */
   readonly at: string | RegExp;
-  /** What the network goes on with in place of `value`: `value` itself where it is only read. */
+  /** Returns the value that the network uses instead of `value`; return `value` itself to only read it. */
   readonly replace: (value: Value, name: string) => Value;
 }
 
-/** A graph as the code that adds nodes to it sees it; `Graph` is the one implementation. */
+/** The interface for code that adds nodes to a graph; `Graph` implements it. */
 export interface GraphBuilder {
   readonly nodes: readonly GraphNode[];
   readonly regions: readonly CheckpointRegion[];
@@ -63,18 +63,18 @@ export interface GraphBuilder {
   append<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value[];
   /** Appends a node with a single output. */
   one<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value;
-  /** The node that makes `value`. */
+  /** The node that computes `value`. */
   producerOf(value: Value): GraphNode;
-  /** The scope of the nodes that are made now. */
+  /** The scope given to new nodes. */
   readonly scope: string;
-  /** Runs `body` with `scope` as the whole scope of the nodes that it makes. */
+  /** Runs `body` and gives `scope` to its nodes, in place of the current scope. */
   within<T>(scope: string, body: () => T): T;
-  /** Runs `body` as a checkpoint: the backward pass computes its nodes again instead of keeping their results. */
+  /** Runs `body` as an activation checkpoint: the backward pass recomputes its nodes instead of keeping their results. */
   checkpoint<T>(body: () => T): T;
-  /** Inside a checkpoint: `value` is small for the work that it took, so it is kept for the backward pass. */
+  /** Inside a checkpoint: keeps `value` for the backward pass, because it is small but expensive to recompute. */
   keep(value: Value): Value;
-  /** Offers `value` to taps under `name` in the current scope, and returns what they make of it. */
+  /** Passes `value` through the taps registered for `name` in the current scope, and returns the result. */
   tap(name: string, value: Value): Value;
-  /** Lays `taps` over what `body` builds; throws a GraphError for one that matches nothing. Inner ones come first. */
+  /** Applies `taps` to everything that `body` builds, inner taps first; throws a GraphError for a tap that matches nothing. */
   withTaps<T>(taps: readonly Tap[], body: () => T): T;
 }

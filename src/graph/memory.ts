@@ -1,47 +1,47 @@
-/** @file How much memory the values of a graph need at once, foretold from their shapes. */
+/** @file Peak memory of a graph's values, estimated from their shapes. */
 
 import { at } from "../core/lists.js";
 import { type DType, sizeOf } from "../core/tensor.js";
 import type { GraphBuilder, GraphNode, OperatorNode, Value } from "./ir.js";
 
-/** Bytes. */
+/** All in bytes. */
 export interface MemoryEstimate {
-  /** Most of the values that are alive at one time. */
+  /** Peak size of the values that are alive at one time. */
   readonly activations: number;
-  /** Weights as they lie in their files. */
+  /** Size of the weights as stored in their files. */
   readonly weights: number;
 }
 
 const bytesOf: Readonly<Record<DType, number>> = { float32: 4, float16: 2, bfloat16: 2, int64: 8, bool: 1 };
 
 /**
- * Follows the order in which onnxruntime runs nodes (reverse depth-first search from the outputs, later nodes first) and
- * frees each value behind its last reader; reshapes are views. Where shapes are hidden (onnx/model.ts) nothing is written
- * over an operand, since onnxruntime would have to know that both are as large. Slices that take a value apart are one Split
- * (onnxruntime fuses them): the parts come into being together.
+ * Simulates onnxruntime's execution order (reverse depth-first search from the outputs, later nodes first) and frees each
+ * value after its last reader. Reshapes are views. Where shapes are hidden (onnx/model.ts), no output reuses the buffer of
+ * an operand, because onnxruntime does not know that both have the same size. onnxruntime fuses slices that split a value
+ * completely into one Split node, so all parts are allocated together.
  */
 export function estimateMemory(graph: GraphBuilder, outputs: readonly Value[]): MemoryEstimate {
   const order = executionOrder(graph, outputs);
-  const splits = wholeSplits(order);
+  const splits = completeSplits(order);
   const buffers = new Map<Value, SharedBuffer>();
-  let [alive, most, weights] = [0, 0, 0];
+  let [alive, peak, weights] = [0, 0, 0];
   const isOutput = new Set(outputs);
   const readers = new Map<Value, number>();
   for (const node of order) for (const input of node.inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
 
   for (const node of order) {
     const parts = splits.get(node) ?? [node];
-    // Made with the first slice.
+    // Allocated with the first slice.
     if (buffers.has(node.outputs[0])) continue;
     if (node.op === "parameter") weights += node.attributes.stored.length;
     for (const output of parts.flatMap((part) => part.outputs)) {
-      const borrowed = node.op === "reshape" ? buffers.get(node.inputs[0]) : undefined;
-      const buffer = borrowed ?? { bytes: isWeight(graph, output) ? 0 : sizeInBytes(output), readers: 0 };
-      if (!borrowed) alive += buffer.bytes;
+      const shared = node.op === "reshape" ? buffers.get(node.inputs[0]) : undefined;
+      const buffer = shared ?? { bytes: isWeight(graph, output) ? 0 : sizeInBytes(output), readers: 0 };
+      if (!shared) alive += buffer.bytes;
       buffer.readers += (readers.get(output) ?? 0) + (isOutput.has(output) ? 1 : 0);
       buffers.set(output, buffer);
     }
-    most = Math.max(most, alive + castWeights(graph, node));
+    peak = Math.max(peak, alive + castWeightBytes(graph, node));
     for (const value of parts.flatMap((part) => [...part.inputs])) {
       const buffer = buffers.get(value);
       if (!buffer) continue;
@@ -51,16 +51,16 @@ export function estimateMemory(graph: GraphBuilder, outputs: readonly Value[]): 
     for (const output of parts.flatMap((part) => part.outputs)) {
       const buffer = buffers.get(output);
       if (buffer?.readers !== 0) continue;
-      // An output that nothing reads: gone at once.
+      // Unused outputs are freed immediately.
       alive -= buffer.bytes;
       buffer.bytes = 0;
     }
   }
-  return { activations: most, weights };
+  return { activations: peak, weights };
 }
 
-/** For each slice of a value that is taken apart completely, all slices of it. */
-function wholeSplits(order: readonly GraphNode[]): ReadonlyMap<GraphNode, readonly GraphNode[]> {
+/** Maps each slice of a completely split value to all slices of that value. */
+function completeSplits(order: readonly GraphNode[]): ReadonlyMap<GraphNode, readonly GraphNode[]> {
   const bySource = new Map<Value, OperatorNode<"slice">[]>();
   for (const node of order) {
     if (node.op !== "slice") continue;
@@ -80,20 +80,20 @@ function wholeSplits(order: readonly GraphNode[]): ReadonlyMap<GraphNode, readon
   return splits;
 }
 
-/** Memory that one or several values share. */
+/** Memory that one or more values use. */
 interface SharedBuffer {
   bytes: number;
   readers: number;
 }
 
-/** Weights stay in their files; a cast of one is made anew for each of its readers (onnx/writer.ts). */
+/** Whether `value` is a weight or the cast of one, which each reader computes for itself (onnx/writer.ts). */
 function isWeight(graph: GraphBuilder, value: Value): boolean {
   const { op, inputs } = graph.producerOf(value);
   return op === "parameter" || (op === "cast" && graph.producerOf(inputs[0]).op === "parameter");
 }
 
-/** What is there of cast weights while the node runs. */
-function castWeights(graph: GraphBuilder, node: GraphNode): number {
+/** Bytes of the cast weights that exist while `node` runs. */
+function castWeightBytes(graph: GraphBuilder, node: GraphNode): number {
   if (node.op === "cast") return 0;
   const casts = node.inputs.filter((input) => graph.producerOf(input).op === "cast" && isWeight(graph, input));
   return casts.reduce((sum, input) => sum + sizeInBytes(input), 0);
@@ -103,7 +103,7 @@ function sizeInBytes({ dtype, shape }: Value): number {
   return bytesOf[dtype] * sizeOf(shape);
 }
 
-/** The nodes that `outputs` need, as onnxruntime's GraphViewer orders them. */
+/** The nodes that `outputs` need, in the order of onnxruntime's GraphViewer. */
 function executionOrder(graph: GraphBuilder, outputs: readonly Value[]): readonly GraphNode[] {
   const order: GraphNode[] = [];
   const entered = new Set<GraphNode>();

@@ -1,6 +1,6 @@
-/** @file Names of modules: parts joined by dots, as in checkpoints. */
+/** @file Module names as in checkpoints: parts joined by dots. */
 
-/** `inner` below `outer`, either of which may be empty. */
+/** Joins two module names with a dot; either may be empty. */
 export function joinNames(outer: string, inner: string): string {
   return outer === "" || inner === "" ? outer + inner : `${outer}.${inner}`;
 }

@@ -1,4 +1,4 @@
-/** @file The functions that model code writes graphs with: one for each primitive operator. */
+/** @file The functions that model code builds graphs with, one per primitive operator. */
 
 import { hasLength, type Tuple } from "../core/lists.js";
 import { type DType, floatTensor, intTensor, type Shape, sizeOf, type Tensor } from "../core/tensor.js";
@@ -11,17 +11,17 @@ import { resolveAxis } from "./shapes.js";
 /** A value, or a number that becomes a float32 scalar constant. */
 export type Operand = Value | number;
 
-/** A named tensor handed in at every run. */
+/** A named tensor that is fed at every run. */
 export function input(graph: GraphBuilder, name: string, shape: Shape, dtype: DType = "float32"): Value {
   return graph.one("input", [], { name, dtype, shape });
 }
 
-/** A weight that stays in its safetensors file; its type is the stored one (see `Weights` for the cast to float32). */
+/** A weight that stays in its safetensors file, in its stored type (`Weights` casts it to float32). */
 export function parameter(graph: GraphBuilder, stored: StoredTensor): Value {
   return graph.one("parameter", [], { stored });
 }
 
-/** A tensor written into the model itself. */
+/** A tensor that is stored in the model itself. */
 export function constant(graph: GraphBuilder, tensor: Tensor): Value {
   return graph.one("constant", [], { tensor });
 }
@@ -71,15 +71,15 @@ export const erf = unary("erf");
 export const sin = unary("sin");
 export const cos = unary("cos");
 export const relu = unary("relu");
-/** Broadcasting sum. */
+/** a + b with numpy broadcasting; likewise `sub`, `mul`, `div`. */
 export const add = binary("add");
 export const sub = binary("sub");
 export const mul = binary("mul");
 export const div = binary("div");
-/** a > b, as bool. */
+/** a > b as bool. */
 export const greater = binary("greater");
 
-/** `whenTrue` where `condition` (bool) holds, else `whenFalse`. */
+/** `whenTrue` where the bool `condition` is true, `whenFalse` elsewhere. */
 export function where(condition: Value, whenTrue: Operand, whenFalse: Operand): Value {
   const { graph } = condition;
   return graph.one("where", [condition, lift(graph, whenTrue), lift(graph, whenFalse)], {});
@@ -104,7 +104,7 @@ export function gemm(a: Value, b: Value, bias?: Value | null, options: Partial<P
 /**
  * Scaled dot-product attention. query [N, Lq, heads * d], key and value [N, Lk, heads * d], optional additive
  * bias [1 or N, 1 or heads, Lq, Lk]; returns [N, Lq, heads * d]. The scale defaults to d^-1/2. The last key and its value
- * may stand for `lastKeyCount` equal ones.
+ * count as `lastKeyCount` equal ones.
  */
 export function attention(
   query: Value,
@@ -123,7 +123,7 @@ export function attention(
 }
 
 export interface ReduceOptions {
-  /** Keep the reduced axes with size 1 (default false). */
+  /** Keeps the reduced axes with size 1 (default false). */
   readonly keepDims?: boolean;
 }
 
@@ -154,21 +154,21 @@ export function reshape(x: Value, shape: Shape): Value {
     : x.graph.one("reshape", [x], { shape: resolved });
 }
 
-/** Axes in a new order: output axis i is input axis `permutation[i]`. */
+/** Permutes the axes: output axis i is input axis `permutation[i]`. */
 export function transpose(x: Value, permutation: readonly number[]): Value {
   return permutation.every((axis, index) => axis === index)
     ? x
     : x.graph.one("transpose", [x], { permutation: [...permutation] });
 }
 
-/** Broadcasts to `shape`. */
+/** Broadcasts `x` to `shape`. */
 export function expand(x: Value, shape: Shape): Value {
   return shape.length === x.shape.length && shape.every((size, axis) => size === x.shape[axis])
     ? x
     : x.graph.one("expand", [x], { shape: [...shape] });
 }
 
-/** Elements start..end (end excluded) of one axis; negative positions count from the end. */
+/** Elements `start` to `end` (exclusive) of one axis; negative positions count from the end. */
 export function slice(x: Value, axis: number, start: number, end: number = Number.POSITIVE_INFINITY): Value {
   const resolved = resolveAxis(axis, x.shape.length);
   const size = x.dim(resolved);
@@ -177,7 +177,7 @@ export function slice(x: Value, axis: number, start: number, end: number = Numbe
   return from === 0 && to === size ? x : x.graph.one("slice", [x], { axis: resolved, start: from, end: to });
 }
 
-/** Consecutive parts of one axis, of the given sizes. */
+/** Splits one axis into consecutive parts of the given sizes. */
 export function split(x: Value, axis: number, sizes: readonly number[]): Value[] {
   let start = 0;
   return sizes.map((size) => {
@@ -187,54 +187,54 @@ export function split(x: Value, axis: number, sizes: readonly number[]): Value[]
   });
 }
 
-/** Equal parts of one axis. */
+/** Splits one axis into `count` equal parts. */
 export function chunk<N extends number>(x: Value, count: N, axis = -1): Tuple<Value, N> {
   const size = x.dim(axis) / count;
   const sizes = Array.from({ length: count }, () => size);
   const parts = Number.isInteger(size) ? split(x, axis, sizes) : [];
   if (hasLength(parts, count)) return parts;
-  throw new GraphError(`chunk: an axis of ${x.dim(axis)} in ${count} parts`);
+  throw new GraphError(`chunk: an axis of ${x.dim(axis)} does not divide into ${count} equal parts`);
 }
 
-/** `axes` backwards. */
+/** Reverses the order of elements along `axes`. */
 export function reverse(x: Value, axes: readonly number[]): Value {
   return x.graph.one("reverse", [x], { axes: resolveAxes(x, axes) });
 }
 
 export function concat(parts: readonly Value[], axis: number): Value {
   const [first] = parts;
-  if (first === undefined) throw new GraphError("concat: nothing to join");
+  if (first === undefined) throw new GraphError("concat: there are no values to join");
   return parts.length === 1 ? first : first.graph.one("concat", parts, { axis: resolveAxis(axis, first.shape.length) });
 }
 
-/** Zeros put before and after along one axis. */
+/** Pads one axis with zeros before and after. */
 export function pad(x: Value, axis: number, before: number, after: number): Value {
   return before === 0 && after === 0
     ? x
     : x.graph.one("pad", [x], { axis: resolveAxis(axis, x.shape.length), before, after });
 }
 
-/** Entries of the first axis picked by int64 `indices`; that axis is replaced by the shape of the indices. */
+/** Picks entries of the first axis by int64 `indices`, whose shape replaces that axis. */
 export function gather(x: Value, indices: Value): Value {
   return x.graph.one("gather", [x, indices], {});
 }
 
-/** A [rows, D] table of zeros to which row i of `updates` [n, D] is added at row `indices[i]`. */
+/** Adds row i of `updates` [n, D] to row `indices[i]` of a zero matrix [rows, D]. */
 export function scatterAdd(indices: Value, updates: Value, rows: number): Value {
   return updates.graph.one("scatterAdd", [indices, updates], { rows });
 }
 
-/** (x - mean) / sqrt(variance + epsilon) over the last axis, without affine part. */
+/** (x - mean) / sqrt(variance + epsilon) over the last axis, without scale and bias. */
 export function layerNormalization(x: Value, epsilon: number): Value {
   return x.graph.one("layerNormalization", [x], { epsilon });
 }
 
-/** The same over groups of channels of [N, C, ...], without affine part. */
+/** The same over groups of channels of [N, C, ...], without scale and bias. */
 export function groupNormalization(x: Value, groups: number, epsilon: number): Value {
   return x.graph.one("groupNormalization", [x], { groups, epsilon });
 }
 
-/** x * Phi(x); `tanh` is the approximation that diffusers calls gelu-approximate and transformers gelu_new. */
+/** x * Phi(x); "tanh" is the approximation that diffusers calls gelu-approximate and transformers gelu_new. */
 export function gelu(x: Value, approximate: "tanh" | "none" = "none"): Value {
   return x.graph.one("gelu", [x], { approximate });
 }
@@ -253,7 +253,7 @@ export function convTranspose2d(
   return x.graph.one("convTranspose2d", [x, kernel], attributes);
 }
 
-/** Each pixel of [N, C, H, W] repeated `scale` times along H and W. */
+/** Repeats each pixel of [N, C, H, W] `scale` times along H and W. */
 export function upsampleNearest(x: Value, scale: number): Value {
   return x.graph.one("upsampleNearest", [x], { scale });
 }

@@ -11,7 +11,7 @@ function weight(name: string, shape: Shape): StoredTensor {
   return { name, dtype: "F32", shape, file: "/nowhere", offset: 0, length: 0 };
 }
 
-/** A transformer block without affine parts. */
+/** A transformer block without normalisation weights. */
 function block(graph: Graph) {
   const x = ops.input(graph, "x", [1, 3, 4]);
   const value = graph.within("block", () => {
@@ -29,7 +29,7 @@ function block(graph: Graph) {
   return { x, value };
 }
 
-// These texts are what the rules make today. A change of one is not an error, but must be meant: look at it, then replace it.
+// Snapshots of what the rules build. If a change is intended, review the new text and replace the snapshot.
 describe("the printed graph of", () => {
   it("a transformer block", () => {
     const graph = new Graph();
@@ -182,7 +182,7 @@ describe("the printed graph of", () => {
 });
 
 describe("a printed node", () => {
-  it("shows the first four numbers of a constant", () => {
+  it("shows the first four elements of a constant", () => {
     const graph = new Graph();
     ops.constant(graph, floatTensor([4], Float32Array.of(1, -0.5, 0, 2)));
     ops.constant(graph, floatTensor([5]));
@@ -193,7 +193,7 @@ describe("a printed node", () => {
       "%2 = constant() {-3} : int64[1]",
     ]);
   });
-  it("names flags that are set and leaves out those that are not", () => {
+  it("lists only the flags that are set", () => {
     const graph = new Graph();
     const [a, b] = [ops.input(graph, "a", [2, 3]), ops.input(graph, "b", [2, 3])];
     const product = ops.matmul(a, b, { transposeB: true });

@@ -1,4 +1,4 @@
-/** @file The printable form of a graph: stable text, one node a line. */
+/** @file The text form of a graph: stable, one node per line. */
 
 import { formatShape } from "../core/tensor.js";
 import type { GraphBuilder, GraphNode } from "./ir.js";

@@ -13,13 +13,13 @@ import * as ops from "./ops.js";
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
 
-/** Runs `body` as a checkpoint or plainly. */
+/** Runs `body`, as a checkpoint or not. */
 type Region = <T>(body: () => T) => T;
 
-/** A function of some inputs, with regions; returns the value and what to differentiate towards. */
+/** Builds a function of some inputs with regions; returns its value and the targets of differentiation. */
 type Model = (graph: Graph, region: Region) => { readonly value: Value; readonly targets: readonly Value[] };
 
-/** The model's value, then its gradients, with its regions as checkpoints or not. */
+/** Builds the model and its gradients, with its regions as checkpoints or not; outputs are the value, then the gradients. */
 function differentiated(model: Model, checkpointed: boolean) {
   const graph = new Graph();
   const { value, targets } = model(graph, checkpointed ? (body) => graph.checkpoint(body) : (body) => body());
@@ -27,7 +27,7 @@ function differentiated(model: Model, checkpointed: boolean) {
   return { graph, outputs: [value, ...gradientsOfSum(value, targets)] };
 }
 
-/** The gradients with checkpoints must equal those without, in float64 and in onnxruntime. */
+/** Asserts that gradients with checkpoints equal those without, in float64 and in onnxruntime. */
 async function assertSameGradients(model: Model): Promise<{ plain: Graph; checkpointed: Graph }> {
   const [plain, checkpointed] = [differentiated(model, false), differentiated(model, true)];
   const feeds = randomFeeds(plain.graph);
@@ -40,7 +40,7 @@ async function assertSameGradients(model: Model): Promise<{ plain: Graph; checkp
   return { plain: plain.graph, checkpointed: checkpointed.graph };
 }
 
-/** How often `op` was copied into a recomputation. */
+/** How many nodes of `op` are recomputed. */
 function recomputed(graph: Graph, op: string): number {
   return graph.nodes.filter((node) => node.op === op && node.scope.endsWith("recompute")).length;
 }
@@ -52,7 +52,7 @@ function block(x: Value, w: Value): Value {
   return ops.add(attended, ops.gelu(ops.matmul(attended, w), "tanh"));
 }
 
-describe("checkpoints leave gradients as they are", () => {
+describe("checkpoints do not change the gradients of", () => {
   it("one region", async () => {
     const { checkpointed } = await assertSameGradients((graph, region) => {
       const [x, w] = [ops.input(graph, "x", [1, 3, 4]), ops.input(graph, "w", [4, 4])];
@@ -63,7 +63,7 @@ describe("checkpoints leave gradients as they are", () => {
     }
     assert.equal(recomputed(checkpointed, "sin"), 0);
   });
-  it("several regions in a row, with and without nodes between", async () => {
+  it("several consecutive regions, with and without nodes in between", async () => {
     const { checkpointed } = await assertSameGradients((graph, region) => {
       const [start, w] = [ops.input(graph, "x", [1, 3, 4]), ops.input(graph, "w", [4, 4])];
       let x = start;
@@ -76,7 +76,7 @@ describe("checkpoints leave gradients as they are", () => {
     });
     assert.equal(recomputed(checkpointed, "attention"), 4);
   });
-  it("regions with several inputs and outputs, and outer values used on both sides", async () => {
+  it("regions with several inputs and outputs, and outer values used inside and outside", async () => {
     await assertSameGradients((graph, region) => {
       const [x, y] = [ops.input(graph, "x", [2, 3]), ops.input(graph, "y", [3])];
       const outer = ops.exp(x);
@@ -87,7 +87,7 @@ describe("checkpoints leave gradients as they are", () => {
       return { value: ops.add(ops.mul(a, ops.mul(b, outer)), ops.sub(b, y)), targets: [y, x, outer] };
     });
   });
-  it("weights, constants and indices inside a region and in front of it", async () => {
+  it("weights, constants and indices inside and before a region", async () => {
     await assertSameGradients((graph, region) => {
       const x = ops.input(graph, "x", [4, 3]);
       const table = ops.constant(
@@ -117,14 +117,14 @@ describe("checkpoints leave gradients as they are", () => {
       return { value, targets: [x] };
     });
   });
-  it("a region that only a weight leads into", async () => {
+  it("a region whose only input is a weight", async () => {
     await assertSameGradients((graph, region) => {
       const w = ops.constant(graph, floatTensor([2], Float32Array.of(0.5, -1)));
       const scaled = ops.mul(w, 3);
       return { value: region(() => ops.mul(ops.sin(scaled), ops.exp(w))), targets: [w, scaled] };
     });
   });
-  it("a region whose result is not used", async () => {
+  it("a region whose result is unused", async () => {
     const { checkpointed } = await assertSameGradients((graph, region) => {
       const x = ops.input(graph, "x", [2, 3]);
       region(() => ops.gelu(ops.sin(x)));
@@ -137,7 +137,7 @@ describe("checkpoints leave gradients as they are", () => {
       [0, 0, 1],
     );
   });
-  it("a region that no target leads into", async () => {
+  it("a region that depends on no target", async () => {
     const { checkpointed } = await assertSameGradients((graph, region) => {
       const [x, y] = [ops.input(graph, "x", [2, 3]), ops.input(graph, "y", [2, 3])];
       const frozen = region(() => ops.gelu(ops.sin(x)));
@@ -145,7 +145,7 @@ describe("checkpoints leave gradients as they are", () => {
     });
     assert.equal(recomputed(checkpointed, "gelu"), 0);
   });
-  it("towards values between two regions", async () => {
+  it("targets between two regions", async () => {
     await assertSameGradients((graph, region) => {
       const [x, w] = [ops.input(graph, "x", [1, 3, 4]), ops.input(graph, "w", [4, 4])];
       const middle = ops.add(
@@ -155,14 +155,14 @@ describe("checkpoints leave gradients as they are", () => {
       return { value: region(() => block(middle, w)), targets: [middle, x] };
     });
   });
-  it("towards a value that leaves a region by a copy outside", async () => {
+  it("a value that passes from one region to another", async () => {
     await assertSameGradients((graph, region) => {
       const x = ops.input(graph, "x", [3]);
       const first = region(() => ops.exp(x));
       return { value: region(() => ops.mul(ops.sin(first), x)), targets: [x] };
     });
   });
-  it("kept values: inside, at the border, and read outside too", async () => {
+  it("values kept inside a region, at its boundary, and read outside", async () => {
     const { checkpointed } = await assertSameGradients((graph, region) => {
       const [x, w] = [ops.input(graph, "x", [1, 3, 4]), ops.input(graph, "w", [4, 4])];
       const attend = (value: Value) => graph.keep(ops.attention(value, value, value, { heads: 2 }));
@@ -179,19 +179,19 @@ describe("checkpoints leave gradients as they are", () => {
       [0, 1, 1, 1],
     );
   });
-  it("kept values of operators with by-products, which are computed again all the same", async () => {
+  it("kept values of operators with by-products, which are recomputed anyway", async () => {
     const { checkpointed } = await assertSameGradients((graph, region) => {
       const x = ops.input(graph, "x", [3, 4]);
       return { value: region(() => ops.sin(graph.keep(ops.layerNormalization(ops.exp(x), 1e-5)))), targets: [x] };
     });
     assert.equal(recomputed(checkpointed, "layerNormalization"), 1);
   });
-  it("values that are to be kept outside any region", () => {
+  it("values kept outside any region", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [3]);
     assert.equal(graph.keep(x), x);
   });
-  it("seeds inside a region, among them one that the region uses itself", () => {
+  it("seeds inside a region, including one that the region uses itself", () => {
     const numbers = (checkpointed: boolean) => {
       const graph = new Graph();
       const x = ops.input(graph, "x", [3]);
@@ -235,8 +235,8 @@ describe("checkpoints leave gradients as they are", () => {
   });
 });
 
-describe("a checkpoint's second computation", () => {
-  it("reads values that depend on inputs under new names, and starts after the gradient", () => {
+describe("the recomputation of a checkpoint", () => {
+  it("reads input-dependent values under new names and starts after the gradient", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [3]);
     const outer = ops.exp(x);
@@ -250,8 +250,8 @@ describe("a checkpoint's second computation", () => {
   });
 });
 
-describe("checkpoints refuse", () => {
-  it("targets inside", () => {
+describe("checkpoints", () => {
+  it("reject targets inside", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [3]);
     let inner = x;
@@ -262,7 +262,7 @@ describe("checkpoints refuse", () => {
     assert.throws(() => gradientsOfSum(value, [inner]), { name: "GraphError", message: /inside a checkpoint/ });
     assert.throws(() => gradientsOfSum(value, [value]), { name: "GraphError", message: /inside a checkpoint/ });
   });
-  it("to be nested, and stay usable after an error", () => {
+  it("cannot be nested, and stay usable after the error", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [3]);
     assert.throws(() => graph.checkpoint(() => graph.checkpoint(() => ops.sin(x))), {
@@ -273,7 +273,7 @@ describe("checkpoints refuse", () => {
     const [gradient] = gradientsOfSum(value, [x]);
     assert.deepEqual(interpret(graph, [gradient], { x: [0, 0, 0] }), [Float64Array.of(1, 1, 1)]);
   });
-  it("nothing when they hold no node", () => {
+  it("may be empty", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [3]);
     assert.equal(
@@ -284,7 +284,7 @@ describe("checkpoints refuse", () => {
   });
 });
 
-it("checkpoints lower the peak of memory", { skip: process.platform !== "linux" && "needs /proc" }, async () => {
+it("checkpoints lower peak memory", { skip: process.platform !== "linux" && "needs /proc" }, async () => {
   const [plain, checkpointed] = await Promise.all(["0", "4"].map((layers) => measureInChild("checkpoint", layers)));
   const shown = `plain ${plain.peak} MB, checkpointed ${checkpointed.peak} MB`;
   assert.ok(plain.peak > 60, shown);

@@ -1,4 +1,4 @@
-/** @file Shape arithmetic shared by the operator rules. */
+/** @file Shape inference helpers of the operator rules. */
 
 import { hasLength, type Tuple } from "../core/lists.js";
 import { formatShape, type Shape } from "../core/tensor.js";
@@ -27,7 +27,7 @@ export function resolveAxis(axis: number, rank: number): number {
   return resolved;
 }
 
-/** The size of one axis, which must be there. */
+/** The size of one axis; a GraphError if the tensor has no such axis. */
 export function sizeAt({ shape }: TensorType, axis: number): number {
   const size = shape[axis];
   if (size === undefined) throw new GraphError(`axis ${axis} is outside a tensor of rank ${shape.length}`);
@@ -45,13 +45,13 @@ export function requireFloat(...inputs: readonly TensorType[]): void {
   }
 }
 
-/** The sizes of a tensor that must have `rank` axes. */
+/** The shape of a tensor; a GraphError unless it has `rank` axes. */
 export function dims<R extends number>({ shape }: TensorType, rank: R): Tuple<number, R> {
   if (hasLength(shape, rank)) return shape;
   throw new GraphError(`takes a tensor of rank ${rank}, got ${formatShape(shape)}`);
 }
 
-/** Output types of an operator with one float32 output of `shape`. */
+/** The output types of an operator whose only output is float32 of `shape`. */
 export function float32(shape: Shape): readonly [TensorType] {
   return [{ dtype: "float32", shape }];
 }

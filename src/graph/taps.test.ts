@@ -8,7 +8,7 @@ import * as ops from "./ops.js";
 import { formatGraph } from "./print.js";
 import { ReadTap } from "./taps.js";
 
-/** Two modules, each in a checkpoint: h = tanh(x), x + h^2. */
+/** Two modules x + h^2 with h = tanh(x), each in a checkpoint. */
 function network(graph: GraphBuilder): Value {
   let x = ops.input(graph, "x", [2, 3]);
   for (const index of [0, 1]) {
@@ -31,25 +31,25 @@ function withTaps(...taps: Tap[]) {
 const feeds = { x: Float64Array.of(0.5, -1, 0.25, 1.5, -0.75, 0.125) };
 const square = (x: number) => Math.tanh(x) ** 2;
 
-function numbersOf(value: Value): number[] {
-  const [numbers = []] = interpret(value.graph, [value], feeds);
-  return [...numbers];
+function evaluated(value: Value): number[] {
+  const [elements = []] = interpret(value.graph, [value], feeds);
+  return [...elements];
 }
 
 describe("a tap that reads", () => {
-  it("has the value under its full name, and leaves the graph as it is", () => {
+  it("returns the value of a full name and leaves the graph unchanged", () => {
     const tap = new ReadTap("blocks.1.hidden");
     const { graph } = withTaps(tap);
     const plain = new Graph();
     network(plain);
     assert.equal(formatGraph(graph), formatGraph(plain));
     const afterFirst = [...feeds.x].map((x) => x + square(x));
-    assert.deepEqual(numbersOf(tap.value), afterFirst.map(Math.tanh));
+    assert.deepEqual(evaluated(tap.value), afterFirst.map(Math.tanh));
   });
-  it("has none before", () => {
+  it("throws before the value has been read", () => {
     assert.throws(() => new ReadTap("blocks.1.hidden").value, { name: "GraphError" });
   });
-  it("is told the name of each value of a pattern, also of one that keeps a position", () => {
+  it("receives the name of each value that a pattern matches, also with the g flag", () => {
     const names: string[] = [];
     const replace = (value: Value, name: string) => {
       names.push(name);
@@ -61,26 +61,26 @@ describe("a tap that reads", () => {
 });
 
 describe("a tap that replaces", () => {
-  it("is what the network goes on with", () => {
+  it("changes what the rest of the network computes", () => {
     const { y } = withTaps({ at: /^blocks\.\d\.out$/, replace: (value) => ops.mul(value, 0) });
-    assert.deepEqual(numbersOf(y), [...feeds.x]);
+    assert.deepEqual(evaluated(y), [...feeds.x]);
   });
-  it("comes after those in front of it, and before those laid around it", () => {
+  it("runs after earlier taps of its layer and before those of outer layers", () => {
     const graph = new Graph();
     const plus = (amount: number): Tap => ({ at: "blocks.0.out", replace: (value) => ops.add(value, amount) });
     const twice: Tap = { at: "blocks.0.out", replace: (value) => ops.mul(value, 2) };
     const read = new ReadTap("blocks.1.hidden");
     graph.withTaps([twice, read], () => graph.withTaps([plus(1), plus(2)], () => network(graph)));
     const wanted = [...feeds.x].map((x) => Math.tanh(x + 2 * (square(x) + 3)));
-    for (const [i, found] of numbersOf(read.value).entries()) {
+    for (const [i, found] of evaluated(read.value).entries()) {
       assert.ok(Math.abs(found - (wanted[i] ?? Number.NaN)) < 1e-12);
     }
   });
-  it("is differentiated through, in checkpoints and across them", () => {
+  it("passes gradients, within and across checkpoints", () => {
     const first = new ReadTap("blocks.0.hidden");
     const { graph, y } = withTaps(first, {
       at: "blocks.1.hidden",
-      // The second row goes on with the first row's value of the block before.
+      // The second row uses the first row's value of the previous block.
       replace: (value) => ops.concat([ops.slice(value, 0, 0, 1), ops.sin(ops.slice(first.value, 0, 0, 1))], 0),
     });
     const x = graph.nodes.flatMap(({ op, outputs }) => (op === "input" ? outputs : []));
@@ -90,20 +90,20 @@ describe("a tap that replaces", () => {
 });
 
 describe("a tap that matches nothing", () => {
-  it("is an error that names what is similar", () => {
+  it("throws an error that lists similar names", () => {
     const tap: Tap = { at: "blocks.1.hiden", replace: (value) => value };
     const message =
-      "tap: no value is named blocks.1.hiden (of 4, the most similar: blocks.1.hidden, blocks.1.out, blocks.0.hidden)";
+      "tap: no value is named blocks.1.hiden (most similar of 4 names: blocks.1.hidden, blocks.1.out, blocks.0.hidden)";
     assert.throws(() => withTaps(tap), { name: "GraphError", message });
     assert.throws(() => withTaps({ ...tap, at: /^block\.0/ }), { name: "GraphError", message: /named \/\^block/ });
   });
-  it("is an error in a network without names", () => {
+  it("throws an error in a network without taps", () => {
     const graph = new Graph();
     assert.throws(() => graph.withTaps([new ReadTap("x")], () => ops.input(graph, "x", [1])), {
-      message: "tap: no value is named x: the network has none that can be tapped",
+      message: "tap: no value is named x: the network has no values that can be tapped",
     });
   });
-  it("does not hide the error of a network, and is gone after it", () => {
+  it("does not hide an error of the network, which removes the taps", () => {
     const graph = new Graph();
     const failing = () => {
       throw new RangeError("stop");

@@ -41,7 +41,6 @@ export const pending: readonly string[] = [
   "src/data",
   "src/demo",
   "src/evaluation",
-  "src/graph",
   "src/models",
   "src/runtime",
   "src/softtokens",

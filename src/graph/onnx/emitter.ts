@@ -1,4 +1,4 @@
-/** @file Collects ONNX nodes and initializers while the operator rules emit them. */
+/** @file Collects the ONNX nodes and initializers that operator rules emit. */
 
 import { create } from "@bufbuild/protobuf";
 import {
@@ -20,7 +20,7 @@ import { GraphError } from "../error.js";
 import type { Value } from "../ir.js";
 import type { Target } from "./model.js";
 
-/** ONNX element type of each of ours. */
+/** ONNX element types by dtype. */
 export const onnxDataType: Record<DType, TensorProto_DataType> = {
   float32: TensorProto_DataType.FLOAT,
   float16: TensorProto_DataType.FLOAT16,
@@ -36,10 +36,10 @@ const storedDataType: Partial<Record<StoredType, TensorProto_DataType>> = {
   I64: TensorProto_DataType.INT64,
 };
 
-/** An ONNX attribute: whole numbers and lists of them are ints; floats are marked. */
+/** An ONNX attribute: a number is an int, a list is ints; floats are wrapped. */
 export type AttributeValue = number | string | readonly number[] | { readonly float: number };
 
-/** An initializer whose bytes stay in a weight file; its place is filled in once all files are known. */
+/** An initializer whose bytes stay in a weight file; its location is set once all files are known. */
 export interface ExternalInitializer {
   readonly proto: TensorProto;
   readonly stored: StoredTensor;
@@ -49,7 +49,7 @@ export class Emitter {
   readonly nodeProtos: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
   readonly externals: ExternalInitializer[] = [];
-  /** Of the initializers, those that are inputs too: a caller could give another value, so that nothing is derived from them. */
+  /** Initializers that are also inputs: because a caller could override them, onnxruntime derives nothing from them. */
   readonly overridable: TensorProto[] = [];
   private readonly names = new Map<string, string>();
   private counter = 0;
@@ -85,7 +85,7 @@ export class Emitter {
     return outputs;
   }
 
-  /** Whether anything in the graph reads `value`. */
+  /** Whether a node or output reads `value`. */
   isUsed(value: Value): boolean {
     return this.used.has(value);
   }
@@ -104,7 +104,7 @@ export class Emitter {
     return this.node("Reshape", [x, this.target.hiddenShapes ? this.hidden(shape) : this.integers(shape)]);
   }
 
-  /** A list of int64 that is constant, but not to be relied on. */
+  /** A constant list of int64 that onnxruntime does not treat as constant. */
   private hidden(shape: Shape): string {
     const key = `hidden${shape}`;
     const known = this.names.get(key);
@@ -115,14 +115,14 @@ export class Emitter {
     return name;
   }
 
-  /** Transpose of the last two axes; onnxruntime's CPU provider fuses it into the product that follows. */
+  /** Transposes the last two axes; onnxruntime's CPU provider fuses this into the next product. */
   swapLastAxes(x: string, rank: number): string {
     const perm = Array.from({ length: rank }, (_, axis) => axis);
     [perm[rank - 2], perm[rank - 1]] = [rank - 1, rank - 2];
     return this.node("Transpose", [x], { perm });
   }
 
-  /** A constant inside the model; small equal ones are written once. */
+  /** A constant inside the model; equal small constants are written once. */
   initializer(tensor: Tensor): string {
     const bytes = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
     const key = bytes.length <= 64 ? `${tensor.dtype}[${tensor.shape}]${bytes}` : null;

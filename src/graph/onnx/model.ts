@@ -1,4 +1,4 @@
-/** @file What an engine is handed: ONNX bytes with the names and types that go in and come out. */
+/** @file An ONNX model with the names and types of its inputs and outputs, and the targets that graphs are written for. */
 
 import type { DType, Shape } from "../../core/tensor.js";
 
@@ -9,32 +9,32 @@ export interface TensorSpec {
   readonly shape: Shape;
 }
 
-/** A serialised graph. Weights stay in their own files; `weightFolder` is where the model's relative paths start. */
+/** A serialised graph. Weights stay in their files, with paths relative to `weightFolder`; null without weights. */
 export interface OnnxModel {
   readonly bytes: Uint8Array;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly weightFolder: string | null;
-  /** As the target that it was written for. */
+  /** Copied from the target that it was written for. */
   readonly repacksWeights: boolean;
 }
 
-/** What an execution provider can do beyond standard operators; graphs are written for it. */
+/** The capabilities of an execution provider, for which graphs are written. */
 export interface Target {
-  /** Has a correct com.microsoft MultiHeadAttention (flash attention on CPU; wrong numbers on some WebGPU adapters). */
+  /** Has a correct com.microsoft MultiHeadAttention (flash attention on the CPU; wrong results on some WebGPU adapters). */
   readonly fusedAttention: boolean;
-  /** LayerNormalization gives its third output, the inverse deviation. */
+  /** LayerNormalization returns its third output, the inverse standard deviation. */
   readonly layerNormStatistics: boolean;
   /**
-   * Shapes of reshapes are to be values that a caller might override. onnxruntime hands a freed buffer on to the next tensor of
-   * the same known shape and keeps it until that one is gone: known shapes cost a training graph up to twice the memory.
+   * Writes shapes of reshapes as inputs with default values, which a caller could override. onnxruntime passes a freed buffer to the
+   * next tensor of the same known shape and keeps it allocated until then: known shapes take up to twice the memory in training graphs.
    */
   readonly hiddenShapes: boolean;
   /**
-   * Weights are copied into other layouts when the model is compiled, rather than read where they are at every run: gradients of
-   * convolutions read kernels that are turned around, and onnxruntime folds casts and packs weights as it likes.
+   * Copies weights into faster layouts when the model is compiled, instead of reading them from their mapped files at every run:
+   * gradients of convolutions use flipped kernels, and onnxruntime folds casts and packs weights.
    */
   readonly repacksWeights: boolean;
-  /** A weight is cast once for all its readers, which is less to copy. Otherwise each has a cast of its own: see `onnx/writer`, `openvino/weights`. */
+  /** Casts a weight once for all its readers instead of once per reader: see `onnx/writer`, `openvino/weights`. */
   readonly sharesCasts: boolean;
 }

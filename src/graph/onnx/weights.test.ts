@@ -22,7 +22,7 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-// Headers of odd lengths and an odd number of 16-bit weights put every tensor off its alignment.
+// Headers of odd lengths and an odd number of 16-bit weights make every tensor unaligned.
 const main = await writeWeightFile(join(folder, "unet", "model.safetensors"), 101, {
   f16: { dtype: "F16", shape: [3, 5] },
   f32: { dtype: "F32", shape: [5, 3] },
@@ -52,7 +52,7 @@ async function assertRuns(graph: Graph, outputs: readonly Value[]): Promise<void
 }
 
 describe("weights in files", () => {
-  it("of every type are read from unaligned places", async () => {
+  it("of every type are read from unaligned offsets", async () => {
     for (const { offset, dtype } of Object.values(main)) assert.ok(dtype === "I64" || offset % 2 === 1);
     const graph = new Graph();
     const x = ops.input(graph, "x", [2, 5]);
@@ -68,14 +68,14 @@ describe("weights in files", () => {
     const picked = ops.gather(ops.parameter(graph, main.table), ops.parameter(graph, main.rows));
     await assertRuns(graph, [ops.cast(picked, "float32")]);
   });
-  it("serve forward and backward passes", async () => {
+  it("are read by forward and backward passes", async () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [2, 5]);
     const w = weight(graph, main.f16);
     const value = ops.sin(ops.gemm(ops.gelu(ops.gemm(x, w, null, { transposeB: true })), weight(graph, main.f32Again)));
     await assertRuns(graph, [value, ...gradientsOfSum(value, [x, w])]);
   });
-  it("are found from the deepest folder that holds all of them", () => {
+  it("are located relative to their deepest common folder", () => {
     const graph = new Graph();
     const [a, b] = [weight(graph, main.f32), weight(graph, other.scale)];
     const both = writeOnnx(graph, { y: ops.matmul(a, ops.reshape(b, [3, 1])) }, engine.target);
@@ -92,7 +92,7 @@ describe("weights in files", () => {
     assert.equal(placeOf(decoded(one).initializer[0]).location, "weights.bin");
     assert.equal(writeOnnx(graph, { y: ops.neg(ops.scalar(graph, 1)) }, engine.target).weightFolder, null);
   });
-  it("with names that start alike are not mistaken for folders of each other", async () => {
+  it("may be in folders whose names share a prefix", async () => {
     const tensors = { w: { dtype: "F32", shape: [2] } } as const;
     const [a, b] = [
       await writeWeightFile(join(folder, "model", "a.bin"), 0, tensors),
@@ -104,7 +104,7 @@ describe("weights in files", () => {
     const results = await (await engine.compile(model)).run({});
     assert.deepEqual([...numbersOf(results.y)], [...a.w.numbers.map((x, i) => x + b.w.numbers[i])]);
   });
-  it("are listed once, however many nodes stand for them", () => {
+  it("are listed once for several parameter nodes", () => {
     const graph = new Graph();
     const [a, b] = [ops.parameter(graph, main.f32), ops.parameter(graph, { ...main.f32 })];
     const proto = decoded(writeOnnx(graph, { y: ops.add(a, b) }, engine.target));
@@ -113,14 +113,14 @@ describe("weights in files", () => {
       ["w0:f32"],
     );
   });
-  it("of types that graphs do not compute with are refused by name", () => {
+  it("of unsupported types are rejected by name", () => {
     const stored = { ...main.f32, name: "steps", dtype: "I32" } as const;
     assert.throws(() => ops.parameter(new Graph(), stored), { name: "GraphError", message: /steps is stored as I32/ });
   });
 });
 
 describe("casts of weights", () => {
-  it("come first, one for each reader", () => {
+  it("come first, one per reader", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [2, 5]);
     const w = weight(graph, main.f16);
@@ -140,7 +140,7 @@ describe("casts of weights", () => {
       assert.equal(node.filter(({ input }) => input.includes(output[0])).length, 1);
     }
   });
-  it("are made for an operand that one node reads twice", async () => {
+  it("are written twice for an operand that one node reads twice", async () => {
     const graph = new Graph();
     const w = weight(graph, main.bf16);
     const value = ops.matmul(w, w);
@@ -152,14 +152,14 @@ describe("casts of weights", () => {
     ]);
     await assertRuns(graph, [value]);
   });
-  it("may be outputs themselves", async () => {
+  it("may be outputs", async () => {
     const graph = new Graph();
     const w = weight(graph, main.f16);
     const { node } = decoded(writeOnnx(graph, { w, again: w }, engine.target));
     assert.deepEqual(typesOf(node), ["Cast", "Cast", "Identity", "Identity"]);
     await assertRuns(graph, [w, ops.neg(w)]);
   });
-  it("of other values stay where they are", () => {
+  it("of other values stay in place", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [2]);
     const value = ops.neg(ops.cast(ops.cast(ops.exp(x), "float16"), "float32"));

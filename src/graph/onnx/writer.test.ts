@@ -13,15 +13,15 @@ import { writeOnnx } from "./writer.js";
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
 
-const idleWeight: StoredTensor = { name: "w", dtype: "F32", shape: [5, 3], file: "/nowhere", offset: 0, length: 60 };
+const unusedWeight: StoredTensor = { name: "w", dtype: "F32", shape: [5, 3], file: "/nowhere", offset: 0, length: 60 };
 
 describe("a model", () => {
-  it("holds only what its outputs need", () => {
+  it("contains only what its outputs need", () => {
     const graph = new Graph();
     const [x, idle] = [ops.input(graph, "x", [2]), ops.input(graph, "idle", [2])];
     const y = ops.exp(x);
     ops.sin(y);
-    ops.mul(ops.parameter(graph, idleWeight), ops.constant(graph, floatTensor([5, 3])));
+    ops.mul(ops.parameter(graph, unusedWeight), ops.constant(graph, floatTensor([5, 3])));
     ops.add(idle, ops.scalar(graph, 4));
     const model = writeOnnx(graph, { y }, engine.target);
     const proto = decoded(model);
@@ -37,7 +37,7 @@ describe("a model", () => {
     );
     assert.equal(model.weightFolder, null);
   });
-  it("names and types its inputs and outputs as the graph does, in order", () => {
+  it("lists the graph's inputs and outputs with names and types, in order", () => {
     const graph = new Graph();
     const x = ops.input(graph, "latents", [2, 3]);
     const rows = ops.input(graph, "token ids", [4], "int64");
@@ -78,7 +78,7 @@ describe("a model", () => {
       ["loss", 1],
     ]);
   });
-  it("may give one value under several names, and an input or a constant as an output", async () => {
+  it("supports one value under several names, and inputs and constants as outputs", async () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [2]);
     const y = ops.neg(x);
@@ -102,7 +102,7 @@ describe("a model", () => {
       initializer.map(({ dims }) => dims.map(Number)),
       [[], [17], [], [17]],
     );
-    // The bytes of a half and of a bfloat16 may be the same, the constants are not.
+    // The bytes of float16 and bfloat16 constants may be equal, but the constants differ.
     const halves = new Graph();
     const data = Uint16Array.of(0x3c00, 0);
     const [half, bfloat] = (["float16", "bfloat16"] as const).map((dtype) =>
@@ -110,7 +110,7 @@ describe("a model", () => {
     );
     assert.equal(decoded(writeOnnx(halves, { y: ops.add(half, bfloat) }, engine.target)).initializer.length, 2);
   });
-  it("names nodes by their place in the network", () => {
+  it("names nodes by their scope", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [2, 6]);
     const y = graph.within("up.0", () => ops.groupNormalization(x, 2, 1e-5));
@@ -120,28 +120,28 @@ describe("a model", () => {
       ["up.0/groupNormalization.1.0", "up.0/groupNormalization.1.1", "up.0/groupNormalization.1.2", ""],
     );
   });
-  it("must be legal", () => {
+  it("is checked for legality", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [2]);
     assert.throws(() => writeOnnx(graph, { x }, engine.target), { name: "GraphError", message: /output name "x"/ });
   });
 });
 
-describe("what a target can do", () => {
-  const attend = () => {
+describe("the target", () => {
+  const attentionGraph = () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [1, 3, 4]);
     return { graph, x, value: ops.attention(x, x, x, { heads: 2 }) };
   };
-  it("decides between fused and explicit attention", () => {
-    const { graph, value } = attend();
+  it("selects fused or explicit attention", () => {
+    const { graph, value } = attentionGraph();
     const fused = decoded(writeOnnx(graph, { value }, targets["fused operators"])).node;
     assert.deepEqual(typesOf(fused), ["MultiHeadAttention", "Identity"]);
     const plain = decoded(writeOnnx(graph, { value }, targets["plain operators"])).node;
     assert.ok(plain.every(({ domain }) => domain === ""));
     assert.equal(typesOf(plain).filter((type) => type === "MatMul").length, 2);
   });
-  it("decides where layer normalisation gets its statistics, if anything needs them", () => {
+  it("selects how layer normalisation computes its statistics, if they are used", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [3, 4]);
     const value = ops.layerNormalization(x, 1e-5);

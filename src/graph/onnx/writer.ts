@@ -1,4 +1,4 @@
-/** @file Serialises the part of a graph that its outputs need as one ONNX model. */
+/** @file Serialises the part of a graph that the requested outputs need as one ONNX model. */
 
 import { dirname, relative, sep } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -25,11 +25,11 @@ import { input } from "../ops.js";
 import { Emitter, type ExternalInitializer, externalEntry, onnxDataType } from "./emitter.js";
 import type { OnnxModel, Target, TensorSpec } from "./model.js";
 
-/** Standard operators as of ONNX 1.15, which onnxruntime and OpenVINO both read. */
+/** The operator set of ONNX 1.15, which both onnxruntime and OpenVINO support. */
 const opsetVersion = 20n;
 const irVersion = 9n;
 
-/** Writes `graph` so that a run computes the named `outputs`. */
+/** Writes a model that computes the named `outputs`. Throws a GraphError if the graph is not legal. */
 export function writeOnnx(graph: GraphBuilder, outputs: Readonly<Record<string, Value>>, target: Target): OnnxModel {
   checkGraph(graph, outputs);
   const { nodes, used } = reachable(graph, Object.values(outputs));
@@ -37,7 +37,7 @@ export function writeOnnx(graph: GraphBuilder, outputs: Readonly<Record<string, 
   emitNodes(graph, nodes, outputs, emitter);
   const inputSpecs = nodes.flatMap((node) => (node.op === "input" ? [node.attributes] : []));
   const outputSpecs = Object.entries(outputs).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  const weightFolder = placeExternals(emitter.externals);
+  const weightFolder = locateExternals(emitter.externals);
   const model = create(ModelProtoSchema, {
     irVersion,
     producerName: "softrepa",
@@ -61,7 +61,7 @@ export function writeOnnx(graph: GraphBuilder, outputs: Readonly<Record<string, 
   return { bytes, inputs: inputSpecs, outputs: outputSpecs, weightFolder, repacksWeights };
 }
 
-/** The nodes that `outputs` depend on, in order, and every value that one of them reads. */
+/** The nodes that `outputs` depend on, in order, and all values that these nodes and the outputs read. */
 function reachable(graph: GraphBuilder, outputs: readonly Value[]): { nodes: GraphNode[]; used: Set<Value> } {
   const used = new Set(outputs);
   const nodes: GraphNode[] = [];
@@ -74,9 +74,9 @@ function reachable(graph: GraphBuilder, outputs: readonly Value[]): { nodes: Gra
 }
 
 /**
- * Emits every node in order, then the outputs under their names. Casts of weights that are not shared come once for each reader
- * and in front of everything else: where they run each time, shared or late casts would make onnxruntime keep float32 copies of
- * all weights alive.
+ * Emits all nodes in order, then the outputs under their names. Unless casts of weights are shared, each reader gets its own cast,
+ * and all casts come first: casts run at every run, and shared or late casts would make onnxruntime keep float32 copies of all
+ * weights alive.
  */
 function emitNodes(
   graph: GraphBuilder,
@@ -87,12 +87,12 @@ function emitNodes(
   const names = new Map<Value, string>();
   const weightCasts = new Map<Value, { source: string; to: number }>();
   const { sharesCasts } = emitter.target;
-  const castsInFront: (typeof emitter.nodeProtos)[number][] = [];
+  const leadingCasts: (typeof emitter.nodeProtos)[number][] = [];
   const read = (value: Value): string => {
     const weight = weightCasts.get(value);
     if (weight === undefined) return nameOf(names, value);
     const name = emitter.node("Cast", [weight.source], { to: weight.to });
-    castsInFront.push(...emitter.nodeProtos.splice(-1));
+    leadingCasts.push(...emitter.nodeProtos.splice(-1));
     return name;
   };
   for (const node of nodes) {
@@ -112,25 +112,25 @@ function emitNodes(
   for (const [name, value] of Object.entries(outputs)) {
     emitter.nodeProtos.push(create(NodeProtoSchema, { opType: "Identity", input: [read(value)], output: [name] }));
   }
-  emitter.nodeProtos.unshift(...castsInFront);
+  emitter.nodeProtos.unshift(...leadingCasts);
 }
 
 function emitOne(emitter: Emitter, node: GraphNode, inputs: readonly string[]): readonly string[] {
-  // The table maps each name to the rule of that very name; the compiler cannot follow the pair through a union.
+  // The table maps each name to its own rule; the compiler cannot follow that through a union.
   const rule = operators[node.op] as {
     lower?(i: readonly Value[], a: typeof node.attributes, t: Target): Value | null;
     onnx(e: Emitter, n: OperatorNode<OperatorName>, i: readonly string[]): readonly string[];
   };
   if (rule.lower) {
     const graph = new Graph();
-    const places = node.inputs.map(({ dtype, shape }, index) => input(graph, `${index}`, shape, dtype));
-    const value = rule.lower(places, node.attributes, emitter.target);
-    if (value) return [emitLowered(emitter, graph, value, new Map(zip(places, inputs)))];
+    const placeholders = node.inputs.map(({ dtype, shape }, index) => input(graph, `${index}`, shape, dtype));
+    const value = rule.lower(placeholders, node.attributes, emitter.target);
+    if (value) return [emitLowered(emitter, graph, value, new Map(zip(placeholders, inputs)))];
   }
   return rule.onnx(emitter, node, inputs);
 }
 
-/** Emits what `value` depends on; `names` knows the graph's inputs. */
+/** Emits the nodes that `value` depends on; `names` has the names of the graph's inputs. */
 function emitLowered(emitter: Emitter, graph: GraphBuilder, value: Value, names: Map<Value, string>): string {
   for (const node of reachable(graph, [value]).nodes) {
     if (node.op === "input") continue;
@@ -146,14 +146,14 @@ function nameOf(names: ReadonlyMap<Value, string>, value: Value): string {
   return name;
 }
 
-/** A hidden shape as an input; nobody feeds it. */
+/** The input of a hidden shape, which is never fed. */
 function specOf({ name, dims }: TensorProto): TensorSpec {
   return { name, dtype: "int64", shape: dims.map(Number) };
 }
 
 /**
- * Sizes are left open with `hidden`. Of hidden shapes, not even the number of axes is to be known: onnxruntime compares each tensor
- * of known rank with every freed one, which took four seconds of the preparation of 7000 nodes.
+ * With `hidden`, the sizes are unknown. For hidden shapes even the number of axes must be unknown: onnxruntime compares each tensor
+ * of known rank with every freed one, which took four seconds when it prepared 7000 nodes.
  */
 function valueInfo({ name, dtype, shape }: TensorSpec, hidden = false) {
   const dim = shape.map((size) =>
@@ -169,8 +169,8 @@ function valueInfo({ name, dtype, shape }: TensorSpec, hidden = false) {
   });
 }
 
-/** Points every external initializer into its file, relative to the deepest folder that holds all of them. */
-function placeExternals(externals: readonly ExternalInitializer[]): string | null {
+/** Sets the location of each external initializer, relative to the deepest folder that contains all weight files. */
+function locateExternals(externals: readonly ExternalInitializer[]): string | null {
   if (externals.length === 0) return null;
   const folder = externals.map(({ stored }) => dirname(stored.file)).reduce(commonFolder);
   for (const { proto, stored } of externals) {
@@ -187,7 +187,7 @@ function commonFolder(a: string, b: string): string {
   let folder = a;
   while (b !== folder && !b.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
     const parent = dirname(folder);
-    if (parent === folder) throw new GraphError(`weight files in ${a} and ${b} have no folder in common`);
+    if (parent === folder) throw new GraphError(`weight files in ${a} and ${b} have no common folder`);
     folder = parent;
   }
   return folder;

@@ -38,7 +38,7 @@ function inGroups(bias: readonly number[] | null, matrixBytes: number) {
     inputs.map(() => true),
   );
   const results = attentionVjp({ ...node, dy, needed }, matrixBytes).flatMap((gradient, i) =>
-    // A gradient may be broader than its bias; the walker sums it.
+    // The gradient of a broadcast bias is larger than the bias; the walker sums it.
     gradient === null ? [] : [i === 3 ? ops.mul(gradient, inputs[3]) : gradient],
   );
   const groups = graph.nodes.filter(({ op }) => op === "softmax").length;
@@ -47,11 +47,11 @@ function inGroups(bias: readonly number[] | null, matrixBytes: number) {
 
 describe("the gradient of attention in groups of heads", () => {
   for (const bias of [null, [2, 6, 3, 5], [1, 6, 3, 5], [2, 1, 3, 5], [1, 1, 3, 5]]) {
-    it(`is that in one group, with ${bias === null ? "no bias" : `a bias [${bias}]`}`, () => {
+    it(`equals the gradient in one group, with ${bias === null ? "no bias" : `a bias [${bias}]`}`, () => {
       const whole = inGroups(bias, Number.POSITIVE_INFINITY);
       assert.equal(whole.groups, 1);
       const expected = whole.numbers.map((numbers, i) =>
-        // Of a bias that all heads share, groups give sums over heads.
+        // For a bias shared by all heads, a group returns sums over its heads.
         i === 3 && bias?.[1] === 1 ? sumOverHeads(numbers) : numbers,
       );
       for (const [budget, groups] of [
@@ -98,11 +98,11 @@ describe("the gradient of attention", () => {
       );
       return graph.nodes.filter(({ op }) => op === "matmul").length;
     };
-    // The scores always; dP for all but the values; then one product each, none for the bias.
+    // The scores always, dP for all except the values, then one product each, none for the bias.
     assert.deepEqual([products(0), products(1), products(2), products(3)], [3, 3, 2, 2]);
     assert.deepEqual([products(0, 1), products(1, 2), products(0, 1, 2), products(0, 1, 2, 3)], [4, 4, 5, 5]);
   });
-  it("takes values of another width unless both sides are needed", () => {
+  it("supports values of another width unless both sides need gradients", () => {
     for (const wanted of [[0], [1], [2], [3], [0, 1, 3], [2, 3]]) {
       const graph = new Graph();
       const inputs = inputsOf(graph, [1, 1, 3, 5], 6);
@@ -115,26 +115,26 @@ describe("the gradient of attention", () => {
     const inputs = inputsOf(new Graph(), null, 6);
     assert.throws(() => gradientsOfSum(attend(inputs), [inputs[0], inputs[2]]), {
       name: "GraphError",
-      message: /as wide as queries/,
+      message: /same width as queries/,
     });
   });
 });
 
-describe("attention refuses", () => {
+describe("attention rejects", () => {
   const graph = new Graph();
   const x = (...shape: number[]) => ops.input(graph, `x${graph.nodes.length}`, shape);
-  const refuses = (message: RegExp, count: number, ...[query, key, value, bias]: Value[]) =>
+  const assertRejected = (message: RegExp, count: number, ...[query, key, value, bias]: Value[]) =>
     assert.throws(() => ops.attention(query, key, value, { heads: count, bias }), { name: "GraphError", message });
-  it("widths that heads do not divide or that differ", () => {
-    refuses(/5 heads do not divide/, 5, x(1, 3, 6), x(1, 3, 6), x(1, 3, 6));
-    refuses(/2 heads do not divide/, 2, x(1, 3, 6), x(1, 3, 4), x(1, 3, 6));
-    refuses(/2 heads do not divide/, 2, x(1, 3, 6), x(1, 3, 6), x(1, 3, 5));
+  it("widths that the heads do not divide or that differ", () => {
+    assertRejected(/5 heads do not divide/, 5, x(1, 3, 6), x(1, 3, 6), x(1, 3, 6));
+    assertRejected(/2 heads do not divide/, 2, x(1, 3, 6), x(1, 3, 4), x(1, 3, 6));
+    assertRejected(/2 heads do not divide/, 2, x(1, 3, 6), x(1, 3, 6), x(1, 3, 5));
   });
   it("batches and lengths that differ", () => {
-    refuses(/batch or length/, 1, x(2, 3, 4), x(1, 3, 4), x(1, 3, 4));
-    refuses(/batch or length/, 1, x(2, 3, 4), x(2, 3, 4), x(2, 4, 4));
+    assertRejected(/batch sizes differ/, 1, x(2, 3, 4), x(1, 3, 4), x(1, 3, 4));
+    assertRejected(/batch sizes differ/, 1, x(2, 3, 4), x(2, 3, 4), x(2, 4, 4));
   });
-  it("biases that do not cover the scores", () => {
+  it("biases that do not fit the scores", () => {
     for (const shape of [
       [1, 1, 1, 5],
       [1, 1, 3, 1],
@@ -142,8 +142,15 @@ describe("attention refuses", () => {
       [1, 4, 3, 5],
       [2, 2, 5, 3],
     ]) {
-      refuses(/a bias of \[.*\] for scores of \[2,2,3,5\]/, 2, x(2, 3, 4), x(2, 5, 4), x(2, 5, 4), x(...shape));
+      assertRejected(
+        /a bias of \[.*\] does not fit scores of \[2,2,3,5\]/,
+        2,
+        x(2, 3, 4),
+        x(2, 5, 4),
+        x(2, 5, 4),
+        x(...shape),
+      );
     }
-    refuses(/rank 4/, 2, x(2, 3, 4), x(2, 5, 4), x(2, 5, 4), x(3, 5));
+    assertRejected(/rank 4/, 2, x(2, 3, 4), x(2, 5, 4), x(2, 5, 4), x(3, 5));
   });
 });

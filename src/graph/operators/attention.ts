@@ -1,6 +1,6 @@
 /**
- * @file Scaled dot-product attention as one operator: its forward pass need not hold the Lq x Lk matrix
- * (onnxruntime's CPU kernel is a flash attention), and its VJP holds it for a few heads at a time.
+ * @file Scaled dot-product attention as one operator: its forward pass does not store the Lq x Lk matrix
+ * (onnxruntime's CPU kernel is a flash attention), and its VJP stores it for a few heads at a time.
  */
 
 import { type FloatTensor, floatTensor, formatShape, type Shape } from "../../core/tensor.js";
@@ -12,7 +12,7 @@ import { dims, float32, requireFloat } from "../shapes.js";
 import type { Operands } from "./operands.js";
 import type { OperatorRules, VjpContext } from "./rule.js";
 
-/** Bytes that one attention matrix of the backward pass may take; more heads are split into groups. */
+/** Byte limit of one attention matrix in the backward pass, which divides the heads into groups accordingly. */
 const backwardMatrixBytes = 32 * 2 ** 20;
 
 /** [N, L, heads * d] -> [N, heads, L, d]. */
@@ -26,16 +26,16 @@ function mergeHeads(x: Value): Value {
 }
 
 /** [N, L, heads * d] -> [N, heads, d, L]. */
-function splitColumns(x: Value, heads: number): Value {
+function splitHeadsTransposed(x: Value, heads: number): Value {
   return ops.transpose(ops.reshape(x, [x.dim(0), x.dim(1), heads, x.dim(2) / heads]), [0, 2, 3, 1]);
 }
 
 /** [N, heads, d, L] -> [N, L, heads * d]. */
-function mergeColumns(x: Value): Value {
+function mergeHeadsTransposed(x: Value): Value {
   return ops.reshape(ops.transpose(x, [0, 3, 1, 2]), [x.dim(0), x.dim(3), x.dim(1) * x.dim(2)]);
 }
 
-/** How many heads go into one group: a divisor of `heads` whose matrices fit the budget. */
+/** Heads per group: the largest divisor of `heads` whose matrices fit the budget. */
 function headsPerGroup(heads: number, bytesPerHead: number, budget: number): number {
   let count = heads;
   while (count > 1 && (heads % count !== 0 || count * bytesPerHead > budget)) count--;
@@ -43,9 +43,9 @@ function headsPerGroup(heads: number, bytesPerHead: number, budget: number): num
 }
 
 /**
- * Logarithms of how many keys each stands for, zero but for the last. A key that stands for n equal ones has log n added to its
- * score; [Q, 1] [K, log n]^T does that inside the product, without another pass over the scores and without a bias, which
- * onnxruntime's flash attention does not take.
+ * Logarithms of the key counts: zero except for the last key. A key that counts as n equal ones has log n added to its score.
+ * [Q, 1] [K, log n]^T does that inside the product, without another pass over the scores and without a bias, which
+ * onnxruntime's flash attention does not support.
  */
 function logCounts(shape: Shape, lastKeyCount: number): FloatTensor {
   const tensor = floatTensor(shape);
@@ -53,22 +53,23 @@ function logCounts(shape: Shape, lastKeyCount: number): FloatTensor {
   return tensor;
 }
 
-/** Q K^T of heads [N, heads, L, d], with what the last key's count adds. */
+/** Q K^T of heads [N, heads, L, d], plus the logarithm of the last key's count. */
 function scoresOf(queries: Value, keys: Value, lastKeyCount: number): Value {
   if (lastKeyCount === 1) return ops.matmul(queries, keys, { transposeB: true });
   const { graph } = queries;
-  const beside = (x: Value, feature: Value) => ops.concat([x, ops.expand(feature, [...x.shape.slice(0, 3), 1])], 3);
+  const appendFeature = (x: Value, feature: Value) =>
+    ops.concat([x, ops.expand(feature, [...x.shape.slice(0, 3), 1])], 3);
   const counts = ops.constant(graph, logCounts([keys.dim(2), 1], lastKeyCount));
-  return ops.matmul(beside(queries, ops.scalar(graph, 1)), beside(keys, counts), { transposeB: true });
+  return ops.matmul(appendFeature(queries, ops.scalar(graph, 1)), appendFeature(keys, counts), { transposeB: true });
 }
 
 /**
- * With S = scale Q K^T + bias (+ log of the keys' counts), P = softmax(S), O = P V (per head):
+ * With S = scale Q K^T + bias (+ log of the key counts), P = softmax(S), O = P V (per head):
  * dV = P^T dO; dP = dO V^T; dS = P * (dP - rowsum(dO * O)); dQ = scale dS K; dK = scale dS^T Q; dbias = dS.
- * P is computed again. What touches a large matrix is kept to the products, one softmax and one multiplication: the row sums
- * are taken off inside the product, [dO, -rowsum] [V, 1]^T, and dV and dK come out transposed, dV^T = dO^T P, since
- * transposing P would cost more. Each group's results are joined before the groups are, so that onnxruntime, which orders
- * nodes depth first, finishes a group before it starts the next. `matrixBytes` bounds one matrix of a group.
+ * P is recomputed. The only operations on large matrices are the products, one softmax and one multiplication: the row sums
+ * are subtracted inside the product, [dO, -rowsum] [V, 1]^T, and dV and dK are computed transposed, dV^T = dO^T P, because
+ * transposing P would cost more. The results within a group are concatenated before the groups are, so that onnxruntime,
+ * which orders nodes depth first, finishes a group before it starts the next. `matrixBytes` limits one matrix of a group.
  */
 export function attentionVjp(
   { inputs, outputs, attributes, dy, needed }: VjpContext<"attention">,
@@ -78,7 +79,7 @@ export function attentionVjp(
   const [q, k, v, bias] = inputs;
   const [needsQuery, needsKey, needsValue, needsBias = false] = needed;
   if (needsValue && (needsQuery || needsKey) && q.dim(2) !== v.dim(2)) {
-    throw new GraphError("attention: the VJP needs values as wide as queries");
+    throw new GraphError("attention: the VJP needs values of the same width as queries");
   }
   const size = headsPerGroup(heads, q.dim(0) * q.dim(1) * k.dim(1) * 4, matrixBytes);
   const groups: Value[] = [];
@@ -104,10 +105,10 @@ export function attentionVjp(
       });
       const ds = ops.mul(p, centred);
       if (needsQuery) parts.push(ops.mul(mergeHeads(ops.matmul(ds, keys)), scale));
-      if (needsKey) parts.push(mergeColumns(ops.matmul(splitColumns(scaledQuery, size), ds)));
+      if (needsKey) parts.push(mergeHeadsTransposed(ops.matmul(splitHeadsTransposed(scaledQuery, size), ds)));
       if (needsBias) biasGradients.push(ds);
     }
-    if (needsValue) parts.push(mergeColumns(ops.matmul(splitColumns(group(dy), size), p)));
+    if (needsValue) parts.push(mergeHeadsTransposed(ops.matmul(splitHeadsTransposed(group(dy), size), p)));
     if (parts.length > 0) groups.push(ops.concat(parts, 1));
   }
   const lengths = [q, k, v].flatMap((x, index) => (needed[index] ? [x.dim(1)] : []));
@@ -118,20 +119,20 @@ export function attentionVjp(
   return [dq, dk, dv, bias.dim(1) === 1 ? biasGradients.reduce(ops.add) : ops.concat(biasGradients, 1)];
 }
 
-/** Only batch and heads may be shared: the fused operator broadcasts no other axis. */
+/** Only the batch and head axes may broadcast, as in the fused operator. */
 function requireBias(bias: TensorType, scores: Shape): void {
   dims(bias, 4);
   const fits = bias.shape.every((size, axis) => size === scores[axis] || (axis < 2 && size === 1));
-  if (!fits) throw new GraphError(`a bias of ${formatShape(bias.shape)} for scores of ${formatShape(scores)}`);
+  if (!fits) throw new GraphError(`a bias of ${formatShape(bias.shape)} does not fit scores of ${formatShape(scores)}`);
 }
 
-/** `x` and `constant`, expanded to `shape`, side by side. */
+/** Concatenates `x` and `constant` expanded to `shape`. */
 function joinConstant(emitter: Emitter, x: string, constant: FloatTensor, shape: Shape, axis: number): string {
   const expanded = emitter.node("Expand", [emitter.initializer(constant), emitter.integers(shape)]);
   return emitter.node("Concat", [x, expanded], { axis });
 }
 
-/** onnxruntime's own operator, a flash attention on the CPU. */
+/** onnxruntime's MultiHeadAttention, a flash attention on the CPU. */
 function fusedAttention(
   emitter: Emitter,
   node: OperatorNode<"attention">,
@@ -150,7 +151,7 @@ function fusedAttention(
     lastKeyCount === 1
       ? [q, k, v]
       : [
-          // The operator scales the whole product.
+          // The operator scales the whole product, including this feature.
           widened(q, query, floatTensor([1], Float32Array.of(1 / scale))),
           widened(k, key, logCounts([key.dim(1), 1, 1], lastKeyCount)),
           v,
@@ -159,7 +160,7 @@ function fusedAttention(
   return emitter.node("MultiHeadAttention", inputs, { num_heads: heads, scale: { float: scale } }, "com.microsoft");
 }
 
-/** Reshape, transpose, product, softmax, product as plain ONNX nodes. */
+/** Attention in standard ONNX nodes: reshape, transpose, product, softmax, product. */
 function explicitAttention(
   emitter: Emitter,
   node: OperatorNode<"attention">,
@@ -172,7 +173,7 @@ function explicitAttention(
     return emitter.node("Transpose", [emitter.reshape(x, [batch, length, heads, width / heads])], { perm });
   };
   const q = transposed(names[0], query, [0, 2, 1, 3]);
-  // Keys come out transposed at once: [N, heads, d, Lk].
+  // Keys are transposed in the same step: [N, heads, d, Lk].
   const k = transposed(names[1], key, [0, 2, 3, 1]);
   const v = transposed(names[2], value, [0, 2, 1, 3]);
   const scaled = emitter.node("Mul", [q, emitter.scalar(scale)]);
@@ -200,13 +201,13 @@ export const attentionRules: OperatorRules<"attention"> = {
       const [keyBatch, keys, keyWidth] = dims(k, 3);
       const [valueBatch, values, valueWidth] = dims(v, 3);
       if (width % heads !== 0 || keyWidth !== width || valueWidth % heads !== 0) {
-        throw new GraphError(`${heads} heads do not divide these widths`);
+        throw new GraphError(`${heads} heads do not divide the widths, or query and key widths differ`);
       }
       if (!Number.isInteger(lastKeyCount) || lastKeyCount < 1) {
-        throw new GraphError(`the last key cannot stand for ${lastKeyCount} keys`);
+        throw new GraphError(`the last key cannot count as ${lastKeyCount} keys`);
       }
       if (keys !== values || keyBatch !== batch || valueBatch !== batch) {
-        throw new GraphError("batch or length of keys and values differ");
+        throw new GraphError("batch sizes differ, or keys and values have different lengths");
       }
       if (bias) requireBias(bias, [batch, heads, queries, keys]);
       return float32([batch, queries, valueWidth]);

@@ -1,12 +1,12 @@
-/** @file Every primitive operator and its attributes: the one enumeration that all tables are checked against. */
+/** @file All primitive operators with their attributes; the compiler checks every operator table against this list. */
 
 import type { DType, Shape, Tensor } from "../../core/tensor.js";
 import type { StoredTensor } from "../../weights/source.js";
 
-/** Attributes of an operator that has none. */
+/** For operators without attributes. */
 export type NoAttributes = Readonly<Record<string, never>>;
 
-/** Which operands of a matrix product are transposed (their last two axes). */
+/** Which operands of a matrix product are transposed in their last two axes. */
 export interface ProductAttributes {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
@@ -64,7 +64,7 @@ export interface OperatorAttributes {
   // indexing
   gather: NoAttributes;
   scatterAdd: { readonly rows: number };
-  // normalisation (without affine part)
+  // normalisation (without scale and bias)
   layerNormalization: { readonly epsilon: number };
   groupNormalization: { readonly groups: number; readonly epsilon: number };
   gelu: { readonly approximate: "tanh" | "none" };

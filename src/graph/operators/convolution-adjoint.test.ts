@@ -6,7 +6,7 @@ import { interpret } from "../../testing/graph/interpreter.js";
 import { Graph } from "../graph.js";
 import * as ops from "../ops.js";
 import type { ConvolutionAttributes } from "./attributes.js";
-import { adjointWays, fastestWay } from "./convolution-adjoint.js";
+import { adjointMethods, fastestMethod } from "./convolution-adjoint.js";
 
 const plain: ConvolutionAttributes = { strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] };
 const cases = [
@@ -16,15 +16,15 @@ const cases = [
   { dy: [2, 3, 2, 3], kernel: [3, 2, 1, 1], attributes: plain },
 ] as const;
 
-describe("the gradient of a convolution towards its image", () => {
-  for (const [name, way] of Object.entries(adjointWays)) {
+describe("the gradient of a convolution with respect to its input", () => {
+  for (const [name, method] of Object.entries(adjointMethods)) {
     for (const { dy, kernel, attributes } of cases) {
-      it(`is the same by ${name}: [${dy}] and a kernel [${kernel}]`, () => {
+      it(`equals convTranspose2d by ${name}: dy [${dy}], kernel [${kernel}]`, () => {
         const graph = new Graph();
         const [x, k] = [ops.input(graph, "dy", dy), ops.input(graph, "kernel", kernel)];
         const expected = graph.one("convTranspose2d", [x, k], { ...attributes, outputPadding: [0, 0] });
         const feeds = { dy: eighths(sizeOf(dy)), kernel: eighths(sizeOf(kernel)) };
-        const value = way(x, k, attributes);
+        const value = method(x, k, attributes);
         assert.deepEqual(value.shape, expected.shape);
         const [found, reference] = interpret(graph, [value, expected], feeds);
         assert.ok(reference.some((number) => number !== 0));
@@ -33,14 +33,14 @@ describe("the gradient of a convolution towards its image", () => {
     }
   }
 
-  it("puts into another order what is smallest", () => {
-    const way = (batch: number, channels: number, side: number, repacksWeights = false) =>
-      fastestWay([batch, channels, side, side], [channels, channels, 3, 3], { repacksWeights });
-    assert.equal(way(1, 320, 64), "turnedKernel");
-    assert.equal(way(1, 640, 32), "turnedKernel");
-    assert.equal(way(4, 1280, 16), "turnedImages");
-    assert.equal(way(1, 1280, 16), "sumOfPatches");
-    assert.equal(way(4, 1280, 8), "sumOfPatches");
-    assert.equal(way(1, 1280, 8, true), "turnedKernel");
+  it("rearranges the smallest operand", () => {
+    const methodFor = (batch: number, channels: number, side: number, repacksWeights = false) =>
+      fastestMethod([batch, channels, side, side], [channels, channels, 3, 3], { repacksWeights });
+    assert.equal(methodFor(1, 320, 64), "flippedKernel");
+    assert.equal(methodFor(1, 640, 32), "flippedKernel");
+    assert.equal(methodFor(4, 1280, 16), "flippedInput");
+    assert.equal(methodFor(1, 1280, 16), "col2im");
+    assert.equal(methodFor(4, 1280, 8), "col2im");
+    assert.equal(methodFor(1, 1280, 8, true), "flippedKernel");
   });
 });

@@ -1,4 +1,4 @@
-/** @file Operators that work element by element, with numpy broadcasting where they have several operands. */
+/** @file Elementwise operators; those with several operands broadcast as in numpy. */
 
 import { GraphError } from "../error.js";
 import type { TensorType, Value } from "../ir.js";
@@ -31,7 +31,7 @@ function inferBinary([a, b]: readonly [TensorType, TensorType]): TensorType {
   return { dtype: a.dtype, shape: broadcastShapes(a.shape, b.shape) };
 }
 
-/** A unary rule from its ONNX name and the cotangent of x. */
+/** A unary rule from its ONNX name and the function that gives the cotangent of x. */
 function unary(onnxName: string, cotangent: (dy: Value, x: Value, y: Value) => Value): OperatorRule<UnaryName> {
   const vjp: Vjp<UnaryName> = ({ inputs: [x], outputs: [y], dy }) => [cotangent(dy, x, y)];
   return { infer: inferUnary, vjp, onnx: (emitter, _, inputs) => [emitter.node(onnxName, inputs)] };

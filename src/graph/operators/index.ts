@@ -1,4 +1,4 @@
-/** @file The exhaustive operator table, put together from one file a group. */
+/** @file The exhaustive operator table, combined from one file per group. */
 
 import { attentionRules } from "./attention.js";
 import type { OperatorName } from "./attributes.js";

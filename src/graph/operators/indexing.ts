@@ -1,4 +1,4 @@
-/** @file Reading and writing rows of a table by index. */
+/** @file Operators that read and write rows by index. */
 
 import { sizeOf } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
@@ -33,7 +33,7 @@ export const indexingRules: OperatorRules<"gather" | "scatterAdd"> = {
       return float32([rows, width]);
     },
     vjp: ({ inputs: [indices], dy }) => [null, ops.gather(dy, indices)],
-    // Not ScatterND: onnxruntime's CPU kernel adds in several threads without a lock and loses rows that meet.
+    // Not ScatterND: onnxruntime's CPU kernel adds from several threads without a lock, so equal indices lose updates.
     onnx: (emitter, { inputs: [, rows], outputs: [table] }, [indices, updates]) => {
       const zeros = emitter.node("Expand", [emitter.scalar(0), emitter.integers(table.shape)]);
       const column = emitter.node("Unsqueeze", [indices, emitter.integers([1])]);

@@ -1,4 +1,4 @@
-/** @file Operators that move elements and compute nothing. */
+/** @file Operators that move elements without computing. */
 
 import { formatShape, sameShape, sizeOf } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
@@ -11,7 +11,9 @@ export type LayoutName = "reshape" | "transpose" | "expand" | "slice" | "reverse
 export const layoutRules: OperatorRules<LayoutName> = {
   reshape: {
     infer: ([{ dtype, shape: from }], { shape }) => {
-      if (sizeOf(from) !== sizeOf(shape)) throw new GraphError(`${formatShape(from)} as ${formatShape(shape)}`);
+      if (sizeOf(from) !== sizeOf(shape)) {
+        throw new GraphError(`cannot reshape ${formatShape(from)} to ${formatShape(shape)}`);
+      }
       return [{ dtype, shape }];
     },
     vjp: ({ inputs: [x], dy }) => [ops.reshape(dy, x.shape)],
@@ -21,7 +23,7 @@ export const layoutRules: OperatorRules<LayoutName> = {
     infer: ([{ dtype, shape }], { permutation }) => {
       const sizes = permutation.flatMap((axis) => shape[axis] ?? []);
       if (sizes.length !== shape.length || new Set(permutation).size !== shape.length) {
-        throw new GraphError(`[${permutation}] is no permutation of ${shape.length} axes`);
+        throw new GraphError(`[${permutation}] is not a permutation of ${shape.length} axes`);
       }
       return [{ dtype, shape: sizes }];
     },
@@ -47,7 +49,7 @@ export const layoutRules: OperatorRules<LayoutName> = {
     infer: ([x], { axis, start, end }) => {
       const { dtype, shape } = x;
       if (start < 0 || end > sizeAt(x, axis) || start >= end) {
-        throw new GraphError(`elements ${start} to ${end} of axis ${axis} of ${formatShape(shape)}`);
+        throw new GraphError(`cannot take elements ${start} to ${end} of axis ${axis} of ${formatShape(shape)}`);
       }
       return [{ dtype, shape: withAxis(shape, axis, end - start) }];
     },
@@ -70,7 +72,7 @@ export const layoutRules: OperatorRules<LayoutName> = {
       const [{ dtype, shape }] = inputs;
       for (const part of inputs) {
         if (part.dtype !== dtype || !sameShape(withAxis(part.shape, axis, 0), withAxis(shape, axis, 0))) {
-          throw new GraphError("parts differ outside the joined axis");
+          throw new GraphError("parts differ outside the concatenated axis");
         }
       }
       const size = inputs.reduce((sum, part) => sum + sizeAt(part, axis), 0);
@@ -89,7 +91,7 @@ export const layoutRules: OperatorRules<LayoutName> = {
   pad: {
     infer: ([x], { axis, before, after }) => {
       const { dtype, shape } = x;
-      if (before < 0 || after < 0) throw new GraphError(`${before} and ${after} elements put before and after`);
+      if (before < 0 || after < 0) throw new GraphError(`cannot pad with ${before} and ${after} elements`);
       return [{ dtype, shape: withAxis(shape, axis, sizeAt(x, axis) + before + after) }];
     },
     vjp: ({ inputs: [x], attributes: { axis, before }, dy }) => [ops.slice(dy, axis, before, before + x.dim(axis))],

@@ -1,11 +1,11 @@
-/** @file Values that no node computes: inputs, weights, constants. */
+/** @file The leaves of a graph: inputs, weights, constants. */
 
 import type { DType } from "../../core/tensor.js";
 import type { StoredType } from "../../weights/source.js";
 import { GraphError } from "../error.js";
 import type { OperatorRules } from "./rule.js";
 
-/** Stored types that a graph can take as they are. */
+/** Stored types that a graph can read without conversion. */
 const parameterTypes: Partial<Record<StoredType, DType>> = {
   F32: "float32",
   F16: "float16",
@@ -23,7 +23,7 @@ export const leafRules: OperatorRules<"input" | "parameter" | "constant"> = {
     infer: (_, { stored }) => {
       const dtype = parameterTypes[stored.dtype];
       if (dtype === undefined) {
-        throw new GraphError(`weight ${stored.name} is stored as ${stored.dtype}, which graphs do not compute with`);
+        throw new GraphError(`weight ${stored.name} is stored as ${stored.dtype}, which graphs do not support`);
       }
       return [{ dtype, shape: stored.shape }];
     },

@@ -1,4 +1,4 @@
-/** @file Layer and group normalisation without affine part, and GELU, whose fused forward kernels pay for a rule of their own. */
+/** @file Layer and group normalisation without scale and bias, and GELU: primitives because their fused forward kernels are faster. */
 
 import { floatTensor, sizeOf } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
@@ -19,11 +19,11 @@ function normalizationVjp(dy: Value, y: Value, inverseDeviation: Value, axis: nu
   return ops.mul(ops.sub(ops.sub(dy, mean), ops.mul(y, projection)), inverseDeviation);
 }
 
-/** sqrt(8 / pi) and its cubic companion: gelu_tanh(x) = x sigmoid(x (linear + cubic x^2)). */
+/** Coefficients of gelu_tanh(x) = x sigmoid(x (linear + cubic x^2)). */
 const geluLinear = Math.sqrt(8 / Math.PI);
 const geluCubic = geluLinear * 0.044715;
 
-/** d gelu / dx for both forms. */
+/** d gelu / dx of both forms. */
 function geluDerivative(x: Value, approximate: "tanh" | "none"): Value {
   switch (approximate) {
     case "tanh": {
@@ -44,7 +44,7 @@ function geluDerivative(x: Value, approximate: "tanh" | "none"): Value {
 
 export const normalizationRules: OperatorRules<"layerNormalization" | "groupNormalization" | "gelu"> = {
   layerNormalization: {
-    // The second output is (variance + epsilon)^-1/2, which makes the VJP cheap.
+    // The second output, (variance + epsilon)^-1/2, makes the VJP cheap.
     infer: (inputs) => {
       const [type] = inferSame(inputs);
       return [type, { dtype: "float32", shape: [...type.shape.slice(0, -1), 1] }];
@@ -74,7 +74,7 @@ export const normalizationRules: OperatorRules<"layerNormalization" | "groupNorm
       const types = inferSame(inputs);
       const channels = types[0].shape[1];
       if (channels === undefined || channels % groups !== 0)
-        throw new GraphError(`${channels} channels in ${groups} groups`);
+        throw new GraphError(`${groups} groups do not divide ${channels} channels`);
       return types;
     },
     vjp: ({ inputs: [x], outputs: [y], attributes: { groups, epsilon }, dy }) => {

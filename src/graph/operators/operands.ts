@@ -1,9 +1,9 @@
-/** @file How many operands and results each operator has, as data and as types. */
+/** @file The number of operands and results of each operator, as data and as types. */
 
 import { GraphError } from "../error.js";
 import type { OperatorName } from "./attributes.js";
 
-/** Lists of operands by their count; "2-3" has an optional third one. */
+/** Operand tuples by their count; "2-3" means two operands and an optional third. */
 interface OperandTuples<T> {
   0: readonly [];
   1: readonly [T];
@@ -14,7 +14,7 @@ interface OperandTuples<T> {
   "1+": readonly [T, ...T[]];
 }
 
-const limits: Readonly<Record<keyof OperandTuples<unknown>, readonly [least: number, most: number]>> = {
+const limits: Readonly<Record<keyof OperandTuples<unknown>, readonly [min: number, max: number]>> = {
   0: [0, 0],
   1: [1, 1],
   2: [2, 2],
@@ -42,11 +42,11 @@ export type Operands<K extends OperatorName, T> = OperandTuples<T>[(typeof count
 /** One `T` for each result of an operator: only layer normalisation has a by-product. */
 export type Results<K extends OperatorName, T> = K extends "layerNormalization" ? readonly [T, T] : readonly [T];
 
-/** `list` as the operands of `op`, or an error that says how many it takes. */
+/** Checks the length of `list` and returns it as the operands of `op`. */
 export function operandsOf<K extends OperatorName, T>(op: K, list: readonly T[]): Operands<K, T> {
-  const [least, most] = limits[counts[op]];
-  if (list.length < least || list.length > most) {
-    throw new GraphError(`takes ${least === most ? least : `${least} to ${most}`} inputs, got ${list.length}`);
+  const [min, max] = limits[counts[op]];
+  if (list.length < min || list.length > max) {
+    throw new GraphError(`takes ${min === max ? min : `${min} to ${max}`} inputs, got ${list.length}`);
   }
   // Checked above; the compiler cannot follow the length through the table.
   return list as unknown as Operands<K, T>;

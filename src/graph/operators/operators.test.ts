@@ -35,11 +35,11 @@ const stored: StoredTensor = {
 await writeFile(stored.file, Buffer.concat([Buffer.alloc(8), Buffer.from(weight.buffer)]));
 
 const leaves: readonly OperatorName[] = ["input", "parameter", "constant"];
-/** Numbers of an input whose gradient is tested among the fast tests. */
+/** Largest input, in elements, whose gradient the fast tests check. */
 const maxFastSize = 512;
 const notDifferentiable: readonly OperatorName[] = ["greater"];
 
-/** Inputs that `input` nodes of the graph are given; a leaf under test has a name of its own. */
+/** Feeds of the graph's inputs; a leaf under test has its own name. */
 function feedsOf(op: OperatorName, example: Case<object>, feeds: NumberFeeds): NumberFeeds {
   if (op !== "input") return feeds;
   const { name, shape } = example.attributes as { name: string; shape: readonly number[] };
@@ -51,7 +51,7 @@ async function checkForward(op: OperatorName, example: Case<object>): Promise<vo
   const given = feedsOf(op, example, feeds);
   const expected = interpret(graph, outputs, given, () => weight);
   for (const [name, target] of Object.entries(targets)) {
-    // The first output also alone, because the emission may depend on which outputs are used.
+    // Also the first output alone, because the emitted nodes may depend on which outputs are used.
     for (const wanted of outputs.length === 1 ? [outputs] : [outputs.slice(0, 1), outputs]) {
       const actual = await execute(engine, target, graph, wanted, given);
       for (const [port, numbers] of actual.entries()) {
@@ -61,7 +61,7 @@ async function checkForward(op: OperatorName, example: Case<object>): Promise<vo
   }
 }
 
-/** The operator and its gradient towards all float inputs, or towards the `only`th. */
+/** Builds the operator and its gradients with respect to all float inputs, or to the input with index `only`. */
 function differentiated(op: OperatorName, example: Case<object>, only?: number) {
   const { graph, inputs, outputs, feeds } = applied(op, example as Case<never>);
   const [value] = outputs;
@@ -80,24 +80,24 @@ async function checkGradient(op: OperatorName, example: Case<object>): Promise<v
   const names = positions.map((position) => `x${position}`);
   const expected = finiteDifferences(value, weights, feeds, names);
   const computed = interpret(graph, results, feeds);
-  for (const [i, name] of names.entries()) assertNear(computed[i], expected[i], 1e-6, `${op}: towards ${name}`);
+  for (const [i, name] of names.entries()) assertNear(computed[i], expected[i], 1e-6, `${op}: gradient of ${name}`);
   for (const [i, position] of positions.entries()) {
     const alone = differentiated(op, example, position);
     const [numbers] = interpret(alone.graph, alone.results, alone.feeds);
-    assertNear(numbers, expected[i], 1e-6, `${op}: towards x${position} alone`);
+    assertNear(numbers, expected[i], 1e-6, `${op}: gradient of x${position} alone`);
     const used = new Set(reachable(alone.graph, alone.results));
-    const idle = alone.made.flatMap((node) => (used.has(node) ? [] : [node.op]));
-    assert.deepEqual(idle, [], `${op}: nodes that the gradient towards x${position} alone does not need`);
+    const unused = alone.made.flatMap((node) => (used.has(node) ? [] : [node.op]));
+    assert.deepEqual(unused, [], `${op}: nodes that the gradient of x${position} alone does not need`);
   }
   for (const [name, target] of Object.entries(targets)) {
     const actual = await execute(engine, target, graph, results, feeds);
     for (const [i, numbers] of actual.entries()) {
-      assertNear(numbers, computed[i], 1e-5, `${name}: gradient of ${op} towards ${names[i]}`, 1);
+      assertNear(numbers, computed[i], 1e-5, `${name}: ${op}: gradient of ${names[i]}`, 1);
     }
   }
 }
 
-/** A float input of an output that is none has no gradient. */
+/** Asserts that an operator without float outputs has no gradient. */
 function checkNoGradient(op: OperatorName, example: Case<object>): void {
   assert.throws(() => differentiated(op, example), { name: "GraphError", message: /target 0 does not influence/ });
 }
@@ -112,11 +112,11 @@ for (const [name, cases] of Object.entries(operatorCases(stored))) {
       const { dtype } = applied(op, example as Case<never>).outputs[0];
       if (dtype === "int64" || dtype === "bool")
         it(`${titleOf(example)}: no gradient`, () => checkNoGradient(op, example));
-      // Differences of every number take seconds for large inputs.
+      // Finite differences take seconds for large inputs.
       else if (!fastTests || example.inputs.every(({ shape }) => sizeOf(shape) <= maxFastSize))
         it(`${titleOf(example)}: gradient`, () => checkGradient(op, example));
     }
-    it("says whether it has a gradient", () => {
+    it("declares whether it has a gradient", () => {
       const expected = leaves.includes(op)
         ? "leaf"
         : notDifferentiable.includes(op)

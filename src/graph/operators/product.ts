@@ -1,4 +1,4 @@
-/** @file Matrix products. Transposition is an attribute, so that no VJP ever has to move a large matrix. */
+/** @file Matrix products. Transposition is an attribute, so that VJPs do not copy large matrices. */
 
 import { formatShape } from "../../core/tensor.js";
 import { GraphError } from "../error.js";
@@ -8,24 +8,25 @@ import { broadcastShapes, dims, float32, requireFloat } from "../shapes.js";
 import type { ProductAttributes } from "./attributes.js";
 import type { OperatorRules, VjpContext } from "./rule.js";
 
-/** Rows and columns of an operand after its transposition. */
+/** Rows and columns of an operand after transposition. */
 function matrixOf(operand: TensorType, transposed: boolean): [rows: number, columns: number] {
   const [rows, columns] = operand.shape.slice(-2);
-  if (rows === undefined || columns === undefined) throw new GraphError(`${formatShape(operand.shape)} is no matrix`);
+  if (rows === undefined || columns === undefined)
+    throw new GraphError(`${formatShape(operand.shape)} is not a matrix`);
   return transposed ? [columns, rows] : [rows, columns];
 }
 
 function inferProduct(a: TensorType, b: TensorType, { transposeA, transposeB }: ProductAttributes): number[] {
   requireFloat(a, b);
-  const [rows, inner] = matrixOf(a, transposeA);
-  const [other, columns] = matrixOf(b, transposeB);
-  if (inner !== other) throw new GraphError(`inner sizes ${inner} and ${other} differ`);
+  const [rows, innerA] = matrixOf(a, transposeA);
+  const [innerB, columns] = matrixOf(b, transposeB);
+  if (innerA !== innerB) throw new GraphError(`inner sizes ${innerA} and ${innerB} differ`);
   return [...broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)), rows, columns];
 }
 
 /**
- * With Y = A' B' where A' is A or its transpose: dA' = dY B'^T and dB' = A'^T dY; where an operand was
- * transposed the whole product is transposed instead of its result.
+ * With Y = A' B', where A' is A or its transpose: dA' = dY B'^T and dB' = A'^T dY. For a transposed operand,
+ * the product is written in transposed form, so that no result is transposed.
  */
 function productVjp(
   product: typeof ops.matmul,
@@ -58,7 +59,7 @@ export const productRules: OperatorRules<"matmul" | "gemm"> = {
       dims(b, 2);
       const shape = inferProduct(a, b, attributes);
       if (bias && (bias.shape.length !== 1 || bias.shape[0] !== shape[1])) {
-        throw new GraphError(`a bias of ${formatShape(bias.shape)} for ${shape[1]} columns`);
+        throw new GraphError(`the bias has shape ${formatShape(bias.shape)}, but the product has ${shape[1]} columns`);
       }
       return float32(shape);
     },

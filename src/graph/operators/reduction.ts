@@ -20,8 +20,8 @@ function inferReduction([x]: readonly [TensorType], { axes, keepDims }: ReduceAt
   return float32(keepDims ? keptShape(shape, axes) : shape.filter((_, axis) => !axes.includes(axis)));
 }
 
-/** dy spread over the reduced axes again. */
-function spread(dy: Value, x: Value, axes: readonly number[]): Value {
+/** Broadcasts dy over the reduced axes. */
+function broadcastBack(dy: Value, x: Value, axes: readonly number[]): Value {
   return ops.expand(ops.reshape(dy, keptShape(x.shape, axes)), x.shape);
 }
 
@@ -38,14 +38,14 @@ function emitReduction(
 export const reductionRules: OperatorRules<"reduceSum" | "reduceMean" | "softmax"> = {
   reduceSum: {
     infer: inferReduction,
-    vjp: ({ inputs: [x], attributes: { axes }, dy }) => [spread(dy, x, axes)],
+    vjp: ({ inputs: [x], attributes: { axes }, dy }) => [broadcastBack(dy, x, axes)],
     onnx: (emitter, node, inputs) => emitReduction(emitter, node, "ReduceSum", inputs),
   },
   reduceMean: {
     infer: inferReduction,
     vjp: ({ inputs: [x], attributes: { axes }, dy }) => {
       const count = axes.reduce((product, axis) => product * x.dim(axis), 1);
-      return [spread(ops.mul(dy, 1 / count), x, axes)];
+      return [broadcastBack(ops.mul(dy, 1 / count), x, axes)];
     },
     onnx: (emitter, node, inputs) => emitReduction(emitter, node, "ReduceMean", inputs),
   },

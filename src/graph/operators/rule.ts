@@ -1,4 +1,4 @@
-/** @file What each operator must say about itself: types, gradient, ONNX nodes. */
+/** @file The rule of an operator: output types, gradient, ONNX nodes. */
 
 import type { OperatorNode, TensorType, Value } from "../ir.js";
 import type { Emitter } from "../onnx/emitter.js";
@@ -6,31 +6,31 @@ import type { Target } from "../onnx/model.js";
 import type { OperatorAttributes, OperatorName } from "./attributes.js";
 import type { Operands, Results } from "./operands.js";
 
-/** What a VJP may look at. Only an operator's first output is differentiable; others are by-products for its VJP. */
+/** The inputs of a VJP. Only an operator's first output is differentiable; others are by-products for its VJP. */
 export interface VjpContext<K extends OperatorName> {
   readonly inputs: Operands<K, Value>;
   readonly outputs: Results<K, Value>;
   readonly attributes: OperatorAttributes[K];
-  /** Cotangent of the first output, of its shape. */
+  /** Cotangent of the first output, in its shape. */
   readonly dy: Value;
-  /** Which inputs a gradient is wanted for; frozen weights are false. */
+  /** Which inputs need a gradient; false for frozen weights. */
   readonly needed: Operands<K, boolean>;
 }
 
 /**
- * Vector-Jacobian product: builds nodes and returns one cotangent an input, null where none is needed.
- * Results may be broader than the input (broadcasting); the walker sums them down.
+ * Vector-Jacobian product: builds nodes and returns one cotangent per input, null where none is needed.
+ * A cotangent may have the broadcast shape of its input; the walker sums it over the broadcast axes.
  */
 export type Vjp<K extends OperatorName> = (context: VjpContext<K>) => readonly (Value | null)[];
 
 export interface OperatorRule<K extends OperatorName> {
-  /** Output types, or a GraphError that says what does not fit. */
+  /** Returns the output types; throws a GraphError if the inputs do not fit. */
   readonly infer: (inputs: Operands<K, TensorType>, attributes: OperatorAttributes[K]) => Results<K, TensorType>;
-  /** The gradient; "leaf" has no inputs, "not differentiable" passes none on. */
+  /** The gradient; "leaf" operators have no inputs, "not differentiable" ones stop gradients. */
   readonly vjp: Vjp<K> | "leaf" | "not differentiable";
-  /** The same in other operators, where that suits the target better than `onnx`; null where it does not. */
+  /** Rewrites the node in other operators if that is faster on the target than `onnx`; otherwise returns null. */
   readonly lower?: (inputs: Operands<K, Value>, attributes: OperatorAttributes[K], target: Target) => Value | null;
-  /** Emits ONNX nodes and returns the names of the outputs; a by-product that nothing reads may be left out. */
+  /** Emits ONNX nodes and returns the names of the outputs; unused by-products may be omitted. */
   readonly onnx: (emitter: Emitter, node: OperatorNode<K>, inputs: Operands<K, string>) => readonly string[];
 }
 
