@@ -4,16 +4,16 @@ import { UsageError } from "../core/errors.js";
 import { flag, path, real, text, whole } from "../core/option-values.js";
 import { machineOptions, modelFileOptions, runSpec } from "../runs/run-spec.js";
 import type { EngineRequest } from "../runtime/open-engine.js";
-import { option, repeated, under, type ValuesOf } from "./options.js";
+import { group, option, repeated, type ValuesOf } from "./options.js";
 
-/** Fresh fields for one command (commander keeps state in them). */
+/** New fields for each command, because commander keeps state in them. */
 export function jsonField() {
-  return option("--json", flag.describe("print one JSON event a line"));
+  return option("--json", flag.describe("print JSON events, one per line"));
 }
 
-/** How and where to run; every command that opens a model has these. */
+/** Engine, device and precision, for every command that opens a model. */
 export function machineFields() {
-  return under("Machine", {
+  return group("Machine", {
     engine: option("--engine <name>", machineOptions.engine),
     provider: option("--provider <name>", machineOptions.provider),
     precision: option("--precision <name>", machineOptions.precision),
@@ -32,9 +32,9 @@ export function engineRequest({
   return { engine, provider, precision, threads };
 }
 
-/** Which files make up the model; every command that opens one has these. */
+/** Files of the model, for every command that opens one. */
 export function modelFileFields() {
-  return under("Model files", {
+  return group("Model files", {
     variant: option("--variant <name>", modelFileOptions.variant),
     tokenizers: repeated("--tokenizer <folder>", modelFileOptions.tokenizers),
     textEncoders: option("--text-encoders <folder>", modelFileOptions.textEncoders),
@@ -44,7 +44,7 @@ export type ModelFileOptions = ValuesOf<ReturnType<typeof modelFileFields>>;
 
 const { model } = runSpec.shape;
 
-/** The model of a command that cannot do without. */
+/** The model, for commands that require one. */
 export function modelField() {
   return option("--model <path>", path.describe(model.description ?? ""));
 }
@@ -53,12 +53,12 @@ export function optionalModelField(placeholder = "<path>", help = model.descript
   return option(`--model ${placeholder}`, path.optional().describe(help));
 }
 
-/** Length of T5 text; the family's default where undefined. */
+/** Text length of T5; undefined means the default of the family. */
 export function maxSequenceLengthField() {
   return option("--max-sequence-length <n>", runSpec.shape.maxSequenceLength);
 }
 
-/** Soft tokens to use with a model; the plain model without them. */
+/** Soft tokens to use with a model. */
 export function tokenUseFields() {
   return {
     tokens: option("--tokens <file>", path.optional().describe("soft tokens (default: none)")),
@@ -67,24 +67,24 @@ export function tokenUseFields() {
 }
 export type TokenUseOptions = ValuesOf<ReturnType<typeof tokenUseFields>>;
 
-/** Refuses a strength for tokens that are not there. */
+/** @throws UsageError if a strength is given without tokens */
 export function checkTokenUse(options: TokenUseOptions, given: ReadonlySet<string>): void {
   if (given.has("strength") && options.tokens === undefined) throw new UsageError("`strength` needs `tokens`");
 }
 
-/** How images are made; the family's defaults where undefined. */
+/** Sampling options; undefined means the default of the family. */
 export function samplingFields() {
   return {
-    negative: option("--negative <text>", text.default("").describe("what not to show (default: empty)")),
+    negative: option("--negative <text>", text.default("").describe("negative prompt (default: empty)")),
     steps: option("--steps <n>", whole(1, 1000).optional().describe("denoising steps (default: by family)")),
-    guidance: option("--guidance <x>", real(0).optional().describe("guidance scale, 1: none (default: by family)")),
+    guidance: option("--guidance <x>", real(0).optional().describe("guidance scale, 1: off (default: by family)")),
     batch: option("--batch <n>", whole(1, 4096).default(1).describe("images denoised together")),
     repack: option("--repack", flag.describe("copy weights into faster layouts, for many images")),
     maxSequenceLength: maxSequenceLengthField(),
   };
 }
 
-/** A folder of results that is not empty is refused without it. */
+/** `--force`, which allows to overwrite results. */
 export function forceField(help: string) {
   return option("--force", flag.describe(help));
 }

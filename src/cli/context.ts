@@ -1,4 +1,4 @@
-/** @file What every command runs in: a reporter, and a signal that Ctrl+C sets. */
+/** @file The context of every command: a reporter, and a signal that Ctrl+C aborts. */
 
 import { HumanReporter } from "./human-reporter.js";
 import { JsonReporter } from "./json-reporter.js";
@@ -10,18 +10,18 @@ export interface CommandContext {
   readonly signal: AbortSignal;
 }
 
-/** What a command hands over to once its options are read. It must dispose workers before it settles. */
+/** Carries out a command after its options are read. It must dispose workers before it settles. */
 export type CommandRun<Options> = (options: Options, context: CommandContext) => Promise<void>;
 
-/** The reporter for `--json` or for people. */
+/** The reporter for `--json`, or for terminals and log files. */
 export function createReporter(json: boolean, streams: ReporterStreams = processStreams()): Reporter {
   return json ? new JsonReporter(streams) : new HumanReporter(streams);
 }
 
-/** Seconds in which a second SIGINT is taken for an echo: npm and npx forward the one that the terminal sent already. */
-const echo = 0.3;
+/** Seconds within which a second SIGINT is ignored: npm and npx forward the one that the terminal has sent already. */
+const echoSeconds = 0.3;
 
-/** Runs the body of a command with a reporter and a Ctrl+C that it can answer. */
+/** Runs the body of a command with a reporter and a signal that Ctrl+C aborts. */
 export async function inContext(json: boolean, body: (context: CommandContext) => Promise<void>): Promise<void> {
   const reporter = createReporter(json);
   const controller = new AbortController();
@@ -30,12 +30,12 @@ export async function inContext(json: boolean, body: (context: CommandContext) =
     if (!controller.signal.aborted) {
       interrupted = performance.now();
       controller.abort();
-      reporter.warn("stopping at the next safe point; press Ctrl+C again to end at once");
+      reporter.warn("stopping at the next safe point; press Ctrl+C again to end immediately");
       return;
     }
-    if (performance.now() - interrupted < echo * 1000) return;
-    // Not process.exit: onnxruntime aborts (SIGABRT, a core dump) when a worker thread ends inside a run. The signal's
-    // own default action ends all threads at once, and tells the shell the truth.
+    if (performance.now() - interrupted < echoSeconds * 1000) return;
+    // Not process.exit: onnxruntime aborts (SIGABRT, a core dump) when a worker thread ends inside a run. The default
+    // action of the signal ends all threads at once, and the shell sees the right status.
     reporter.close();
     process.removeAllListeners("SIGINT");
     process.kill(process.pid, "SIGINT");

@@ -1,4 +1,4 @@
-/** @file What becomes of a thrown error: an exit code and one line. */
+/** @file Maps a thrown error to an exit code and one line. */
 
 import { CommanderError } from "commander";
 import { type ErrorKind, messageOf, SoftrepaError } from "../core/errors.js";
@@ -7,7 +7,7 @@ import { withFlags } from "./flags.js";
 import { jsonLine } from "./json-reporter.js";
 import type { ReporterStreams } from "./reporter.js";
 
-/** Exit codes of the command, by who can mend the failure. */
+/** Exit codes, by who can fix the failure. */
 const exitCodes: Readonly<Record<FailureKind, number>> = {
   input: 1,
   runtime: 1,
@@ -16,7 +16,7 @@ const exitCodes: Readonly<Record<FailureKind, number>> = {
   interrupted: 130,
 };
 
-/** `internal` is an error that nobody threw on purpose. */
+/** `internal` is a bug. */
 export type FailureKind = ErrorKind | "internal";
 
 export interface Failure {
@@ -26,18 +26,18 @@ export interface Failure {
   readonly exitCode: number;
 }
 
-/** Puts anything thrown into words; undefined where nothing failed (help or version was shown). */
+/** Describes a thrown value; undefined if nothing failed (help or version was printed). */
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof CommanderError && error.exitCode === 0) return undefined;
   const [kind, message] = describe(error);
   return { kind, message: printable(message), exitCode: exitCodes[kind] };
 }
 
-/** Tells of a failure on stderr, and with `json` as an event on stdout too; SOFTREPA_DEBUG=1 adds where it came from. */
+/** Prints a failure to stderr, and with `json` an event to stdout too; SOFTREPA_DEBUG=1 adds the stack. */
 export function reportFailure(failure: Failure, error: unknown, json: boolean, streams: ReporterStreams): void {
   const { kind, message, exitCode } = failure;
   if (json) streams.stdout.write(`${jsonLine("error", { kind, message, exitCode })}\n`);
-  // Where a command is missing commander has shown the help instead.
+  // If the command is missing, commander has printed the help instead.
   if (!isHelp(error)) streams.stderr.write(`softrepa: ${message}\n`);
   if (process.env.SOFTREPA_DEBUG === "1") streams.stderr.write(`${stackOf(error)}\n`);
 }
@@ -46,10 +46,10 @@ function describe(error: unknown): [FailureKind, string] {
   if (error instanceof SoftrepaError) return [error.kind, withFlags(messageOf(error))];
   if (error instanceof CommanderError) return ["usage", usageMessage(error)];
   if (error instanceof Error && error.name === "AbortError") return ["interrupted", "interrupted"];
-  // Node's own file and network errors say what failed and where; they need no more words.
+  // Node's file and network errors state what failed and where.
   if (error instanceof Error && "syscall" in error) return ["runtime", messageOf(error)];
   const name = error instanceof Error ? `${error.name}: ` : "";
-  return ["internal", `internal error: ${name}${messageOf(error)} (SOFTREPA_DEBUG=1 shows where)`];
+  return ["internal", `internal error: ${name}${messageOf(error)} (SOFTREPA_DEBUG=1 prints the stack)`];
 }
 
 function usageMessage(error: CommanderError): string {

@@ -1,4 +1,4 @@
-/** @file The reporter for people: results on stdout; a progress bar, notes and warnings on stderr. */
+/** @file The text reporter: results on stdout; a progress bar and warnings on stderr. */
 
 import { cut, printable } from "../core/text.js";
 import { withFlags } from "./flags.js";
@@ -7,9 +7,9 @@ import { type Cell, formatTable } from "./format/table.js";
 import { ProgressClock } from "./progress-clock.js";
 import type { Fields, Reporter, ReporterStreams } from "./reporter.js";
 
-/** Seconds between two drawings of the bar on a terminal, and between two lines elsewhere (a log file, a pipe). */
-const redrawEvery = 0.1;
-const logEvery = 10;
+/** Seconds between updates of the bar on a terminal, and between lines elsewhere (a log file, a pipe). */
+const redrawInterval = 0.1;
+const logInterval = 10;
 const barWidth = 20;
 
 export class HumanReporter implements Reporter {
@@ -17,13 +17,13 @@ export class HumanReporter implements Reporter {
   readonly #streams: ReporterStreams;
   readonly #live: boolean;
   readonly #clock: ProgressClock;
-  /** The bar that stands on the terminal's last line, or "". */
+  /** The bar on the last line of the terminal, or "". */
   #bar = "";
 
   constructor(streams: ReporterStreams) {
     this.#streams = streams;
     this.#live = streams.stderr.isTTY === true;
-    this.#clock = new ProgressClock(streams.now, this.#live ? redrawEvery : logEvery);
+    this.#clock = new ProgressClock(streams.now, this.#live ? redrawInterval : logInterval);
   }
 
   event(_name: string, _fields?: Fields, text?: string): void {
@@ -44,7 +44,7 @@ export class HumanReporter implements Reporter {
       this.#streams.stderr.write(`${printable(label)} ${parts.join(", ")}\n`);
       return;
     }
-    // The last column stays free: a full line would wrap on some terminals, and \r would not reach its start.
+    // A line of full width would wrap on some terminals, and \r would not return to its start.
     this.#drawBar(cut(`${printable(label)} ${barOf(done, total)} ${parts.join(", ")}`, this.#columns() - 1));
     if (done >= total) this.#keepBar();
   }
@@ -70,7 +70,7 @@ export class HumanReporter implements Reporter {
     this.#keepBar();
   }
 
-  /** Writes whole lines where the bar stands, and the bar again below them. */
+  /** Writes lines in place of the bar, and the bar again below them. */
   #above(stream: "stdout" | "stderr", lines: string): void {
     const bar = this.#bar;
     if (bar !== "") this.#streams.stderr.write("\r\x1b[K");
@@ -83,7 +83,7 @@ export class HumanReporter implements Reporter {
     this.#bar = bar;
   }
 
-  /** Leaves the bar as a line of its own. */
+  /** Ends the line of the bar. */
   #keepBar(): void {
     if (this.#bar !== "") this.#streams.stderr.write("\n");
     this.#bar = "";

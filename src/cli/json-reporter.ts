@@ -1,11 +1,11 @@
-/** @file The reporter for programs: each event is one JSON object on a line of stdout, and nothing else is. */
+/** @file The reporter for programs: stdout has one JSON object per event and line, and nothing else. */
 
 import { withFlags } from "./flags.js";
 import { ProgressClock } from "./progress-clock.js";
 import type { Fields, Reporter, ReporterStreams } from "./reporter.js";
 
-/** Seconds between two progress events; the first and the last of a label always go out. */
-const progressEvery = 1;
+/** Seconds between progress events; the first and the last of a label are always written. */
+const progressInterval = 1;
 
 export class JsonReporter implements Reporter {
   readonly json = true;
@@ -14,7 +14,7 @@ export class JsonReporter implements Reporter {
 
   constructor(streams: ReporterStreams) {
     this.#streams = streams;
-    this.#clock = new ProgressClock(streams.now, progressEvery);
+    this.#clock = new ProgressClock(streams.now, progressInterval);
   }
 
   event(name: string, fields: Fields = {}): void {
@@ -36,7 +36,7 @@ export class JsonReporter implements Reporter {
   close(): void {}
 }
 
-/** One event as one line. NaN and infinities become strings (JSON has none), typed arrays become lists. */
+/** One event as one line. Non-finite numbers become strings, since JSON has none; typed arrays become lists. */
 export function jsonLine(name: string, fields: Fields): string {
   return JSON.stringify({ event: name, ...fields }, (_key, value: unknown) => {
     if (typeof value === "number" && !Number.isFinite(value)) return String(value);

@@ -28,7 +28,7 @@ test("the built command can be executed", () => {
   assert.ok(statSync(main).mode & 0o111, "dist/cli/main.js is not executable");
 });
 
-test("--version and --help end with 0 and speak on stdout", async () => {
+test("--version and --help exit with 0 and write to stdout", async () => {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   assert.deepEqual(await softrepa(["--version"]), { code: 0, signal: null, stdout: `${version}\n`, stderr: "" });
   for (const args of [["--help"], ["help"], ["train", "--help"], ["help", "generate"], ["score", "-h"]]) {
@@ -49,7 +49,7 @@ const wrongUsage: [string[], string][] = [
   [["generate", "--model", "m"], "required option '--out <path>' not specified"],
   ...["int8", "fp16"].map((name): [string[], string] => [
     ["generate", "--model", "m", "--prompt", "x", "--out", "o", "--precision", name],
-    `--precision must be auto, fp32 (onnxruntime, OpenVINO) or bf16 (OpenVINO alone, on processors that have it), not "${name}"`,
+    `--precision must be auto, fp32 (onnxruntime, OpenVINO) or bf16 (OpenVINO on processors that support it), not "${name}"`,
   ]),
   [["score", "--model", "m", "--noises", "x"], '--noises must be a whole number from 1 to 10000, not "x"'],
 ];
@@ -65,13 +65,13 @@ for (const [args, message] of wrongUsage) {
   });
 }
 
-test("wrong usage: no command shows the help, on stderr", async () => {
+test("wrong usage: without a command prints the help to stderr", async () => {
   const { code, stdout, stderr } = await softrepa([]);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.match(stderr, /^Usage: softrepa[\s\S]*\n\s+help \[command\][^\n]*\n$/);
 });
 
-test("failures are one line without a stack, 1 for what was handed in and what the machine refuses", async () => {
+test("failures print one line without a stack, and exit with 1 for bad input and for limits of the machine", async () => {
   const { code, stdout, stderr } = await softrepa(["score", "--model", "m", "--data", "/nowhere"]);
   assert.deepEqual([code, stdout], [1, ""]);
   assert.match(stderr, /^softrepa: cannot open data set \/nowhere: ENOENT[^\n]*\n$/);
@@ -80,23 +80,23 @@ test("failures are one line without a stack, 1 for what was handed in and what t
   assert.equal(JSON.parse(json.stdout).kind, "input");
 });
 
-test("SOFTREPA_DEBUG=1 shows where, and what caused it", async () => {
+test("SOFTREPA_DEBUG=1 prints the stack and the cause", async () => {
   const { stderr } = await softrepa(["score", "--model", "m", "--data", "/nowhere"], { SOFTREPA_DEBUG: "1" });
   assert.match(stderr, /^softrepa: cannot open[^\n]*\nInputError: .*\n {4}at /);
   assert.match(stderr, /caused by: Error: ENOENT/);
 });
 
-test("faults of the program are one line too, wherever they are thrown", async () => {
+test("bugs are reported in one line too, wherever they are thrown", async () => {
   const inside = await outcomeOf(program("undefined.x"));
   assert.equal(inside.code, 1);
-  assert.match(inside.stderr, /^softrepa: internal error: TypeError: [^\n]* \(SOFTREPA_DEBUG=1 shows where\)\n$/);
+  assert.match(inside.stderr, /^softrepa: internal error: TypeError: [^\n]* \(SOFTREPA_DEBUG=1 prints the stack\)\n$/);
   const outside = await outcomeOf(program("setTimeout(() => undefined.x); await sleep(5000)", ["--json"]));
   assert.equal(outside.code, 1);
   assert.match(outside.stderr, /^softrepa: internal error: TypeError: [^\n]*\n$/);
   assert.equal(JSON.parse(outside.stdout).kind, "internal");
 });
 
-test("messages cannot carry control characters to the terminal", async () => {
+test("messages contain no control characters", async () => {
   const { stderr } = await outcomeOf(program('throw new failures.InputError("a\\u001b[31m\\nb")'));
   assert.equal(stderr, "softrepa: a [31m b\n");
 });
@@ -111,7 +111,7 @@ async function ready(child: ChildProcess): Promise<void> {
   await new Promise((done) => child.stdout?.once("data", done));
 }
 
-test("Ctrl+C stops at the next safe point with 130", async () => {
+test("Ctrl+C stops at the next safe point and exits with 130", async () => {
   const child = program(untilAborted);
   const outcome = outcomeOf(child);
   await ready(child);
@@ -119,11 +119,11 @@ test("Ctrl+C stops at the next safe point with 130", async () => {
   const { code, stdout, stderr } = await outcome;
   assert.deepEqual([code, stdout], [130, "ready\nsaved\n"]);
   const [first, second, rest] = stderr.split("\n");
-  assert.match(first ?? "", /stopping at the next safe point; press Ctrl\+C again to end at once$/);
+  assert.match(first ?? "", /stopping at the next safe point; press Ctrl\+C again to end immediately$/);
   assert.deepEqual([second, rest], ["softrepa: interrupted after step 3", ""]);
 });
 
-test("Ctrl+C with --json: warning and error are events", async () => {
+test("Ctrl+C with --json reports warning and error as events", async () => {
   const child = program(untilAborted, ["--json"]);
   const outcome = outcomeOf(child);
   await ready(child);
@@ -139,7 +139,7 @@ test("Ctrl+C with --json: warning and error are events", async () => {
   assert.equal(events[3].kind, "interrupted");
 });
 
-test("a second Ctrl+C ends at once, by the signal itself", async () => {
+test("a second Ctrl+C ends immediately, by the signal itself", async () => {
   const child = program(`context.reporter.event("ready", {}, "ready"); await sleep(60000)`);
   const outcome = outcomeOf(child);
   await ready(child);
@@ -152,13 +152,13 @@ test("a second Ctrl+C ends at once, by the signal itself", async () => {
   assert.deepEqual([code, signal], [null, "SIGINT"]);
 });
 
-test("an echo of the first Ctrl+C, as npm sends one, does not count as a second", async () => {
+test("an echo of the first Ctrl+C, as npm sends it, does not count as a second", async () => {
   const body = `process.emit("SIGINT"); process.emit("SIGINT"); context.reporter.print(context.signal.aborted)`;
   const { code, stdout } = await outcomeOf(program(body));
   assert.deepEqual([code, stdout], [0, "true\n"]);
 });
 
-test("a reader that goes away is no error", async () => {
+test("a closed pipe is not an error", async () => {
   const child = program(`
     context.reporter.event("ready", {}, "ready");
     for (let i = 0; i < 2000; i++) { context.reporter.print("x".repeat(1000)); if (i % 100 === 0) await sleep(1); }`);
@@ -169,7 +169,7 @@ test("a reader that goes away is no error", async () => {
   assert.deepEqual([code, stderr], [0, ""]);
 });
 
-test("long output through a pipe arrives whole", () => {
+test("long output through a pipe is complete", () => {
   const output = execFileSync("sh", ["-c", `'${process.execPath}' '${main}' train --help | cat`], { encoding: "utf8" });
   assert.match(output, /Examples:/);
 });

@@ -10,29 +10,22 @@ import { planCommand } from "./commands/plan.js";
 import { scoreCommand } from "./commands/score.js";
 import { tokensCommand } from "./commands/tokens.js";
 import { trainCommand } from "./commands/train.js";
-import {
-  runCompare,
-  runDataCheck,
-  runDemoCommand,
-  runEval,
-  runGenerate,
-  runPlan,
-  runScore,
-  runTrain,
-} from "./handlers/index.js";
+import { runEval } from "./handlers/eval.js";
+import { runScore } from "./handlers/score.js";
+import { runTrain } from "./handlers/train/train.js";
 import { createProgram, runProgram } from "./program.js";
 
 const program = createProgram([
   trainCommand(runTrain),
-  planCommand(runPlan),
-  generateCommand(runGenerate),
+  planCommand(),
+  generateCommand(),
   scoreCommand(runScore),
   evalCommand(runEval),
-  compareCommand(runCompare),
+  compareCommand(),
   tokensCommand(),
-  dataCommand(runDataCheck),
-  demoCommand(runDemoCommand),
+  dataCommand(),
+  demoCommand(),
 ]);
 
-// The code is set and the process left to end by itself: process.exit would cut off output still on its way to a pipe.
+// Not process.exit, which would discard output that a pipe has not accepted yet.
 process.exitCode = await runProgram(program, process.argv.slice(2));

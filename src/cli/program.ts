@@ -1,14 +1,14 @@
-/** @file The `softrepa` program: its commands, and what holds for all of them. */
+/** @file The `softrepa` program: its commands, and error handling for all of them. */
 
 import { Command } from "commander";
 import { packageVersion } from "../core/version.js";
 import { failureOf, reportFailure } from "./failure.js";
 import { processStreams } from "./reporter.js";
 
-/** The program with the given commands; help and version go to stdout, errors are thrown and not printed. */
+/** Creates the program. Help and version go to stdout; errors are thrown, not printed. */
 export function createProgram(commands: readonly Command[]): Command {
   const program = new Command("softrepa")
-    .description("Train soft text tokens for text-to-image diffusion models, and use them")
+    .description("Train and use soft text tokens for text-to-image diffusion models")
     .version(packageVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show help for a command")
@@ -19,12 +19,12 @@ export function createProgram(commands: readonly Command[]): Command {
   return program;
 }
 
-/** Runs the program on the arguments behind its name, and gives the exit code; never throws. */
+/** Runs the program on the arguments after its name and returns the exit code; never throws. */
 export async function runProgram(program: Command, args: readonly string[]): Promise<number> {
   const streams = processStreams();
   const json = args.includes("--json");
   for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreBrokenPipe);
-  // What escapes every promise is a fault of this program; it too ends in one line.
+  // Errors outside of any promise are bugs; they are reported in one line too.
   process.on("uncaughtException", (error) => {
     const failure = failureOf(error);
     if (failure) reportFailure(failure, error, json, streams);
@@ -41,12 +41,12 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
   }
 }
 
-/** A reader that went away (`softrepa ... | head`) wants no more output; the work itself goes on. */
+/** If the reader of a pipe has ended (`softrepa ... | head`), discards output and lets the work continue. */
 function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== "EPIPE") throw error;
 }
 
-/** Commander passes settings on only to commands that it creates itself. */
+/** Adds a command with the settings of its parent, which commander copies only to commands that it creates itself. */
 function adopt(parent: Command, child: Command): void {
   child.copyInheritedSettings(parent);
   if (!parent.commands.includes(child)) parent.addCommand(child);

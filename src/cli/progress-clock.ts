@@ -1,17 +1,17 @@
-/** @file When progress is worth showing, and how fast it is. */
+/** @file Throttles progress reports and measures their rate. */
 
 export interface ProgressMark {
-  /** Whether this is another task than the one before. */
+  /** Whether a new task has started. */
   readonly fresh: boolean;
-  /** Whether to show it: the first and the last of a task, and one each interval. */
+  /** Whether to report it: the first and the last of a task, and one per interval. */
   readonly due: boolean;
-  /** Steps a second over the recent past, once that can be told. */
+  /** Recent steps per second; undefined until it can be measured. */
   readonly rate: number | undefined;
-  /** Seconds since the task's first mark. */
+  /** Seconds since the first mark of the task. */
   readonly elapsed: number;
 }
 
-/** Rates are taken over this many seconds, so that a slow first step (page faults, shader compilation) is forgotten. */
+/** Seconds over which rates are averaged, so that a slow first step (page faults, shader compilation) drops out. */
 const rateWindow = 30;
 
 export class ProgressClock {
@@ -31,7 +31,7 @@ export class ProgressClock {
 
   mark(label: string, done: number, total: number): ProgressMark {
     const time = this.#now();
-    // A label that starts over (the next image's steps) is a new task too.
+    // A label that starts again (the steps of the next image) is a new task too.
     const fresh = label !== this.#label || done < (this.#samples.at(-1)?.done ?? 0);
     if (fresh) {
       this.#label = label;
@@ -39,7 +39,7 @@ export class ProgressClock {
       this.#samples = [];
       this.#finished = false;
     }
-    this.#remember(time, done);
+    this.#record(time, done);
     const finishes = done >= total && !this.#finished;
     const due = fresh || finishes || (!this.#finished && time - this.#shown >= this.#interval);
     this.#finished ||= finishes;
@@ -47,11 +47,11 @@ export class ProgressClock {
     return { fresh, due, rate: this.#rate(), elapsed: time - this.#started };
   }
 
-  #remember(time: number, done: number): void {
+  #record(time: number, done: number): void {
     const last = this.#samples.at(-1);
     if (last?.done === done) return;
     this.#samples.push({ time, done });
-    // Two samples always stay: steps may take longer than the window.
+    // Keeps at least two samples, because steps may take longer than the window.
     while (this.#samples.length > 2 && time - (this.#samples[1]?.time ?? time) > rateWindow) this.#samples.shift();
   }
 

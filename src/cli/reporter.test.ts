@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { HumanReporter } from "./human-reporter.js";
 import { JsonReporter, jsonLine } from "./json-reporter.js";
 
-/** Streams that remember what was written, and a clock that the test moves. */
+/** Streams that record what was written, and a clock that the test sets. */
 function recorder(isTTY: boolean, columns = 100) {
   const log: string[] = [];
   const clock = { seconds: 0 };
@@ -12,7 +12,7 @@ function recorder(isTTY: boolean, columns = 100) {
   return { log, clock, streams: { stdout, stderr, now: () => clock.seconds } };
 }
 
-test("people: results on stdout, warnings on stderr, events only with a text", () => {
+test("text: prints results to stdout, warnings to stderr, and events that have a text", () => {
   const { log, streams } = recorder(false);
   const reporter = new HumanReporter(streams);
   reporter.event("image", { seed: 7 });
@@ -31,7 +31,7 @@ test("people: results on stdout, warnings on stderr, events only with a text", (
   ]);
 });
 
-test("people, terminal: a throttled bar with rate and time left, cleared around other output", () => {
+test("text, terminal: prints a throttled bar with rate and remaining time, and clears it around other output", () => {
   const { log, clock, streams } = recorder(true);
   const reporter = new HumanReporter(streams);
   reporter.progress("train", 0, 10);
@@ -57,7 +57,7 @@ test("people, terminal: a throttled bar with rate and time left, cleared around 
   ]);
 });
 
-test("people, terminal: a bar never wraps, and a new task or the end leaves the old bar standing", () => {
+test("text, terminal: never wraps the bar, and keeps the old bar after a new task or the end", () => {
   const { log, clock, streams } = recorder(true, 40);
   const reporter = new HumanReporter(streams);
   reporter.progress("decode", 1, 3, { file: "a-long-name-of-a-file.png" });
@@ -73,7 +73,7 @@ test("people, terminal: a bar never wraps, and a new task or the end leaves the 
   ]);
 });
 
-test("people, no terminal: a plain line now and then", () => {
+test("text, no terminal: prints plain lines at intervals", () => {
   const { log, clock, streams } = recorder(false);
   const reporter = new HumanReporter(streams);
   for (let step = 0; step <= 25; step++) {
@@ -88,7 +88,7 @@ test("people, no terminal: a plain line now and then", () => {
   ]);
 });
 
-test("the rate forgets a slow start, and a label that starts over is a new task", () => {
+test("the rate ignores a slow start, and a label that starts again is a new task", () => {
   const { log, clock, streams } = recorder(false);
   const reporter = new HumanReporter(streams);
   reporter.progress("sample", 0, 200);
@@ -101,7 +101,7 @@ test("the rate forgets a slow start, and a label that starts over is a new task"
   assert.equal(log.at(-1), "err:sample 0% 0/200\n");
 });
 
-test("programs: events, warnings and progress are one JSON object a line; text for people is not", () => {
+test("JSON: writes events, warnings and progress as one JSON object per line, and no text", () => {
   const { log, clock, streams } = recorder(true);
   const reporter = new JsonReporter(streams);
   reporter.event("image", { seed: 7, file: "a\nb.png" });
@@ -123,7 +123,7 @@ test("programs: events, warnings and progress are one JSON object a line; text f
   ]);
 });
 
-test("programs: what JSON cannot spell", () => {
+test("JSON: converts values that JSON does not have", () => {
   const fields = { loss: Number.POSITIVE_INFINITY, row: Float32Array.of(0.5, 1), big: 2n ** 60n, left: undefined };
   assert.equal(jsonLine("x", fields), '{"event":"x","loss":"Infinity","row":[0.5,1],"big":"1152921504606846976"}');
 });

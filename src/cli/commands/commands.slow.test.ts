@@ -11,7 +11,7 @@ import { dataCommand } from "./data.js";
 import { generateCommand } from "./generate.js";
 import { scoreCommand } from "./score.js";
 
-test("data check: a path and its options", async () => {
+test("data check: reads a path and its options", async () => {
   const optionsOfCheck = async (...args: string[]) => {
     const seen: unknown[] = [];
     const command = dataCommand(async (options) => {
@@ -30,7 +30,7 @@ test("data check: a path and its options", async () => {
   }
 });
 
-test("generate: defaults, and a random seed", async (t) => {
+test("generate: fills in defaults and a random seed", async (t) => {
   const file = join(await temporaryFolder(t), "new", "out.png");
   const { jobs, ...options } = await optionsOf(generateCommand, ["--model", "m", "--prompt", "a cat", "--out", file]);
   assert.deepEqual(options, {
@@ -53,7 +53,7 @@ test("generate: defaults, and a random seed", async (t) => {
   assert.notEqual(again.jobs[0]?.seed, seed);
 });
 
-test("generate: several prompts and images; seeds count up and start over for each prompt", async (t) => {
+test("generate: seeds count up from image to image, and start again for each prompt", async (t) => {
   const folder = await temporaryFolder(t);
   const typed = ["--model", "m", "--prompt", "a", "--prompt", "--b", "--images", "2", "--seed", "4294967295"];
   const named = await optionsOf(generateCommand, [...typed, "--out", join(folder, "x.PNG")]);
@@ -72,7 +72,7 @@ test("generate: several prompts and images; seeds count up and start over for ea
   ]);
 });
 
-test("generate: what is refused", async (t) => {
+test("generate: rejects wrong options", async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, "there.png"), "x");
   await writeFile(join(folder, "x-0002.png"), "x");
@@ -103,7 +103,7 @@ test("generate: what is refused", async (t) => {
     assert.match(await refusalOf(generateCommand, ["--model", "m", ...args]), message);
 });
 
-test("score: images and captions, own ones by order where there are as many", async (t) => {
+test("score: matches captions to images by order if there are equally many", async (t) => {
   const folder = await imageFolder(t);
   const [a, b] = [join(folder, "a.png"), join(folder, "b.png")];
   const args = ["--model", "m", "--images", a, b, "--captions", "a cat", "a dog"];
@@ -142,7 +142,7 @@ test("score: images and captions, own ones by order where there are as many", as
   assert.deepEqual((await optionsOf(scoreCommand, [...args, "--timesteps", "500,"])).timesteps, [500]);
 });
 
-test("score: a data folder brings its captions, equal ones once", async (t) => {
+test("score: reads the captions of a data folder, equal ones once", async (t) => {
   const folder = await imageFolder(t);
   await writeFile(join(folder, "a.txt"), "a cat\nan animal");
   await writeFile(join(folder, "b.txt"), "an animal\na dog");
@@ -155,7 +155,7 @@ test("score: a data folder brings its captions, equal ones once", async (t) => {
   assert.deepEqual(pairs.own, own);
 });
 
-test("score: what is refused", async (t) => {
+test("score: rejects wrong options", async (t) => {
   const folder = await imageFolder(t);
   await writeFile(join(folder, "note.png"), "no image");
   await mkdir(join(folder, "empty"));
@@ -164,7 +164,7 @@ test("score: what is refused", async (t) => {
     [captions, /^2 images are missing: give --images or --data$/],
     [["--images", a], /^2 captions are missing/],
     [["--images", a, ...captions, "--captions-file", "f"], /^2 --captions and --captions-file exclude each other$/],
-    [["--data", folder, ...captions], /^2 --data brings its own captions/],
+    [["--data", folder, ...captions], /^2 --data has its own captions/],
     [["--images", join(folder, "no.png"), ...captions], /^1 cannot read image .*no\.png: ENOENT/],
     [["--images", join(folder, "note.png"), ...captions], /^1 .*note\.png is not a png, jpeg or webp image/],
     [["--images", join(folder, "empty"), ...captions], /^1 .*empty holds no png, jpeg or webp image$/],
@@ -177,7 +177,7 @@ test("score: what is refused", async (t) => {
   for (const [args, message] of cases) assert.match(await refusalOf(scoreCommand, ["--model", "m", ...args]), message);
 });
 
-test("evenly spaced timesteps stay inside 1..999", () => {
+test("evenly spaced timesteps stay within 1..999", () => {
   assert.deepEqual(evenTimesteps(1), [500]);
   for (const count of [2, 10, 333, 999]) {
     const steps = evenTimesteps(count);

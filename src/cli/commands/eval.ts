@@ -1,4 +1,4 @@
-/** @file `softrepa eval`: its options. */
+/** @file Options of `softrepa eval`. */
 
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ import {
   tokenUseFields,
 } from "../common.js";
 import type { CommandRun } from "../context.js";
-import { defineCommand, option, repeated, under, type ValuesOf } from "../options.js";
+import { defineCommand, group, option, repeated, type ValuesOf } from "../options.js";
 
 const canonical = new Map(metricNames.map((name) => [name.toLowerCase(), name]));
 const wrongMetrics = `must be one or more of ${metricNames.join(",")}`;
@@ -38,31 +38,37 @@ const metrics = z
 
 function fields() {
   return {
-    out: option("--out <folder>", path.describe("where report.html, scores and pictures go")),
-    force: forceField("overwrite a folder; use tokens of another base"),
-    ...under("What to judge: folders of pictures ...", {
+    out: option("--out <folder>", path.describe("folder for report.html, scores and images")),
+    force: forceField("overwrite a folder; allow tokens of another base"),
+    ...group("What to evaluate: folders of images ...", {
       images: repeated(
         "--images <folder...>",
-        list(path, "must be a path").default([]).describe("one folder a variant, the baseline first"),
+        list(path, "must be a path").default([]).describe("one folder per variant, the baseline first"),
       ),
     }),
-    ...under("... or a pipeline, with and without tokens", {
+    ...group("... or a pipeline, with and without tokens", {
       model: optionalModelField(),
       ...tokenUseFields(),
-      scenes: option("--scenes <n>", whole(1, 100000).optional().describe("draw n prompts of the built-in world")),
-      seeds: option("--seeds <n>", whole(1, 1000).default(1).describe("pictures a prompt")),
-      seed: option("--seed <n>", seed.default(0).describe("first seed; every picture has its own")),
+      scenes: option("--scenes <n>", whole(1, 100000).optional().describe("sample n prompts about built-in scenes")),
+      seeds: option("--seeds <n>", whole(1, 1000).default(1).describe("images per prompt")),
+      seed: option("--seed <n>", seed.default(0).describe("first seed; every image has its own")),
       ...samplingFields(),
     }),
-    ...under("Prompts", {
-      prompts: option("--prompts <file>", path.optional().describe("one a line, or .jsonl as GenEval has them")),
+    ...group("Prompts", {
+      prompts: option("--prompts <file>", path.optional().describe("one per line, or .jsonl in the format of GenEval")),
     }),
-    ...under("Metrics", {
-      weights: option("--weights <folder>", path.optional().describe("the metrics' weight files, see docs/metrics.md")),
+    ...group("Metrics", {
+      weights: option(
+        "--weights <folder>",
+        path.optional().describe("weight files of the metrics, see docs/metrics.md"),
+      ),
       metrics: option("--metrics <list>", metrics),
-      reference: option("--reference <path>", path.optional().describe("of FID: a folder, or statistics .npz")),
-      saveStatistics: option("--save-statistics <file>", path.optional().describe("write FID's statistics .npz")),
-      cache: option("--cache <folder>", path.optional().describe("of features (default: OUT/features)")),
+      reference: option("--reference <path>", path.optional().describe("for FID: a folder, or statistics .npz")),
+      saveStatistics: option(
+        "--save-statistics <file>",
+        path.optional().describe("write the statistics of FID as .npz"),
+      ),
+      cache: option("--cache <folder>", path.optional().describe("feature cache (default: OUT/features)")),
     }),
     ...modelFileFields(),
     ...machineFields(),
@@ -71,7 +77,7 @@ function fields() {
 
 type Values = ValuesOf<ReturnType<typeof fields>>;
 
-/** Folders of pictures, one a variant, or a pipeline to make them. */
+/** Folders of images, one per variant, or a pipeline that generates them. */
 export type EvalSubject =
   | { readonly kind: "images"; readonly folders: readonly string[]; readonly prompts: readonly ListedPrompt[] | null }
   /** `source`: scenes of the built-in world, or lines of a file. */
@@ -92,7 +98,7 @@ export function evalCommand(run: CommandRun<EvalCommandOptions>): Command {
   return defineCommand(
     {
       name: "eval",
-      description: "judge pictures by the paper's metrics",
+      description: "evaluate images by the metrics of the paper",
       fields: fields(),
       examples: [
         "softrepa eval --images base tuned --weights metrics --out report",
@@ -104,8 +110,8 @@ export function evalCommand(run: CommandRun<EvalCommandOptions>): Command {
         const { out, force, weights, reference, saveStatistics, cache = join(out, "features") } = options;
         const subject = await resolveSubject(raw, given);
         await requireRunFolder(out, force);
-        if (reference !== undefined) await requireThere("reference", reference);
-        if (weights !== undefined) await requireThere("weights", weights);
+        if (reference !== undefined) await requireExisting("reference", reference);
+        if (weights !== undefined) await requireExisting("weights", weights);
         if (saveStatistics !== undefined && !saveStatistics.endsWith(".npz")) {
           throw new UsageError(`\`saveStatistics\` ${saveStatistics} must end in .npz`);
         }
@@ -123,12 +129,12 @@ async function resolveSubject(raw: Values, given: ReadonlySet<keyof Values>): Pr
       given.has(key),
     );
     if (ofPipeline !== undefined) {
-      throw new UsageError(`\`images\` are pictures that are there already; it excludes \`${ofPipeline}\``);
+      throw new UsageError(`\`images\` names existing images; it excludes \`${ofPipeline}\``);
     }
     return { kind: "images", folders: raw.images, prompts };
   }
   const { model, scenes } = raw;
-  if (model === undefined) throw new UsageError("what to judge is missing: give `images`, or `model` with `prompts`");
+  if (model === undefined) throw new UsageError("nothing to evaluate: give `images`, or `model` with `prompts`");
   checkTokenUse(raw, given);
   if (prompts !== null && scenes !== undefined) throw new UsageError("`prompts` and `scenes` exclude each other");
   if (prompts !== null) return { kind: "pipeline", model, source: { kind: "prompts", prompts } };
@@ -136,7 +142,7 @@ async function resolveSubject(raw: Values, given: ReadonlySet<keyof Values>): Pr
   return { kind: "pipeline", model, source: { kind: "scenes", count: scenes } };
 }
 
-async function requireThere(name: string, file: string): Promise<void> {
+async function requireExisting(name: string, file: string): Promise<void> {
   await stat(file).catch((error: unknown) => {
     throw new InputError(`\`${name}\`: no such file or folder: ${file}`, { cause: error });
   });

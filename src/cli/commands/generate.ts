@@ -1,13 +1,16 @@
-/** @file `softrepa generate`: its options. */
+/** @file `softrepa generate`: generates images, with soft tokens or without. */
 
 import { randomInt } from "node:crypto";
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
 import { choice, list, maxSeed, path, pixels, text, whole } from "../../core/option-values.js";
 import { readListFile } from "../../data/text-file.js";
+import { modelName } from "../../pipelines/model-name.js";
+import { truncationWarner } from "../../pipelines/truncation-warner.js";
 import { planImageFiles } from "../../runs/outputs.js";
-import type { ImageFileJob } from "../../sampling/image-files.js";
+import { type ImageFileJob, writeImages } from "../../sampling/image-files.js";
 import { diffusionSchedulerNames } from "../../schedulers/index.js";
+import { openTokens } from "../../softtokens/open.js";
 import {
   checkTokenUse,
   forceField,
@@ -17,8 +20,9 @@ import {
   samplingFields,
   tokenUseFields,
 } from "../common.js";
-import type { CommandRun } from "../context.js";
-import { defineCommand, option, repeated, under, type ValuesOf } from "../options.js";
+import type { CommandContext, CommandRun } from "../context.js";
+import { withPipeline } from "../handlers/session.js";
+import { defineCommand, group, option, repeated, type ValuesOf } from "../options.js";
 
 const schedulers = choice([...diffusionSchedulerNames, "flow-euler", "own"]);
 
@@ -27,22 +31,22 @@ function fields() {
   return {
     model: modelField(),
     out: option("--out <path>", path.describe("x.png (several: x-0001.png ...) or a folder")),
-    force: forceField("overwrite images; use tokens of another base"),
-    ...under("Text", {
+    force: forceField("overwrite images; allow tokens of another base"),
+    ...group("Text", {
       prompt: repeated(
         "--prompt <text>",
-        list(text, "must be a text").default([]).describe("what to show; may be given several times"),
+        list(text, "must be a text").default([]).describe("prompt; may be given several times"),
       ),
-      prompts: option("--prompts <file>", path.optional().describe("prompts, one a line; # starts a comment")),
+      prompts: option("--prompts <file>", path.optional().describe("one prompt per line; # starts a comment")),
       negative,
       maxSequenceLength,
     }),
-    ...under("Soft tokens", tokenUseFields()),
-    ...under("Sampling", {
+    ...group("Soft tokens", tokenUseFields()),
+    ...group("Sampling", {
       seed: option("--seed <n>", whole(-1, maxSeed).default(-1).describe("seed of the noise, -1: random")),
-      images: option("--images <n>", whole(1, 9999).default(1).describe("images a prompt; their seeds count up")),
+      images: option("--images <n>", whole(1, 9999).default(1).describe("images per prompt, seeds count up")),
       ...sampling,
-      /** `own` is the one that the pipeline's file names. */
+      /** `own` is the scheduler that the pipeline's configuration names. */
       scheduler: option(
         "--scheduler <name>",
         schedulers.optional().describe("such as ddim; ? lists all (default: by family)"),
@@ -59,17 +63,17 @@ type Values = ValuesOf<ReturnType<typeof fields>>;
 
 export interface GenerateCommandOptions extends Omit<Values, "prompt" | "prompts" | "images" | "seed" | "out"> {
   /**
-   * Prompt after prompt, each with its images in the order of their seeds, which are known also where they were drawn at
-   * random. The files are new or to be overwritten.
+   * One entry per image, grouped by prompt and ordered by seed. A random seed has been chosen already. Each file is new or
+   * may be overwritten.
    */
   readonly jobs: readonly ImageFileJob[];
 }
 
-export function generateCommand(run: CommandRun<GenerateCommandOptions>): Command {
+export function generateCommand(run: CommandRun<GenerateCommandOptions> = runGenerate): Command {
   return defineCommand(
     {
       name: "generate",
-      description: "make images, with soft tokens or without",
+      description: "generate images, with soft tokens or without",
       fields: fields(),
       examples: [
         'softrepa generate --model sd3-medium --prompt "two cats" --out cats.png',
@@ -84,7 +88,7 @@ export function generateCommand(run: CommandRun<GenerateCommandOptions>): Comman
         const first = seed === -1 ? randomInt(2 ** 31) : seed;
         const jobs = files.map((file, index) => ({
           prompt: texts[Math.floor(index / images)] ?? "",
-          // Every prompt starts from the same seed, so that prompts can be compared on the same noise.
+          // All prompts use the same seeds, so that they can be compared on the same noise.
           seed: (first + (index % images)) % (maxSeed + 1),
           file,
         }));
@@ -102,4 +106,24 @@ async function readPrompts(typed: readonly string[], file: string | undefined): 
   }
   if (typed.length > 0) throw new UsageError("`prompt` and `prompts` exclude each other");
   return readListFile(file, "prompt");
+}
+
+async function runGenerate(options: GenerateCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
+  const { model, tokens: file, strength, force, repack, ...request } = options;
+  const warn = (message: string) => reporter.warn(message);
+  await withPipeline(options, reporter, async (pipeline) => {
+    const softTokens = await openTokens(file, pipeline, { force, warn });
+    const images = writeImages(pipeline, {
+      ...request,
+      model: modelName(model),
+      tokens: softTokens && { softTokens, file: file ?? "", strength },
+      repackWeights: repack,
+      signal,
+      onProgress: (done, total) => reporter.progress("steps", done, total),
+      onTruncated: truncationWarner(warn),
+    });
+    for await (const { file, settings } of images) {
+      reporter.event("image", { file, ...settings }, `${file}  seed ${settings.seed}  ${settings.prompt}`);
+    }
+  });
 }

@@ -1,29 +1,33 @@
-/** @file `softrepa plan`: the options of `train`, for a run that is not to begin yet. */
+/** @file `softrepa plan`: estimates a training run from the options of `train`. */
 
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
 import { flag, path } from "../../core/option-values.js";
-import type { CommandRun } from "../context.js";
+import { measureStep } from "../../runs/measure-step.js";
+import { forecastOf, prepareRun } from "../../runs/prepare.js";
+import type { CommandContext, CommandRun } from "../context.js";
+import { printForecast } from "../handlers/train/print-forecast.js";
+import { withRun } from "../handlers/train/train.js";
 import { defineCommand, option } from "../options.js";
 import { resolveTrain, type TrainCommandOptions } from "./train.js";
 import { trainFields } from "./train-options.js";
 
 export interface PlanCommandOptions extends TrainCommandOptions {
-  /** Time a few real steps instead of estimating from plain products. */
+  /** Time a few real steps instead of estimating from the speed of matrix products. */
   readonly measure: boolean;
 }
 
-export function planCommand(run: CommandRun<PlanCommandOptions>): Command {
+export function planCommand(run: CommandRun<PlanCommandOptions> = runPlan): Command {
   return defineCommand(
     {
       name: "plan",
-      description: "tell memory, disk and time of a training run",
+      description: "estimate memory, disk and time of a training run",
       fields: {
-        measure: option("--measure", flag.describe("time a few real steps, for a better guess")),
+        measure: option("--measure", flag.describe("time a few real steps, for a better estimate")),
         ...trainFields(),
-        out: option("--out <folder>", path.default("run").describe("run folder it would be")),
+        out: option("--out <folder>", path.default("run").describe("run folder to plan for")),
       },
-      operands: { usage: "[config]", description: "a configuration file; options as of train" },
+      operands: { usage: "[config]", description: "a configuration file; takes the options of train" },
       examples: [
         "softrepa plan --model sd3-medium --data photos --steps 2000",
         "softrepa plan photos.yaml --memory 8GB",
@@ -33,10 +37,22 @@ export function planCommand(run: CommandRun<PlanCommandOptions>): Command {
         if (config !== typed.config && typed.config !== undefined) {
           throw new UsageError("a configuration file and `config` exclude each other");
         }
-        // As a dry run: the folder may hold anything, since nothing is written.
+        // As in a dry run, the folder may have any contents because nothing is written.
         return { ...(await resolveTrain({ ...typed, config, dryRun: true }, given)), measure };
       },
     },
     run,
   );
+}
+
+async function runPlan(options: PlanCommandOptions, context: CommandContext): Promise<void> {
+  const { reporter, signal } = context;
+  await withRun(options, context, async (request, emit) => {
+    const prepared = await prepareRun(request, { signal, emit });
+    const planned = await forecastOf(prepared);
+    if (!options.measure) return printForecast(planned, reporter);
+    const secondsPerStep = await measureStep(prepared, { signal, emit });
+    const seconds = prepared.settings.steps * secondsPerStep;
+    printForecast({ ...planned, time: { ...planned.time, secondsPerStep, seconds, rate: null } }, reporter);
+  });
 }

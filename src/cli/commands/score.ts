@@ -1,4 +1,4 @@
-/** @file `softrepa score`: its options. */
+/** @file Options of `softrepa score`. */
 
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
@@ -21,14 +21,14 @@ import {
   tokenUseFields,
 } from "../common.js";
 import type { CommandRun } from "../context.js";
-import { defineCommand, option, repeated, under, type ValuesOf } from "../options.js";
+import { defineCommand, group, option, repeated, type ValuesOf } from "../options.js";
 
-/** Images, captions, and which captions are whose. */
+/** Images, captions, and the captions that belong to each image. */
 export interface ScoredPairs {
-  /** Each opened far enough to know that it is an image. */
+  /** Checked to be images, but not decoded yet. */
   readonly images: readonly ImageSource[];
   readonly captions: readonly string[];
-  /** Of each image, the indices of its own captions; empty where that is not known. */
+  /** Indices of the matched captions of each image; empty if they are not known. */
   readonly own: readonly (readonly number[])[];
 }
 
@@ -44,7 +44,7 @@ const timesteps = z
 function fields() {
   return {
     model: modelField(),
-    ...under("What to score", {
+    ...group("What to score", {
       data: option("--data <path>", path.optional().describe("images with captions")),
       images: repeated(
         "--images <path...>",
@@ -56,19 +56,19 @@ function fields() {
       ),
       captionsFile: option(
         "--captions-file <file>",
-        path.optional().describe("captions, one a line; # starts a comment"),
+        path.optional().describe("one caption per line; # starts a comment"),
       ),
     }),
-    ...under("Soft tokens", { ...tokenUseFields(), force: forceField("use tokens that were trained on another base") }),
-    ...under("Measuring", {
+    ...group("Soft tokens", { ...tokenUseFields(), force: forceField("allow tokens trained on another base model") }),
+    ...group("Measurement", {
       timesteps: option("--timesteps <n>", timesteps),
-      /** The same for all pairs; errors are averaged over them. */
-      noises: option("--noises <n>", whole(1, 10000).default(1).describe("noises a timestep")),
-      seed: option("--seed <n>", seed.default(0).describe("seed of the noises")),
-      information: option("--information", flag.describe("nats of each image and its first caption")),
+      /** All pairs share them; errors are averaged over them. */
+      noises: option("--noises <n>", whole(1, 10000).default(1).describe("noise samples per timestep")),
+      seed: option("--seed <n>", seed.default(0).describe("seed of the noise")),
+      information: option("--information", flag.describe("mutual information of images and captions, in nats")),
       resolution: option("--resolution <n>", pixels.optional().describe("image size (default: the model's)")),
       maxSequenceLength: maxSequenceLengthField(),
-      chunk: option("--chunk <n>", whole(1).optional().describe("pairs a run (default: by memory)")),
+      chunk: option("--chunk <n>", whole(1).optional().describe("pairs per run of the model (default: by memory)")),
     }),
     ...modelFileFields(),
     ...machineFields(),
@@ -86,7 +86,7 @@ export function scoreCommand(run: CommandRun<ScoreCommandOptions>): Command {
   return defineCommand(
     {
       name: "score",
-      description: "measure how well captions explain images",
+      description: "measure how well captions match images",
       fields: fields(),
       examples: [
         'softrepa score --model sd3-medium --images a.png b.png --captions "a cat" "a dog"',
@@ -96,7 +96,7 @@ export function scoreCommand(run: CommandRun<ScoreCommandOptions>): Command {
         const { images, captions, captionsFile, data, ...measure } = raw;
         checkTokenUse(raw, given);
         const pairs = await readPairs({ images, captions, captionsFile, data });
-        if (measure.information && pairs.own.some((captionsOfImage) => captionsOfImage.length === 0)) {
+        if (measure.information && pairs.own.some((matched) => matched.length === 0)) {
           throw new UsageError(
             "`information` needs a caption for every image: give as many `captions` as images, or `data`",
           );
@@ -111,7 +111,7 @@ export function scoreCommand(run: CommandRun<ScoreCommandOptions>): Command {
 async function readPairs({ images, captions, captionsFile, data }: Sources): Promise<ScoredPairs> {
   if (data !== undefined) {
     if (images.length > 0 || captions.length > 0 || captionsFile !== undefined) {
-      throw new UsageError("`data` brings its own captions; it excludes `images` and `captions`");
+      throw new UsageError("`data` has its own captions; it excludes `images` and `captions`");
     }
     return pairsOf(await openDataSet(data).then(({ items }) => items));
   }
@@ -122,13 +122,13 @@ async function readPairs({ images, captions, captionsFile, data }: Sources): Pro
   if (captions.length === 0 && captionsFile === undefined) {
     throw new UsageError("captions are missing: give `captions` or `captionsFile`, or `data` for a folder with both");
   }
-  const texts = captionsFile === undefined ? captions : await readListFile(captionsFile, "caption");
+  const allCaptions = captionsFile === undefined ? captions : await readListFile(captionsFile, "caption");
   const files = (await Promise.all(images.map(expandImages))).flat();
-  const own = ownCaptions(files.length, texts) ?? files.map(() => []);
-  return { images: files.map(imageFile), captions: texts, own };
+  const own = ownCaptions(files.length, allCaptions) ?? files.map(() => []);
+  return { images: files.map(imageFile), captions: allCaptions, own };
 }
 
-/** Every caption once, in the order of the images; all variants of an image are its own. */
+/** Lists equal captions once, in the order of the images; an image may have several captions. */
 function pairsOf(items: readonly CaptionedImage[]): ScoredPairs {
   const captions = [...new Set(items.flatMap((item) => item.captions))];
   const indices = new Map(captions.map((caption, index) => [caption, index]));

@@ -13,10 +13,10 @@ const absent = official === undefined ? "the authors' token files are absent (..
 describe("softrepa tokens on the authors' released files", { skip: absent }, async () => {
   const folders = official === undefined ? [] : (await readdir(official)).sort();
 
-  it("are there for all three models", () => assert.deepEqual(folders, ["sd1.5", "sd3", "sdxl"]));
+  it("exist for all three models", () => assert.deepEqual(folders, ["sd1.5", "sd3", "sdxl"]));
 
   for (const name of folders) {
-    it(`converts ${name} to softrepa and back without a changed bit`, async () => {
+    it(`converts ${name} to softrepa and back without changing a bit`, async () => {
       const [from, between, back] = [`${official}/${name}`, at(`${name}.safetensors`), at(name)];
       assert.deepEqual((await softrepa(["tokens", "convert", from, between])).code, 0);
       assert.deepEqual((await softrepa(["tokens", "convert", between, back])).code, 0);

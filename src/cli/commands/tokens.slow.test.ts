@@ -19,7 +19,7 @@ const script = `
   }
 `;
 
-/** Runs the command in a process of its own; from a file, because `node -e ... inspect` would start the debugger. */
+/** Runs the command in a child process; from a file, because `node -e ... inspect` would start the debugger. */
 async function run(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   await writeFile(at("run.mjs"), script);
   return new Promise((resolve) => {
@@ -50,7 +50,7 @@ describe("tokens inspect", () => {
       "format           softrepa safetensors",
       "placement        prefix (in front of the text)",
       "tokens           [2,2,2]: 2 layers, 2 tokens, 2 wide",
-      "time table       [12,4]: 12 buckets, 2 wide a layer",
+      "time table       [12,4]: 12 buckets, 2 wide per layer",
       "parameters       56",
       "layer norms      5.000 2.000",
       "bucket norms     2.000 0.000 0.000 0.000 0.000 0.000 0.000 0.000 0.000 0.000",
@@ -81,12 +81,12 @@ describe("tokens inspect", () => {
     });
   });
 
-  it("says so when numbers are not finite", async () => {
+  it("reports non-finite values", async () => {
     const broken = { ...tokens, tokens: floatTensor([1, 1, 2], Float32Array.of(Number.NaN, 1)), timeTable: null };
     await writeSoftTokens(at("n.safetensors"), broken, "softrepa");
     assert.match(
       (await run("inspect", at("n.safetensors"))).out,
-      /1 numbers are NaN or infinite: these tokens are broken/,
+      /1 values are NaN or infinite: these tokens are broken/,
     );
   });
 
@@ -101,27 +101,27 @@ describe("tokens inspect", () => {
 });
 
 describe("tokens convert", () => {
-  it("guesses the format from the name, and says what is lost", async () => {
+  it("guesses the format from the name, and reports dropped metadata", async () => {
     await writeSoftTokens(at("c.safetensors"), tokens, "softrepa");
     const there = await run("convert", at("c.safetensors"), at("sd1.5"));
     assert.equal(there.code, 0);
     assert.equal(there.out, "");
     assert.match(there.err, /softrepa -> official: wrote .*sd1\.5\/dc_tokens\.pth and .*sd1\.5\/dc_t_tokens\.pth\n/);
-    assert.match(there.err, /the official format has no metadata, left out: softrepa\.family\n/);
+    assert.match(there.err, /the official format has no metadata; dropped: softrepa\.family\n/);
     assert.deepEqual((await readdir(at("sd1.5"))).sort(), ["dc_t_tokens.pth", "dc_tokens.pth"]);
     const back = await run("convert", at("sd1.5", "dc_tokens.pth"), at("back.safetensors"));
     assert.match(back.err, /^official -> softrepa: wrote .*back\.safetensors\n$/);
     assert.deepEqual(await readSoftTokens(at("back.safetensors")), { ...tokens, metadata: {} });
   });
 
-  it("takes the format by name", async () => {
+  it("uses the format given by --format", async () => {
     await writeSoftTokens(at("d.safetensors"), tokens, "softrepa");
     const { code, err } = await run("convert", at("d.safetensors"), at("e.safetensors"), "--format", "comfy");
     assert.equal(code, 0, err);
     assert.match((await run("inspect", at("e.safetensors"))).out, /ComfyUI \(anima_lora\) safetensors/);
   });
 
-  it("refuses names it cannot tell and formats it does not know", async () => {
+  it("rejects names without a known format, and unknown formats", async () => {
     await writeSoftTokens(at("f.safetensors"), tokens, "softrepa");
     const unknown = await run("convert", at("f.safetensors"), at("f.bin"));
     assert.equal(unknown.code, 1);

@@ -1,4 +1,4 @@
-/** @file `softrepa tokens`: look into files of soft tokens and convert them. */
+/** @file `softrepa tokens`: inspects and converts files of soft tokens. */
 
 import { extname } from "node:path";
 import { Command, Option } from "commander";
@@ -16,26 +16,26 @@ import {
 import { parseStages, placementPhrases, type SoftTokens, stagesKey } from "../../softtokens/softtokens.js";
 
 export function tokensCommand(): Command {
-  const command = new Command("tokens").description("look into files of soft tokens and convert them");
+  const command = new Command("tokens").description("inspect and convert files of soft tokens");
   command
     .command("inspect")
     .description("shapes, norms and metadata of soft tokens in any known format")
-    .argument("<path>", "a .safetensors file, the authors' dc_tokens.pth, or a folder that has it")
+    .argument("<path>", "a .safetensors file, dc_tokens.pth of the authors, or its folder")
     .option("--json", "print one JSON object")
     .action(inspect);
   command
     .command("convert")
-    .description("rewrite soft tokens in another format; the numbers stay the same, bit for bit")
+    .description("convert soft tokens to another format, keeping values bit for bit")
     .argument("<from>", "soft tokens in any known format")
-    .argument("<to>", "the file to write, or for official tokens a folder")
+    .argument("<to>", "the file to write; a folder for the official format")
     .addOption(
       new Option(
         "--format <name>",
-        "format to write; default: softrepa for .safetensors, official for .pth or a folder",
+        "output format (default: softrepa for .safetensors, official for .pth or a folder)",
       ).choices(formatNames),
     )
     .addOption(
-      new Option("--stages <list>", "say which stages of a UNet see them (down,mid,up), for files that do not"),
+      new Option("--stages <list>", "stages of a UNet that use them (down,mid,up), for files that do not record it"),
     )
     .action(convert);
   return command;
@@ -43,31 +43,34 @@ export function tokensCommand(): Command {
 
 async function inspect(path: string, { json = false }: { json?: boolean }): Promise<void> {
   const { format, tokens } = await openSoftTokens(path);
-  const seen = describeSoftTokens(tokens, path);
+  const description = describeSoftTokens(tokens, path);
   if (json) {
     const timeTable = tokens.timeTable?.shape ?? null;
-    const report = { path, format, shapes: { tokens: tokens.tokens.shape, timeTable }, ...seen };
+    const report = { path, format, shapes: { tokens: tokens.tokens.shape, timeTable }, ...description };
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     return;
   }
   const lines = [
     ["file", path],
     ["format", formats[format].title],
-    ["placement", `${seen.placement} (${placementPhrases[seen.placement]})`],
-    ["tokens", `${formatShape(tokens.tokens.shape)}: ${seen.layers} layers, ${seen.count} tokens, ${seen.width} wide`],
+    ["placement", `${description.placement} (${placementPhrases[description.placement]})`],
+    [
+      "tokens",
+      `${formatShape(tokens.tokens.shape)}: ${description.layers} layers, ${description.count} tokens, ${description.width} wide`,
+    ],
     [
       "time table",
       tokens.timeTable === null
         ? "none"
-        : `${formatShape(tokens.timeTable.shape)}: ${seen.buckets} buckets, ${seen.timeWidth} wide a layer`,
+        : `${formatShape(tokens.timeTable.shape)}: ${description.buckets} buckets, ${description.timeWidth} wide per layer`,
     ],
-    ["parameters", seen.parameters.toLocaleString("en-US")],
-    ...(seen.nonFinite > 0
-      ? [["not finite", `${seen.nonFinite} numbers are NaN or infinite: these tokens are broken`]]
+    ["parameters", description.parameters.toLocaleString("en-US")],
+    ...(description.nonFinite > 0
+      ? [["non-finite", `${description.nonFinite} values are NaN or infinite: these tokens are broken`]]
       : []),
-    ["layer norms", ...wrapped(seen.layerNorms)],
-    ...(seen.buckets > 0 ? [["bucket norms", ...wrapped(seen.bucketNorms)]] : []),
-    ...Object.entries(seen.metadata).map(([key, value]) => [key, JSON.stringify(value)]),
+    ["layer norms", ...wrapped(description.layerNorms)],
+    ...(description.buckets > 0 ? [["bucket norms", ...wrapped(description.bucketNorms)]] : []),
+    ...Object.entries(description.metadata).map(([key, value]) => [key, JSON.stringify(value)]),
   ];
   const width = Math.max(...lines.map(([label = ""]) => label.length));
   for (const [label = "", ...rows] of lines) {
@@ -75,7 +78,7 @@ async function inspect(path: string, { json = false }: { json?: boolean }): Prom
   }
 }
 
-/** Norms, ten to a row. */
+/** Formats norms, ten per row. */
 function wrapped(norms: readonly number[]): string[] {
   const texts = norms.map((norm) => norm.toPrecision(4));
   return Array.from({ length: Math.ceil(texts.length / 10) }, (_, row) =>
@@ -86,25 +89,25 @@ function wrapped(norms: readonly number[]): string[] {
 async function convert(from: string, to: string, options: { format?: FormatName; stages?: string }): Promise<void> {
   const format = options.format ?? guessFormat(to);
   const { format: source, tokens: read } = await openSoftTokens(from);
-  const tokens = options.stages === undefined ? read : inStages(read, options.stages);
+  const tokens = options.stages === undefined ? read : withStages(read, options.stages);
   const files = await writeSoftTokens(to, tokens, format);
-  const lost = Object.keys(tokens.metadata);
+  const metadataKeys = Object.keys(tokens.metadata);
   process.stderr.write(`${source} -> ${format}: wrote ${files.join(" and ")}\n`);
-  if (lost.length > 0 && !formats[format].keepsMetadata) {
-    process.stderr.write(`the ${format} format has no metadata, left out: ${lost.join(", ")}\n`);
+  if (metadataKeys.length > 0 && !formats[format].keepsMetadata) {
+    process.stderr.write(`the ${format} format has no metadata; dropped: ${metadataKeys.join(", ")}\n`);
   }
 }
 
-/** The tokens with the stages that they are for, where there was no room for that in their file. */
-function inStages(tokens: SoftTokens, text: string): SoftTokens {
+/** Records the stages in the metadata of tokens whose file format cannot. */
+function withStages(tokens: SoftTokens, text: string): SoftTokens {
   const stages = parseStages(text);
   if (stages === null) throw new UsageError(`--stages must be one or more of ${unetStages.join(", ")}, not "${text}"`);
   if (tokens.placement !== "after-first")
-    throw new UsageError("--stages is for the tokens of a UNet, which these are not");
+    throw new UsageError("--stages applies to tokens of a UNet; these are of another model");
   return { ...tokens, metadata: { ...tokens.metadata, [stagesKey]: stages.join(",") } };
 }
 
-/** A folder's name may have a dot too, as in `tokens/sd1.5`; what ends like a file of some other kind is refused. */
+/** Folder names may contain a dot, as in `tokens/sd1.5`; extensions of other file types are rejected. */
 function guessFormat(to: string): FormatName {
   const extension = extname(to);
   if (extension === ".safetensors") return "softrepa";

@@ -1,4 +1,4 @@
-/** @file The options of `softrepa train`: those of a `RunSpec`, under headings, and what to do with it. */
+/** @file Options of `softrepa train`: those of a `RunSpec`, grouped, and those of the command itself. */
 
 import type { z } from "zod";
 import { flag, path } from "../../core/option-values.js";
@@ -6,48 +6,48 @@ import { builtInObjective } from "../../runs/config/config-schema.js";
 import { keyOf } from "../../runs/config/keys.js";
 import { runSpec } from "../../runs/run-spec.js";
 import { forceField, jsonField } from "../common.js";
-import { asText, type Field, ifTyped, option, repeated, under } from "../options.js";
+import { asText, type Field, group, ifTyped, option, repeated } from "../options.js";
 
-type Shape = typeof runSpec.shape;
-type Name = keyof Shape;
+type Schemas = typeof runSpec.shape;
+type Name = keyof Schemas;
 
-/** Options of a run under one heading: each a flag of its key with this placeholder. */
+/** Placeholders of the values of options, by option name; "" for a flag without a value. */
 type Placeholders = { readonly [Key in Name]?: string };
 
-/** May be given several times. */
-const severalTimes: ReadonlySet<string> = new Set(["data", "samplePrompts", "tokenizers"] satisfies Name[]);
+/** Options that may be given several times. */
+const repeatable: ReadonlySet<string> = new Set(["data", "samplePrompts", "tokenizers"] satisfies Name[]);
 
-/** The value of an option where it was typed. */
+/** A field per option; its value is undefined if it was not typed. */
 type TypedFields<P extends Placeholders> = {
-  readonly [Key in keyof P & Name]: Field<Exclude<z.output<Shape[Key]>, undefined> | undefined>;
+  readonly [Key in keyof P & Name]: Field<Exclude<z.output<Schemas[Key]>, undefined> | undefined>;
 };
 
-/** What is not typed is undefined: a configuration file, a preset or `RunSpec` itself says it. */
+/** Leaves untyped options undefined, so that a configuration file, a preset or the default of `RunSpec` applies. */
 function typedFields<const P extends Placeholders>(placeholders: P): TypedFields<P> {
   const fields = Object.entries(placeholders).map(([name, placeholder]) => {
     const schema = name === "objective" ? builtInObjective : runSpec.shape[name as Name];
     const flags = `--${keyOf(name)} ${placeholder}`.trim();
-    const field = severalTimes.has(name)
+    const field = repeatable.has(name)
       ? repeated(flags, schema)
       : option(flags, schema, placeholder === "<size>" ? asText : undefined);
     return [name, ifTyped(field)];
   });
-  // One field for each placeholder, of its schema.
+  // One field per placeholder, with the type of its schema.
   return Object.fromEntries(fields) as TypedFields<P>;
 }
 
-/** Fresh fields for one command (commander keeps state in them). */
+/** New fields for each command, because commander keeps state in them. */
 export function trainFields() {
   return {
     ...typedFields({ model: "<path>", data: "<path...>", out: "<folder>" }),
     force: forceField("overwrite a run folder that is not empty"),
-    ...under("Where settings come from", {
-      config: option("--config <file>", path.optional().describe("YAML; what is typed beside it wins")),
+    ...group("Sources of settings", {
+      config: option("--config <file>", path.optional().describe("YAML file; typed options take precedence")),
       ...typedFields({ preset: "<family>" }),
-      resume: option("--resume <folder>", path.optional().describe("go on with a run, from its last checkpoint")),
-      dryRun: option("--dry-run", flag.describe("check all, print the settings, write nothing")),
+      resume: option("--resume <folder>", path.optional().describe("continue a run from its last checkpoint")),
+      dryRun: option("--dry-run", flag.describe("check everything, print settings, write nothing")),
     }),
-    ...under(
+    ...group(
       "Soft tokens",
       typedFields({
         layers: "<n>",
@@ -58,7 +58,7 @@ export function trainFields() {
         initTokens: "<file>",
       }),
     ),
-    ...under(
+    ...group(
       "Training",
       typedFields({
         steps: "<n>",
@@ -72,8 +72,8 @@ export function trainFields() {
         seed: "<n>",
       }),
     ),
-    ...under("Objective", typedFields({ objective: "<name>", temperature: "<x>", scale: "<x>", dweight: "<x>" })),
-    ...under(
+    ...group("Objective", typedFields({ objective: "<name>", temperature: "<x>", scale: "<x>", dweight: "<x>" })),
+    ...group(
       "Data and memory",
       typedFields({
         skipUnusable: "",
@@ -90,8 +90,8 @@ export function trainFields() {
         latentsCacheLimit: "<size>",
       }),
     ),
-    ...under("Validation", typedFields({ holdOut: "<n>", validation: "<path>", validateEvery: "<n>" })),
-    ...under(
+    ...group("Validation", typedFields({ holdOut: "<n>", validation: "<path>", validateEvery: "<n>" })),
+    ...group(
       "Samples while training",
       typedFields({
         samplePrompts: "<text>",
@@ -103,12 +103,12 @@ export function trainFields() {
         sampleSize: "<n>",
       }),
     ),
-    ...under(
+    ...group(
       "Saving",
       typedFields({ saveEvery: "<n>", keepLast: "<n>", best: "<metric>", logEvery: "<n>", tensorboard: "" }),
     ),
-    ...under("Model files", typedFields({ variant: "<name>", tokenizers: "<folder>", textEncoders: "<folder>" })),
-    ...under("Machine", {
+    ...group("Model files", typedFields({ variant: "<name>", tokenizers: "<folder>", textEncoders: "<folder>" })),
+    ...group("Machine", {
       ...typedFields({ engine: "<name>", provider: "<name>", precision: "<name>", threads: "<n>" }),
       json: jsonField(),
     }),

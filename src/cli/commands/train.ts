@@ -1,4 +1,4 @@
-/** @file `softrepa train`: where its options come from. */
+/** @file The command `softrepa train`: combines its options with those of a configuration file or an earlier run. */
 
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
@@ -12,21 +12,21 @@ import { trainFields } from "./train-options.js";
 
 export interface TrainCommandOptions {
   readonly spec: CompleteSpec;
-  /** Whether `out` holds a run to go on with; otherwise it is writable, and empty or to be overwritten. */
+  /** Whether to resume the run in `out`; otherwise `out` is writable, and empty or may be overwritten. */
   readonly resume: boolean;
   readonly force: boolean;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
 
-/** What is typed; undefined where nothing is. */
+/** Options on the command line; undefined if not typed. */
 export type TypedTrainOptions = ValuesOf<ReturnType<typeof trainFields>>;
 
 export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
   return defineCommand(
     {
       name: "train",
-      description: "learn soft text tokens from captioned images",
+      description: "train soft text tokens on captioned images",
       fields: trainFields(),
       examples: [
         "softrepa train --model sd3-medium --data photos --out runs/photos",
@@ -41,7 +41,7 @@ export function trainCommand(run: CommandRun<TrainCommandOptions>): Command {
   );
 }
 
-/** Checks what the options say together. */
+/** Combines the options with a configuration file or a run to resume, and checks them together. */
 export async function resolveTrain(
   options: TypedTrainOptions,
   given: ReadonlySet<string>,
@@ -49,15 +49,15 @@ export async function resolveTrain(
   const { config, resume, force, dryRun, json, ...typed } = options;
   if (resume !== undefined) requireChangeable([...given].filter((name) => name !== "resume" && name !== "json"));
   const file = config === undefined ? {} : await readConfigFile(config);
-  const whole = resume === undefined ? over(typed, file) : await resumedOptions(resume, typed);
+  const combined = resume === undefined ? over(typed, file) : await resumedOptions(resume, typed);
   for (const [name, flags] of [
     ["model", "--model <path>"],
     ["data", "--data <path...>"],
     ["out", "--out <folder>"],
   ] as const) {
-    if (whole[name] === undefined) throw new UsageError(`required option '${flags}' not specified`);
+    if (combined[name] === undefined) throw new UsageError(`required option '${flags}' not specified`);
   }
-  const spec = await completeSpec(whole);
+  const spec = await completeSpec(combined);
   if (resume === undefined) await requireRunFolder(spec.out, force || dryRun);
   return { spec, resume: resume !== undefined, force, dryRun, json };
 }

@@ -5,7 +5,7 @@ import { formatMatrix } from "./matrix.js";
 import { formatDuration, formatNumber, formatPercent, formatRate } from "./number.js";
 import { formatTable } from "./table.js";
 
-test("numbers", () => {
+test("formats numbers", () => {
   const cases: [number, string][] = [
     [0, "0"],
     [14000, "14000"],
@@ -24,7 +24,7 @@ test("numbers", () => {
   for (const [value, text] of cases) assert.equal(formatNumber(value), text);
 });
 
-test("shares, rates and durations", () => {
+test("formats percentages, rates and durations", () => {
   assert.deepEqual([0, 0.0086, 0.45, 0.9999, 1].map(formatPercent), ["0%", "0.9%", "45%", "99%", "100%"]);
   assert.deepEqual([3.24, 1, 0.25, 120].map(formatRate), ["3.2 it/s", "1 it/s", "4 s/it", "120 it/s"]);
   const spans = [0, 0.42, 9.97, 59.4, 59.6, 185, 3599.7, 7620, 273600, Number.POSITIVE_INFINITY].map(formatDuration);
@@ -42,11 +42,11 @@ test("shares, rates and durations", () => {
   ]);
 });
 
-test("widths count cells, not characters", () => {
+test("displayWidth counts cells, not characters", () => {
   assert.deepEqual(["abc", "é", "e\u0301", "猫と犬", "👩‍👧", "ｆ", ""].map(displayWidth), [3, 1, 1, 6, 2, 2, 0]);
 });
 
-test("shortening keeps whole characters and one line", () => {
+test("shorten keeps whole characters and returns one line", () => {
   assert.equal(shorten("a cat", 5), "a cat");
   assert.equal(shorten("a brown cat", 8), "a bro...");
   assert.equal(shorten("a cat on a mat", 9), "a cat...");
@@ -55,7 +55,7 @@ test("shortening keeps whole characters and one line", () => {
   assert.equal(shorten("abcdef", 2), "..");
 });
 
-test("tables align text left and numbers right", () => {
+test("formatTable aligns text left and numbers right", () => {
   assert.deepEqual(
     formatTable([
       ["image", "error"],
@@ -74,7 +74,7 @@ test("tables align text left and numbers right", () => {
 
 const mark = (row: number, column: number) => (row === column ? "*" : "");
 
-test("matrices share their decimals and leave room for marks", () => {
+test("formatMatrix uses the same decimals everywhere and leaves space for marks", () => {
   const lines = formatMatrix(
     ["a cat", "a dog on a lawn"],
     ["cat.png", "d.png"],
@@ -88,7 +88,7 @@ test("matrices share their decimals and leave room for marks", () => {
   ]);
 });
 
-test("matrices wider than the terminal go on below, long captions are shortened", () => {
+test("formatMatrix continues wide matrices below, and shortens long captions", () => {
   const columns = ["one.png", "two.png", "three.png"];
   const lines = formatMatrix(["a".repeat(60)], columns, [[1e-6, Number.NaN, 2e-6]], undefined, 50);
   assert.deepEqual(lines, [

@@ -1,17 +1,17 @@
-/** @file A matrix of numbers with long labels on its rows and columns. */
+/** @file Formats a matrix of numbers with long row and column labels. */
 
 import { displayWidth, padLeft, padRight, shorten, widest } from "../../core/text.js";
 
-/** What is put behind a number, such as `*`; "" for nothing. */
+/** A mark after a number, such as `*`; "" for none. */
 export type Marks = (row: number, column: number) => string;
 
-/** Widest a row label, and a column label, gets before it is shortened. */
+/** Width beyond which labels are shortened. */
 const maxRowLabel = 48;
 const maxColumnLabel = 20;
 
 /**
- * Lines of a labelled matrix. All numbers have the same decimals, so many that the largest shows five digits. Columns
- * that do not fit into `width` cells go into further blocks below, each with the row labels again.
+ * Lines of a labelled matrix. All numbers have the same number of decimals, so that the largest has five digits. Columns
+ * that do not fit into `width` cells follow in further blocks, each with the row labels.
  */
 export function formatMatrix(
   rows: readonly string[],
@@ -23,7 +23,7 @@ export function formatMatrix(
   const decimals = commonDecimals(values);
   const labels = rows.map((label) => shorten(label, Math.min(maxRowLabel, Math.floor(width / 2))));
   const labelWidth = widest(labels);
-  // Marks have a place of their own, so that the decimal points stay in line.
+  // Marks have columns of their own, so that decimal points stay aligned.
   const markWidth = widest(rows.flatMap((_, row) => columns.map((_, column) => marks(row, column))));
 
   const blocks = columns.map((label, column) => {
@@ -45,7 +45,7 @@ export function formatMatrix(
   return lines;
 }
 
-/** Columns grouped so that each group fits into `width`; a column alone may exceed it. */
+/** Groups columns so that each group fits into `width`; a single column may exceed it. */
 function packed(columns: readonly (readonly string[])[], width: number): (readonly string[])[][] {
   const groups: (readonly string[])[][] = [];
   let used = Number.POSITIVE_INFINITY;

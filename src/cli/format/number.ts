@@ -1,23 +1,23 @@
-/** @file Numbers, rates and durations as people read them. */
+/** @file Formats numbers, rates and durations. */
 
-/** A number to `digits` significant digits: `0.1234`, `1.2e-5`, `14000`; whole numbers below a million in full. */
+/** A number with `digits` significant digits: `0.1234`, `1.2e-5`; integers below a million in full. */
 export function formatNumber(value: number, digits = 4): string {
   if (!Number.isFinite(value)) return String(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
-  // Number() drops the zeros that toPrecision pads with
+  // Number() drops the trailing zeros of toPrecision.
   const rounded = Number(value.toPrecision(digits));
   const size = Math.abs(rounded);
   return size >= 1e-3 && size < 1e6 ? String(rounded) : rounded.toExponential().replace("e+", "e");
 }
 
-/** A share in whole or tenths of a percent: `45%`, `0.9%`. */
-export function formatPercent(share: number): string {
-  if (!Number.isFinite(share)) return String(share);
-  const percent = share * 100;
+/** A fraction in percent: `45%`, or `0.9%` below ten percent. */
+export function formatPercent(fraction: number): string {
+  if (!Number.isFinite(fraction)) return String(fraction);
+  const percent = fraction * 100;
   return `${percent < 10 && percent !== 0 ? percent.toFixed(1) : Math.floor(percent)}%`;
 }
 
-/** Steps a second, or seconds a step where that reads better: `3.2 it/s`, `4.1 s/it`. */
+/** Steps per second, or seconds per step for slow steps: `3.2 it/s`, `4.1 s/it`. */
 export function formatRate(perSecond: number): string {
   return perSecond >= 1 ? `${formatNumber(perSecond, 2)} it/s` : `${formatNumber(1 / perSecond, 2)} s/it`;
 }

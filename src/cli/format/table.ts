@@ -1,12 +1,12 @@
-/** @file Rows of cells as aligned columns. */
+/** @file Formats rows of cells as aligned columns. */
 
 import { padLeft, padRight, printable, widest } from "../../core/text.js";
 import { formatNumber } from "./number.js";
 
-/** A cell: numbers are formatted and set flush right. */
+/** Numbers are formatted and right-aligned. */
 export type Cell = string | number;
 
-/** Lines of a table whose first row is its header; a column of numbers is flush right, header included. */
+/** Lines of a table whose first row is its header; columns of numbers are right-aligned, header included. */
 export function formatTable(rows: readonly (readonly Cell[])[]): string[] {
   const count = rows.reduce((most, row) => Math.max(most, row.length), 0);
   const columns = Array.from({ length: count }, (_, column) => {

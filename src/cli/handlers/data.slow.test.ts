@@ -20,7 +20,7 @@ import { pipelineFolder } from "../../testing/pipelines/support.js";
 
 const at = await scratchFolder();
 
-/** The pictures of `writeTestImages` as the COCO download has them, with two captions each. */
+/** The images of `writeTestImages` in the layout of the COCO download, with two captions each. */
 async function writeCoco(folder: (...path: string[]) => string): Promise<void> {
   const captions = await writeTestImages(folder("drawn"));
   await mkdir(folder("coco", "train2017"), { recursive: true });
@@ -75,16 +75,23 @@ before(async () => {
 });
 
 describe("softrepa data check", () => {
-  it("is content with data that can be used", async () => {
+  it("finds no problems in usable data", async () => {
     const lines = (await succeeds("data", "check", at("drawn"))).trimEnd().split("\n");
     assert.equal(lines[0], `${at("drawn")}: images with metadata.jsonl (metadata.jsonl), 12 images, 12 captions`);
-    assert.equal(lines.at(-1), "all is fine");
-    const told = await events("data", "check", at("coco"), "--similarity", "1");
+    assert.equal(lines.at(-1), "no problems found");
+    const reported = await events("data", "check", at("coco"), "--similarity", "1");
     assert.deepEqual(
-      told.filter(({ event }) => event !== "progress"),
+      reported.filter(({ event }) => event !== "progress"),
       [
         {
-          ...{ event: "data", path: at("coco"), shape: "COCO captions", images: 12, captions: 24 },
+          ...{
+            event: "data",
+            path: at("coco"),
+            format: "COCO captions",
+            shape: "COCO captions",
+            images: 12,
+            captions: 24,
+          },
           because: "annotations/captions_train2017.json",
         },
         {
@@ -103,18 +110,18 @@ describe("softrepa data check", () => {
     );
   });
 
-  it("lists what cannot be used and what is better known, and ends with 1", async () => {
+  it("lists faults and notes, and exits with 1", async () => {
     const { code, stdout, stderr } = await softrepa(["data", "check", at("bad"), "--json"]);
     assert.equal(code, 1);
     assert.match(stderr, /^softrepa: 4 parts of .*bad cannot be used\n$/);
-    const told = eventsOf(stdout);
+    const reported = eventsOf(stdout);
     const inFolder = (value: unknown) => String(value).replaceAll(at("bad"), "D");
     assert.deepEqual(
-      told.filter(({ event }) => event === "fault").map(({ kind, where }) => `${kind} ${inFolder(where)}`),
+      reported.filter(({ event }) => event === "fault").map(({ kind, where }) => `${kind} ${inFolder(where)}`),
       ["missing-image D/6.txt", "missing-caption D/5.png", "unreadable-image D/4.png", "unreadable-image D/2.png"],
     );
     assert.deepEqual(
-      told.filter(({ event }) => event === "note").map(({ kind, where }) => `${kind} ${inFolder(where)}`),
+      reported.filter(({ event }) => event === "note").map(({ kind, where }) => `${kind} ${inFolder(where)}`),
       [
         "over-token-limit D/3.png",
         "duplicate-image D/0.png,D/1.png",
@@ -122,10 +129,10 @@ describe("softrepa data check", () => {
         "similar-captions D/0.png,D/7.png,D/1.png",
       ],
     );
-    assert.deepEqual(told.at(-1)?.event, "error");
+    assert.deepEqual(reported.at(-1)?.event, "error");
   });
 
-  it("shows people the same as a table", async () => {
+  it("prints the same as a table", async () => {
     const { code, stdout, stderr } = await softrepa(["data", "check", at("bad"), "--show", "1"]);
     assert.equal(code, 1);
     const lines = stdout.trimEnd().split("\n");
@@ -136,28 +143,28 @@ describe("softrepa data check", () => {
       /^unreadable image +\.\.\. 1 more$/,
       /^missing image +caption file .*6\.txt has no png, jpeg or webp image beside it$/,
       /^missing caption +image .*5\.png has no caption \(a \.txt caption file\)$/,
-      /^over the token limit +.*3\.png: "a dog and another dog .*" has at least 94 CLIP tokens, 77 are read$/,
+      /^over the token limit +.*3\.png: "a dog and another dog .*" has at least 94 CLIP tokens; the limit is 77$/,
       /^duplicate images +.*0\.png, .*1\.png: the same image$/,
       /^equal captions +.*0\.png, .*7\.png: "a cat on a mat"$/,
       /^similar captions +.*: "a cat on a mat", "A cat on the mat!"$/,
-      /^tokens: without --model only captions that are certainly over CLIP's 77 are told$/,
+      /^without --model, only captions that certainly exceed CLIP's 77 tokens are listed$/,
     ];
     assert.equal(lines.length, expected.length, stdout);
     for (const [index, pattern] of expected.entries()) assert.match(lines[index], pattern);
     assert.match(stderr, /softrepa: 4 parts of .* cannot be used\n$/);
   });
 
-  it("counts tokens as a model does", async () => {
+  it("counts tokens with the tokenizers of a model", async () => {
     const args = ["--model", pipelineFolder("sd3"), "--max-sequence-length", "300"];
     const { stdout } = await softrepa(["data", "check", at("bad"), ...args, "--json"]);
     const [long] = eventsOf(stdout).filter(({ kind }) => kind === "over-token-limit");
-    assert.match(String(long.message), /^"a dog and another dog .*": CLIP reads 77 tokens, cut off: "/);
+    assert.match(String(long.message), /^"a dog and another dog .*": CLIP reads 77 tokens, truncated: "/);
     const refused = await softrepa(["data", "check", at("drawn"), "--model", at("drawn")]);
     assert.deepEqual([refused.code, refused.stdout], [1, ""]);
     assert.match(refused.stderr, /is not a diffusers pipeline folder/);
   });
 
-  it("answers what is no data set at all", async () => {
+  it("reports paths that are no data sets", async () => {
     for (const path of [at("nowhere"), at("drawn", "red-circle.png"), at("coco", "train2017")]) {
       const { code, stderr, stdout } = await softrepa(["data", "check", path]);
       assert.equal(code, 1, stdout);
@@ -166,21 +173,21 @@ describe("softrepa data check", () => {
   });
 });
 
-describe("softrepa train on data of other shapes", () => {
+describe("softrepa train on other data set formats", () => {
   const run = (name: string, ...more: string[]) => [...training, "--out", at(name), ...more];
 
   it("trains on COCO's layout", async () => {
-    const told = await events(...run("run-coco", "--data", at("coco")));
-    const [data] = told.filter(({ event }) => event === "data");
+    const reported = await events(...run("run-coco", "--data", at("coco")));
+    const [data] = reported.filter(({ event }) => event === "data");
     assert.deepEqual(data, {
       ...{ event: "data", path: at("coco"), weight: null, shape: "COCO captions", images: 12, left: 0 },
       because: "annotations/captions_train2017.json",
     });
-    assert.equal(told.at(-1)?.event, "saved");
-    assert.equal(told.filter(({ event }) => event === "step").length, 2);
+    assert.equal(reported.at(-1)?.event, "saved");
+    assert.equal(reported.filter(({ event }) => event === "step").length, 2);
   });
 
-  it("gives the same tokens for the same images and captions, whether in files, a tar or several shards", async () => {
+  it("trains the same tokens from files, a tar and several shards with the same images and captions", async () => {
     await mkdir(at("tar"));
     const metadata = (await readFile(at("drawn", "metadata.jsonl"), "utf8")).trim().split("\n");
     // The order of the folder: by name.
@@ -206,12 +213,12 @@ describe("softrepa train on data of other shapes", () => {
     for (const name of ["run-tar", "run-shards"]) {
       const { data: other, ...same } = await trained(name);
       assert.deepEqual(same, whole, name);
-      // The names inside are others.
+      // The hash of the data covers file names.
       assert.notEqual(other, data);
     }
   });
 
-  it("mixes sets by weight, crops and mirrors by the seed", async () => {
+  it("mixes data sets by weight, and crops and flips reproducibly from the seed", async () => {
     const mixed = ["--data", at("drawn"), "--data", `${shard("datasets.parquet")}=0.4`, "--crop", "random", "--flip"];
     await succeeds(...run("run-mixed", ...mixed));
     await succeeds(...run("run-again", ...mixed));
@@ -227,7 +234,7 @@ describe("softrepa train on data of other shapes", () => {
     assert.match(stderr, /the weights of data sets sum to 1\.5, which leaves nothing/);
   });
 
-  it("refuses what cannot be used, or leaves it out when told so", async () => {
+  it("rejects unusable parts, or skips them with --skip-unusable", async () => {
     const refused = await softrepa(run("run-bad", "--data", at("bad")));
     assert.deepEqual([refused.code, refused.stdout], [1, ""]);
     assert.match(
@@ -236,12 +243,12 @@ describe("softrepa train on data of other shapes", () => {
     );
     await copyFile(at("drawn", "green-circle.png"), at("bad", "8.png"));
     await writeFile(at("bad", "8.txt"), "a green circle");
-    const told = await events(...run("run-bad", "--data", at("bad"), "--skip-unusable"));
-    const [data] = told.filter(({ event }) => event === "data");
+    const reported = await events(...run("run-bad", "--data", at("bad"), "--skip-unusable"));
+    const [data] = reported.filter(({ event }) => event === "data");
     assert.deepEqual([data.images, data.left], [5, 4]);
-    const warnings = told.filter(({ event }) => event === "warning").map(({ message }) => String(message));
+    const warnings = reported.filter(({ event }) => event === "warning").map(({ message }) => String(message));
     assert.equal(warnings.filter((message) => message.startsWith("left out: ")).length, 4);
-    assert.equal(told.at(-1)?.event, "saved");
+    assert.equal(reported.at(-1)?.event, "saved");
   });
 
   it("scores the images of a shard", async () => {

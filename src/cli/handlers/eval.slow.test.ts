@@ -51,11 +51,11 @@ describe("softrepa eval", () => {
     }
   });
 
-  it("judges folders of pictures, writes report, scores and CSV, and keeps features", async () => {
+  it("evaluates folders of images, writes report, scores and CSV, and caches features", async () => {
     const out = at("report");
     const args = ["eval", "--images", at("base"), at("tuned"), ...weights(), ...small, "--out", out];
-    const told = await events(...args);
-    const [found] = told.filter(({ event }) => event === "evaluation");
+    const reported = await events(...args);
+    const [found] = reported.filter(({ event }) => event === "evaluation");
     assert.ok(found);
     const comparisons = found.comparisons as { metric: { name: string }; rows: { scope: string; pairs: number }[] }[];
     assert.deepEqual(
@@ -77,7 +77,7 @@ describe("softrepa eval", () => {
     assert.equal(csv.length, 25);
     assert.match(csv[0], /^variant,file,prompt,seed,category,accuracy,CLIPScore,reason$/);
 
-    // A folder that is not empty is refused; with --force the features are there already.
+    // A folder that is not empty is refused; with --force the cached features are used.
     await refusesTo(args, 1, /run folder .* is not empty/);
     const again = await events(...args, "--force");
     assert.deepEqual(
@@ -88,8 +88,8 @@ describe("softrepa eval", () => {
     assert.deepEqual(same?.comparisons, found.comparisons);
   });
 
-  it("tells people the table, what did not run and where the report is", async () => {
-    const told = await succeeds(
+  it("prints the table, the metrics that did not run and the path of the report", async () => {
+    const printed = await succeeds(
       "eval",
       "--images",
       at("base"),
@@ -99,13 +99,13 @@ describe("softrepa eval", () => {
       "--out",
       at("people"),
     );
-    assert.match(told, /^accuracy: tuned against base$/m);
-    assert.match(told, /^With tuned, CLIPScore /m);
-    assert.match(told, /^not run: FID \(.*inception.*\)$/m);
-    assert.match(told, /people.report\.html$/m);
+    assert.match(printed, /^accuracy: tuned against base$/m);
+    assert.match(printed, /^With tuned, CLIPScore /m);
+    assert.match(printed, /^not run: FID \(.*inception.*\)$/m);
+    assert.match(printed, /people.report\.html$/m);
   });
 
-  it("judges one folder alone, and compares runs", async () => {
+  it("evaluates a single folder, and compares runs", async () => {
     for (const name of ["base", "tuned"]) {
       const args = ["eval", "--images", at(name), "--metrics", "accuracy,clipscore", ...weights(), ...small];
       const [found] = (await events(...args, "--out", at("runs", name))).slice(-1);
@@ -118,14 +118,14 @@ describe("softrepa eval", () => {
       assert.deepEqual([found.comparisons, found.notRun], [[], []]);
     }
     const runs = ["base", "tuned"].map((name) => at("runs", name));
-    const told = await succeeds("compare", ...runs, "--out", at("compared"));
-    assert.match(told, /^accuracy: tuned against base$/m);
+    const printed = await succeeds("compare", ...runs, "--out", at("compared"));
+    assert.match(printed, /^accuracy: tuned against base$/m);
     const page = await readFile(at("compared", "report.html"), "utf8");
     assert.match(page, /id="gallery"/);
     await refusesTo(["compare", runs[0], runs[0]], 2, /the run "base" is given twice/);
   });
 
-  it("draws with a pipeline, with and without tokens, from the same prompts and seeds", async () => {
+  it("generates with a pipeline, with and without tokens, from the same prompts and seeds", async () => {
     await writeFile(at("prompts.txt"), "a red circle\na blue square\n");
     const sampling = ["--prompts", at("prompts.txt"), "--seeds", "2", "--seed", "5", "--steps", "1", "--batch", "2"];
     const args = [
@@ -138,18 +138,18 @@ describe("softrepa eval", () => {
       "accuracy,CLIPScore,LPIPS",
     ];
     const [found] = (await events(...args, ...weights(), "--out", at("drawn"))).slice(-1);
-    // The small pipeline's pictures are of the world's size, and so are judged as scenes too.
+    // Images of the small pipeline have the size of scenes, and so are evaluated as scenes too.
     const compared = found.comparisons as { metric: { name: string } }[];
     assert.deepEqual(
       compared.map(({ metric }) => metric.name),
       ["accuracy", "CLIPScore"],
     );
     const names = await namesIn(at("drawn"));
-    const pictures = ["1.png", "2.png", "3.png", "4.png", "metadata.jsonl"];
+    const files = ["1.png", "2.png", "3.png", "4.png", "metadata.jsonl"];
     for (const variant of ["base", "tuned"]) {
       assert.deepEqual(
         names.filter((name) => name.startsWith(join(variant, "/"))),
-        pictures.map((name) => join(variant, name)),
+        files.map((name) => join(variant, name)),
       );
     }
     const lines = (await readFile(at("drawn", "tuned", "metadata.jsonl"), "utf8")).trimEnd().split("\n");
@@ -167,9 +167,9 @@ describe("softrepa eval", () => {
     assert.notDeepEqual(await readFile(at("drawn", "base", "1.png")), await readFile(at("drawn", "tuned", "1.png")));
   });
 
-  it("names in one line what cannot be", async () => {
+  it("rejects impossible requests in one line", async () => {
     const out = ["--out", at("never")];
-    await refusesTo(["eval", ...out], 2, /what to judge is missing/);
+    await refusesTo(["eval", ...out], 2, /nothing to evaluate/);
     await refusesTo(["eval", "--images", at("base"), "--model", "m", ...out], 2, /excludes --model/);
     await refusesTo(["eval", "--model", "m", ...out], 2, /prompts are missing: give --prompts or --scenes/);
     await refusesTo(

@@ -29,10 +29,10 @@ describe("softrepa score", () => {
     await writeSoftTokens(at("tokens.safetensors"), smallTokens(), "softrepa");
   });
 
-  it("gives the matrix of errors and the share of images whose own caption is first, as JSON", async () => {
-    const told = await events(...measure, ...pairs);
-    assert.deepEqual([...new Set(told.map(({ event }) => event))], ["model", "progress", "scores"]);
-    const scores = told.at(-1);
+  it("reports the matrix of errors and the share of images whose matched caption ranks first, as JSON", async () => {
+    const reported = await events(...measure, ...pairs);
+    assert.deepEqual([...new Set(reported.map(({ event }) => event))], ["model", "progress", "scores"]);
+    const scores = reported.at(-1);
     assert.ok(scores);
     errors = scores.errors as number[][];
     assert.deepEqual(
@@ -64,7 +64,7 @@ describe("softrepa score", () => {
     );
   });
 
-  it("prints the same as a table, captions down and images across", async () => {
+  it("prints the same as a table, with captions as rows and images as columns", async () => {
     const lines = (await succeeds(...measure, ...pairs)).trimEnd().split("\n");
     assert.match(lines[0], /red-circle\.png.*blue-square\.png.*green-triangle\.png/);
     for (const [row, caption] of captions.entries()) {
@@ -74,14 +74,14 @@ describe("softrepa score", () => {
       assert.equal(shown.length, 3);
       for (const [image, number] of shown.entries()) assert.ok(Math.abs(number - errors[image][row]) < 0.005 * number);
     }
-    assert.ok(lines.includes("* smallest error of the image   = its own caption"));
-    assert.match(lines.at(-2) ?? "", /^own image first: \d of 3 captions \(\d+\.\d%\)$/);
-    assert.match(lines.at(-1) ?? "", /^own caption first: \d of 3 images \(\d+\.\d%\)$/);
+    assert.ok(lines.includes("* smallest error of the image   = matched caption"));
+    assert.match(lines.at(-2) ?? "", /^matched image first: \d of 3 captions \(\d+\.\d%\)$/);
+    assert.match(lines.at(-1) ?? "", /^matched caption first: \d of 3 images \(\d+\.\d%\)$/);
   });
 
-  it("measures nats of each pair by timestep, when asked", async () => {
-    const told = await events(...measure, "--timesteps", "1", ...pairs, "--information");
-    const [found] = told.filter(({ event }) => event === "information");
+  it("measures the mutual information of each pair by timestep with --information", async () => {
+    const reported = await events(...measure, "--timesteps", "1", ...pairs, "--information");
+    const [found] = reported.filter(({ event }) => event === "information");
     assert.ok(found);
     assert.deepEqual([found.unit, (found.pairs as number[]).length], ["nats", 3]);
     const curve = found.curve as { timestep: number; logSnr: number; mean: number }[];
@@ -90,11 +90,11 @@ describe("softrepa score", () => {
     const mean = (found.pairs as number[]).reduce((a, b) => a + b, 0) / 3;
     assert.ok(Math.abs(mean - (found.mean as number)) < 1e-9 * Math.abs(mean) + 1e-12);
     const lines = await succeeds(...measure, "--timesteps", "1", ...pairs, "--information");
-    assert.match(lines, /timestep +log-SNR +nats a unit of log-SNR/);
-    assert.match(lines, /pointwise mutual information of image and caption: \S+ nats in the mean/);
+    assert.match(lines, /timestep +log-SNR +nats per unit of log-SNR/);
+    assert.match(lines, /^mean pointwise mutual information of image and caption: \S+ nats/m);
   });
 
-  it("reads a data folder, other numbers of captions than images, and tokens", async () => {
+  it("reads a data folder, fewer captions than images, and tokens", async () => {
     const [folder] = (await events(...measure, "--timesteps", "1", "--data", at("data"))).slice(-1);
     assert.deepEqual(
       (folder.errors as number[][]).map(({ length }) => length),
@@ -116,7 +116,7 @@ describe("softrepa score", () => {
 
   const long = [...measure, ...pairs, "--timesteps", "999", "--noises", "100", "--json"];
 
-  it("stops with 130 at Ctrl+C", async () => {
+  it("exits with 130 after Ctrl+C", async () => {
     const child = start(long);
     const ended = outcomeOf(child);
     await eventFrom(child, "progress");
@@ -126,12 +126,12 @@ describe("softrepa score", () => {
     assert.equal(eventsOf(stdout).at(-1)?.kind, "interrupted");
   });
 
-  it("ends at once at a second Ctrl+C, in the middle of a run of the model", async () => {
+  it("ends immediately after a second Ctrl+C, even inside a run of the model", async () => {
     const end = await interruptedTwice();
     assert.deepEqual([end.code, end.signal, end.stderr], [null, "SIGINT", ""]);
   });
 
-  /** Two signals within one run, which takes some tenths of a second; where it was over too soon, once more. */
+  /** Sends two signals within one run of some tenths of a second; tries again if the run ended too soon. */
   async function interruptedTwice(attempts = 5): Promise<Outcome> {
     const child = start([...long, "--resolution", "96", "--chunk", "300"]);
     const ended = outcomeOf(child);
@@ -139,7 +139,7 @@ describe("softrepa score", () => {
     await sleep(50);
     child.kill("SIGINT");
     await eventFrom(child, "warning");
-    // Frozen, the run cannot end before the second signal, which sooner would be taken for npm's echo of the first.
+    // SIGSTOP keeps the run from ending during the pause; without the pause the second signal would count as npm's echo.
     child.kill("SIGSTOP");
     await sleep(400);
     child.kill("SIGINT");

@@ -1,4 +1,4 @@
-/** @file `softrepa score`: what it does. */
+/** @file `softrepa score`: measures denoising errors of images and captions. */
 
 import { basename } from "node:path";
 import { concatRows } from "../../core/tensor.js";
@@ -48,25 +48,25 @@ export async function runScore(options: ScoreCommandOptions, { reporter, signal 
       onTruncated: truncationWarner(warn),
     };
     const scores = await score(pipeline, request);
-    tellScores(options, scores, reporter);
-    if (options.information) await tellInformation(pipeline, options, request, reporter);
+    printScores(options, scores, reporter);
+    if (options.information) await printInformation(pipeline, options, request, reporter);
   });
 }
 
-/** Longest list of pairs that people see; the JSON event has all. */
-const mostPairs = 10;
+/** Pairs in a printed list; the JSON event has all. */
+const shownPairs = 10;
 
-function tellScores(options: ScoreCommandOptions, scores: Scores, reporter: Reporter): void {
+function printScores(options: ScoreCommandOptions, scores: Scores, reporter: Reporter): void {
   const { images: sources, captions, own } = options.pairs;
   const { errors, withoutCaption } = scores;
-  const known = own.every((captionsOfImage) => captionsOfImage.length > 0);
+  const known = own.every((captionsOf) => captionsOf.length > 0);
   const { captionOfImage, imageOfCaption } = retrieval(scores, own);
   const share = ({ right, of }: RankShare) => (of === 0 ? null : right / of);
   const rank1 = known ? share(captionOfImage) : null;
   const imageRank1 = known && imageOfCaption ? share(imageOfCaption) : null;
   const matched = known ? leastMatched(scores, own) : [];
   const settings = { timesteps: options.timesteps, noises: options.noises, seed: options.seed };
-  const found = {
+  const fields = {
     images: sources.map(({ id }) => id),
     captions,
     own,
@@ -76,7 +76,7 @@ function tellScores(options: ScoreCommandOptions, scores: Scores, reporter: Repo
     imageRank1,
     leastMatched: matched,
   };
-  reporter.event("scores", { ...found, ...settings });
+  reporter.event("scores", { ...fields, ...settings });
   const names = sources.map(({ id }) => basename(id));
   const marks = (caption: number, image: number) => {
     const row = errors[image] ?? [];
@@ -86,14 +86,14 @@ function tellScores(options: ScoreCommandOptions, scores: Scores, reporter: Repo
   const byCaption = captions.map((_, caption) => errors.map((row) => row[caption] ?? Number.NaN));
   const short = (caption: number) => shorten(captions[caption] ?? "", 36);
   reporter.print(formatMatrix(captions, names, byCaption, marks).join("\n"));
-  reporter.print(`* smallest error of the image${known ? "   = its own caption" : ""}`);
+  reporter.print(`* smallest error of the image${known ? "   = matched caption" : ""}`);
   if (!known) return;
-  const mistaken = matched.filter(({ margin }) => margin > 0).slice(0, mostPairs);
-  if (mistaken.length > 0) {
-    reporter.print("least matched, to look for wrong captions:");
+  const mismatched = matched.filter(({ margin }) => margin > 0).slice(0, shownPairs);
+  if (mismatched.length > 0) {
+    reporter.print("worst matches, possibly wrong captions:");
     reporter.table([
-      ["image", "own caption", "better explained by", "error more by"],
-      ...mistaken.map(({ image, caption, rival, margin }) => [
+      ["image", "matched caption", "better caption", "difference in error"],
+      ...mismatched.map(({ image, caption, rival, margin }) => [
         names[image] ?? "",
         short(caption),
         rival === null ? "" : short(rival),
@@ -103,11 +103,11 @@ function tellScores(options: ScoreCommandOptions, scores: Scores, reporter: Repo
   }
   const percent = ({ right, of }: RankShare, one: string) =>
     `${right} of ${of} ${one}s (${((100 * right) / of).toFixed(1)}%)`;
-  if (imageOfCaption) reporter.print(`own image first: ${percent(imageOfCaption, "caption")}`);
-  reporter.print(`own caption first: ${percent(captionOfImage, "image")}`);
+  if (imageOfCaption) reporter.print(`matched image first: ${percent(imageOfCaption, "caption")}`);
+  reporter.print(`matched caption first: ${percent(captionOfImage, "image")}`);
 }
 
-async function tellInformation(
+async function printInformation(
   pipeline: DiffusionPipeline,
   { pairs }: ScoreCommandOptions,
   request: ScoreRequest,
@@ -130,13 +130,18 @@ async function tellInformation(
   reporter.event("information", { unit: "nats", mean, standardError, pairs: nats, curve });
   reporter.print("");
   reporter.table([
-    ["timestep", "log-SNR", "nats a unit of log-SNR", "standard error"],
-    ...curve.map(({ timestep, logSnr, mean: value, standardError: error }) => [timestep, logSnr, value, error ?? ""]),
+    ["timestep", "log-SNR", "nats per unit of log-SNR", "standard error"],
+    ...curve.map(({ timestep, logSnr, mean: value, standardError: deviation }) => [
+      timestep,
+      logSnr,
+      value,
+      deviation ?? "",
+    ]),
   ]);
-  const order = [...nats.entries()].sort(([, a], [, b]) => a - b).slice(0, mostPairs);
+  const order = [...nats.entries()].sort(([, a], [, b]) => a - b).slice(0, shownPairs);
   reporter.print("");
   reporter.table([
-    ["least matched image", "caption", "nats"],
+    ["worst matched image", "caption", "nats"],
     ...order.map(([image, value]) => [
       basename(pairs.images[image]?.id ?? ""),
       shorten(captions[image] ?? "", 48),
@@ -144,5 +149,5 @@ async function tellInformation(
     ]),
   ]);
   const margin = standardError === null ? "" : ` (standard error ${standardError.toPrecision(2)})`;
-  reporter.print(`pointwise mutual information of image and caption: ${mean.toPrecision(4)} nats in the mean${margin}`);
+  reporter.print(`mean pointwise mutual information of image and caption: ${mean.toPrecision(4)} nats${margin}`);
 }

@@ -1,4 +1,4 @@
-/** @file What every command that opens a model does first and last. */
+/** @file Opens engine and model for a command, and closes them afterwards. */
 
 import { resolve } from "node:path";
 import { openPipeline } from "../../families/open.js";
@@ -15,7 +15,7 @@ type ModelOptions = Partial<ModelFileOptions> &
     readonly maxSequenceLength?: number | undefined;
   };
 
-/** Runs `body`, which may open the pipeline once, and frees engine and pipeline whatever happens. */
+/** Runs `body`, which may open the pipeline once, and always closes engine and pipeline afterwards. */
 export async function withOpener<T>(
   options: ModelOptions,
   reporter: Reporter,
@@ -31,7 +31,11 @@ export async function withOpener<T>(
       const pipeline = await openPipeline(options.model, engine, files);
       const { library, provider, precision } = engine;
       const fields = { folder: resolve(options.model), family: pipeline.family, engine: library, provider, precision };
-      reporter.event("model", { ...fields, passedOver: opened.passedOver }, describeEngine(engine));
+      reporter.event(
+        "model",
+        { ...fields, rejected: opened.passedOver, passedOver: opened.passedOver },
+        describeEngine(engine),
+      );
       return pipeline;
     });
   } finally {
@@ -39,7 +43,7 @@ export async function withOpener<T>(
   }
 }
 
-/** Opens engine and pipeline, runs `body`, and frees both whatever happens. */
+/** Opens engine and pipeline, runs `body`, and always closes both afterwards. */
 export function withPipeline<T>(
   options: ModelOptions,
   reporter: Reporter,
@@ -48,7 +52,7 @@ export function withPipeline<T>(
   return withOpener(options, reporter, async (open) => body(await open()));
 }
 
-/** Said where it is not what every machine has: another seldom gives the very same numbers. */
+/** Describes an engine other than onnxruntime on the CPU, because its results differ in the last bits. */
 export function describeEngine({ library, provider, precision }: Engine): string | undefined {
   if (library === "openvino") return `computing in ${precision} with OpenVINO (--engine onnxruntime: in fp32)`;
   return provider === "cpu" ? undefined : `computing with ${library} on ${provider}`;

@@ -85,19 +85,19 @@ describe("the schema of configuration files", () => {
     additionalProperties: boolean;
   };
 
-  it("knows every option that a file may have, with its help, and no other", () => {
+  it("lists exactly the options that a file may have, with their help", () => {
     assert.deepEqual(Object.keys(schema.properties), runOptions.map(keyOf));
-    assert.equal(schema.properties.batch?.description, "images a step (default: 4)");
+    assert.equal(schema.properties.batch?.description, "images per step (default: 4)");
     assert.equal(schema.properties.stages?.description, helpOf(runSpec.shape.stages));
-    assert.equal(schema.properties["validate-every"]?.description, "steps (default: save-every)");
+    assert.equal(schema.properties["validate-every"]?.description, "interval in steps (default: save-every)");
     assert.equal(schema.additionalProperties, false);
     for (const name of ["config", "resume", "force", "json"]) assert.ok(!(name in schema.properties));
   });
 
-  it("is the file that comes with the package", () => {
+  it("equals the file in the package", () => {
     const shipped = readFileSync("schema/train.schema.json", "utf8");
     const now = `${JSON.stringify(schema, null, 2)}\n`;
-    assert.equal(shipped, now, "node dist/runs/config/write-schema.js writes it anew");
+    assert.equal(shipped, now, "node dist/runs/config/write-schema.js updates it");
   });
 });
 

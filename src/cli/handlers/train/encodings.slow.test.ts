@@ -29,8 +29,8 @@ const results = async (name: string) => [
   await readFile(at(name, "log.jsonl")),
   await readFile(at(name, "samples", "step-000006-p00-s0.png")),
 ];
-const warnings = (told: Awaited<ReturnType<typeof events>>) =>
-  told.filter(({ event }) => event === "warning").map(({ message }) => String(message));
+const warnings = (reported: Awaited<ReturnType<typeof events>>) =>
+  reported.filter(({ event }) => event === "warning").map(({ message }) => String(message));
 
 describe("encodings of softrepa train", () => {
   before(() => writeTestImages(at("data")));
@@ -46,9 +46,9 @@ describe("encodings of softrepa train", () => {
     assert.deepEqual(await results("warm"), await results("cold"));
     assert.deepEqual(await namesIn(at("latents")), kept);
     const little = ["--flip", "--latents-cache", at("little"), "--latents-cache-limit", "2.5KB"];
-    const told = warnings(await events(...run("limited", "--steps", "6", ...little)));
-    assert.equal(told.length, 1);
-    assert.match(told[0], /^the latents cache .* is full \(--latents-cache-limit\)/);
+    const reported = warnings(await events(...run("limited", "--steps", "6", ...little)));
+    assert.equal(reported.length, 1);
+    assert.match(reported[0], /^the latents cache .* is full \(--latents-cache-limit\)/);
     assert.deepEqual(await results("limited"), await results("cold"));
     let bytes = 0;
     for (const name of await readdir(at("little"))) bytes += (await stat(at("little", name))).size;
@@ -59,10 +59,10 @@ describe("encodings of softrepa train", () => {
     const [data] = (await readdir(at("latents"))).filter((name) => name.endsWith(".f16"));
     const bytes = await readFile(at("latents", data));
     await writeFile(at("latents", data), bytes.fill(1, 0, bytes.length / 2));
-    const told = warnings(await events(...run("mended", "--steps", "6", ...cached)));
+    const reported = warnings(await events(...run("mended", "--steps", "6", ...cached)));
     assert.ok(
-      told.length > 0 && told.every((line) => /^latents cache .* damaged; .* encoded again$/.test(line)),
-      `${told}`,
+      reported.length > 0 && reported.every((line) => /^latents cache .* damaged; .* encoded again$/.test(line)),
+      `${reported}`,
     );
     assert.deepEqual(await results("mended"), await results("cold"));
     assert.deepEqual(warnings(await events(...run("again", "--steps", "6", ...cached))), []);

@@ -82,8 +82,8 @@ describe("a run that is killed again and again", { timeout: 900_000 }, () => {
       reached,
       reached.toSorted((a, b) => a - b),
     );
-    const told = eventsOf(await succeeds("train", "--resume", run, "--json"));
-    assert.deepEqual([told.at(-1)?.event, told.at(-2)?.event], ["best", "saved"]);
+    const reported = eventsOf(await succeeds("train", "--resume", run, "--json"));
+    assert.deepEqual([reported.at(-1)?.event, reported.at(-2)?.event], ["best", "saved"]);
     const [resumed, whole] = [await contentOf(run), await contentOf(at("whole"))];
     assert.deepEqual([...resumed.keys()], [...whole.keys()]);
     // How long it took and how much memory is the one thing that may differ.

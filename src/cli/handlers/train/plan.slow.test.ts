@@ -16,8 +16,8 @@ const at = await scratchFolder();
 const sizes = ["--resolution", "32", "--batch", "4", "--layers", "2", "--tokens", "2", "--buckets", "10"];
 const run = [...model, "--data", at("data"), ...sizes, "--steps", "3"];
 
-/** The event called `name`. */
-async function told(name: string, ...args: readonly string[]) {
+/** The first event `name` of a command. */
+async function eventOf(name: string, ...args: readonly string[]) {
   const [found] = (await events(...args)).filter(({ event }) => event === name);
   return found as typeof found & { memory: { total: number; caches: number }; chunk: number; steps: number };
 }
@@ -25,8 +25,8 @@ async function told(name: string, ...args: readonly string[]) {
 describe("softrepa plan", () => {
   before(() => writeTestImages(at("data")));
 
-  it("tells memory, disk and time, and writes nothing", async () => {
-    const { chunk, steps, memory, ...rest } = await told("forecast", "plan", ...run, "--out", at("none"));
+  it("estimates memory, disk and time, and writes nothing", async () => {
+    const { chunk, steps, memory, ...rest } = await eventOf("forecast", "plan", ...run, "--out", at("none"));
     assert.deepEqual([chunk, steps], [4, 3]);
     const { process, weights, copies, sessions, activations, caches, total } = memory as unknown as Record<
       string,
@@ -36,19 +36,20 @@ describe("softrepa plan", () => {
     assert.equal(process + weights + copies + sessions + activations + caches, total);
     const { disk, time } = rest as unknown as {
       disk: { total: number };
-      time: { secondsAStep: number; seconds: number };
+      time: { secondsPerStep: number; secondsAStep: number; seconds: number };
     };
     assert.ok(disk.total > 12 * (2 * 2 * 32 + 10 * 64));
-    assert.ok(time.seconds > 0 && Math.abs(time.seconds - 3 * time.secondsAStep) < 1e-9);
+    assert.ok(time.seconds > 0 && Math.abs(time.seconds - 3 * time.secondsPerStep) < 1e-9);
+    assert.equal(time.secondsAStep, time.secondsPerStep);
     assert.match(
       await succeeds("plan", ...run),
-      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs per run, activations kept, repacked weights; products at/m,
+      /^memory .*\ndisk .*\ntime .*3 steps of .*, 4 pairs per run, activations kept, repacked weights; matrix products at/m,
     );
     assert.deepEqual(await namesIn(at("none")), []);
   });
-  it("counts latents that are kept on disk, up to their limit", async () => {
+  it("counts latents cached on disk, up to their limit", async () => {
     const latentsOf = async (...more: readonly string[]) => {
-      const { disk } = await told("forecast", "plan", ...run, ...more);
+      const { disk } = await eventOf("forecast", "plan", ...run, ...more);
       return (disk as { latentsCache: number }).latentsCache;
     };
     const whole = await latentsOf("--latents-cache", at("latents"));
@@ -57,10 +58,10 @@ describe("softrepa plan", () => {
     assert.ok((await latentsOf("--latents-cache", at("latents"), "--flip")) > 1.9 * whole);
     assert.equal(await latentsOf("--latents-cache", at("latents"), "--latents-cache-limit", "1KB"), 1000);
   });
-  it("reads a configuration file, and times real steps", async () => {
+  it("reads a configuration file, and measures real steps", async () => {
     await writeFile(at("run.yaml"), "batch: 3\nsteps: 7\n");
     const rest = run.slice(0, -2).filter((part, index, all) => part !== "--batch" && all[index - 1] !== "--batch");
-    const { chunk, steps, time } = (await told(
+    const { chunk, steps, time } = (await eventOf(
       "forecast",
       "plan",
       at("run.yaml"),
@@ -73,14 +74,14 @@ describe("softrepa plan", () => {
     };
     assert.deepEqual([chunk, steps, time.rate], [3, 7, null]);
   });
-  it("refuses what is too little, and says the least", async () => {
+  it("rejects a memory limit that is too small, and names the minimum", async () => {
     const least =
       /^softrepa: --memory 20 MB is too little: at 32 x 32 pixels this run needs at least \d+ MB, with 1 pair per run/;
     await refusesTo(["plan", ...run, "--memory", "20MB"], 1, least);
     await refusesTo(["train", ...run, "--memory", "20MB", "--out", at("no")], 1, least);
     assert.deepEqual(await namesIn(at("no")), []);
   });
-  it("is kept by a run, which says what it chose, and compares", async () => {
+  it("is followed by a run, which reports its choices and compares the result with the estimate", async () => {
     const lines = await events("train", ...run, "--memory", "8GB", "--out", at("a"));
     const [chosen] = lines.filter(({ event }) => event === "memory");
     assert.equal(chosen.chunk, 4);
@@ -93,7 +94,7 @@ describe("softrepa plan", () => {
     assert.deepEqual([config.memory, config.chunk], [8e9, 4]);
     assert.deepEqual([config.checkpoints, config.repack], ["never", "always"]);
   });
-  it("is decided once: a run goes on as it was begun, whatever memory there is then", async () => {
+  it("is chosen once: a resumed run keeps it, whatever memory is available then", async () => {
     const config = async (name: string) => parse(await readFile(at(name, "config.yaml"), "utf8"));
     const shapeOf = async (name: string) => {
       const { chunk, checkpoints, repack } = await config(name);

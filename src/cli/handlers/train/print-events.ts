@@ -1,4 +1,4 @@
-/** @file Events of a run as text and as JSON events. */
+/** @file Prints events of a run as text and as JSON events. */
 
 import { formatByteSize } from "../../../core/byte-size.js";
 import type { RunEvent } from "../../../runs/events.js";
@@ -7,7 +7,7 @@ import { formatDuration, formatNumber } from "../../format/number.js";
 import type { Reporter } from "../../reporter.js";
 import { planFields } from "./print-forecast.js";
 
-/** `logEvery`: steps between JSON events of steps. */
+/** `logEvery`: steps between JSON "step" events. */
 export function eventPrinter(reporter: Reporter, logEvery: number): (event: RunEvent) => void {
   return (event) => print(event, reporter, logEvery);
 }
@@ -29,9 +29,9 @@ function print(event: RunEvent, reporter: Reporter, logEvery: number): void {
     case "memory": {
       const { plan, cacheBytes, memory } = event.fitted;
       const fields = { ...planFields(plan), cacheBytes, memory: memory.total };
-      const kept = `up to ${formatByteSize(cacheBytes)} of encodings kept`;
-      const words = `${describePlan(plan)}, ${kept}: about ${formatByteSize(memory.total)}`;
-      reporter.event("memory", fields, words);
+      const kept = `up to ${formatByteSize(cacheBytes)} of encodings cached`;
+      const text = `${describePlan(plan)}, ${kept}: about ${formatByteSize(memory.total)}`;
+      reporter.event("memory", fields, text);
       break;
     }
     case "sample":
@@ -39,16 +39,15 @@ function print(event: RunEvent, reporter: Reporter, logEvery: number): void {
       break;
     case "validation": {
       const { step, loss, rank1, gap } = event;
-      const measured = `loss ${loss.toFixed(4)}, rank1 ${rank1.toFixed(2)}, gap ${gap.toFixed(4)}`;
-      report(event, reporter, `validation after ${step} steps: ${measured}`);
+      const metrics = `loss ${loss.toFixed(4)}, rank1 ${rank1.toFixed(2)}, gap ${gap.toFixed(4)}`;
+      report(event, reporter, `validation after ${step} steps: ${metrics}`);
       break;
     }
     case "taken": {
       const { planned, took, ratio } = event;
-      const memory = `planned ${formatByteSize(planned.memory)}, took ${formatByteSize(took.memory)}`;
-      const time = `planned ${formatDuration(planned.seconds)}, took ${formatDuration(took.seconds)}`;
-      const words = `${memory} (${ratio.memory.toFixed(2)}); ${time} (${ratio.seconds.toFixed(2)})`;
-      report(event, reporter, words);
+      const memory = `estimated ${formatByteSize(planned.memory)}, took ${formatByteSize(took.memory)}`;
+      const time = `estimated ${formatDuration(planned.seconds)}, took ${formatDuration(took.seconds)}`;
+      report(event, reporter, `${memory} (${ratio.memory.toFixed(2)}); ${time} (${ratio.seconds.toFixed(2)})`);
       break;
     }
     case "saved":

@@ -1,4 +1,4 @@
-/** @file The forecast of a run, as a table. */
+/** @file Prints the estimated cost of a run as a table. */
 
 import { formatByteSize } from "../../../core/byte-size.js";
 import type { ExecutionPlan } from "../../../objectives/execution-plan.js";
@@ -8,16 +8,22 @@ import { formatDuration } from "../../format/number.js";
 import { formatTable } from "../../format/table.js";
 import type { Reporter } from "../../reporter.js";
 
-/** As the options of `train` are named. */
+/** Named as the options of `train`. */
 export function planFields({ pairsPerRun, checkpoints, repackWeights }: ExecutionPlan) {
   return { chunk: pairsPerRun, checkpoints, repackWeights };
 }
 
-/** `prefix` begins every line, as a comment behind a configuration. */
+/** Keeps the older name `secondsAStep` for scripts. */
+function withOldName(time: Forecast["time"]) {
+  return { ...time, secondsAStep: time.secondsPerStep };
+}
+
+/** `prefix` starts every line, such as "# " after a configuration. */
 export function printForecast({ plan, steps, memory, disk, time }: Forecast, reporter: Reporter, prefix = ""): void {
-  reporter.event("forecast", { ...planFields(plan), steps, memory, disk, time });
+  reporter.event("forecast", { ...planFields(plan), steps, memory, disk, time: withOldName(time) });
   const size = formatByteSize;
-  const how = time.rate === null ? "timed on real steps" : `products at ${(time.rate / 1e9).toFixed(0)} GFLOP/s`;
+  const method =
+    time.rate === null ? "measured on real steps" : `matrix products at ${(time.rate / 1e9).toFixed(0)} GFLOP/s`;
   const lines = formatTable([
     ["", "total", "of which"],
     [
@@ -33,7 +39,7 @@ export function printForecast({ plan, steps, memory, disk, time }: Forecast, rep
     [
       "time",
       formatDuration(time.seconds),
-      `${steps} steps of ${formatDuration(time.secondsPerStep)}, ${describePlan(plan)}; ${how}`,
+      `${steps} steps of ${formatDuration(time.secondsPerStep)}, ${describePlan(plan)}; ${method}`,
     ],
   ]);
   for (const line of lines) reporter.print(`${prefix}${line}`);

@@ -36,7 +36,7 @@ describe("the run folder of softrepa train", () => {
   before(() => writeTestImages(at("data")));
 
   it("has pictures from step 0 on, each of them what generate makes of the step's tokens, byte for byte", async () => {
-    const told = await events(...run("a", "--steps", "4", "--seed", "3", ...sampling));
+    const reported = await events(...run("a", "--steps", "4", "--seed", "3", ...sampling));
     const names = (await namesIn(at("a", "samples"))).map((name) => name.replace("step-00000", ""));
     assert.deepEqual(names, [
       "0-p00-s7.png",
@@ -46,7 +46,7 @@ describe("the run folder of softrepa train", () => {
       "4-p00-s7.png",
       "4-p01-s7.png",
     ]);
-    assert.equal(told.filter(({ event }) => event === "sample").length, 6);
+    assert.equal(reported.filter(({ event }) => event === "sample").length, 6);
     const generate = (tokens: string, out: string, ...asked: string[]) =>
       succeeds(
         ...["generate", ...model, "--tokens", tokens, "--seed", "7", "--steps", "3", "--guidance", "3"],
@@ -67,8 +67,8 @@ describe("the run folder of softrepa train", () => {
   });
 
   it("tells what was measured on held-out pairs, and which checkpoint is the best by it", async () => {
-    const told = await events(...run("b", "--steps", "6", "--keep-last", "1", "--best", "gap", "--tensorboard"));
-    const measured = told.filter(({ event }) => event === "validation");
+    const reported = await events(...run("b", "--steps", "6", "--keep-last", "1", "--best", "gap", "--tensorboard"));
+    const measured = reported.filter(({ event }) => event === "validation");
     assert.deepEqual(
       measured.map(({ step }) => step),
       [0, 2, 4, 6],
@@ -87,7 +87,7 @@ describe("the run folder of softrepa train", () => {
     }
     const gaps = measured.slice(1).map(({ step, gap }) => ({ step, gap: Number(gap) }));
     const best = gaps.reduce((most, one) => (one.gap > most.gap ? one : most));
-    const [named] = told.filter(({ event }) => event === "best");
+    const [named] = reported.filter(({ event }) => event === "best");
     assert.deepEqual([named.step, named.value, named.metric], [best.step, best.gap, "gap"]);
     const kept = (await namesIn(at("b", "checkpoints"))).filter((name) => /^step-\d+$/.test(name));
     assert.deepEqual(kept, [...new Set([`step-00000${best.step}`, "step-000006"])].sort());
@@ -130,8 +130,11 @@ describe("the run folder of softrepa train", () => {
     const own = ["--model", tiny, ...small, "--data", at("data-e")];
     await succeeds(...run("e", "--steps", "4", ...own));
     await writeFile(at("e", "checkpoints", "step-000004", "state.json"), "{}");
-    const told = await events("train", "--resume", at("e"), "--steps", "4");
-    assert.match(String(told.find(({ event }) => event === "warning")?.message), /step-000004 is damaged: state\.json/);
+    const reported = await events("train", "--resume", at("e"), "--steps", "4");
+    assert.match(
+      String(reported.find(({ event }) => event === "warning")?.message),
+      /step-000004 is damaged: state\.json/,
+    );
     const jsonl = await readFile(at("data-e", "metadata.jsonl"), "utf8");
     await writeFile(at("data-e", "metadata.jsonl"), jsonl.replace("red circle", "red disc"));
     const resume = ["train", "--resume", at("e"), "--steps", "6"];
@@ -173,8 +176,8 @@ describe("the run folder of softrepa train", () => {
     const fault =
       /the tokens were trained on "pipeline" \([0-9a-f]{12}\), this model is another one \([0-9a-f]{12}\); --force uses them/;
     await refusesTo([...draw, "--out", at("f.png")], 1, fault);
-    const told = await events(...draw, "--out", at("f.png"), "--force");
-    assert.match(String(told.find(({ event }) => event === "warning")?.message), /trained on "pipeline"/);
+    const reported = await events(...draw, "--out", at("f.png"), "--force");
+    assert.match(String(reported.find(({ event }) => event === "warning")?.message), /trained on "pipeline"/);
     const measure = ["score", ...use, ...tokens, "--resolution", "32", "--timesteps", "1", "--data", at("data")];
     await refusesTo(measure, 1, fault);
     await succeeds(...measure, "--force");

@@ -31,8 +31,8 @@ const logOf = async (name: string) => eventsOf(await readFile(at(name, "log.json
 describe("softrepa train", () => {
   before(() => writeTestImages(at("data")));
 
-  it("writes its settings, a line a step, checkpoints and the tokens", async () => {
-    const told = await events(...run("a", "--steps", "4", "--save-every", "2", "--log-every", "2"));
+  it("writes its settings, one log line per step, checkpoints and the tokens", async () => {
+    const reported = await events(...run("a", "--steps", "4", "--save-every", "2", "--log-every", "2"));
     const checkpointFiles = ["manifest.json", "optimizer.safetensors", "state.json", "tokens.safetensors"];
     assert.deepEqual(await namesIn(at("a")), [
       "checkpoints",
@@ -70,11 +70,11 @@ describe("softrepa train", () => {
       assert.ok([loss, rank1, learningRate, timestep].every(Number.isFinite));
     }
     assert.deepEqual(
-      told.filter(({ event }) => event === "step").map(({ event, ...step }) => step),
+      reported.filter(({ event }) => event === "step").map(({ event, ...step }) => step),
       [log[1], log[3]],
     );
     const saved = { event: "saved", file: at("a", "tokens.safetensors"), steps: 4 };
-    assert.deepEqual(told.at(-1), saved);
+    assert.deepEqual(reported.at(-1), saved);
 
     const tokens = await tokensOf("a");
     assert.deepEqual(
@@ -93,7 +93,7 @@ describe("softrepa train", () => {
     assert.deepEqual(last, await readFile(at("a", "tokens.safetensors")));
   });
 
-  it("gives the same bytes for the same seed, whatever is logged and saved on the way", async () => {
+  it("writes the same bytes for the same seed, however often it logs and saves", async () => {
     await succeeds(...run("b", "--steps", "4", "--save-every", "0", "--log-every", "1"));
     const saved = (await namesIn(at("b"))).filter((name) => /step-\d+$/.test(name));
     assert.deepEqual(saved, ["checkpoints/step-000004"]);
@@ -103,7 +103,7 @@ describe("softrepa train", () => {
     assert.notDeepEqual((await logOf("c"))[0], (await logOf("a"))[0]);
   });
 
-  it("goes on from tokens, with their layout", async () => {
+  it("starts from initial tokens, with their layout", async () => {
     const small = smallTokens();
     await writeSoftTokens(
       at("small.safetensors"),
@@ -123,79 +123,79 @@ describe("softrepa train", () => {
       ],
     );
     assert.equal(tokens.metadata.note, "mine");
-    // One step of AdamW moves by the learning rate at most, and some decay.
+    // One step of AdamW changes a value by at most the learning rate, plus weight decay.
     for (const [i, x] of tokens.tokens.data.entries()) assert.ok(Math.abs(x - small.tokens.data[i]) <= 0.0101);
     assert.notDeepEqual(tokens.tokens, small.tokens);
   });
 
-  it("trains raw tokens, and replaces a run that it is told to", async () => {
+  it("trains raw tokens, and replaces a run with --force", async () => {
     const old = await readFile(at("c", "tokens.safetensors"));
-    const told = await softrepa(run("c", "--steps", "1", "--width", "raw"));
-    assert.deepEqual([told.code, told.stdout], [1, ""]);
-    assert.match(told.stderr, /^softrepa: run folder .* is not empty; [^\n]*--force\n$/);
+    const reported = await softrepa(run("c", "--steps", "1", "--width", "raw"));
+    assert.deepEqual([reported.code, reported.stdout], [1, ""]);
+    assert.match(reported.stderr, /^softrepa: run folder .* is not empty; [^\n]*--force\n$/);
     assert.deepEqual(await readFile(at("c", "tokens.safetensors")), old);
-    // A checkpoint of the old run would look like one of the new; a file of the user's stays.
+    // A checkpoint of the old run would look like one of the new run; other files stay.
     await mkdir(at("c", "checkpoints"), { recursive: true });
     await mkdir(at("c", "checkpoints", "step-000900"));
     for (const name of ["step-000900/state.json", "notes.txt"]) await writeFile(at("c", "checkpoints", name), "old");
     await succeeds(...run("c", "--steps", "1", "--width", "raw", "--force"));
     assert.deepEqual((await tokensOf("c")).tokens.shape, [2, 2, 48]);
-    const left = (await namesIn(at("c"))).filter((name) => /^checkpoints\/[^/]+$/.test(name));
-    assert.deepEqual(left, ["checkpoints/notes.txt", "checkpoints/step-000001"]);
+    const remaining = (await namesIn(at("c"))).filter((name) => /^checkpoints\/[^/]+$/.test(name));
+    assert.deepEqual(remaining, ["checkpoints/notes.txt", "checkpoints/step-000001"]);
   });
 
-  it("saves what is done when it is interrupted, and exits with 130", async () => {
+  it("saves finished steps when interrupted, and exits with 130", async () => {
     const child = start(run("e", "--steps", "100000", "--log-every", "1", "--save-every", "0", "--json"));
     const ended = outcomeOf(child);
     await eventFrom(child, "step");
     child.kill("SIGINT");
     const { code, signal, stdout, stderr } = await ended;
     assert.deepEqual([code, signal], [130, null], stderr);
-    const told = eventsOf(stdout);
+    const reported = eventsOf(stdout);
     assert.deepEqual(
-      told.slice(-2).map(({ event, kind }) => [event, kind]),
+      reported.slice(-2).map(({ event, kind }) => [event, kind]),
       [
         ["saved", undefined],
         ["error", "interrupted"],
       ],
     );
-    const done = told.at(-2)?.steps;
+    const done = reported.at(-2)?.steps;
     assert.ok(typeof done === "number" && done >= 1 && done < 100000);
-    const goesOn = `softrepa train --resume ${at("e")} goes on`;
-    assert.equal(stderr, `softrepa: interrupted after ${done} of 100000 steps; ${goesOn}\n`);
+    const next = `continue with: softrepa train --resume ${at("e")}`;
+    assert.equal(stderr, `softrepa: interrupted after ${done} of 100000 steps; ${next}\n`);
     assert.equal((await logOf("e")).length, done);
-    // They are those of a run that was asked for as many steps.
+    // The tokens equal those of a run with that number of steps.
     assert.equal((await tokensOf("e")).metadata["softrepa.steps"], String(done));
     await succeeds(...run("f", "--steps", String(done)));
     assert.deepEqual(await readFile(at("e", "tokens.safetensors")), await readFile(at("f", "tokens.safetensors")));
-    // Both can go on, to the same end.
+    // Both runs continue to the same result.
     for (const name of ["e", "f"]) await succeeds("train", "--resume", at(name), "--steps", String(done + 3));
     assert.deepEqual(await readFile(at("e", "tokens.safetensors")), await readFile(at("f", "tokens.safetensors")));
     assert.deepEqual(await logOf("e"), await logOf("f"));
   });
 
-  it("leaves nothing behind when the data cannot be trained on", async () => {
+  it("leaves no files behind if the data cannot be used", async () => {
     await writeTestImages(at("broken"));
-    await succeedsNot(run("h", "--batch", "13"), /a batch of 13 needs as many images/);
+    await assertFails(run("h", "--batch", "13"), /a batch of 13 needs as many images/);
     await rm(at("broken", "metadata.jsonl"));
-    await succeedsNot(
+    await assertFails(
       run("h", "--data", at("broken")),
       /image .* has no caption \(a \.txt caption file\); 11 more faults/,
     );
     await rm(at("broken"), { recursive: true });
     await writeTestImages(at("broken"));
-    // Whole enough to be taken for images, until they are decoded.
+    // Only decoding shows that these images are truncated.
     for (const name of await namesIn(at("broken"))) {
       if (!name.endsWith(".png")) continue;
       const bytes = await readFile(at("broken", name));
       await writeFile(at("broken", name), bytes.subarray(0, bytes.length - 60));
     }
-    await succeedsNot(run("h", "--data", at("broken")), /cannot decode image .*\.png: /);
+    await assertFails(run("h", "--data", at("broken")), /cannot decode image .*\.png: /);
     assert.deepEqual(await namesIn(at("h")), []);
   });
 });
 
-async function succeedsNot(args: readonly string[], message: RegExp): Promise<void> {
+async function assertFails(args: readonly string[], message: RegExp): Promise<void> {
   const { code, stdout, stderr } = await softrepa(args);
   assert.deepEqual([code, stdout], [1, ""]);
   const lines = stderr

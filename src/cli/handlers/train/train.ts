@@ -1,4 +1,4 @@
-/** @file `softrepa train`: what it does. */
+/** @file Carries out `softrepa train`. */
 
 import { InterruptedError } from "../../../core/errors.js";
 import type { RunEvent } from "../../../runs/events.js";
@@ -27,12 +27,12 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
     };
     await runTraining(request, { signal, emit }).catch((error: unknown) => {
       if (!(error instanceof InterruptedError) || !isSaved) throw error;
-      throw new InterruptedError(`${error.message}; softrepa train --resume ${options.spec.out} goes on`);
+      throw new InterruptedError(`${error.message}; continue with: softrepa train --resume ${options.spec.out}`);
     });
   });
 }
 
-/** What `train` and `plan` have in common: a run of the options, and what prints its events. */
+/** Builds the request of a run and a printer of its events, for `train` and `plan`. */
 export async function withRun(
   { spec, resume, force }: TrainCommandOptions,
   { reporter }: CommandContext,
@@ -44,7 +44,7 @@ export async function withRun(
   );
 }
 
-/** The settings as they came out. */
+/** Prints the resolved settings. */
 function printSettings(prepared: PreparedRun, reporter: Reporter): void {
   const { settings, pipeline, softTokens, images } = prepared;
   const { batch, steps } = settings;
@@ -57,6 +57,6 @@ function printSettings(prepared: PreparedRun, reporter: Reporter): void {
   reporter.event("plan", { family, provider, images, heldOut, steps, batch, epochs, parameters, config });
   reporter.print(config.trimEnd());
   reporter.print(
-    `# ${images} images (${heldOut} held out), ${steps} steps of ${batch}: each image ${epochs.toFixed(1)} times; ${parameters} trained numbers; ${provider}`,
+    `# ${images} images (${heldOut} held out), ${steps} steps of ${batch}: ${epochs.toFixed(1)} epochs; ${parameters} trained parameters; ${provider}`,
   );
 }
