@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { InputError } from "../core/errors.js";
 import { type CaptionedImage, imageFile } from "../data/captioned-image.js";
 import { mixPools } from "../data/mixture.js";
+import { repetitions } from "../testing/core/repetitions.js";
 import { BatchSampler, type TrainingPair } from "./batches.js";
 
 /** Images named by their index, with the given captions. */
@@ -174,7 +175,10 @@ describe("BatchSampler", () => {
   });
 
   it("handles a large data set in which nearly all captions are equal", () => {
-    const same = Array.from({ length: 200_000 }, (_, index) => ({ ...imageFile(`${index}.jpg`), captions: ["same"] }));
+    const same = Array.from({ length: repetitions(200_000) }, (_, index) => ({
+      ...imageFile(`${index}.jpg`),
+      captions: ["same"],
+    }));
     sampleBatches([...same, ...images("other")], 2, 2).forEach(assertDistinct);
   });
 

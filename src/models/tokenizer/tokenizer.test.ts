@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
+import { repetitions } from "../../testing/core/repetitions.js";
 import { builtInClipFolder, builtInClipSize, vocabularyOf } from "./clip-vocabulary.js";
 import { openClipTokenizer, openT5Tokenizer, type TextTokenizer } from "./index.js";
 
@@ -166,6 +167,7 @@ describe("openClipTokenizer", () => {
         assert.ok(ids.slice(length).every((id) => id === 0));
         assert.ok(ids.every((id) => Number.isInteger(id) && id >= 0 && id < 1514));
       }),
+      { numRuns: repetitions(100) },
     );
     assert.equal(tokenizer.encode("\ud800 a \udc00").ids.length, 77);
   });

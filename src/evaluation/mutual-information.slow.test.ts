@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
-import { firstOf } from "../testing/core/repetitions.js";
 import { gaussianWorld, type KnownPairs, type KnownWorld, mixtureWorld } from "../testing/evaluation/known-world.js";
 import { logSnrNodes } from "./log-snr-nodes.js";
 import { information, informationGain } from "./mutual-information.js";
@@ -30,7 +29,7 @@ function misplaced({ latents, conditioning }: KnownPairs): KnownPairs {
   return { latents, conditioning: Object.fromEntries(moved) };
 }
 
-for (const parameterisation of firstOf(parameterisations)) {
+for (const parameterisation of parameterisations) {
   const worlds = {
     "normal images with noisy captions": gaussianWorld(parameterisation, 0.7),
     "a mixture of two kinds of images": mixtureWorld(parameterisation, 0.3, 1),
