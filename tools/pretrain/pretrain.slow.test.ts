@@ -16,7 +16,7 @@ after(async () => {
 });
 
 const settings: PretrainSettings = {
-  autoencoder: { batch: 2, coarseSteps: 3, fineSteps: 2, cooldownSteps: 1, evaluatedScenes: 16 },
+  autoencoder: { batch: 2, coarseSteps: 3, fineSteps: 2, evaluatedScenes: 16 },
   latents: { shardSize: 32, stepsPerShard: 2, maxShards: 6 },
   transformer: { batch: 4, steps: 5, warmUpSteps: 2, headAfterBlock: 3, headWeight: 0.25 },
   evaluation: { everySteps: 2, prompts: 6, steps: 2, guidanceScale: 3, batch: 3 },

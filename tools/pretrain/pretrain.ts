@@ -18,12 +18,13 @@ import { loadState, runStage, type Stage, type StageHooks, trapezoid } from "./s
 export interface PretrainSettings {
   readonly autoencoder: {
     readonly batch: number;
-    /** Steps with latents pressed to one scale, which makes them smooth, and then with nearly free ones, for small shapes' corners. */
+    /**
+     * Steps with latents pressed to one scale, which makes them smooth, and then with nearly free ones, for small shapes' corners. In the last third of
+     * either the learning rate falls; until then they can be changed.
+     */
     readonly coarseSteps: number;
     readonly fineSteps: number;
-    /** Of the steps of either stage, those at the end with a falling learning rate. */
-    readonly cooldownSteps: number;
-    /** Whose reconstructions are verified at the end of a stage; a multiple of 16. */
+    /** Whose reconstructions are verified every thousand steps and at the end of a stage; a multiple of 16. */
     readonly evaluatedScenes: number;
   };
   readonly latents: {
@@ -44,7 +45,7 @@ export interface PretrainSettings {
 }
 
 export const defaultSettings: PretrainSettings = {
-  autoencoder: { batch: 8, coarseSteps: 2400, fineSteps: 1200, cooldownSteps: 800, evaluatedScenes: 1200 },
+  autoencoder: { batch: 8, coarseSteps: 2400, fineSteps: 6000, evaluatedScenes: 1200 },
   latents: { shardSize: 8192, stepsPerShard: 1000, maxShards: 32 },
   transformer: { batch: 96, steps: 31_250, warmUpSteps: 300, headAfterBlock: 3, headWeight: 0.25 },
   evaluation: { everySteps: 1000, prompts: 300, steps: 16, guidanceScale: 3, batch: 20 },
@@ -114,7 +115,7 @@ type AutoencoderSettings = PretrainSettings["autoencoder"];
 
 /** Null if it was interrupted. */
 async function trainAutoencoder(engine: Engine, folder: string, settings: AutoencoderSettings, hooks: StageHooks) {
-  const { batch, cooldownSteps, coarseSteps, fineSteps, evaluatedScenes } = settings;
+  const { batch, coarseSteps, fineSteps, evaluatedScenes } = settings;
   const train = async (name: string, steps: number, klWeight: number, initial: InitialWeight) => {
     const network = await Network.compile(
       engine,
@@ -128,9 +129,9 @@ async function trainAutoencoder(engine: Engine, folder: string, settings: Autoen
       steps,
       batch,
       nextBatch: (random) => autoencoderBatch(autoencoderConfig, batch, random),
-      learningRate: trapezoid(2e-3, 50, cooldownSteps, steps),
+      learningRate: trapezoid(2e-3, 50, Math.ceil(steps / 3), steps),
       evaluation: {
-        everySteps: steps,
+        everySteps: 1000,
         measure: () => measureReconstructions(engine, autoencoderConfig, network.averages(), evaluatedScenes),
       },
     };
