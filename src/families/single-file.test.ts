@@ -150,7 +150,7 @@ describe("text encoders outside of the file", () => {
   it("are named in the error with the files that would have them", async () => {
     await refuses(
       () => open(bare),
-      /bare\.safetensors contains no text encoder CLIP-L and CLIP-G: name a folder with them \(clip_l\.safetensors or text_encoder\/, clip_g\.safetensors or text_encoder_2\/\) in `textEncoders`$/,
+      /bare\.safetensors contains no text encoder CLIP-L and CLIP-G: pass a folder with them \(clip_l\.safetensors or text_encoder\/, clip_g\.safetensors or text_encoder_2\/\) as `textEncoders`$/,
     );
     await mkdir(path("nothing"));
     await refuses(() => open(bare, { ...tokenizers, textEncoders: path("nothing") }), /, and neither does .*nothing: /);
@@ -211,7 +211,7 @@ describe("tokenizers of a single file", () => {
   it("are named in the error if they are missing", async () => {
     await refuses(
       () => open(file, {}),
-      /model\.safetensors: the tokenizer of its text encoder CLIP-L, which has 1514 tokens instead of CLIP's 49408 \(vocab\.json and merges\.txt\) is not part of checkpoints, and not found in .*alone: name a folder with it in `tokenizers`, such as tokenizer\//,
+      /model\.safetensors: the tokenizer of its text encoder CLIP-L, which has 1514 tokens instead of CLIP's 49408 \(vocab\.json and merges\.txt\) is not part of checkpoints, and not found in .*alone: pass a folder with it as `tokenizers`, such as tokenizer\//,
     );
     await refuses(
       () => open(file, { tokenizers: [one] }),
@@ -310,7 +310,7 @@ describe("a faulty checkpoint", () => {
     await broken((to) => truncate(to, 300_000), /faulty\.safetensors is cut short/);
     await broken((to) => writeFile(to, "<html>not found</html>"), /faulty\.safetensors is not a safetensors file/);
     await writeFile(path("faulty.ckpt"), await readFile(file));
-    await refuses(() => open(path("faulty.ckpt")), /faulty\.ckpt is no PyTorch file/);
+    await refuses(() => open(path("faulty.ckpt")), /faulty\.ckpt is not a PyTorch file/);
     await writeFile(path("faulty.gguf"), "GGUF");
     await refuses(
       () => open(path("faulty.gguf")),

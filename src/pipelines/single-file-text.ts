@@ -77,7 +77,7 @@ function requireEncoders(
   const files = missing.map(({ files: [file], component }) => `${file} or ${component}/`).join(", ");
   const where = folder === undefined ? "" : `, and neither does ${folder}`;
   throw new InputError(
-    `${origin} contains no text encoder ${titles}${where}: name a folder with them (${files}) in \`textEncoders\``,
+    `${origin} contains no text encoder ${titles}${where}: pass a folder with them (${files}) as \`textEncoders\``,
   );
 }
 
@@ -160,7 +160,7 @@ function noTokenizer(
   const unusual = kind === "clip" ? `, which has ${vocabulary} tokens instead of CLIP's ${builtInClipSize}` : "";
   return new InputError(
     `${path}: the tokenizer of its text encoder ${title}${unusual} (${tokenizerFiles[kind]}) is not part of checkpoints, and not found in ` +
-      `${folders.join(" or ")}: name a folder with it in \`tokenizers\`, such as ${component}/ of the same model in the diffusers layout`,
+      `${folders.join(" or ")}: pass a folder with it as \`tokenizers\`, such as ${component}/ of the same model in the diffusers layout`,
   );
 }
 

@@ -11,7 +11,7 @@ import { openSafetensors, readTensor, writeSafetensors } from "./safetensors.js"
 const at = temporaryFolder();
 const stem = "diffusion_pytorch_model";
 
-/** A folder of its own with the named one-tensor files; the tensor's value is the file's number. */
+/** Creates a folder with the named one-tensor files; the tensor's value is the index of its file. */
 async function folderOf(name: string, ...files: readonly string[]): Promise<string> {
   await mkdir(at(name), { recursive: true });
   for (const [i, file] of files.entries()) {
@@ -29,8 +29,8 @@ async function writeIndex(folder: string, name: string, weightMap: Record<string
 
 const names = (source: { tensors: ReadonlyMap<string, unknown> }) => [...source.tensors.keys()].sort();
 
-describe("which files are taken", () => {
-  it("the plain file where there is one", async () => {
+describe("openCheckpoint opens", () => {
+  it("the plain file if there is one", async () => {
     const folder = await folderOf("plain", `${stem}.fp16.safetensors`, `${stem}.safetensors`);
     const source = await openCheckpoint(folder, stem);
     assert.deepEqual(names(source), ["t1"]);
@@ -44,7 +44,7 @@ describe("which files are taken", () => {
     assert.deepEqual(names(await openCheckpoint(folder, stem)), ["t0"]);
   });
 
-  it("none of several variants", async () => {
+  it("none of several variants without a choice", async () => {
     const folder = await folderOf("several", `${stem}.fp16.safetensors`, `${stem}.bf16.safetensors`);
     await refuses(() => openCheckpoint(folder, stem), /several/, /variants bf16, fp16: choose one/);
     assert.deepEqual(names(await openCheckpoint(folder, stem, "bf16")), ["t1"]);
@@ -66,7 +66,7 @@ describe("which files are taken", () => {
     assert.deepEqual(names(await openCheckpoint(folder, "model")), ["t0"]);
   });
 
-  it("files behind the links of a Hugging Face cache", async () => {
+  it("files through the symbolic links of a Hugging Face cache", async () => {
     const blobs = await folderOf("cache-blobs", "abc.safetensors");
     await mkdir(at("snapshot"));
     await symlink(join(blobs, "abc.safetensors"), at("snapshot", "model.safetensors"));
@@ -75,18 +75,18 @@ describe("which files are taken", () => {
   });
 });
 
-describe("what is refused", () => {
-  it("a variant that is not there", async () => {
+describe("openCheckpoint rejects", () => {
+  it("a missing variant", async () => {
     const folder = await folderOf("no-variant", `${stem}.safetensors`, `${stem}.bf16.safetensors`);
     await refuses(() => openCheckpoint(folder, stem, "fp16"), /no .*fp16\.safetensors; it has bf16, the plain files/);
   });
 
-  it("a folder of PyTorch weights only", async () => {
+  it("a folder with only PyTorch weights", async () => {
     const folder = await folderOf("bin", `${stem}.bin`, "config.json");
     await refuses(() => openCheckpoint(folder, stem), /bin has only PyTorch weights.*safetensors is needed/);
   });
 
-  it("an empty folder, no folder, a file", async () => {
+  it("an empty folder, a missing folder, a file", async () => {
     await refuses(
       async () => openCheckpoint(await folderOf("empty"), stem),
       /empty has no diffusion_pytorch_model\.safetensors/,
@@ -114,13 +114,17 @@ describe("what is refused", () => {
       { t0: shards[0], t1: shards[1], t2: shards[1] },
       /00002\.safetensors does not hold "t2"/,
     ],
-    ["a tensor that the index lacks", { t0: shards[0], x: shards[1] }, /holds "t1", which the index does not say/],
-    ["a tensor in another shard than it should be", { t0: shards[1], t1: shards[0] }, /holds "t0", which/],
-    ["a shard in another folder", { t0: `../sharded/${shards[0]}` }, /no plain file name/],
-    ["a shard with a backslash", { t0: `..\\${shards[0]}` }, /no plain file name/],
-    ["a shard at an absolute path", { t0: `/tmp/${shards[0]}` }, /no plain file name/],
-    ["a shard with two dots in its name", { t0: "model..safetensors" }, /no plain file name/],
-    ["a shard that is no safetensors file", { t0: "model.bin" }, /no plain file name/],
+    [
+      "a tensor that the index lacks",
+      { t0: shards[0], x: shards[1] },
+      /holds "t1", which the index does not list there/,
+    ],
+    ["a tensor in another shard than the index says", { t0: shards[1], t1: shards[0] }, /holds "t0", which/],
+    ["a shard in another folder", { t0: `../sharded/${shards[0]}` }, /not a plain file name/],
+    ["a shard with a backslash", { t0: `..\\${shards[0]}` }, /not a plain file name/],
+    ["a shard at an absolute path", { t0: `/tmp/${shards[0]}` }, /not a plain file name/],
+    ["a shard with two dots in its name", { t0: "model..safetensors" }, /not a plain file name/],
+    ["a shard that is not a safetensors file", { t0: "model.bin" }, /not a plain file name/],
     ["no tensors", {}, /names no tensors/],
   ];
   for (const [name, weightMap, pattern] of sharded) {
@@ -131,7 +135,7 @@ describe("what is refused", () => {
     });
   }
 
-  it("an index that is none", async () => {
+  it("a malformed index", async () => {
     const folder = await folderOf("bad-index", ...shards);
     await writeFile(join(folder, index), "{");
     await refuses(() => openCheckpoint(folder, "model"), /index\.json is not JSON/);
@@ -140,7 +144,7 @@ describe("what is refused", () => {
   });
 });
 
-describe("pipelines as diffusers saves them", () => {
+describe("openCheckpoint with pipelines that diffusers saved", () => {
   const folder = [fixture("parity"), shared("parity")].find((path) => path !== undefined && existsSync(path));
   const skip = folder === undefined ? "no parity pipelines here" : false;
   const components: [string, string, CheckpointStem, number][] = [
@@ -166,11 +170,11 @@ describe("pipelines as diffusers saves them", () => {
     });
   }
 
-  it("a damaged download names the file and the tensor", { skip }, async () => {
+  it("names the file and the tensor of a damaged download", { skip }, async () => {
     await cp(join(folder ?? "", "sd35", "pipeline", "vae"), at("vae"), { recursive: true });
     const shard = at("vae", `${stem}-00005-of-00010.safetensors`);
     const bytes = await readFile(shard);
-    // Made anew: the fixtures may be read-only.
+    // Removed first, since the fixture may be read-only.
     await rm(shard);
     await writeFile(shard, bytes.subarray(0, bytes.length - 100));
     await refuses(

@@ -1,4 +1,4 @@
-/** @file The weights of one diffusers component folder: one safetensors file or several, plain or of a variant. */
+/** @file Opens the weights of one diffusers component folder: one safetensors file or several shards, plain or a variant. */
 
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,17 +8,17 @@ import { errnoError } from "./read-bytes.js";
 import { openSafetensors } from "./safetensors.js";
 import type { StoredTensor, WeightSource } from "./source.js";
 
-/** File name without its ending: unet, transformer and vae use the first, text encoders the second. */
+/** File name without extensions: unet, transformer and vae use the first, text encoders the second. */
 export type CheckpointStem = "diffusion_pytorch_model" | "model";
 
-/** The files of each variant that a folder offers, by variant; "" is the plain one. */
+/** The files of each variant in a folder; "" is the plain one. */
 type Candidates = ReadonlyMap<string, { readonly single?: string; readonly index?: string }>;
 
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /**
- * Opens the weights in `folder`. Without `variant` the plain files are taken, or the only variant there is.
- * Variants are file name infixes such as `fp16`.
+ * Opens the weights in `folder`. Variants are file name infixes such as `fp16`; without `variant`, opens the plain files, or
+ * the only variant if there are none. Throws an InputError that lists what the folder has instead.
  */
 export async function openCheckpoint(folder: string, stem: CheckpointStem, variant?: string): Promise<WeightSource> {
   const names = await list(folder);
@@ -29,7 +29,7 @@ export async function openCheckpoint(folder: string, stem: CheckpointStem, varia
   return openShards(folder, files.index ?? "");
 }
 
-/** The variants in `folder`, sorted; "" stands for the plain files. Diffusers picks per folder, so a pipeline may ask. */
+/** The variants in `folder`, sorted; "" stands for the plain files. */
 export async function checkpointVariants(folder: string, stem: CheckpointStem): Promise<readonly string[]> {
   return [...findCandidates(await list(folder), stem).keys()].sort();
 }
@@ -43,9 +43,9 @@ async function list(folder: string): Promise<readonly string[]> {
 }
 
 /**
- * Spellings: `stem.safetensors`, `stem.fp16.safetensors`, `stem.safetensors.index.json`, and for sharded variants
- * `stem.safetensors.index.fp16.json` (what diffusers and transformers write) or `stem.fp16.safetensors.index.json`
- * (what other converters write).
+ * File names: `stem.safetensors`, `stem.fp16.safetensors`, `stem.safetensors.index.json`, and for sharded variants
+ * `stem.safetensors.index.fp16.json` (written by diffusers and transformers) or `stem.fp16.safetensors.index.json` (written by
+ * other converters).
  */
 function findCandidates(names: readonly string[], stem: string): Candidates {
   const found = new Map<string, { single?: string; index?: string }>();
@@ -101,7 +101,7 @@ function absent(
   const pickled = names.find((name) => /\.(?:bin|ckpt|pt|pth)$/.test(name));
   if (pickled !== undefined) {
     return new InputError(
-      `${folder} has only PyTorch weights (${pickled}): ${wanted} is needed, as the model's safetensors download has it`,
+      `${folder} has only PyTorch weights (${pickled}): ${wanted} is needed, from the safetensors version of the model`,
     );
   }
   return new InputError(`${folder} has no ${wanted}`);
@@ -122,7 +122,9 @@ async function openShards(folder: string, indexName: string): Promise<WeightSour
     if (position === 0) metadata = shard.metadata;
     for (const [name, tensor] of shard.tensors) {
       if (weightMap.get(name) !== shardName) {
-        throw new InputError(`${indexFile}: ${shardName} holds ${JSON.stringify(name)}, which the index does not say`);
+        throw new InputError(
+          `${indexFile}: ${shardName} holds ${JSON.stringify(name)}, which the index does not list there`,
+        );
       }
       tensors.set(name, tensor);
     }
@@ -149,9 +151,9 @@ async function readIndex(indexFile: string): Promise<ReadonlyMap<string, string>
   const weightMap = new Map(Object.entries(result.data.weight_map));
   if (weightMap.size === 0) throw new InputError(`${indexFile} names no tensors`);
   for (const shardName of weightMap.values()) {
-    // A shard lies beside its index: nothing in a download may point elsewhere.
+    // Shards are in the folder of the index: a download must not point outside of it.
     if (!/^[^/\\]+\.safetensors$/.test(shardName) || shardName.includes("..")) {
-      throw new InputError(`${indexFile} names the shard ${JSON.stringify(shardName)}, which is no plain file name`);
+      throw new InputError(`${indexFile} names the shard ${JSON.stringify(shardName)}, which is not a plain file name`);
     }
   }
   return weightMap;

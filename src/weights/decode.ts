@@ -1,4 +1,6 @@
-/** @file Stored little-endian numbers to float32. The host is little-endian, as every platform of Node's and onnxruntime's is. */
+/**
+ * @file Decodes stored little-endian values to float32. The host is little-endian, as on all platforms of Node and onnxruntime.
+ */
 
 import { bfloat16ToFloat32, float16ToFloat32 } from "./half.js";
 import type { StoredType } from "./source.js";
@@ -33,7 +35,7 @@ const decoders: Record<StoredType, Decoder> = {
   BOOL: (buffer) => Float32Array.from(new Uint8Array(buffer), (byte) => (byte === 0 ? 0 : 1)),
 };
 
-/** The numbers in `bytes`, which must fill a buffer of their own. */
+/** Decodes `bytes`, which must fill their buffer. */
 export function decode(dtype: StoredType, bytes: Uint8Array<ArrayBuffer>): Float32Array {
   if (bytes.byteOffset !== 0 || bytes.byteLength !== bytes.buffer.byteLength) {
     throw new RangeError("decode() needs bytes that fill their buffer");

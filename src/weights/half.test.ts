@@ -26,9 +26,10 @@ const formats = [
 
 for (const { name, widen, narrow, exponent, fraction } of formats) {
   const infinity = (2 ** exponent - 1) << fraction;
-  /** Every non-negative finite value, which is in the order of the bit patterns, and what overflow is measured by. */
+  /** Every non-negative finite value, in the order of the bit patterns. */
   const ladder = Array.from({ length: infinity }, (_, bits) => definition(bits, exponent, fraction));
-  const beyond = 2 ** (2 ** (exponent - 1));
+  /** The next value after the largest finite one, for rounding to infinity. */ const beyond =
+    2 ** (2 ** (exponent - 1));
 
   /** Nearest value, ties to the even pattern, found by bisection. */
   function nearest(value: number): number {
@@ -75,7 +76,7 @@ for (const { name, widen, narrow, exponent, fraction } of formats) {
       }
     });
 
-    it("rounds any finite float32 so", () => {
+    it("rounds any finite float32 to the nearest", () => {
       fc.assert(
         fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
           assert.equal(narrow(Float32Array.of(value))[0], nearest(value));
@@ -84,7 +85,7 @@ for (const { name, widen, narrow, exponent, fraction } of formats) {
       );
     });
 
-    it("keeps infinities, and NaNs whose payload is lost", () => {
+    it("keeps infinities, and NaNs with truncated payloads", () => {
       assert.deepEqual(
         [...narrow(Float32Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY))],
         [infinity, infinity | 0x8000],
@@ -95,7 +96,7 @@ for (const { name, widen, narrow, exponent, fraction } of formats) {
   });
 }
 
-it("float16 has the values that PyTorch gives", () => {
+it("float16 matches PyTorch's values", () => {
   const cases: [number, number][] = [
     [1, 0x3c00],
     [-2, 0xc000],

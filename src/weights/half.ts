@@ -1,4 +1,4 @@
-/** @file float16 and bfloat16 bit patterns to float32 and back, round to nearest even, NaN payloads kept. */
+/** @file Converts float16 and bfloat16 bit patterns to float32 and back; rounds to nearest even and keeps NaN payloads. */
 
 /** The float32 bit pattern of every float16 bit pattern; 256 KB, built on first use. */
 let float16Table: Uint32Array | undefined;
@@ -24,17 +24,17 @@ function buildFloat16Table(): Uint32Array {
   return table;
 }
 
-/** Exact: every float16 is a float32. */
+/** Widens exactly: every float16 is a float32. */
 export function float16ToFloat32(halves: Uint16Array): Float32Array {
   float16Table ??= buildFloat16Table();
   const table = float16Table;
-  // Written as bits: assigning a number could change the payload of a NaN.
+  // Written as bits, since assigning a float could change the payload of a NaN.
   const bits = new Uint32Array(halves.length);
   for (let i = 0; i < halves.length; i++) bits[i] = table[halves[i] as number] as number;
   return new Float32Array(bits.buffer);
 }
 
-/** Exact: a bfloat16 is the upper half of a float32. */
+/** Widens exactly: a bfloat16 is the upper half of a float32. */
 export function bfloat16ToFloat32(halves: Uint16Array): Float32Array {
   const bits = new Uint32Array(halves.length);
   for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16;
@@ -61,14 +61,14 @@ function roundToFloat16(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) {
-    // NaN: the upper payload bits stay; where they are all zero the quiet bit keeps it a NaN.
+    // NaN: keep the upper payload bits; if they are all zero, set the quiet bit so that it stays a NaN.
     return sign | 0x7c00 | ((magnitude >>> 13) & 0x3ff || 0x200);
   }
   // 65520 is halfway between the largest float16 and 2^16: the tie goes to infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   const exponent = magnitude >>> 23;
   if (exponent >= 113) {
-    // Normal: rebias the exponent by 127 - 15 and drop 13 bits; a carry out of the fraction is right as it is.
+    // Normal: rebias the exponent by 127 - 15 and drop 13 bits; a carry out of the fraction correctly increments the exponent.
     return sign | roundShift(magnitude - (112 << 23), 13);
   }
   // Subnormal: the 24-bit significand counts units of 2^(exponent - 150), the result units of 2^-24.

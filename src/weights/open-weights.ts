@@ -1,4 +1,4 @@
-/** @file Weight files of either kind, by what they are rather than by what they are called. */
+/** @file Opens weights in either format, safetensors or PyTorch. */
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,12 +8,12 @@ import { openSafetensors } from "./safetensors.js";
 import type { WeightSource } from "./source.js";
 import { openTorchFile } from "./torch-file.js";
 
-/** The tensors of a safetensors or PyTorch file (.safetensors, .pt, .pth, .bin, .ckpt), which stay in it. */
+/** Opens a safetensors or PyTorch file (.safetensors, .pt, .pth, .bin, .ckpt) without reading its tensors. */
 export function openWeightFile(file: string): Promise<WeightSource> {
   return /\.safetensors$/i.test(file) ? openSafetensors(file) : openTorchFile(file);
 }
 
-/** The weights of a folder that transformers saved: model.safetensors, whole or in shards, or pytorch_model.bin. */
+/** Opens the weights of a transformers folder: model.safetensors, single or sharded, or else pytorch_model.bin. */
 export async function openModelWeights(folder: string): Promise<WeightSource> {
   const names = await readdir(folder).catch((error: unknown) => {
     throw errnoError(folder, error);

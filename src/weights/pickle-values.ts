@@ -1,8 +1,8 @@
-/** @file What a pickle may build: plain values, containers, allowed names, and inert objects of the caller's. */
+/** @file The values that a pickle may build: plain values, containers, allowed globals and the caller's inert objects. */
 
 import { InputError } from "../core/errors.js";
 
-/** What a pickle may build. Host objects are whatever the caller's constructors return. */
+/** A value that a pickle may build. Host objects are returned by the caller's constructors. */
 export type PickleValue =
   | null
   | boolean
@@ -25,7 +25,7 @@ export class PickleList {
   readonly items: PickleValue[] = [];
 }
 
-/** A dict or OrderedDict. Keys that are tuples count as different even where they are equal; weights have string keys. */
+/** A dict or OrderedDict. Equal tuples count as different keys, which is enough since weights have string keys. */
 export class PickleDict {
   readonly entries = new Map<PickleValue, PickleValue>();
 }
@@ -34,19 +34,19 @@ export class PickleSet {
   readonly items: PickleValue[] = [];
 }
 
-/** Base class of what the caller's constructors return. */
+/** Base class of the objects that the caller's constructors return. */
 export abstract class HostObject {
-  /** Called for BUILD, which in Python would set attributes. */
+  /** Called by BUILD, which sets attributes in Python. */
   setState(_state: PickleValue): void {
     throw new InputError("refuses to set attributes of a tensor or storage");
   }
 }
 
-/** A name from the allow-list: what REDUCE, NEWOBJ and persistent ids do with it. */
+/** A global from the allow-list. */
 export class PickleGlobal {
   constructor(
     readonly name: string,
-    /** Makes the value of a call; a global without it is only a name, such as a storage type. */
+    /** Builds the result of a call (REDUCE, NEWOBJ); absent for globals that are only names, such as storage types. */
     readonly construct?: (args: readonly PickleValue[]) => PickleValue,
   ) {}
 }

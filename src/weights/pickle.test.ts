@@ -13,12 +13,12 @@ import { namedTensors, storageOf, torchGlobals } from "./torch-objects.js";
 const support = { globals: torchGlobals, persistentLoad: storageOf };
 const load = (bytes: Uint8Array): PickleValue => unpickle(bytes, support, "dc_tokens.pth");
 
-/** A pickle out of opcodes and arguments: numbers are bytes, texts are themselves. */
+/** Assembles a pickle: numbers are bytes, strings are UTF-8. */
 function pickle(...parts: readonly (number | string)[]): Uint8Array {
   return Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : Buffer.of(part))));
 }
 
-/** STACK_GLOBAL of protocol 4, byte by byte because the opcodes are no UTF-8. */
+/** STACK_GLOBAL of protocol 4, as bytes because the opcodes are not UTF-8. */
 const stackGlobal = (module: string, name: string) => [0x8c, module.length, module, 0x8c, name.length, name, 0x93];
 
 function refused(bytes: Uint8Array, pattern: RegExp): void {
@@ -34,7 +34,7 @@ function refused(bytes: Uint8Array, pattern: RegExp): void {
   );
 }
 
-describe("what weights need", () => {
+describe("unpickle reads", () => {
   it("plain values", () => {
     assert.equal(load(pickle("N.")), null);
     assert.equal(load(pickle(0x88, ".")), true);
@@ -74,7 +74,7 @@ describe("what weights need", () => {
   });
 });
 
-describe("what is refused by name", () => {
+describe("unpickle rejects by name", () => {
   const calls: [string, Uint8Array, RegExp][] = [
     ["os.system", pickle("cos\nsystem\n(X", 2, 0, 0, 0, "lstR."), /refuses to load the global "os\.system"/],
     ["posix.system", pickle(0x80, 2, "cposix\nsystem\n", 0x29, "R."), /"posix\.system"/],
@@ -105,16 +105,16 @@ describe("what is refused by name", () => {
     ["NEWOBJ_EX", pickle("ccollections\nOrderedDict\n", 0x29, "}", 0x92, "."), /opcode NEWOBJ_EX/],
     ["PERSID", pickle("Pname\n."), /opcode PERSID/],
     ["DUP", pickle("]2."), /opcode DUP/],
-    ["REDUCE of a text", pickle("X", 1, 0, 0, 0, "a", 0x29, "R."), /refuses to call something/],
+    ["REDUCE of a string", pickle("X", 1, 0, 0, 0, "a", 0x29, "R."), /refuses to call something/],
     ["REDUCE of a storage type", pickle("ctorch\nFloatStorage\n", 0x29, "R."), /refuses to call torch\.FloatStorage/],
     ["REDUCE without a tuple", pickle("ccollections\nOrderedDict\n]R."), /refuses to call collections\.OrderedDict/],
     ["BUILD on a number", pickle("K", 1, "}b."), /refuses to set attributes of a plain value/],
     ["BUILD on a global", pickle("ccollections\nOrderedDict\n}b."), /refuses to set attributes/],
     ["BUILD on a device", pickle("ctorch\ndevice\n", 0x29, "R}b."), /refuses to set attributes of a tensor/],
     [
-      "a persistent id that is no storage",
+      "a persistent id other than a storage",
       pickle("X", 3, 0, 0, 0, "foo", "Q."),
-      /persistent id in the pickle is no storage/,
+      /persistent id in the pickle is not a storage/,
     ],
     ["an unknown opcode", pickle(0xff, "."), /opcode unknown \(0xff\)/],
     ["a future protocol", pickle(0x80, 6, "N."), /protocol 6/],
@@ -122,9 +122,9 @@ describe("what is refused by name", () => {
   for (const [name, bytes, pattern] of calls) it(name, () => refused(bytes, pattern));
 });
 
-describe("damage and bombs", () => {
+describe("unpickle rejects damage and bombs", () => {
   const cases: [string, Uint8Array, RegExp][] = [
-    ["nothing", pickle(), /ends within an opcode/],
+    ["an empty file", pickle(), /ends within an opcode/],
     ["no STOP", pickle("N"), /ends within an opcode/],
     ["an empty stack", pickle("."), /stack is empty/],
     ["no mark", pickle("t."), /no mark/],
@@ -134,35 +134,35 @@ describe("damage and bombs", () => {
       pickle("Nr", 0xff, 0xff, 0xff, 0xff, "j", 0xfe, 0xff, 0xff, 0xff, "."),
       /recalls memo 4294967294/,
     ],
-    ["a text of 4 GB", pickle("X", 0xff, 0xff, 0xff, 0xff, "short."), /ends within an opcode/],
+    ["a string of 4 GB", pickle("X", 0xff, 0xff, 0xff, 0xff, "short."), /ends within an opcode/],
     ["bytes of 4 GB", pickle("B", 0xff, 0xff, 0xff, 0xff, "short."), /ends within an opcode/],
-    ["a text of 2^63 bytes", pickle(0x8d, 0, 0, 0, 0, 0, 0, 0, 0x80, "."), /ends within an opcode/],
-    ["a text that is not UTF-8", pickle("X", 1, 0, 0, 0, 0xff, "."), /not UTF-8/],
-    ["a global without an end", pickle(`c${"a".repeat(300)}`), /a name in the pickle has no end/],
-    ["an odd number of dict items", pickle("}(K", 1, "u."), /sets items of what is no dict/],
-    ["items of a list", pickle("]K", 1, "K", 2, "s."), /sets items of what is no dict/],
-    ["appending to a tuple", pickle(0x29, "K", 1, "a."), /appends to what is no list/],
+    ["a string of 2^63 bytes", pickle(0x8d, 0, 0, 0, 0, 0, 0, 0, 0x80, "."), /ends within an opcode/],
+    ["a string that is not UTF-8", pickle("X", 1, 0, 0, 0, 0xff, "."), /not UTF-8/],
+    ["an unterminated global", pickle(`c${"a".repeat(300)}`), /a name in the pickle is unterminated/],
+    ["an odd number of dict items", pickle("}(K", 1, "u."), /sets items of something other than a dict/],
+    ["items of a list", pickle("]K", 1, "K", 2, "s."), /sets items of something other than a dict/],
+    ["appending to a tuple", pickle(0x29, "K", 1, "a."), /appends to something other than a list/],
     [
-      "more operations than weights have",
+      "more operations than weights need",
       Buffer.concat([Buffer.alloc(2_000_001, "N"), Buffer.from(".")]),
       /more than 2000000 operations/,
     ],
   ];
   for (const [name, bytes, pattern] of cases) it(name, () => refused(bytes, pattern));
 
-  it("deep nesting does not overflow", () => {
+  it("but not deep nesting, without a stack overflow", () => {
     const depth = 500_000;
     load(Buffer.concat([Buffer.alloc(depth, "("), Buffer.alloc(depth, "t"), Buffer.from(".")]));
     load(Buffer.concat([Buffer.from("]"), Buffer.alloc(depth, 0x85), Buffer.from(".")]));
   });
 
-  it("doubling by the memo costs nothing until somebody walks it", () => {
+  it("but not doubling by the memo, without expanding it", () => {
     const doubled = Array.from({ length: 200 }, (_, i) => ["q", i, "h", i, 0x86]).flat();
     assert.equal(namedTensors(load(pickle("]", ...doubled, "."))).size, 0);
   });
 });
 
-describe("anything at all", () => {
+describe("unpickle returns or throws an InputError for", () => {
   function survives(bytes: Uint8Array): void {
     try {
       namedTensors(load(bytes));

@@ -1,6 +1,6 @@
 /**
- * @file A reader of pickles that runs nothing: it knows the opcodes that weights need and looks globals up in a table
- * of inert constructors that its caller passes in. Everything else is an error that names what was refused.
+ * @file Reads pickles without running code: it implements the opcodes that weights need and looks up globals in the caller's
+ * table of inert constructors. Anything else is an error that names it.
  */
 
 import { InputError, messageOf } from "../core/errors.js";
@@ -17,11 +17,11 @@ import {
 export interface PickleSupport {
   /** Allowed globals by "module.name". */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
-  /** The value that a persistent id stands for. */
+  /** Resolves a persistent id. */
   persistentLoad(id: PickleValue): PickleValue;
 }
 
-/** Opcodes that are refused but worth naming; the rest are shown as a number. */
+/** Names of refused opcodes, for messages; others are shown as a number. */
 const refusedNames: Readonly<Record<number, string>> = {
   50: "DUP",
   70: "FLOAT",
@@ -38,18 +38,18 @@ const refusedNames: Readonly<Record<number, string>> = {
   146: "NEWOBJ_EX",
 };
 
-/** Python module and attribute names are short; this keeps error lines so too. */
+/** Longest module or attribute name; also bounds the length of error messages. */
 const maxNameBytes = 200;
 
-/** About 30 are needed for a tensor. One operation makes at most one small object, so this bounds the memory. */
+/** A tensor takes about 30 operations. Each operation makes at most one small object, so this bounds the memory. */
 const maxOperations = 2_000_000;
 
-/** The object that `bytes` describe. `origin` begins the error messages. */
+/** Unpickles `bytes`. Errors are InputErrors that start with `origin`. */
 export function unpickle(bytes: Uint8Array, support: PickleSupport, origin: string): PickleValue {
   return unpickleAt(bytes, 0, support, origin).value;
 }
 
-/** The object whose pickle begins at byte `start`, and where what follows it begins. */
+/** Unpickles the object at byte `start`; also returns the position after it. */
 export function unpickleAt(
   bytes: Uint8Array,
   start: number,
@@ -65,7 +65,7 @@ export function unpickleAt(
   }
 }
 
-/** The pickle machine: a stack, a memo, and one handler an opcode. */
+/** The pickle machine: a stack, a memo and one handler per opcode. */
 class Machine {
   private stack: PickleValue[] = [];
   /** Stacks set aside by MARK, innermost last. */
@@ -81,7 +81,7 @@ class Machine {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** The byte behind what has been read. */
+  /** Position of the next byte. */
   get at(): number {
     return this.position;
   }
@@ -99,7 +99,7 @@ class Machine {
       }
       handler(this);
     }
-    throw new InputError(`the pickle has more than ${maxOperations} operations: these are no plain weights`);
+    throw new InputError(`the pickle has more than ${maxOperations} operations, which plain weights do not need`);
   }
 
   // Reading the input.
@@ -151,7 +151,7 @@ class Machine {
     }
   }
 
-  /** A two's complement integer of any length, as a number where it fits. */
+  /** Reads a two's complement integer of `length` bytes, as a number if it is safe. */
   long(length: number): number | bigint {
     const raw = this.take(length);
     let value = 0n;
@@ -162,7 +162,7 @@ class Machine {
 
   line(): string {
     const end = this.bytes.indexOf(0x0a, this.position);
-    if (end < 0 || end - this.position > maxNameBytes) throw new InputError("a name in the pickle has no end");
+    if (end < 0 || end - this.position > maxNameBytes) throw new InputError("a name in the pickle is unterminated");
     const text = this.text(end - this.position);
     this.position = end + 1;
     return text;
@@ -191,7 +191,7 @@ class Machine {
     this.stack = [];
   }
 
-  /** Everything since the last MARK. */
+  /** Pops everything since the last MARK. */
   popToMark(): readonly PickleValue[] {
     const items = this.stack;
     const outer = this.marked.pop();
@@ -213,7 +213,7 @@ class Machine {
   // Objects.
 
   global(module: string, name: string): PickleGlobal {
-    // Python 2's name of the module, which protocol 2 pickles carry.
+    // Protocol 2 pickles use Python 2's name of the module.
     const full = `${module === "__builtin__" ? "builtins" : module}.${name}`;
     const known = this.support.globals.get(full);
     if (known === undefined) {
@@ -227,7 +227,7 @@ class Machine {
     const args = this.pop();
     const callee = this.pop();
     if (!(callee instanceof PickleGlobal) || callee.construct === undefined || !(args instanceof PickleTuple)) {
-      const what = callee instanceof PickleGlobal ? callee.name : "something that is no known constructor";
+      const what = callee instanceof PickleGlobal ? callee.name : "something other than a known constructor";
       throw new InputError(`refuses to call ${what} at byte ${this.position}`);
     }
     this.push(callee.construct(args.items));
@@ -236,7 +236,7 @@ class Machine {
   build(): void {
     const state = this.pop();
     const target = this.top();
-    // State dicts carry `_metadata` (versions of modules) as an attribute; the values do not depend on it.
+    // State dicts have an attribute `_metadata` (versions of modules), which does not affect the values.
     if (target instanceof PickleDict) return;
     if (!(target instanceof HostObject)) throw new InputError("refuses to set attributes of a plain value");
     target.setState(state);
@@ -248,34 +248,34 @@ class Machine {
 
   append(items: readonly PickleValue[]): void {
     const target = this.top();
-    if (!(target instanceof PickleList)) throw new InputError("the pickle appends to what is no list");
+    if (!(target instanceof PickleList)) throw new InputError("the pickle appends to something other than a list");
     for (const item of items) target.items.push(item);
   }
 
   add(items: readonly PickleValue[]): void {
     const target = this.top();
-    if (!(target instanceof PickleSet)) throw new InputError("the pickle adds to what is no set");
+    if (!(target instanceof PickleSet)) throw new InputError("the pickle adds to something other than a set");
     for (const item of items) target.items.push(item);
   }
 
   setItems(items: readonly PickleValue[]): void {
     const target = this.top();
     if (!(target instanceof PickleDict) || items.length % 2 !== 0) {
-      throw new InputError("the pickle sets items of what is no dict");
+      throw new InputError("the pickle sets items of something other than a dict");
     }
     for (let i = 0; i < items.length; i += 2) target.entries.set(items[i] as PickleValue, items[i + 1] as PickleValue);
   }
 }
 
-/** The text on top of the stack, for STACK_GLOBAL. */
+/** Pops a string, for STACK_GLOBAL. */
 function popText(machine: Machine): string {
   const value = machine.pop();
   if (typeof value !== "string" || value.length > maxNameBytes)
-    throw new InputError("a global's name is no short text");
+    throw new InputError("a global's name is not a short string");
   return value;
 }
 
-/** All opcodes that are understood; those of Python 2 text protocols and of arbitrary objects are not. */
+/** The supported opcodes: all but those of Python 2's text protocols and of arbitrary objects. */
 const handlers: Readonly<Record<number, (m: Machine) => void>> = {
   128: (m) => {
     const protocol = m.byte();

@@ -1,22 +1,24 @@
-/** @file Reading parts of big files, with errors that name the file. */
+/** @file Reads parts of large files, with errors that name the file. */
 
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import { InputError, messageOf, SoftrepaError } from "../core/errors.js";
 
-/** One read call moves at most this much: the system's own limit is a little below 2 GiB. */
+/** Bytes per read call; the system's limit is slightly below 2 GiB. */
 const maxRead = 1 << 30;
 
 /** A regular file, opened for random access. */
 export interface OpenFile {
-  /** As the user named it, for messages. */
+  /** The path that the user gave, for messages. */
   readonly path: string;
   readonly size: number;
-  /** Exactly `length` bytes from `offset`, in a buffer of their own; `what` names them in the error if they are not there. */
+  /**
+   * Reads exactly `length` bytes from `offset` into a new buffer; `what` names them in the InputError if the file is too short.
+   */
   read(offset: number, length: number, what: string): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** Opens `path`, hands it to `use` and closes it, whatever happens. */
+/** Opens `path`, passes it to `use` and closes it. File system errors become InputErrors. */
 export async function withFile<T>(path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
   let handle: FileHandle | undefined;
   try {
@@ -36,7 +38,7 @@ export async function withFile<T>(path: string, use: (file: OpenFile) => Promise
   }
 }
 
-/** The error for a failed file system call on `path`; what is no such failure is a defect and comes back as it is. */
+/** An InputError for a failed file system call on `path`; other errors are returned unchanged, since they are defects. */
 export function errnoError(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || !("code" in error)) return error;
   if (error.code === "ENOENT") return new InputError(`no such file or folder: ${path}`, { cause: error });
@@ -54,7 +56,7 @@ function openFile(path: string, handle: FileHandle, size: number): OpenFile {
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length; ) {
         const { bytesRead } = await handle.read(bytes, done, Math.min(maxRead, length - done), offset + done);
-        if (bytesRead === 0) throw new InputError(`${path} became shorter while it was read (${what})`);
+        if (bytesRead === 0) throw new InputError(`${path} was truncated while it was read (${what})`);
         done += bytesRead;
       }
       return bytes;

@@ -10,7 +10,7 @@ import type { StoredTensor } from "./source.js";
 
 const at = temporaryFolder();
 
-/** A file of the given header (text or JSON) and data. */
+/** A file with the given header (string or JSON) and data. */
 function assemble(header: unknown, data: Uint8Array = new Uint8Array()): Buffer {
   const json = Buffer.from(typeof header === "string" ? header : JSON.stringify(header));
   const length = Buffer.alloc(8);
@@ -33,7 +33,7 @@ async function readAll(file: string): Promise<Map<string, { shape: readonly numb
   return new Map(await Promise.all([...tensors].map(read)));
 }
 
-describe("writing and reading", () => {
+describe("safetensors", () => {
   it("keeps every element type, bit for bit", async () => {
     const file = at("types.safetensors");
     const half = Uint16Array.of(0, 0x8000, 0x3c00, 0x7e01, 0x0001, 0xfc00);
@@ -67,7 +67,7 @@ describe("writing and reading", () => {
     assert.deepEqual(values.get("truth")?.values, [1, 0, 1]);
   });
 
-  it("writes the same bytes whatever the order of tensors and metadata", async () => {
+  it("writes the same bytes for any order of tensors and metadata", async () => {
     const tensor = (value: number): Tensor => ({ dtype: "float32", shape: [1], data: Float32Array.of(value) });
     await writeSafetensors(
       at("a"),
@@ -151,53 +151,53 @@ describe("writing and reading", () => {
     assert.equal(source.origin, at("linked.safetensors"));
   });
 
-  it("will not write what no reader could take", async () => {
+  it("does not write invalid files", async () => {
     const x: Tensor = { dtype: "float32", shape: [1], data: Float32Array.of(4) };
     await refuses(() => writeSafetensors(at("x"), new Map([["__metadata__", x]])), /__metadata__/);
     await assert.rejects(() => writeSafetensors(at("x"), new Map([["x", { ...x, shape: [2] }]])), RangeError);
   });
 });
 
-describe("files that are refused", () => {
+describe("openSafetensors rejects", () => {
   const four = new Uint8Array(4);
   const x = { dtype: "F32", shape: [1], data_offsets: [0, 4] };
   const cases: [string, Uint8Array, RegExp][] = [
     ["an empty file", new Uint8Array(), /not a safetensors file.*0 bytes/],
-    ["a text", Buffer.from("a text that is no safetensors file"), /not a safetensors file/],
+    ["a text", Buffer.from("a text, not a safetensors file"), /not a safetensors file/],
     [
       "a header that ends beyond the file",
       assemble({ x }).subarray(0, 30),
       /cut short: the header ends at byte \d+, the file has 30/,
     ],
-    ["a header that is no JSON", assemble("{nonsense"), /not JSON/],
-    ["a header that is no object", assemble(" {}"), /does not begin with \{/],
+    ["a header that is not JSON", assemble("{nonsense"), /not JSON/],
+    ["a header that does not start with {", assemble(" {}"), /does not begin with \{/],
     [
       "a header that is not UTF-8",
       Buffer.concat([assemble("{}").subarray(0, 8), Buffer.from([0x7b, 0xff])]),
       /not JSON/,
     ],
-    ["metadata that is no text", assemble({ __metadata__: { a: 1 } }), /__metadata__ is malformed.*\(at a\)/],
+    ["metadata other than strings", assemble({ __metadata__: { a: 1 } }), /__metadata__ is malformed.*\(at a\)/],
     ["an unknown type", assemble({ x: { ...x, dtype: "F8_E4M3" } }, four), /"x" is of type "F8_E4M3"/],
     ["a missing field", assemble({ x: { dtype: "F32", shape: [1] } }, four), /"x" is malformed/],
     ["a negative size", assemble({ x: { ...x, shape: [-1] } }, four), /"x" is malformed/],
     ["a fractional size", assemble({ x: { ...x, shape: [1.5] } }, four), /"x" is malformed/],
     [
-      "a size that is no size",
+      "an infinite size",
       assemble('{"x":{"dtype":"F32","shape":[1e400],"data_offsets":[0,4]}}', four),
       /"x" is malformed/,
     ],
     ["sizes that overflow", assemble({ x: { ...x, shape: Array(40).fill(2 ** 53 - 1) } }, four), /"x" should take/],
     [
-      "a length that does not fit the shape",
+      "a length that does not match the shape",
       assemble({ x: { ...x, shape: [2] } }, four),
       /"x" should take 8 bytes as F32\[2\], its offsets say 4/,
     ],
     ["offsets in the wrong order", assemble({ x: { ...x, data_offsets: [4, 0] } }, four), /"x" should take/],
     ["tensors that overlap", assemble({ x, y: x }, four), /"y" overlaps/],
     ["a gap", assemble({ x, y: { ...x, data_offsets: [8, 12] } }, new Uint8Array(12)), /"y" leaves a gap/],
-    ["bytes that belong to nothing", assemble({ x }, new Uint8Array(5)), /1 bytes that belong to no tensor/],
+    ["bytes outside of all tensors", assemble({ x }, new Uint8Array(5)), /1 bytes that belong to no tensor/],
     [
-      "a tensor that is cut short",
+      "a truncated tensor",
       assemble({ x }, new Uint8Array(3)),
       /cut short: tensor "x" ends at byte 66, the file has 65/,
     ],
@@ -227,7 +227,7 @@ describe("files that are refused", () => {
   });
 });
 
-describe("anything at all", () => {
+describe("openSafetensors returns or throws an InputError for", () => {
   const everything = async (bytes: Uint8Array) => {
     await writeFile(at("fuzz.safetensors"), bytes);
     await survives(() => readAll(at("fuzz.safetensors")));
@@ -244,7 +244,7 @@ describe("anything at all", () => {
       { numRuns: repetitions(200) },
     ));
 
-  it("entries that are nearly right", () => {
+  it("almost valid entries", () => {
     const entry = fc.record({
       dtype: fc.constantFrom("F32", "F16", "U8", "BOOL", "", "f32"),
       shape: fc.array(fc.oneof(fc.integer({ min: -1, max: 4 }), fc.double())),
@@ -260,7 +260,7 @@ describe("anything at all", () => {
     );
   });
 
-  it("a good file with some bytes changed or cut off", async () => {
+  it("a valid file with changed or missing bytes", async () => {
     const good = assemble(
       {
         __metadata__: { format: "pt" },

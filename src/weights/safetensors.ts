@@ -1,4 +1,4 @@
-/** @file The safetensors format: an 8-byte length, a JSON header, then the tensors' bytes without gaps. */
+/** @file Reads and writes safetensors: an 8-byte length, a JSON header, then the tensors' bytes without gaps. */
 
 import { realpath } from "node:fs/promises";
 import { z } from "zod";
@@ -28,7 +28,7 @@ const entrySchema = z.strictObject({
   data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
 });
 
-/** Reads the header of `file`, and nothing else, and checks all that it says against the file's size. */
+/** Reads only the header of `file` and checks it against the file's size. Throws an InputError if it is damaged. */
 export async function openSafetensors(file: string): Promise<WeightSource> {
   return withFile(file, async (open) => {
     const { header, dataStart } = await readHeader(open);
@@ -41,7 +41,7 @@ export async function openSafetensors(file: string): Promise<WeightSource> {
   });
 }
 
-/** Reads one tensor, whatever its type, as float32. */
+/** Reads one tensor of any type as float32. */
 export async function readTensor(stored: StoredTensor): Promise<FloatTensor> {
   const bytes = await withFile(stored.file, (open) =>
     open.read(stored.offset, stored.length, `tensor ${JSON.stringify(stored.name)}`),
@@ -69,7 +69,7 @@ async function readHeader(open: OpenFile): Promise<{ header: Record<string, unkn
   };
 }
 
-/** Where a header entry's bytes lie in the file. */
+/** Locates a header entry's bytes in the file. */
 function locate(open: OpenFile, real: string, dataStart: number, name: string, raw: unknown): StoredTensor {
   const where = `${open.path}: tensor ${JSON.stringify(name)}`;
   const { dtype, shape, data_offsets } = checked(entrySchema, raw, where);
@@ -89,7 +89,7 @@ function locate(open: OpenFile, real: string, dataStart: number, name: string, r
   return { name, dtype, shape, file: real, offset: dataStart + begin, length };
 }
 
-/** The format wants every byte of the data to belong to exactly one tensor. */
+/** The format requires every byte of data to belong to exactly one tensor. */
 function checkNoGaps(open: OpenFile, dataStart: number, tensors: readonly StoredTensor[]): void {
   const byOffset = [...tensors].sort((a, b) => a.offset - b.offset || a.length - b.length);
   let end = dataStart;
@@ -111,7 +111,7 @@ function isStoredType(dtype: string): dtype is StoredType {
   return (storedTypes as readonly string[]).includes(dtype);
 }
 
-/** `value` as `schema` describes it, or one line that says where it differs. */
+/** Parses `value` with `schema`. Throws an InputError in one line. */
 function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -120,7 +120,7 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   throw new InputError(`${what} is malformed: ${messageOf(issue?.message)}${path}`);
 }
 
-/** How host tensors are stored, the widest first: each tensor then starts at a multiple of its element size. */
+/** Stored type and order of each dtype: the widest first, so that each tensor is aligned to its element size. */
 const storage: Record<DType, { readonly type: StoredType; readonly order: number }> = {
   int64: { type: "I64", order: 0 },
   float32: { type: "F32", order: 1 },
@@ -129,7 +129,7 @@ const storage: Record<DType, { readonly type: StoredType; readonly order: number
   bool: { type: "BOOL", order: 3 },
 };
 
-/** Writes all `tensors`; equal input gives equal bytes, whatever the order of the map. */
+/** Writes `tensors`. The bytes do not depend on the order of the map. */
 export async function writeSafetensors(
   file: string,
   tensors: ReadonlyMap<string, Tensor>,
@@ -140,11 +140,11 @@ export async function writeSafetensors(
   await writeSafetensorsLazily(file, tensors, (name) => data.get(name) ?? new Float32Array(0), metadata);
 }
 
-/** The same of tensors whose numbers are made when they are written, one after the other. */
+/** As `writeSafetensors`, but calls `values` for each tensor when it is written, to bound the memory. */
 export async function writeSafetensorsLazily(
   file: string,
   tensors: ReadonlyMap<string, Pick<Tensor, "dtype" | "shape">>,
-  numbers: (name: string) => Tensor["data"],
+  values: (name: string) => Tensor["data"],
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const ordered = [...tensors].sort(
@@ -170,7 +170,7 @@ export async function writeSafetensorsLazily(
   function* chunksOf(): Generator<Uint8Array> {
     yield header;
     for (const [name, { shape }] of ordered) {
-      const data = numbers(name);
+      const data = values(name);
       requireCount(name, shape, data);
       yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     }
@@ -179,11 +179,11 @@ export async function writeSafetensorsLazily(
 
 function requireCount(name: string, shape: Shape, { length }: Tensor["data"]): void {
   if (length !== sizeOf(shape)) {
-    throw new RangeError(`tensor ${name} of shape ${formatShape(shape)} has ${length} numbers`);
+    throw new RangeError(`tensor ${name} of shape ${formatShape(shape)} has ${length} elements`);
   }
 }
 
-/** Code unit order, the same on every machine. */
+/** Compares by code units, independent of the locale. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

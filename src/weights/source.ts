@@ -1,4 +1,4 @@
-/** @file What a checkpoint offers: named tensors that lie somewhere in files, not yet read. */
+/** @file The tensors of a checkpoint: names, types and locations in files, without their data. */
 
 import { unreachable } from "../core/errors.js";
 import { at } from "../core/lists.js";
@@ -8,7 +8,7 @@ import type { Shape } from "../core/tensor.js";
 export const storedTypes = ["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"] as const;
 export type StoredType = (typeof storedTypes)[number];
 
-/** One tensor as it lies in a file; data is little-endian and row-major. */
+/** Location of one tensor in a file; its data is little-endian and row-major. */
 export interface StoredTensor {
   readonly name: string;
   readonly dtype: StoredType;
@@ -22,28 +22,28 @@ export interface StoredTensor {
 }
 
 /**
- * A tensor that no file holds as it is read: made of stored ones where it is used, so that they need not be copied.
- * An original-layout checkpoint has a few of them among hundreds that are only named otherwise.
+ * A tensor composed of stored ones inside the graph, so that they need not be copied. Original-layout checkpoints have a few of
+ * these; their other tensors only have other names.
  */
 export type ArrangedTensor =
-  /** The rows of all parts, one after another. */
+  /** The rows of all parts, concatenated. */
   | { readonly kind: "joined"; readonly parts: readonly StoredTensor[] }
   | { readonly kind: "transposed"; readonly matrix: StoredTensor }
-  /** [size, size], for a projection that is left out where it changes nothing. */
+  /** [size, size], for a projection that checkpoints omit because it is the identity. */
   | { readonly kind: "identity"; readonly size: number };
 
-/** A set of named tensors: one safetensors file, or all shards of one. */
+/** A set of named tensors: one weight file, or all shards of one. */
 export interface WeightSource {
-  /** Where it came from, for messages: a file or folder as the user named it. */
+  /** The file or folder that the user gave, for messages. */
   readonly origin: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Tensors of other names that are made of stored ones. */
+  /** Further tensors, composed of stored ones. */
   readonly arranged?: ReadonlyMap<string, ArrangedTensor>;
   /** The `__metadata__` strings of the header (of the first shard). */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The shape of a tensor of `source`, stored or arranged; undefined where there is none of that name. */
+/** The shape of a tensor of `source`, stored or arranged; undefined if there is none of that name. */
 export function shapeOf(source: WeightSource, name: string): Shape | undefined {
   const arranged = source.arranged?.get(name);
   return arranged === undefined ? source.tensors.get(name)?.shape : arrangedShape(arranged);
@@ -64,7 +64,7 @@ function arrangedShape(tensor: ArrangedTensor): Shape {
   }
 }
 
-/** Rows start..end of a stored tensor, which lie together in its file. */
+/** Rows start..end of a stored tensor, which are contiguous in its file. */
 export function storedRows(stored: StoredTensor, start: number, end: number): StoredTensor {
   const [count = 0, ...rest] = stored.shape;
   const row = stored.length / count;

@@ -17,8 +17,8 @@ async function values(file: string): Promise<Record<string, { shape: readonly nu
 
 const count = (n: number, start = 0) => Array.from({ length: n }, (_, i) => i + start);
 
-describe("files that PyTorch wrote", () => {
-  it("a state dict of every type, with strides and offsets", async () => {
+describe("files written by PyTorch", () => {
+  it("reads a state dict of every type, with strides and offsets", async () => {
     const read = await values(torch("state-dict.pth"));
     for (const type of ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8"]) {
       assert.deepEqual(read[type], { shape: [2, 3], data: count(6, -2) }, type);
@@ -34,26 +34,26 @@ describe("files that PyTorch wrote", () => {
     assert.equal(Object.keys(read).at(0), "float64");
   });
 
-  it("a tensor that is part of its storage, in each pickle protocol", async () => {
+  it("reads a tensor that is part of its storage, in each pickle protocol", async () => {
     const part = { shape: [3, 4], data: count(12, 12) };
     assert.deepEqual(await values(torch("tensor.pth")), { "": part });
     assert.deepEqual(await values(torch("protocol4.pth")), { "": part });
     assert.deepEqual(await values(torch("protocol5.pth")), { a: part });
   });
 
-  it("a parameter and an embedding module", async () => {
+  it("reads a parameter and an embedding module", async () => {
     assert.deepEqual(await values(torch("parameter.pth")), { "": { shape: [3, 4], data: count(12) } });
     assert.deepEqual(await values(torch("embedding.pth")), { weight: { shape: [5, 3], data: count(15) } });
   });
 
-  it("a training checkpoint, of which only the state dict is taken", async () => {
+  it("reads only the state dict of a training checkpoint", async () => {
     assert.deepEqual(await values(torch("checkpoint.pth")), {
       weight: { shape: [2, 2], data: [1, 2, 3, 4] },
       bias: { shape: [2], data: [5, 6] },
     });
   });
 
-  it("as weights that lie in the file", async () => {
+  it("opens tensors without reading them", async () => {
     for (const name of ["tensor.pth", "protocol5.pth", "parameter.pth", "embedding.pth", "checkpoint.pth"]) {
       const all = await readTorchFile(torch(name));
       const source = await openTorchFile(torch(name));
@@ -63,18 +63,18 @@ describe("files that PyTorch wrote", () => {
     await refuses(() => openTorchFile(torch("state-dict.pth")), /"transposed" is not contiguous/);
   });
 
-  it("refuses what it does not read, and says what", async () => {
+  it("rejects unsupported content by name", async () => {
     await refuses(() => readTorchFile(torch("torchscript.pt")), /torchscript\.pt is a TorchScript program/);
     await refuses(
       () => readTorchFile(torch("module.pth")),
       /refuses to load the global "torch\.nn\.modules\.linear\.Linear"/,
     );
-    await refuses(() => readTorchFile(torch("expanded.pth")), /repeats its storage of 1 numbers/);
+    await refuses(() => readTorchFile(torch("expanded.pth")), /repeats its storage of 1 elements/);
   });
 });
 
-describe("files that are written here", () => {
-  it("come back bit for bit", async () => {
+describe("files written by softrepa", () => {
+  it("are read back bit for bit", async () => {
     const tensor = { dtype: "float32", shape: [3, 4], data: awkward } as const;
     for (const [write, name] of [
       [writeTorchTensor, ""],
@@ -114,10 +114,10 @@ async function zipped(entries: Record<string, Uint8Array>, level: 0 | 9 = 0): Pr
   return () => readTorchFile(at("case.pth"));
 }
 
-describe("tensors that do not fit their storage", () => {
+describe("readTorchFile rejects tensors that do not fit their storage", () => {
   const four = new Uint8Array(16);
   const cases: [string, Parameters<typeof tensorPickle>[0], RegExp][] = [
-    ["a shape beyond the storage", { shape: [5] }, /reaches outside its storage of 4 numbers/],
+    ["a shape beyond the storage", { shape: [5] }, /reaches outside its storage of 4 elements/],
     ["an offset beyond the storage", { offset: 1 }, /reaches outside/],
     ["strides beyond the storage", { shape: [2, 2], stride: [3, 1] }, /reaches outside/],
     ["a negative offset", { offset: -1 }, /lacks a storage, offset, shape or strides/],
@@ -126,14 +126,14 @@ describe("tensors that do not fit their storage", () => {
     ["fewer strides than sizes", { shape: [2, 2] }, /lacks a storage/],
     ["too many dimensions", { shape: Array(65).fill(1), stride: Array(65).fill(1) }, /lacks a storage/],
     [
-      "numbers repeated without end",
+      "elements repeated without end",
       { shape: Array(40).fill(2 ** 30), stride: Array(40).fill(0) },
       /repeats its storage/,
     ],
     ["a storage that claims more than its entry has", { numbers: 5 }, /should have 20 bytes, it has 16/],
     ["a storage that claims less than its entry has", { numbers: 3, shape: [3] }, /should have 12 bytes, it has 16/],
     ["a storage of another type", { type: "DoubleStorage" }, /should have 32 bytes, it has 16/],
-    ["a storage that is not there", { key: "7" }, /storage "archive\/data\/7" of tensor "" is missing/],
+    ["a missing storage", { key: "7" }, /storage "archive\/data\/7" of tensor "" is missing/],
     [
       "a storage outside the data folder",
       { key: "../version" },
@@ -152,13 +152,13 @@ describe("tensors that do not fit their storage", () => {
     });
   }
 
-  it("many tensors that share one storage are bounded in sum", async () => {
+  it("many tensors that share one storage", async () => {
     const one = tensorPickle({ numbers: 4096, shape: [4096] }).subarray(2, -1);
     const items = count(500).map((i) =>
       Buffer.concat([Buffer.from("X\x04\0\0\0"), Buffer.from(String(1000 + i)), one]),
     );
     const dict = Buffer.concat([Buffer.from("}("), ...items, Buffer.from("u.")]);
     const call = await zipped({ "a/data.pkl": dict, "a/data/0": new Uint8Array(4 * 4096) });
-    await refuses(call, /claim 2048000 numbers, more than a file of \d+ bytes can hold/);
+    await refuses(call, /claim 2048000 elements, more than a file of \d+ bytes can hold/);
   });
 });

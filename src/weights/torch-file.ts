@@ -1,4 +1,7 @@
-/** @file PyTorch weights (.pth, .pt, .bin), read without running what they contain: the zip format since PyTorch 1.6, and the one before it. */
+/**
+ * @file Reads PyTorch weights (.pth, .pt, .bin, .ckpt) without running their code: the zip format of PyTorch 1.6 and the older
+ * one.
+ */
 
 import { realpath } from "node:fs/promises";
 import { InputError } from "../core/errors.js";
@@ -9,7 +12,7 @@ import { type OpenFile, withFile } from "./read-bytes.js";
 import type { StoredTensor, WeightSource } from "./source.js";
 import { isLegacy, locateLegacy } from "./torch-legacy.js";
 import {
-  type Located,
+  type LocatedTensor,
   namedTensors,
   type StorageBytes,
   storageOf,
@@ -18,27 +21,28 @@ import {
 } from "./torch-objects.js";
 import { isZip, readZipDirectory, readZipEntry, type ZipEntry, zipDataOffset } from "./zip.js";
 
-/** Names and shapes of 100,000 tensors take about half of this. */
+/** Twice the size of 100,000 names and shapes. */
 const maxPickle = 32 << 20;
 
-/** Float32 takes 4 times the bytes of int8; beyond this factor tensors share storage more than weights ever do. */
+/** Float32 takes 4 times the bytes of int8; beyond this factor, tensors share storage more than real weights do. */
 const maxExpansion = 16;
 
 /**
- * All tensors of `file` as float32, each storage checked against its checksum where it has one. A bare tensor or parameter has the name
- * "", an nn.Embedding module the name "weight", a state dict its own names (one that is wrapped in a training
- * checkpoint as `state_dict`, `model_state_dict` or `model` is unwrapped).
+ * Reads all tensors of `file` as float32 and verifies the storages' checksums, if there are any. A bare tensor or parameter is
+ * named "", that of an nn.Embedding module "weight"; the entries of a state dict keep their names. A state dict inside a
+ * training checkpoint (`state_dict`, `model_state_dict` or `model`) is unwrapped. Throws an InputError for damaged or
+ * unsupported files.
  */
 export async function readTorchFile(file: string): Promise<ReadonlyMap<string, FloatTensor>> {
   return withFile(file, async (open) => {
     const located = await locateTensors(open);
-    const numbers = [...located.values()].reduce((sum, { record }) => sum + sizeOf(record.shape), 0);
-    if (4 * numbers > maxExpansion * open.size) {
+    const elements = [...located.values()].reduce((sum, { record }) => sum + sizeOf(record.shape), 0);
+    if (4 * elements > maxExpansion * open.size) {
       throw new InputError(
-        `${file}: its tensors claim ${numbers} numbers, more than a file of ${open.size} bytes can hold`,
+        `${file}: its tensors claim ${elements} elements, more than a file of ${open.size} bytes can hold`,
       );
     }
-    // Storage by storage, so that one that several tensors share is read once.
+    // Storage by storage, so that shared storages are read once.
     const byStorage = new Map<StorageBytes, [string, TensorRecord][]>();
     for (const [name, { record, bytes }] of located) {
       const sharers = byStorage.get(bytes) ?? [];
@@ -50,14 +54,14 @@ export async function readTorchFile(file: string): Promise<ReadonlyMap<string, F
       const bytes = await storage.read();
       for (const [name, record] of sharers) values.set(name, gather(record, bytes));
     }
-    // In the order of the file's dict, not of its storages.
+    // In the order of the dict, not of the storages.
     return new Map([...located.keys()].map((name) => [name, values.get(name) as FloatTensor]));
   });
 }
 
 /**
- * The tensors of `file` as weights that lie in it, not yet read: PyTorch stores numbers uncompressed, so big files can
- * be read tensor by tensor or mapped. Tensors that are not contiguous cannot be described so and are an error.
+ * Opens `file` without reading its tensors: PyTorch stores them uncompressed, so large files can be read tensor by tensor or
+ * memory-mapped. Throws an InputError for tensors that are not contiguous.
  */
 export async function openTorchFile(file: string): Promise<WeightSource> {
   return withFile(file, async (open) => {
@@ -78,13 +82,13 @@ export async function openTorchFile(file: string): Promise<WeightSource> {
   });
 }
 
-async function locateTensors(open: OpenFile): Promise<ReadonlyMap<string, Located>> {
+async function locateTensors(open: OpenFile): Promise<ReadonlyMap<string, LocatedTensor>> {
   if (await isLegacy(open)) return locateLegacy(open, maxPickle);
-  if (!(await isZip(open))) throw new InputError(`${open.path} is no PyTorch file: it is not a zip archive`);
+  if (!(await isZip(open))) throw new InputError(`${open.path} is not a PyTorch file: it is not a zip archive`);
   const entries = await readZipDirectory(open);
   const pickle = [...entries.values()].find(({ name }) => /^(?:[^/]+\/)?data\.pkl$/.test(name));
   if (pickle === undefined)
-    throw new InputError(`${open.path} is a zip file but has no data.pkl, so no PyTorch weights`);
+    throw new InputError(`${open.path} is a zip file without data.pkl, so it has no PyTorch weights`);
   const root = pickle.name.slice(0, -"data.pkl".length);
   if (entries.has(`${root}constants.pkl`)) {
     throw new InputError(`${open.path} is a TorchScript program; the weights alone are needed (save its state_dict())`);
@@ -149,7 +153,7 @@ function isContiguous(shape: Shape, stride: Shape): boolean {
   return true;
 }
 
-/** A tensor's numbers out of its storage's bytes, row-major and in memory of their own. */
+/** Copies a tensor's values from its storage's bytes, row-major. */
 function gather({ storage, offset, shape, stride }: TensorRecord, bytes: Uint8Array): FloatTensor {
   const width = storedSize[storage.dtype];
   const size = sizeOf(shape);
@@ -159,14 +163,14 @@ function gather({ storage, offset, shape, stride }: TensorRecord, bytes: Uint8Ar
   }
   const last = shape.reduce((index, length, axis) => index + (length - 1) * (stride[axis] as number), offset);
   const span = decode(storage.dtype, bytes.slice(offset * width, (last + 1) * width));
-  // Copied as bits: assigning a number could change the payload of a NaN.
+  // Copied as bits, since assigning a float could change the payload of a NaN.
   const source = new Uint32Array(span.buffer);
   const target = new Uint32Array(size);
   const index = shape.map(() => 0);
   let from = 0;
   for (let to = 0; to < size; to++) {
     target[to] = source[from] as number;
-    // Count `index` up by one, innermost axis first, and move `from` along.
+    // Increment `index`, innermost axis first, and advance `from`.
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       index[axis] = (index[axis] as number) + 1;
       from += stride[axis] as number;

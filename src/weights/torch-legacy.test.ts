@@ -18,7 +18,7 @@ const expected = {
   head: { shape: [4], data: [0, 1, 2, 3] },
 };
 
-/** The fixture with some bytes replaced by others of the same number. */
+/** Writes a changed copy of the fixture. */
 async function altered(change: (bytes: Buffer) => Uint8Array): Promise<string> {
   const file = at("altered.pth");
   await writeFile(file, change(await readFile(legacy)));
@@ -26,14 +26,14 @@ async function altered(change: (bytes: Buffer) => Uint8Array): Promise<string> {
 }
 
 describe("PyTorch's format before 1.6", () => {
-  it("a state dict with shared storages, other types and a scalar", async () => {
+  it("reads a state dict with shared storages, several types and a scalar", async () => {
     const read = await readTorchFile(legacy);
     const values = [...read].map(([name, { shape, data }]) => [name, { shape, data: [...data] }]);
     assert.deepEqual(Object.fromEntries(values), expected);
     assert.deepEqual([...read.keys()], Object.keys(expected));
   });
 
-  it("as weights that lie in the file", async () => {
+  it("opens tensors without reading them", async () => {
     const all = await readTorchFile(legacy);
     for (const [name, stored] of (await openTorchFile(legacy)).tensors) {
       assert.deepEqual(await readTensor(stored), all.get(name));
@@ -44,12 +44,12 @@ describe("PyTorch's format before 1.6", () => {
     assert.deepEqual([...(await readTensor(whole)).data], [...Array(24).keys()]);
   });
 
-  it("refuses what is damaged, and says what", async () => {
+  it("rejects damaged files by name of the damage", async () => {
     const replace = (from: string, to: string) => (bytes: Buffer) =>
       Buffer.from(bytes.toString("latin1").replace(from, to), "latin1");
     const cases: [(bytes: Buffer) => Uint8Array, RegExp][] = [
       [(bytes) => bytes.subarray(0, bytes.length - 4), /is cut short: storage "\d+" ends at byte \d+/],
-      [(bytes) => bytes.subarray(0, 60), /ends within an opcode|has no end/],
+      [(bytes) => bytes.subarray(0, 60), /ends within an opcode|is unterminated/],
       [replace("FloatStorage", "DloatStorage"), /refuses to load the global "torch\.DloatStorage"/],
       [replace("_rebuild_tensor_v2", "_rebuild_tensor_v9"), /refuses to load the global/],
       [replace("M\xe9\x03.", "M\xe8\x03."), /version 1000 of PyTorch's old format is not known/],
@@ -60,7 +60,7 @@ describe("PyTorch's format before 1.6", () => {
     }
   });
 
-  it("never crashes on changed bytes", async () => {
+  it("returns or throws an InputError for changed bytes", async () => {
     const bytes = await readFile(legacy);
     const edits = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 });
     await fc.assert(

@@ -1,7 +1,7 @@
 /**
- * @file PyTorch's format before 1.6, in which the weights of many older networks still lie: five pickles one after another (a magic
- * number, a version, the machine, the object, the storages' keys), then each storage as its length and its bytes (torch/serialization.py,
- * _legacy_save). The object is read as restrictedly as in the newer format.
+ * @file PyTorch's format before 1.6, which many older networks still use: five consecutive pickles (a magic number, a version,
+ * the machine, the object, the storages' keys), then each storage as its length and its bytes (torch/serialization.py,
+ * _legacy_save). The same restrictions apply to the object as in the newer format.
  */
 
 import { InputError } from "../core/errors.js";
@@ -10,7 +10,7 @@ import { unpickleAt } from "./pickle.js";
 import { PickleDict, PickleList, PickleTuple, type PickleValue } from "./pickle-values.js";
 import type { OpenFile } from "./read-bytes.js";
 import {
-  type Located,
+  type LocatedTensor,
   namedTensors,
   type StorageBytes,
   type StorageRecord,
@@ -22,15 +22,15 @@ import {
 const magic = Uint8Array.from([0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e]);
 const knownVersion = 1001;
 
-/** Whether the file begins as one of this format does. */
+/** Whether the file starts with the format's magic number. */
 export async function isLegacy(open: OpenFile): Promise<boolean> {
   if (open.size < magic.length) return false;
   const head = await open.read(0, magic.length, "the first bytes");
   return head.every((byte, index) => byte === magic[index]);
 }
 
-/** The tensors of the file and where their storages lie; the pickles in front are at most `maxPickles` bytes. */
-export async function locateLegacy(open: OpenFile, maxPickles: number): Promise<ReadonlyMap<string, Located>> {
+/** Locates the tensors of the file; its pickles may take at most `maxPickles` bytes. */
+export async function locateLegacy(open: OpenFile, maxPickles: number): Promise<ReadonlyMap<string, LocatedTensor>> {
   const bytes = await open.read(0, Math.min(open.size, maxPickles), "the pickles");
   const storages = new Map<string, StorageRecord>();
   const support = {
@@ -65,49 +65,49 @@ export async function locateLegacy(open: OpenFile, maxPickles: number): Promise<
   }
   const tensors = namedTensors(next());
   if (tensors.size === 0) throw new InputError(`${open.path} holds no tensors, state dict or embedding`);
-  const places = await storagePlaces(open, next(), at, storages);
-  const placed = new Map<StorageRecord, StorageBytes>();
+  const offsets = await storageOffsets(open, next(), at, storages);
+  const located = new Map<StorageRecord, StorageBytes>();
   return new Map(
     [...tensors].map(([name, record]) => {
       const { storage } = record;
-      const offset = places.get(storage.key);
+      const offset = offsets.get(storage.key);
       if (offset === undefined) {
         throw new InputError(`${open.path}: the storage of tensor ${JSON.stringify(name)} is missing`);
       }
       const length = storage.count * storedSize[storage.dtype];
-      const located = placed.get(storage) ?? {
+      const storageBytes = located.get(storage) ?? {
         offset: async () => offset,
         read: () => open.read(offset, length, `tensor ${JSON.stringify(name)}`),
       };
-      placed.set(storage, located);
-      return [name, { record, bytes: located }];
+      located.set(storage, storageBytes);
+      return [name, { record, bytes: storageBytes }];
     }),
   );
 }
 
-/** Where the numbers of each storage begin, by key. Each is preceded by how many they are, in eight bytes. */
-async function storagePlaces(
+/** Offsets of the storages' data by key. Each is preceded by its number of elements, in eight bytes. */
+async function storageOffsets(
   open: OpenFile,
   keys: PickleValue,
   start: number,
   storages: ReadonlyMap<string, StorageRecord>,
 ): Promise<ReadonlyMap<string, number>> {
   if (!(keys instanceof PickleList)) throw new InputError(`${open.path}: the list of its storages is missing`);
-  const places = new Map<string, number>();
+  const offsets = new Map<string, number>();
   let at = start;
   for (const key of keys.items) {
     const storage = typeof key === "string" ? storages.get(key) : undefined;
     if (storage === undefined) throw new InputError(`${open.path} lists a storage that no tensor has`);
-    if (places.has(storage.key))
+    if (offsets.has(storage.key))
       throw new InputError(`${open.path} lists the storage ${JSON.stringify(storage.key)} twice`);
     const head = await open.read(at, 8, `the length of storage ${JSON.stringify(storage.key)}`);
     const count = Number(new DataView(head.buffer).getBigInt64(0, true));
     if (count !== storage.count) {
       throw new InputError(
-        `${open.path}: the storage ${JSON.stringify(storage.key)} should have ${storage.count} numbers, it has ${count}`,
+        `${open.path}: the storage ${JSON.stringify(storage.key)} should have ${storage.count} elements, it has ${count}`,
       );
     }
-    places.set(storage.key, at + 8);
+    offsets.set(storage.key, at + 8);
     at += 8 + count * storedSize[storage.dtype];
     if (at > open.size) {
       throw new InputError(
@@ -115,5 +115,5 @@ async function storagePlaces(
       );
     }
   }
-  return places;
+  return offsets;
 }

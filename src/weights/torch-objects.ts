@@ -1,4 +1,4 @@
-/** @file The few Python objects that PyTorch weights consist of, as inert records, and what a loaded pickle holds of them. */
+/** @file The Python objects of PyTorch weights as inert records, and the tensors found in an unpickled file. */
 
 import { InputError } from "../core/errors.js";
 import { formatShape, type Shape, sizeOf } from "../core/tensor.js";
@@ -13,7 +13,7 @@ import {
 } from "./pickle-values.js";
 import type { StoredType } from "./source.js";
 
-/** A storage: one file entry `data/<key>` of `count` numbers. */
+/** A storage: the file entry `data/<key>` with `count` elements. */
 export class StorageRecord extends HostObject {
   constructor(
     readonly dtype: StoredType,
@@ -36,21 +36,21 @@ export class TensorRecord extends HostObject {
   }
 }
 
-/** Where the bytes of a storage lie; the same object for all tensors that share it. */
+/** Reads a storage; the same object for all tensors that share it. */
 export interface StorageBytes {
   /** From the start of the file. */
   offset(): Promise<number>;
-  /** All of them, checked as far as the format allows. */
+  /** Reads all bytes, verified if the format has a checksum. */
   read(): Promise<Uint8Array>;
 }
 
-/** A tensor and the storage its numbers lie in. */
-export interface Located {
+/** A tensor and its storage in the file. */
+export interface LocatedTensor {
   readonly record: TensorRecord;
   readonly bytes: StorageBytes;
 }
 
-/** A module that was pickled as a whole; only its attributes are kept. */
+/** A pickled nn.Module; only its attributes are kept. */
 class ModuleRecord extends HostObject {
   state: PickleValue = null;
 
@@ -59,7 +59,7 @@ class ModuleRecord extends HostObject {
   }
 }
 
-/** Something that weights may mention but that says nothing about their values, such as a device. */
+/** An object that does not affect the values of weights, such as a device. */
 class Inert extends HostObject {}
 
 const storageTypes: Readonly<Record<string, StoredType>> = {
@@ -75,10 +75,10 @@ const storageTypes: Readonly<Record<string, StoredType>> = {
   BoolStorage: "BOOL",
 };
 
-/** PyTorch itself stops at 64 dimensions. */
+/** PyTorch's limit. */
 const maxRank = 64;
 
-/** Every global that a file of weights may name. */
+/** The allowed globals of weight files. */
 export const torchGlobals: ReadonlyMap<string, PickleGlobal> = new Map(
   [
     ...Object.keys(storageTypes).map((name) => new PickleGlobal(`torch.${name}`)),
@@ -94,12 +94,12 @@ export const torchGlobals: ReadonlyMap<string, PickleGlobal> = new Map(
   ].map((global) => [global.name, global]),
 );
 
-/** What a persistent id names: ("storage", type, key, device, number of elements). */
+/** Resolves a persistent id: ("storage", type, key, device, number of elements). */
 export function storageOf(id: PickleValue): StorageRecord {
   const [kind, type, key, , count] = id instanceof PickleTuple ? id.items : [];
   const dtype = type instanceof PickleGlobal ? storageTypes[type.name.replace(/^torch\./, "")] : undefined;
   if (kind !== "storage" || dtype === undefined || typeof key !== "string" || !isCount(count)) {
-    throw new InputError("a persistent id in the pickle is no storage");
+    throw new InputError("a persistent id in the pickle is not a storage");
   }
   return new StorageRecord(dtype, key, count);
 }
@@ -115,11 +115,11 @@ function rebuildTensor(args: readonly PickleValue[]): TensorRecord {
   const last = shape.reduce((index, length, axis) => index + (length - 1) * (stride[axis] ?? 0), offset);
   const what = `a tensor of shape ${formatShape(shape)}, strides ${formatShape(stride)} and offset ${offset}`;
   if (size > 0 && !(last < storage.count)) {
-    throw new InputError(`${what} reaches outside its storage of ${storage.count} numbers`);
+    throw new InputError(`${what} reaches outside its storage of ${storage.count} elements`);
   }
-  // Repeating numbers by strides of zero is legal in PyTorch, but would let a small file claim any amount of memory.
+  // Strides of zero are legal in PyTorch, but would let a small file claim any amount of memory.
   if (!(size <= storage.count)) {
-    throw new InputError(`${what} repeats its storage of ${storage.count} numbers; save it again after .contiguous()`);
+    throw new InputError(`${what} repeats its storage of ${storage.count} elements; save it again after .contiguous()`);
   }
   return new TensorRecord(storage, offset, shape, stride);
 }
@@ -129,7 +129,7 @@ function rebuildParameter([tensor]: readonly PickleValue[]): TensorRecord {
   return tensor;
 }
 
-/** OrderedDict() or, as Python 2 wrote it, OrderedDict([[key, value], ...]). */
+/** OrderedDict() or, from Python 2, OrderedDict([[key, value], ...]). */
 function orderedDict([pairs]: readonly PickleValue[]): PickleDict {
   const dict = new PickleDict();
   for (const pair of pairs instanceof PickleList ? pairs.items : []) {
@@ -156,13 +156,13 @@ function isCount(value: PickleValue | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** Under these keys training scripts keep the state dict beside optimizer states and counters. */
+/** Keys of the state dict in training checkpoints, which also hold optimizer states and counters. */
 const wrappers = ["state_dict", "model_state_dict", "model"] as const;
 
 /**
- * The tensors of what was pickled: a bare tensor or parameter has the name "", an nn.Embedding module the name
- * "weight", a state dict (also one wrapped in a training checkpoint) its own names. Entries that are no tensors, such
- * as step counters, are passed over.
+ * The tensors of an unpickled object: a bare tensor or parameter is named "", that of an nn.Embedding module "weight"; the
+ * entries of a state dict (also inside a training checkpoint) keep their names. Other entries, such as step counters, are
+ * ignored.
  */
 export function namedTensors(root: PickleValue): ReadonlyMap<string, TensorRecord> {
   if (root instanceof TensorRecord) return new Map([["", root]]);

@@ -1,23 +1,23 @@
-/** @file Writes float32 tensors as torch.save does, so that PyTorch code loads them with torch.load. */
+/** @file Writes float32 tensors in the format of torch.save, for torch.load. */
 
 import { zipSync } from "fflate";
 import { writeFileAtomic } from "../core/files.js";
 import { type FloatTensor, formatShape, type Shape } from "../core/tensor.js";
 
-/** The zip's own date for every entry, in local time: the earliest there is, so that equal input gives equal bytes. */
+/** Modification time of every entry, in local time: the earliest of the zip format, so that equal input gives equal bytes. */
 const entryDate = new Date(1980, 0, 1);
 
-/** A tensor; loads with `weights_only=True`. */
+/** Writes a tensor; loads with `weights_only=True`. */
 export function writeTorchTensor(file: string, tensor: FloatTensor): Promise<void> {
   return writeTorch(file, [tensor], ([rebuilt]) => rebuilt ?? []);
 }
 
-/** An nn.Parameter; loads with `weights_only=True`. */
+/** Writes an nn.Parameter; loads with `weights_only=True`. */
 export function writeTorchParameter(file: string, tensor: FloatTensor): Promise<void> {
   return writeTorch(file, [tensor], ([rebuilt]) => rebuildParameter(rebuilt ?? []));
 }
 
-/** A state dict in the map's order; loads with `weights_only=True`. */
+/** Writes a state dict in the map's order; loads with `weights_only=True`. */
 export function writeTorchStateDict(file: string, tensors: ReadonlyMap<string, FloatTensor>): Promise<void> {
   const names = [...tensors.keys()];
   return writeTorch(file, [...tensors.values()], (rebuilt) => [
@@ -26,7 +26,7 @@ export function writeTorchStateDict(file: string, tensors: ReadonlyMap<string, F
   ]);
 }
 
-/** A whole nn.Embedding module around `[rows, width]`; loads with `weights_only=False`, as the SoftREPA code does. */
+/** Writes an nn.Embedding module with a weight [rows, width]; loads with `weights_only=False`, as in the SoftREPA code. */
 export function writeTorchEmbedding(file: string, tensor: FloatTensor): Promise<void> {
   const [rows, width] = tensor.shape;
   if (rows === undefined || width === undefined || tensor.shape.length !== 2) {
@@ -35,7 +35,7 @@ export function writeTorchEmbedding(file: string, tensor: FloatTensor): Promise<
   return writeTorch(file, [tensor], ([rebuilt]) => embedding(rows, width, rebuilt ?? []));
 }
 
-/** Makes the pickle of the whole from the pickles of the tensors, which lie in storages "0", "1", ... */
+/** `pickle` assembles the root object from the pickles of the tensors, whose storages are "0", "1", ... */
 async function writeTorch(
   file: string,
   tensors: readonly FloatTensor[],
@@ -53,7 +53,7 @@ async function writeTorch(
   await writeFileAtomic(file, zipSync(Object.fromEntries(entries), { level: 0, mtime: entryDate }));
 }
 
-// Pickle protocol 2, without memo: nothing is shared, and all lengths are known beforehand.
+// Pickle protocol 2 without memo: nothing is shared, and all lengths are known in advance.
 
 type Code = readonly number[];
 
@@ -72,7 +72,7 @@ function text(value: string): Code {
   return [0x58, ...little(bytes.length, 4), ...bytes];
 }
 
-/** BININT where it fits, else LONG1 of eight bytes. */
+/** BININT if it fits, else LONG1 of eight bytes. */
 function integer(value: number): Code {
   return value < 2 ** 31 ? [0x4a, ...little(value, 4)] : [0x8a, 8, ...little(value, 8)];
 }
@@ -116,7 +116,7 @@ function rebuildParameter(tensor: Code): Code {
   return [...global("torch._utils", "_rebuild_parameter"), ...tuple(tensor, yes, orderedDict), ...reduce];
 }
 
-/** The attributes that nn.Embedding has; loading adds what newer PyTorch versions have besides. */
+/** The attributes of nn.Embedding; loading adds those of newer PyTorch versions. */
 function embedding(rows: number, width: number, weight: Code): Code {
   const hooks = [
     "_backward_pre_hooks",

@@ -15,12 +15,12 @@ async function zipped(entries: Record<string, Uint8Array>, level: 0 | 9 = 0): Pr
   return () => readTorchFile(at("case.pth"));
 }
 
-describe("zip files that are refused", () => {
+describe("readTorchFile rejects", () => {
   const good = { "archive/data.pkl": tensorPickle({}), "archive/data/0": new Uint8Array(16) };
   const cases: [string, Record<string, Uint8Array>, RegExp][] = [
-    ["no data.pkl", { "archive/other": new Uint8Array(3) }, /no data\.pkl/],
+    ["no data.pkl", { "archive/other": new Uint8Array(3) }, /without data\.pkl/],
     ["no entries", {}, /not a zip archive/],
-    ["big-endian numbers", { ...good, "archive/byteorder": strToU8("big") }, /byte order "big"/],
+    ["big-endian storages", { ...good, "archive/byteorder": strToU8("big") }, /byte order "big"/],
     ["no tensors", { "archive/data.pkl": strToU8("}.") }, /holds no tensors/],
   ];
   for (const [name, entries, pattern] of cases)
@@ -38,15 +38,15 @@ describe("zip files that are refused", () => {
     await refuses(() => readTorchFile(at("twice.pth")), /has two entries named "archive\/data\/0"/);
   });
 
-  it("something else altogether", async () => {
+  it("other files", async () => {
     await writeFile(at("text.pth"), "text");
-    await refuses(() => readTorchFile(at("text.pth")), /text\.pth is no PyTorch file: it is not a zip archive/);
+    await refuses(() => readTorchFile(at("text.pth")), /text\.pth is not a PyTorch file: it is not a zip archive/);
     await writeFile(at("empty.pth"), "");
     await refuses(() => readTorchFile(at("empty.pth")), /not a zip archive/);
     await refuses(() => readTorchFile(at("nowhere.pth")), /no such file/);
   });
 
-  it("a flipped bit in the numbers", async () => {
+  it("a flipped bit in a storage", async () => {
     const bytes = await readFile(torch("tensor.pth"));
     const [stored] = (await openTorchFile(torch("tensor.pth"))).tensors.values();
     assert.ok(stored);
@@ -54,18 +54,21 @@ describe("zip files that are refused", () => {
     await writeFile(at("flipped.pth"), bytes);
     await refuses(
       () => readTorchFile(at("flipped.pth")),
-      /flipped\.pth is no intact zip file: .*"tensor\/data\/0" does not match its checksum/,
+      /flipped\.pth is not an intact zip file: .*"tensor\/data\/0" does not match its checksum/,
     );
   });
 
-  it("a file cut short", async () => {
+  it("a truncated file", async () => {
     const bytes = await readFile(torch("tensor.pth"));
     await writeFile(at("cut.pth"), bytes.subarray(0, bytes.length - 1));
-    await refuses(() => readTorchFile(at("cut.pth")), /cut\.pth is no intact zip file: it has no directory at its end/);
+    await refuses(
+      () => readTorchFile(at("cut.pth")),
+      /cut\.pth is not an intact zip file: it has no directory at its end/,
+    );
   });
 });
 
-it("64-bit zip files, as PyTorch writes them beyond 4 GB", async () => {
+it("reads 64-bit zip files, as PyTorch writes beyond 4 GB", async () => {
   const plain = zipSync(
     { "archive/data.pkl": tensorPickle({}), "archive/data/0": new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer) },
     { level: 0 },
@@ -74,7 +77,7 @@ it("64-bit zip files, as PyTorch writes them beyond 4 GB", async () => {
   assert.deepEqual((await readTorchFile(at("zip64.pth"))).get("")?.data, Float32Array.of(1, 2, 3, 4));
 });
 
-/** Moves all sizes and offsets of an archive's directory into 64-bit fields. */
+/** Moves all sizes and offsets of an archive's directory to 64-bit fields. */
 function toZip64(plain: Uint8Array): Buffer {
   const bytes = Buffer.from(plain);
   const end = bytes.length - 22;
@@ -109,14 +112,14 @@ function toZip64(plain: Uint8Array): Buffer {
   return Buffer.concat([bytes.subarray(0, start), central, end64, locator, tail]);
 }
 
-describe("anything at all", () => {
+describe("readTorchFile returns or throws an InputError for", () => {
   const everything = async (bytes: Uint8Array) => {
     await writeFile(at("fuzz.pth"), bytes);
     await survives(() => readTorchFile(at("fuzz.pth")));
     await survives(() => openTorchFile(at("fuzz.pth")));
   };
 
-  it("random bytes that begin like a zip file", () =>
+  it("random bytes after a zip signature", () =>
     fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), (tail) =>
         everything(Buffer.concat([Buffer.from("PK\x03\x04"), tail])),
@@ -125,7 +128,7 @@ describe("anything at all", () => {
     ));
 
   for (const name of ["embedding", "checkpoint"]) {
-    it(`${name}.pth with some bytes changed or cut off`, async () => {
+    it(`${name}.pth with changed or missing bytes`, async () => {
       const good = await readFile(torch(`${name}.pth`));
       const change = fc.tuple(fc.nat(good.length - 1), fc.integer({ min: 0, max: 255 }));
       await fc.assert(
@@ -138,7 +141,7 @@ describe("anything at all", () => {
       );
     });
 
-    it(`${name}.pth with its directory changed`, async () => {
+    it(`${name}.pth with a changed directory`, async () => {
       const good = await readFile(torch(`${name}.pth`));
       const directory = good.readUInt32LE(good.length - 22 + 16);
       const change = fc.tuple(
@@ -155,7 +158,7 @@ describe("anything at all", () => {
       );
     });
 
-    it(`${name}.pth with its pickle changed and the checksum right`, async () => {
+    it(`${name}.pth with a changed pickle and a correct checksum`, async () => {
       const entries = unzipSync(await readFile(torch(`${name}.pth`)));
       const good = entries[`${name}/data.pkl`];
       assert.ok(good);

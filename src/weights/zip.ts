@@ -1,6 +1,6 @@
 /**
- * @file Zip archives read by offset, never as a whole: PyTorch files can be many gigabytes. Only what torch.save
- * writes can be read: entries stored without compression, with or without the 64-bit extension.
+ * @file Reads zip archives by offset, since PyTorch files can have many gigabytes. Supports only what torch.save writes:
+ * entries stored without compression, with or without the 64-bit extension.
  */
 
 import { crc32 } from "node:zlib";
@@ -11,9 +11,9 @@ export interface ZipEntry {
   readonly name: string;
   readonly size: number;
   readonly crc: number;
-  /** Where the entry's own header begins; its data follows. */
+  /** Offset of the entry's local header, which precedes its data. */
   readonly headerOffset: number;
-  /** Neither compressed nor encrypted; only such entries can be read. */
+  /** Neither compressed nor encrypted; other entries cannot be read. */
   readonly plain: boolean;
 }
 
@@ -27,12 +27,12 @@ const endSize = 22;
 const maxComment = 0xffff;
 const maxDirectory = 64 << 20;
 
-/** Whether the file begins as a zip archive does. */
+/** Whether the file starts with a zip signature. */
 export async function isZip(open: OpenFile): Promise<boolean> {
   return open.size >= 4 && viewOf(await open.read(0, 4, "the first bytes")).getUint32(0, true) === localSignature;
 }
 
-/** The archive's entries by name. */
+/** Reads the archive's entries by name. */
 export async function readZipDirectory(open: OpenFile): Promise<ReadonlyMap<string, ZipEntry>> {
   const { offset, size, count } = await findDirectory(open);
   if (size > maxDirectory) throw damaged(open, `its directory of ${size} bytes is too long`);
@@ -70,7 +70,7 @@ export async function readZipDirectory(open: OpenFile): Promise<ReadonlyMap<stri
 export async function zipDataOffset(open: OpenFile, entry: ZipEntry): Promise<number> {
   if (!entry.plain) {
     throw new InputError(
-      `${open.path}: the zip entry ${JSON.stringify(entry.name)} is compressed or encrypted; torch.save stores entries as they are`,
+      `${open.path}: the zip entry ${JSON.stringify(entry.name)} is compressed or encrypted; torch.save stores entries uncompressed`,
     );
   }
   const header = viewOf(await open.read(entry.headerOffset, 30, `the zip entry ${JSON.stringify(entry.name)}`));
@@ -80,7 +80,7 @@ export async function zipDataOffset(open: OpenFile, entry: ZipEntry): Promise<nu
   return entry.headerOffset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
 }
 
-/** An entry's data, checked against its checksum. */
+/** Reads an entry and verifies its checksum. */
 export async function readZipEntry(open: OpenFile, entry: ZipEntry): Promise<Uint8Array<ArrayBuffer>> {
   const what = `the zip entry ${JSON.stringify(entry.name)}`;
   const bytes = await open.read(await zipDataOffset(open, entry), entry.size, what);
@@ -102,7 +102,8 @@ async function findDirectory(open: OpenFile): Promise<{ offset: number; size: nu
   if (at < 0) throw damaged(open, "it has no directory at its end, so it may be cut short");
   if (at >= 20 && tail.getUint32(at - 20, true) === end64LocatorSignature) {
     const end64 = viewOf(await open.read(toNumber(tail, at - 12), 56, "the 64-bit end of the zip"));
-    if (end64.getUint32(0, true) !== end64Signature) throw damaged(open, "its 64-bit directory is not where it says");
+    if (end64.getUint32(0, true) !== end64Signature)
+      throw damaged(open, "its 64-bit directory is not at its recorded offset");
     return { count: toNumber(end64, 32), size: toNumber(end64, 40), offset: toNumber(end64, 48) };
   }
   return {
@@ -112,7 +113,7 @@ async function findDirectory(open: OpenFile): Promise<{ offset: number; size: nu
   };
 }
 
-/** Fields that are all ones have their 64-bit values in the extra field with id 1, in this order. */
+/** Fields of all ones have their 64-bit values in the extra field with id 1, in this order. */
 function wide(extra: DataView, fields: readonly [number, number, number]): readonly [number, number, number] {
   if (!fields.includes(0xffffffff)) return fields;
   for (let at = 0; at + 4 <= extra.byteLength; at += 4 + extra.getUint16(at + 2, true)) {
@@ -138,5 +139,5 @@ function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
 }
 
 function damaged(open: OpenFile, why: string): InputError {
-  return new InputError(`${open.path} is no intact zip file: ${why}`);
+  return new InputError(`${open.path} is not an intact zip file: ${why}`);
 }

@@ -95,7 +95,7 @@ describe("tokens inspect", () => {
     assert.deepEqual(await run("inspect", at("dc_tokens.pth")), {
       code: 1,
       out: "",
-      err: `InputError: ${at("dc_tokens.pth")} is no PyTorch file: it is not a zip archive\n`,
+      err: `InputError: ${at("dc_tokens.pth")} is not a PyTorch file: it is not a zip archive\n`,
     });
   });
 });

@@ -149,7 +149,7 @@ describe("tokens that cannot be used", { concurrency: 2 }, () => {
   it("are random bytes", async () => {
     const bytes = Uint8Array.from({ length: 4096 }, (_, i) => (i * 7919) % 251);
     await noImage(await file("random.safetensors", bytes), 1, /random\.safetensors is not a safetensors file/);
-    await noImage(await file("random.pth", bytes), 1, /random\.pth is no PyTorch file/);
+    await noImage(await file("random.pth", bytes), 1, /random\.pth is not a PyTorch file/);
   });
 
   it("are those of another model: the line names both widths", async (t) => {

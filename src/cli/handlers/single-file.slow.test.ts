@@ -36,7 +36,7 @@ describe("a model in a single file", () => {
 
   it("is refused in one line where something is missing or makes no sense", async () => {
     const out = ["--prompt", "x", "--out", at("none.png"), ...size];
-    await refusesTo(["generate", "--model", file, ...out], 1, /CLIP-L .*\(vocab\.json and merges\.txt\).*--tokenizer/);
+    await refusesTo(["generate", "--model", file, ...out], 1, /CLIP-L, .*\(vocab\.json and merges\.txt\).*--tokenizer/);
     await refusesTo(
       ["generate", "--model", bare, ...out],
       1,

@@ -126,7 +126,7 @@ describe("metrics by CLIP", () => {
     await writeFile(join(broken, "vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n");
     const { opened, notRun } = await openMetrics(engine, { weights: broken, names: metricNames, cache: null });
     const reasons = Object.fromEntries(notRun.map(({ name, reason }) => [name, reason]));
-    assert.match(reasons["HPSv2.1"], /HPS_v2\.1\.pt is no PyTorch file/);
+    assert.match(reasons["HPSv2.1"], /HPS_v2\.1\.pt is not a PyTorch file/);
     assert.match(reasons.PickScore, /broken lacks a folder with PickScore in its name/);
     assert.match(reasons.ImageReward, /ImageReward\.safetensors is no ImageReward model: the tensor .* is missing/);
     assert.match(reasons.LPIPS, /broken lacks vgg16/);

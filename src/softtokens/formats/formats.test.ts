@@ -224,7 +224,7 @@ describe("official files", () => {
     await writeTorchTensor(at("dc_tokens_flat.pth"), ramp([8]));
     await refuses(() => readSoftTokens(at("dc_tokens_flat.pth")), /two or three dimensions, not \[8\]/);
     await writeFile(at("dc_tokens_text.pth"), "text");
-    await refuses(() => readSoftTokens(at("dc_tokens_text.pth")), /is no PyTorch file/);
+    await refuses(() => readSoftTokens(at("dc_tokens_text.pth")), /is not a PyTorch file/);
     await refuses(() => readSoftTokens(at("nowhere")), /no such file or folder: .*nowhere/);
   });
 });
