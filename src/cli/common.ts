@@ -1,7 +1,7 @@
 /** @file Options that several commands share. */
 
 import { UsageError } from "../core/errors.js";
-import { flag, path, real, text, whole } from "../core/option-values.js";
+import { flag, integer, number, path, text } from "../core/option-values.js";
 import { machineOptions, modelFileOptions, runSpec } from "../runs/run-spec.js";
 import type { EngineRequest } from "../runtime/open-engine.js";
 import { group, option, repeated, type ValuesOf } from "./options.js";
@@ -62,7 +62,7 @@ export function maxSequenceLengthField() {
 export function tokenUseFields() {
   return {
     tokens: option("--tokens <file>", path.optional().describe("soft tokens (default: none)")),
-    strength: option("--strength <x>", real(0, 1).default(1).describe("strength of the soft tokens, 0 to 1")),
+    strength: option("--strength <x>", number(0, 1).default(1).describe("strength of the soft tokens, 0 to 1")),
   };
 }
 export type TokenUseOptions = ValuesOf<ReturnType<typeof tokenUseFields>>;
@@ -76,9 +76,9 @@ export function checkTokenUse(options: TokenUseOptions, given: ReadonlySet<strin
 export function samplingFields() {
   return {
     negative: option("--negative <text>", text.default("").describe("negative prompt (default: empty)")),
-    steps: option("--steps <n>", whole(1, 1000).optional().describe("denoising steps (default: by family)")),
-    guidance: option("--guidance <x>", real(0).optional().describe("guidance scale, 1: off (default: by family)")),
-    batch: option("--batch <n>", whole(1, 4096).default(1).describe("images denoised together")),
+    steps: option("--steps <n>", integer(1, 1000).optional().describe("denoising steps (default: by family)")),
+    guidance: option("--guidance <x>", number(0).optional().describe("guidance scale, 1: off (default: by family)")),
+    batch: option("--batch <n>", integer(1, 4096).default(1).describe("images denoised together")),
     repack: option("--repack", flag.describe("copy weights into faster layouts, for many images")),
     maxSequenceLength: maxSequenceLengthField(),
   };

@@ -1,6 +1,6 @@
 /** @file The text reporter: results on stdout; a progress bar and warnings on stderr. */
 
-import { cut, printable } from "../core/text.js";
+import { printable, truncate } from "../core/text.js";
 import { withFlags } from "./flags.js";
 import { formatDuration, formatNumber, formatPercent, formatRate } from "./format/number.js";
 import { type Cell, formatTable } from "./format/table.js";
@@ -45,7 +45,7 @@ export class HumanReporter implements Reporter {
       return;
     }
     // A line of full width would wrap on some terminals, and \r would not return to its start.
-    this.#drawBar(cut(`${printable(label)} ${barOf(done, total)} ${parts.join(", ")}`, this.#columns() - 1));
+    this.#drawBar(truncate(`${printable(label)} ${barOf(done, total)} ${parts.join(", ")}`, this.#columns() - 1));
     if (done >= total) this.#keepBar();
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { formatByteSize, parseByteSize } from "./byte-size.js";
 
-it("reads sizes with their unit, and nothing else", () => {
+it("parses sizes with a unit, and nothing else", () => {
   const read = { "8GB": 8e9, "6000MB": 6e9, "1.5 GiB": 1.5 * 2 ** 30, "512kb": 512e3, "2TiB": 2 ** 41 };
   for (const [text, bytes] of Object.entries(read)) assert.equal(parseByteSize(text), bytes, text);
   for (const text of ["8", "GB", "0GB", "-1GB", "8 G", "8GB ", "1e3MB", "8,5GB", "9999999TB", ""]) {
@@ -10,7 +10,7 @@ it("reads sizes with their unit, and nothing else", () => {
   }
 });
 
-it("writes sizes with two or three digits", () => {
+it("formats sizes with two or three digits", () => {
   const written = {
     0: "0 KB",
     1200: "2 KB",

@@ -1,6 +1,5 @@
-/** @file Sizes in bytes as people write them: `8GB`, `6000MB`. */
+/** @file Parses and formats sizes in bytes: `8GB`, `6000MB`. */
 
-/** Decimal as on the labels of memory and disks, and the binary units that systems count in. */
 const units: Readonly<Record<string, number>> = {
   KB: 1e3,
   MB: 1e6,

@@ -1,4 +1,4 @@
-/** @file CRC-32C (Castagnoli), as RFC 3720 has it in its appendix B.4. */
+/** @file CRC-32C (Castagnoli), RFC 3720, appendix B.4. */
 
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;

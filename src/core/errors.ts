@@ -1,27 +1,27 @@
-/** @file The errors a user may see. Each carries one line: what was wrong, where, and what to do. */
+/** @file Errors that users see. Each message is one line: what is wrong, where, and what to do. */
 
 /** What went wrong, by who can fix it; the command line maps it to an exit code. */
 export type ErrorKind =
-  /** The command or call itself is wrong: unknown option, impossible combination (exit 2). */
+  /** The command or call is wrong: unknown option, impossible combination (exit 2). */
   | "usage"
-  /** A file, folder or value that was handed in is damaged, missing or does not fit (exit 1). */
+  /** A file, folder or value is damaged, missing or does not fit (exit 1). */
   | "input"
-  /** The machine cannot do it: provider missing, out of memory, disk full (exit 1). */
+  /** A limit of the machine: provider missing, out of memory, disk full (exit 1). */
   | "runtime"
-  /** Stopped by the user; what was finished has been saved (exit 130). */
+  /** Stopped by the user; finished work has been saved (exit 130). */
   | "interrupted";
 
 /** An option's name in a message. */
 export const optionName = /`([a-z][A-Za-z0-9]*)`/;
 
 /**
- * Base class of every error this package throws on purpose. `message` is a single line; options stand in it as the library
- * spells them, in backticks: the command line writes flags in their place.
+ * Base class of all errors that this package throws on purpose. `message` is a single line. It names options in backticks
+ * as the library spells them; the command line replaces them by flags.
  */
 export class SoftrepaError extends Error {
   override readonly name: string = "SoftrepaError";
 
-  /** The option that the error is about: the first that the message names. */
+  /** The option that caused the error: the first one that the message names. */
   get option(): string | undefined {
     return optionName.exec(this.message)?.[1];
   }
@@ -44,7 +44,7 @@ export class InputError extends SoftrepaError {
   }
 }
 
-/** A call or command line that makes no sense. */
+/** A call or command line that is wrong. */
 export class UsageError extends SoftrepaError {
   override readonly name = "UsageError";
 
@@ -53,7 +53,7 @@ export class UsageError extends SoftrepaError {
   }
 }
 
-/** The machine cannot do what was asked. */
+/** A limit or failure of the machine. */
 export class RuntimeFailure extends SoftrepaError {
   override readonly name = "RuntimeFailure";
 
@@ -62,7 +62,7 @@ export class RuntimeFailure extends SoftrepaError {
   }
 }
 
-/** Thrown at the next safe point after the user asked to stop. */
+/** Thrown at the next safe point after a stop request. */
 export class InterruptedError extends SoftrepaError {
   override readonly name = "InterruptedError";
 
@@ -71,17 +71,17 @@ export class InterruptedError extends SoftrepaError {
   }
 }
 
-/** How long work is asked to stop; it then throws an InterruptedError at the next safe point. */
-export interface Stoppable {
+/** Aborting `signal` stops long work: it throws an InterruptedError at the next safe point. */
+export interface Abortable {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A safe point: throws where the user has asked to stop. */
-export function stopIfAsked(signal: AbortSignal | undefined): void {
+/** Marks a safe point. @throws InterruptedError if `signal` is aborted */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new InterruptedError();
 }
 
-/** The text of anything thrown, as one line. */
+/** The message of a thrown value, as one line. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replace(/\s*\n\s*/g, " ").trim();

@@ -8,13 +8,13 @@ import { removeLeftovers, writeFileAtomic, writeFolderAtomic } from "./files.js"
 
 const root = await mkdtemp(join(tmpdir(), "softrepa-files-"));
 after(() => rm(root, { recursive: true, force: true }));
-const fillWith = (text: string) => async (aside: string) => {
-  await writeFile(join(aside, "a"), text);
-  await writeFile(join(aside, "b"), text);
+const fillWith = (text: string) => async (temporary: string) => {
+  await writeFile(join(temporary, "a"), text);
+  await writeFile(join(temporary, "b"), text);
 };
 
-describe("folders that are whole or not there", () => {
-  it("are written, and replace one of their name with all that was in it", async () => {
+describe("atomic writes", () => {
+  it("replace an existing folder completely", async () => {
     const folder = join(root, "deep", "er", "x");
     await writeFolderAtomic(folder, fillWith("one"));
     assert.deepEqual((await readdir(folder)).sort(), ["a", "b"]);
@@ -25,11 +25,11 @@ describe("folders that are whole or not there", () => {
     assert.deepEqual(await readdir(join(root, "deep", "er")), ["x"]);
   });
 
-  it("leave the old one as it was when filling fails, and nothing beside it", async () => {
+  it("keep the old folder if filling fails, and leave no temporary one", async () => {
     const folder = join(root, "kept");
     await writeFolderAtomic(folder, fillWith("one"));
-    const full = async (aside: string) => {
-      await fillWith("two")(aside);
+    const full = async (temporary: string) => {
+      await fillWith("two")(temporary);
       throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
     };
     await assert.rejects(
@@ -43,7 +43,7 @@ describe("folders that are whole or not there", () => {
     );
   });
 
-  it("of killed processes are swept away, and nothing else is", async () => {
+  it("removeLeftovers removes temporary files of killed processes and nothing else", async () => {
     const folder = join(root, "swept");
     await mkdir(join(folder, ".step-000004.0a1b2c3d.tmp"), { recursive: true });
     await mkdir(join(folder, ".step-000004.0a1b2c3d.old.tmp"));
@@ -54,7 +54,7 @@ describe("folders that are whole or not there", () => {
     await removeLeftovers(join(root, "nowhere"));
   });
 
-  it("files too keep what they held when they cannot be written", async () => {
+  it("keep the old file if writing fails", async () => {
     const file = join(root, "file");
     await writeFileAtomic(file, "one");
     await mkdir(join(root, "taken", "in"), { recursive: true });

@@ -1,59 +1,59 @@
-/** @file Files and folders that are either wholly there or not there: written aside, then renamed. */
+/** @file Atomic writes of files and folders: written under a temporary name, then renamed. */
 
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { InputError, messageOf, SoftrepaError } from "./errors.js";
 
-/** Writes `chunks` beside `file` and renames; on any failure the old file stays and the partial one is removed. */
+/** Writes a file atomically; after a failure the old file remains and the partial one is removed. */
 export function writeFileAtomic(file: string, ...chunks: readonly (Uint8Array | string)[]): Promise<void> {
   return writeChunksAtomic(file, chunks);
 }
 
-/** The same of chunks that are made one after the other, for files larger than memory should be. */
+/** As `writeFileAtomic`, for chunks that are produced one by one, since the file may be larger than memory. */
 export async function writeChunksAtomic(file: string, chunks: Iterable<Uint8Array | string>): Promise<void> {
   const folder = dirname(file);
-  const aside = join(folder, `.${basename(file)}.${randomBytes(4).toString("hex")}.tmp`);
+  const temporary = join(folder, `.${basename(file)}.${randomBytes(4).toString("hex")}.tmp`);
   try {
     await mkdir(folder, { recursive: true });
-    const handle = await open(aside, "wx");
+    const handle = await open(temporary, "wx");
     try {
       for (const chunk of chunks) await handle.writeFile(chunk);
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(aside, file);
+    await rename(temporary, file);
   } catch (error) {
-    await rm(aside, { force: true }).catch(() => undefined);
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw new InputError(`cannot write ${file}: ${messageOf(error)}`, { cause: error });
   }
 }
 
 /**
- * Lets `fill` write files into a new folder beside `folder`, and renames it: the folder is there with all of its files or it
- * is not. One of that name is replaced. What a killed process leaves behind is called `.NAME.*.tmp`.
+ * Writes a folder atomically: `fill` writes files into a temporary folder, which then replaces `folder`. A killed process
+ * may leave a temporary folder `.NAME.*.tmp` behind.
  */
-export async function writeFolderAtomic(folder: string, fill: (aside: string) => Promise<void>): Promise<void> {
+export async function writeFolderAtomic(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const mark = randomBytes(4).toString("hex");
-  const aside = join(dirname(folder), `.${basename(folder)}.${mark}.tmp`);
+  const temporary = join(dirname(folder), `.${basename(folder)}.${mark}.tmp`);
   const old = join(dirname(folder), `.${basename(folder)}.${mark}.old.tmp`);
   try {
-    await mkdir(aside, { recursive: true });
-    await fill(aside);
-    await syncFolder(aside);
+    await mkdir(temporary, { recursive: true });
+    await fill(temporary);
+    await syncFolder(temporary);
     await rename(folder, old).catch(() => undefined);
-    await rename(aside, folder);
+    await rename(temporary, folder);
     await syncFolder(dirname(folder));
     await rm(old, { recursive: true, force: true });
   } catch (error) {
-    await rm(aside, { recursive: true, force: true }).catch(() => undefined);
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     if (error instanceof SoftrepaError) throw error;
     throw new InputError(`cannot write ${folder}: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/** Removes what killed processes left behind in a folder. */
+/** Removes temporary files and folders of killed processes. */
 export async function removeLeftovers(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names.filter((one) => /^\..+\.[0-9a-f]{8}(\.old)?\.tmp$/.test(one))) {
@@ -61,7 +61,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-/** Names in a folder survive a power failure only once the folder itself is on disk; Windows has no such call. */
+/** Syncs a folder to disk, so that new names in it survive a power failure; Windows has no such call. */
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");

@@ -1,6 +1,6 @@
-/** @file Lists: with a length that is part of their type, and in pairs. */
+/** @file Lists with a length in their type, and pairs of lists. */
 
-/** A list of `N` values; of any length where `N` is not a literal. */
+/** A list of `N` values, or of any length if `N` is not a literal. */
 export type Tuple<T, N extends number> = N extends N ? (number extends N ? readonly T[] : Fixed<T, N, []>) : never;
 
 type Fixed<T, N extends number, Built extends readonly T[]> = Built["length"] extends N
@@ -12,22 +12,22 @@ export function hasLength<T, N extends number>(list: readonly T[], length: N): l
   return list.length === length;
 }
 
-/** `length` values that `make` gives. */
+/** The results of `make` for the indices below `length`. */
 export function times<T, N extends number>(length: N, make: (index: number) => T): Tuple<T, N> {
   const list = Array.from({ length }, (_, index) => make(index));
   if (hasLength(list, length)) return list;
   throw new RangeError(`${length} values`);
 }
 
-/** The value at `index`, which must be inside the list. */
+/** The value at `index`. @throws RangeError if `index` is out of range */
 export function at<T>(list: ArrayLike<T>, index: number): T {
   const value = list[index];
   if (value !== undefined || index in list) return value as T;
   throw new RangeError(`index ${index} of a list of ${list.length}`);
 }
 
-/** Each value of `a` with that of `b` at the same place; both must have the same length. */
+/** Pairs of values at equal indices. @throws RangeError if the lengths differ */
 export function zip<A, B>(a: readonly A[], b: readonly B[]): (readonly [A, B])[] {
-  if (a.length !== b.length) throw new RangeError(`lists of ${a.length} and ${b.length} values in pairs`);
+  if (a.length !== b.length) throw new RangeError(`cannot pair lists of ${a.length} and ${b.length} values`);
   return a.map((value, index) => [value, at(b, index)]);
 }

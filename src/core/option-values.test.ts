@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byteSize, someOf, whole } from "./option-values.js";
+import { byteSize, integer, someOf } from "./option-values.js";
 
-test("sizes are read by their units, or are a number of bytes, and nothing else is taken", () => {
+test("byteSize accepts a size with its unit or a number of bytes, and nothing else", () => {
   const cases: [string, number][] = [
     ["20GB", 20e9],
     ["1.5 GiB", 1.5 * 2 ** 30],
@@ -22,11 +22,11 @@ test("sizes are read by their units, or are a number of bytes, and nothing else 
 });
 
 test("messages complete the name of an option", () => {
-  assert.equal(whole(1, 9).safeParse(10).error?.issues[0]?.message, "must be a whole number from 1 to 9");
-  assert.equal(whole(1).safeParse("x").error?.issues[0]?.message, "must be a whole number of at least 1");
+  assert.equal(integer(1, 9).safeParse(10).error?.issues[0]?.message, "must be a whole number from 1 to 9");
+  assert.equal(integer(1).safeParse("x").error?.issues[0]?.message, "must be a whole number of at least 1");
 });
 
-test("some of a list are each taken once, in the list's order", () => {
+test("someOf removes duplicates and keeps the order of the choices", () => {
   const schema = someOf(["a", "b", "c"], "");
   assert.deepEqual(schema.parse(["c", "a", "c"]), ["a", "c"]);
   assert.equal(schema.safeParse([]).success, false);

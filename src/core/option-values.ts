@@ -1,4 +1,4 @@
-/** @file What values of options may be: zod schemas whose messages complete "NAME must be ...". */
+/** @file zod schemas for values of options; their messages complete "NAME must be ...". */
 
 import { z } from "zod";
 import { parseByteSize } from "./byte-size.js";
@@ -6,13 +6,13 @@ import { parseByteSize } from "./byte-size.js";
 /** Largest seed: 32 bits, as in other tools. */
 export const maxSeed = 2 ** 32 - 1;
 
-export function whole(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number, number> {
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number, number> {
   const wrong = `must be ${range("a whole number", min, max)}`;
   const least = z.int(wrong).min(min, wrong);
   return max === Number.MAX_SAFE_INTEGER ? least : least.max(max, wrong);
 }
 
-export function real(min: number, max = Number.POSITIVE_INFINITY): z.ZodType<number, number> {
+export function number(min: number, max = Number.POSITIVE_INFINITY): z.ZodType<number, number> {
   const wrong = `must be ${range("a number", min, max)}`;
   const least = z.number(wrong).min(min, wrong);
   return max === Number.POSITIVE_INFINITY ? least : least.max(max, wrong);
@@ -20,19 +20,19 @@ export function real(min: number, max = Number.POSITIVE_INFINITY): z.ZodType<num
 
 export const positive = z.number("must be a number above 0").positive("must be a number above 0");
 
-/** Width or height of an image; which sizes a model can make is its pipeline's to say. */
-export const pixels = whole(1, 8192);
+/** Width or height of an image; the pipeline checks which sizes its model supports. */
+export const pixels = integer(1, 8192);
 
-export const seed = whole(0, maxSeed);
+export const seed = integer(0, maxSeed);
 
 export const path = z.string("must be a path").min(1, "must be a path");
 
-/** Any text, also an empty one. */
+/** Any text, including the empty one. */
 export const text = z.string("must be a text");
 
 export const flag = z.boolean("must be true or false").default(false);
 
-/** A size with its unit, or a number of bytes; in bytes. */
+/** A size with its unit, or a number of bytes. The output is in bytes. */
 export const byteSize = z.union(
   [
     z.int().positive(),
@@ -48,7 +48,7 @@ export function choice<const T extends string>(choices: readonly T[]) {
   return z.enum(choices, `must be one of ${choices.join(", ")}`);
 }
 
-/** Several values, or one; `wrong` is the message for anything else. */
+/** A list of values, or a single value; `wrong` is the message for anything else. */
 export function list<S extends z.ZodType>(
   value: S,
   wrong: string,
@@ -56,12 +56,12 @@ export function list<S extends z.ZodType>(
   return z.union([z.array(value).min(1), value.transform((one): z.output<S>[] => [one])], wrong);
 }
 
-/** Some of `choices`, each once and in their order. */
+/** A subset of `choices`, in their order and without duplicates; `example` completes the message. */
 export function someOf<const T extends string>(
   choices: readonly [T, ...T[]],
-  such: string,
+  example: string,
 ): z.ZodType<readonly T[], readonly T[]> {
-  const wrong = `must be one or more of ${choices.join(", ")}${such}`;
+  const wrong = `must be one or more of ${choices.join(", ")}${example}`;
   return z
     .array(z.enum(choices, wrong), wrong)
     .min(1, wrong)

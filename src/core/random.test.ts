@@ -34,22 +34,22 @@ function assertNear(actual: Iterable<number>, expected: readonly number[], what:
 const countTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 for (const { seed, normal, uniform, integer, shuffle, mixed } of golden.seeds) {
-  describe(`generator with seed ${seed}, against PyTorch`, () => {
-    it("normal", () => {
+  describe(`generator with seed ${seed}, compared with PyTorch`, () => {
+    it("samples the same normals within 2e-6", () => {
       for (const [size, { first, last }] of Object.entries(normal)) {
         const { data } = new Generator(seed).normal([Number(size)]);
         assertNear(data.subarray(0, 8), first, `randn(${size}) first`);
         assertNear(data.subarray(-8), last, `randn(${size}) last`);
       }
     });
-    it("uniform, exactly", () => {
+    it("samples the same uniforms exactly", () => {
       const generator = new Generator(seed);
       assert.deepEqual(
         uniform.map(() => generator.uniform()),
         uniform,
       );
     });
-    it("integer, exactly", () => {
+    it("samples the same integers exactly", () => {
       for (const [limit, values] of Object.entries(integer)) {
         const generator = new Generator(seed);
         assert.deepEqual(
@@ -59,14 +59,14 @@ for (const { seed, normal, uniform, integer, shuffle, mixed } of golden.seeds) {
         );
       }
     });
-    it("shuffle, exactly", () => {
+    it("shuffles exactly alike", () => {
       for (const [size, { first, last }] of Object.entries(shuffle)) {
         const shuffled = new Generator(seed).shuffle(countTo(Number(size)));
         assert.deepEqual(shuffled.slice(0, 8), first, size);
         assert.deepEqual(shuffled.slice(-8), last, size);
       }
     });
-    it("one kind of draw after another", () => {
+    it("samples alike when kinds of samples alternate", () => {
       const generator = new Generator(seed);
       assertNear(generator.normal([3]).data, mixed[0], "randn(3)");
       assertNear(generator.normal([1, 3, 1]).data, mixed[1], "randn(1,3,1)");
@@ -79,7 +79,7 @@ for (const { seed, normal, uniform, integer, shuffle, mixed } of golden.seeds) {
 }
 
 describe("generator", () => {
-  it("goes on from a saved state, through JSON", () => {
+  it("continues from a state saved as JSON", () => {
     for (const drawn of [0, 3, 16, 700, 1999]) {
       const generator = new Generator(11);
       generator.normal([drawn]);
@@ -89,14 +89,14 @@ describe("generator", () => {
       assert.deepEqual(restored.state(), generator.state());
     }
   });
-  it("leaves the items it shuffles alone", () => {
+  it("does not modify the list that it shuffles", () => {
     const items = Object.freeze(["a", "b", "c", "d"]);
     assert.deepEqual(new Generator(1).shuffle(items).sort(), items);
   });
-  it("refuses seeds that are not whole numbers from 0 up", () => {
+  it("rejects seeds that are not non-negative integers", () => {
     for (const seed of [-1, 1.5, Number.NaN, 2 ** 53]) assert.throws(() => new Generator(seed), UsageError);
   });
-  it("refuses a cut state", () => {
+  it("rejects a truncated state", () => {
     const state = new Generator(1).state();
     assert.throws(() => Generator.fromState({ ...state, words: state.words.slice(0, 100) }), InputError);
   });

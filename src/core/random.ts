@@ -1,10 +1,10 @@
 /**
- * @file Seeded random numbers, the same ones that PyTorch's CPU generator gives for the same seed.
+ * @file Seeded random numbers, equal to those of PyTorch's CPU generator with the same seed.
  *
  * The engine is mt19937 (Matsumoto and Nishimura, 1998). Integers and uniforms equal PyTorch's bit for bit. Normals follow
- * the same recipe (`torch.randn`, float32, CPU), so they agree up to the rounding of log, cos and sin (within 2e-6): a seed
- * starts the same image here as in diffusers with a CPU generator. Between machines they agree exactly under one Node
- * version, since V8 brings these functions as software of its own and does not ask the processor or the C library.
+ * the same algorithm (`torch.randn`, float32, CPU), so they agree up to the rounding of log, cos and sin (within 2e-6): a
+ * seed gives the same initial noise as diffusers with a CPU generator. They agree exactly between machines with the same
+ * version of Node, because V8 implements these functions itself and does not use the processor or the C library.
  */
 
 import { z } from "zod";
@@ -15,14 +15,14 @@ const stateWords = 624;
 const shiftWords = 397;
 const twoPi = Math.fround(2 * Math.PI);
 
-/** Where a generator stands, as JSON can hold it: a run that stopped goes on with the numbers it would have drawn. */
+/** The state of a generator as JSON, so that a resumed run draws the same numbers. */
 export const generatorStateSchema = z.strictObject({
   engine: z.literal("mt19937"),
   /** The 624 words, little-endian, as base64. */
   words: z.string(),
-  /** How many of the words are used up. */
+  /** Number of words used. */
   used: z.int().min(0).max(stateWords),
-  /** The second number of the last pair drawn one by one, if it is still to be given out. */
+  /** The unused second normal of the last pair. */
   spareNormal: z.number().nullable(),
 });
 export type GeneratorState = z.infer<typeof generatorStateSchema>;
@@ -32,10 +32,10 @@ export class Generator {
   #used = stateWords;
   #spareNormal: number | null = null;
 
-  /** Of the seed, a non-negative integer, the low 32 bits count, as in PyTorch. */
+  /** `seed` is a non-negative integer, of which the low 32 bits are used, as in PyTorch. */
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new UsageError(`a seed is a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, got ${seed}`);
+      throw new UsageError(`a seed must be an integer from 0 to ${Number.MAX_SAFE_INTEGER}, not ${seed}`);
     }
     const words = this.#words;
     words[0] = seed % 2 ** 32;
@@ -45,7 +45,7 @@ export class Generator {
     }
   }
 
-  /** A tensor of independent N(0, 1) numbers: `torch.randn(shape)`. */
+  /** Samples of N(0, 1): `torch.randn(shape)`. */
   normal(shape: Shape): FloatTensor {
     const { data } = floatTensor(shape);
     if (data.length < 16) {
@@ -55,7 +55,7 @@ export class Generator {
     for (let i = 0; i < data.length; i++) data[i] = this.uniform();
     for (let start = 0; start + 16 <= data.length; start += 16) boxMuller16(data.subarray(start, start + 16));
     if (data.length % 16 !== 0) {
-      // PyTorch draws the last sixteen anew, though some of them were finished in the loop above.
+      // Like PyTorch, samples the last sixteen again, although the loop above has finished some of them.
       const tail = data.subarray(data.length - 16);
       for (let i = 0; i < 16; i++) tail[i] = this.uniform();
       boxMuller16(tail);
@@ -63,12 +63,12 @@ export class Generator {
     return floatTensor(shape, data);
   }
 
-  /** A number in [0, 1) with 24 random bits: one element of `torch.rand`. */
+  /** A sample of [0, 1) with 24 random bits: one element of `torch.rand`. */
   uniform(): number {
     return (this.#bits32() & 0xffffff) / 2 ** 24;
   }
 
-  /** A whole number in [0, limit): one element of `torch.randint(limit, ...)`. */
+  /** A random integer in [0, limit): one element of `torch.randint(limit, ...)`. */
   integer(limit: number): number {
     if (!Number.isSafeInteger(limit) || limit < 1) throw new RangeError(`integer(${limit})`);
     if (limit < 2 ** 28) return this.#bits32() % limit;
@@ -98,7 +98,7 @@ export class Generator {
     };
   }
 
-  /** A generator that goes on exactly where `state()` was taken. */
+  /** Restores a generator from `state()`. @throws InputError if the state is truncated */
   static fromState(state: GeneratorState): Generator {
     const bytes = Buffer.from(state.words, "base64");
     if (bytes.length !== 4 * stateWords) {
@@ -111,7 +111,7 @@ export class Generator {
     return generator;
   }
 
-  /** Box-Muller in double precision, two numbers at a time, of which the second is kept for the next call. */
+  /** Box-Muller in double precision; yields two numbers and keeps the second for the next call. */
   #oneNormal(): number {
     if (this.#spareNormal !== null) {
       const spare = this.#spareNormal;
@@ -150,7 +150,7 @@ export class Generator {
   }
 }
 
-/** Turns sixteen uniforms into normals in place: 0..7 give the radii, 8..15 the angles, all rounded to float32 as PyTorch does. */
+/** Converts sixteen uniforms to normals in place: 0..7 are radii, 8..15 angles, rounded to float32 like PyTorch. */
 function boxMuller16(block: Float32Array): void {
   for (let i = 0; i < 8; i++) {
     const radius = Math.fround(Math.sqrt(Math.fround(-2 * Math.fround(Math.log(1 - (block[i] ?? 0))))));

@@ -2,13 +2,13 @@
 
 import { InputError } from "./errors.js";
 
-/** Sizes of each dimension, outermost first; `[]` is a scalar. */
+/** The size of each dimension, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
 
-/** Element types that graphs compute with. float16 and bfloat16 are held as raw 16-bit patterns. */
+/** Element types of graphs. float16 and bfloat16 are stored as raw 16-bit patterns. */
 export type DType = "float32" | "float16" | "bfloat16" | "int64" | "bool";
 
-/** The typed array that holds each element type in host memory. */
+/** The typed array of each element type in host memory. */
 export interface HostArrays {
   float32: Float32Array;
   float16: Uint16Array;
@@ -24,7 +24,6 @@ export interface TensorOf<D extends DType> {
   readonly data: HostArrays[D];
 }
 
-/** A float32 tensor, which is what nearly all code handles. */
 export type FloatTensor = TensorOf<"float32">;
 
 /** A tensor of any element type; `dtype` discriminates. */
@@ -47,7 +46,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
 /** A float32 tensor; `data` defaults to zeros and is not copied. */
 export function floatTensor(shape: Shape, data: Float32Array = new Float32Array(sizeOf(shape))): FloatTensor {
   if (data.length !== sizeOf(shape)) {
-    throw new InputError(`a tensor of shape ${formatShape(shape)} needs ${sizeOf(shape)} numbers, got ${data.length}`);
+    throw new InputError(`a tensor of shape ${formatShape(shape)} needs ${sizeOf(shape)} elements, got ${data.length}`);
   }
   return { dtype: "float32", shape, data };
 }
@@ -56,13 +55,13 @@ export function floatTensor(shape: Shape, data: Float32Array = new Float32Array(
 export function intTensor(shape: Shape, values: readonly number[]): TensorOf<"int64"> {
   if (values.length !== sizeOf(shape)) {
     throw new InputError(
-      `a tensor of shape ${formatShape(shape)} needs ${sizeOf(shape)} numbers, got ${values.length}`,
+      `a tensor of shape ${formatShape(shape)} needs ${sizeOf(shape)} elements, got ${values.length}`,
     );
   }
   return { dtype: "int64", shape, data: BigInt64Array.from(values, BigInt) };
 }
 
-/** Rows `start..end` along the first axis, sharing memory. */
+/** Rows `start` to `end` (exclusive) along the first axis, as a view. */
 export function rows(tensor: FloatTensor, start: number, end: number): FloatTensor {
   const [count = 0, ...rest] = tensor.shape;
   if (start < 0 || end > count || start > end) {
@@ -72,12 +71,12 @@ export function rows(tensor: FloatTensor, start: number, end: number): FloatTens
   return floatTensor([end - start, ...rest], tensor.data.subarray(start * stride, end * stride));
 }
 
-/** Tensors of equal trailing shape joined along the first axis (copied). */
+/** Concatenates tensors of equal trailing shape along the first axis; copies. */
 export function concatRows(tensors: readonly FloatTensor[]): FloatTensor {
   const rest = tensors[0]?.shape.slice(1) ?? [];
   for (const tensor of tensors) {
     if (!sameShape(tensor.shape.slice(1), rest)) {
-      throw new InputError(`cannot join rows of ${formatShape(tensor.shape)} and [*,${rest.join(",")}]`);
+      throw new InputError(`cannot concatenate rows of ${formatShape(tensor.shape)} and [*,${rest.join(",")}]`);
     }
   }
   const count = tensors.reduce((sum, tensor) => sum + (tensor.shape[0] ?? 0), 0);

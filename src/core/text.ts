@@ -1,30 +1,30 @@
-/** @file Text in columns of a terminal, where some characters take two cells and some none. */
+/** @file Text in terminal columns, where a character may take two cells or none. */
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
-const wide =
+const wideCharacter =
   /^[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u;
 
 /** Cells that `text` takes. */
 export function displayWidth(text: string): number {
-  // Printable ASCII is one cell each, and nearly all there is.
+  // Fast path: printable ASCII takes one cell per character.
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
   for (const { segment } of graphemes.segment(text)) width += cells(segment);
   return width;
 }
 
-/** Cells of the widest of `texts`. */
+/** Cells of the widest text. */
 export function widest(texts: readonly string[]): number {
   return texts.reduce((width, text) => Math.max(width, displayWidth(text)), 0);
 }
 
-/** `text` on one line, cut with `...` where it takes more than `width` cells. */
+/** `text` on one line, truncated with `...` beyond `width` cells. */
 export function shorten(text: string, width: number): string {
-  return cut(printable(text), width);
+  return truncate(printable(text), width);
 }
 
-/** As `shorten`, of a line whose spaces are to stay. */
-export function cut(line: string, width: number): string {
+/** Truncates a line with `...` beyond `width` cells, keeping its spaces. */
+export function truncate(line: string, width: number): string {
   if (displayWidth(line) <= width) return line;
   const dots = ".".repeat(Math.min(3, width));
   let kept = "";
@@ -37,7 +37,7 @@ export function cut(line: string, width: number): string {
   return kept.trimEnd() + dots;
 }
 
-/** One line that cannot move the cursor or change colours: white space and control characters become single spaces. */
+/** Replaces white space and control characters by single spaces, so that text can neither move the cursor nor change colours. */
 export function printable(text: string): string {
   return text.replace(/[\s\p{Cc}]+/gu, " ").trim();
 }
@@ -53,6 +53,6 @@ export function padLeft(text: string, width: number): string {
 }
 
 function cells(grapheme: string): number {
-  if (wide.test(grapheme)) return 2;
+  if (wideCharacter.test(grapheme)) return 2;
   return /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u.test(grapheme) ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-/** @file The version of this package. */
+/** @file Reads the version of this package. */
 
 import { readFileSync } from "node:fs";
 import { z } from "zod";

@@ -1,6 +1,6 @@
 /** @file Decoding every image of a data set once, to find those that training would stop at. */
 
-import { stopIfAsked } from "../core/errors.js";
+import { throwIfAborted } from "../core/errors.js";
 import type { CaptionedImage } from "./captioned-image.js";
 import { attempt, type ReportFault } from "./finding.js";
 import { requireDecodable } from "./load-image.js";
@@ -23,7 +23,7 @@ export async function decodeAll(
 ): Promise<CaptionedImage[]> {
   const good: CaptionedImage[] = [];
   for (let start = 0; start < items.length; start += together) {
-    stopIfAsked(signal);
+    throwIfAborted(signal);
     const images = items.slice(start, start + together);
     const opened = images.map(async (image) => {
       const bytes = await image.read();

@@ -2,7 +2,7 @@
 
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { stopIfAsked } from "../core/errors.js";
+import { throwIfAborted } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { rows } from "../core/tensor.js";
 import { savePng } from "../data/png.js";
@@ -35,7 +35,7 @@ export async function runDemo(engine: Engine, options: DemoOptions, hooks: DemoH
   const { signal, progress, print } = hooks;
   const phases: Phase[] = [];
   const timed = async <T>(name: string, body: () => Promise<T>): Promise<T> => {
-    stopIfAsked(signal);
+    throwIfAborted(signal);
     const start = performance.now();
     const result = await body();
     phases.push({ name, seconds: (performance.now() - start) / 1000 });
@@ -93,7 +93,7 @@ export async function runDemo(engine: Engine, options: DemoOptions, hooks: DemoH
       },
     }),
   );
-  stopIfAsked(signal);
+  throwIfAborted(signal);
   const tokenFile = join(out, "tokens.safetensors");
   await writeSoftTokens(tokenFile, softTokens, "softrepa");
   print(`${tokenFile}; pictures on the way in ${join(out, "samples")}`);

@@ -1,6 +1,6 @@
 /** @file Evaluates matrices of denoising errors: rows of image-caption pairs, a few pairs per run of the graph. */
 
-import { type Stoppable, stopIfAsked, UsageError } from "../core/errors.js";
+import { type Abortable, throwIfAborted, UsageError } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { concatRows, type FloatTensor, floatTensor, formatShape, rows as rowsOf, sameShape } from "../core/tensor.js";
 import { selectConditioning } from "../pipelines/conditioning.js";
@@ -72,7 +72,7 @@ export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
   async *rows(
     feeds: ErrorFeeds,
     rows: readonly Row[],
-    options: Stoppable = {},
+    options: Abortable = {},
   ): AsyncGenerator<Row & RowErrors, void, undefined> {
     const groups = this.options.images === "shared" ? rows.map((row) => [row]) : [rows];
     for (const group of groups) yield* this.group(feeds, group, options);
@@ -87,13 +87,13 @@ export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
   private async *group(
     feeds: ErrorFeeds,
     group: readonly Row[],
-    { signal }: Stoppable,
+    { signal }: Abortable,
   ): AsyncGenerator<Row & RowErrors, void, undefined> {
     const targets = this.predictions && (await this.targetsOf(feeds, group, this.predictions, signal));
     const pending: { readonly error: number; readonly gradient: Float32Array }[] = [];
     let next = 0;
     for (const { pairs, real, target, ...run } of this.runs(feeds, group)) {
-      stopIfAsked(signal);
+      throwIfAborted(signal);
       const positions = pairs.map(({ position }) => position);
       const { errors, gradients } = await this.pairErrors.run({
         ...run,
@@ -150,7 +150,7 @@ export class ErrorEvaluator<Row extends MatrixRow = MatrixRow> {
     const predicted: FloatTensor[] = [];
     const standard: FloatTensor[] = [];
     for (const { real, pairs, target, ...run } of this.runs(feeds, group)) {
-      stopIfAsked(signal);
+      throwIfAborted(signal);
       predicted.push(rowsOf(await predictions.run(run), 0, real));
       for (let k = 0; k < real; k++) standard.push(target.shape[0] === 1 ? target : rowsOf(target, k, k + 1));
     }

@@ -1,6 +1,6 @@
 /** @file Selects and joins rows of a conditioning, and encodes prompts for classifier-free guidance. */
 
-import type { Stoppable } from "../core/errors.js";
+import type { Abortable } from "../core/errors.js";
 import { concatRows, floatTensor, rows } from "../core/tensor.js";
 import type { Conditioning, DiffusionPipeline, EncodedPrompts } from "./pipeline.js";
 
@@ -37,7 +37,7 @@ export async function encodeForGuidance(
   pipeline: PromptEncoder,
   prompts: readonly string[],
   negative: string | null,
-  options?: Stoppable,
+  options?: Abortable,
 ): Promise<EncodedPrompts & { readonly negative: Conditioning | null }> {
   const encoded: EncodedPrompts[] = [];
   for (const prompt of prompts) encoded.push(await pipeline.encodePrompts([prompt], options));

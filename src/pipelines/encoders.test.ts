@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { InterruptedError, type Stoppable } from "../core/errors.js";
+import { InterruptedError, type Abortable } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, floatTensor, rows } from "../core/tensor.js";
 import type { Session } from "../runtime/engine.js";
@@ -120,9 +120,9 @@ describe("a pipeline's encoders", async () => {
 
   it("stop before the next run when the signal is aborted", async () => {
     for (const work of [
-      (options: Stoppable) => pipeline.encodePrompts([...captions, ...captions, "x"], options),
-      (options: Stoppable) => pipeline.encodeImages(floatTensor([3, 3, 8, 8]), options),
-      (options: Stoppable) => pipeline.decodeLatents(floatTensor([3, 16, 2, 2]), options),
+      (options: Abortable) => pipeline.encodePrompts([...captions, ...captions, "x"], options),
+      (options: Abortable) => pipeline.encodeImages(floatTensor([3, 3, 8, 8]), options),
+      (options: Abortable) => pipeline.decodeLatents(floatTensor([3, 16, 2, 2]), options),
     ]) {
       const { signal, checks } = abortedAtCheck(3);
       await assert.rejects(() => work({ signal }), InterruptedError);

@@ -1,6 +1,6 @@
 /** @file The interface that encodes images to latents and decodes them, and the code that runs it, one image per run. */
 
-import { type Stoppable, stopIfAsked } from "../core/errors.js";
+import { type Abortable, throwIfAborted } from "../core/errors.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
@@ -36,7 +36,7 @@ export async function runCodec(
   tensor: FloatTensor,
   engine: Engine,
   sessions: SessionCache,
-  { signal }: Stoppable = {},
+  { signal }: Abortable = {},
 ): Promise<FloatTensor> {
   const [count = 0, ...shape] = tensor.shape;
   const session = await sessions.get(`vae:${direction}:1x${shape.join("x")}`, () => {
@@ -46,7 +46,7 @@ export async function runCodec(
   });
   const results: FloatTensor[] = [];
   for (let index = 0; index < count; index++) {
-    stopIfAsked(signal);
+    throwIfAborted(signal);
     const { output } = await session.run({ x: rows(tensor, index, index + 1) });
     results.push(output as FloatTensor);
   }

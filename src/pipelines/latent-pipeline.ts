@@ -1,6 +1,6 @@
 /** @file The latent diffusion pipeline of every family: text encoders, a denoiser of latents and an image codec. */
 
-import { InputError, type Stoppable } from "../core/errors.js";
+import { InputError, type Abortable } from "../core/errors.js";
 import { type FloatTensor, formatShape, type Shape, sameShape } from "../core/tensor.js";
 import { GraphError } from "../graph/error.js";
 import { Graph } from "../graph/graph.js";
@@ -111,15 +111,15 @@ export class LatentPipeline implements DiffusionPipeline {
     return this.parts.denoiser.projectSoftTokens(graph, tokens);
   }
 
-  encodePrompts(prompts: readonly string[], options?: Stoppable) {
+  encodePrompts(prompts: readonly string[], options?: Abortable) {
     return encodePrompts(this.parts.textEncoders, prompts, this.engine, this.sessions, options);
   }
 
-  encodeImages(images: FloatTensor, options?: Stoppable): Promise<FloatTensor> {
+  encodeImages(images: FloatTensor, options?: Abortable): Promise<FloatTensor> {
     return runCodec(this.parts.codec, "encode", images, this.engine, this.sessions, options);
   }
 
-  decodeLatents(latents: FloatTensor, options?: Stoppable): Promise<FloatTensor> {
+  decodeLatents(latents: FloatTensor, options?: Abortable): Promise<FloatTensor> {
     return runCodec(this.parts.codec, "decode", latents, this.engine, this.sessions, options);
   }
 

@@ -1,6 +1,6 @@
 /** @file The pipeline interface: what training, sampling and scoring need of a model. */
 
-import type { Stoppable } from "../core/errors.js";
+import type { Abortable } from "../core/errors.js";
 import type { FloatTensor, Shape } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
@@ -151,11 +151,11 @@ export interface DiffusionPipeline extends Denoiser, AsyncDisposable {
   /** A scheduler by name; "own" is the one in the pipeline's scheduler_config.json. Unknown names are a UsageError. */
   schedulerNamed(name: string): Scheduler;
   /** Encodes prompts to conditioning, in order. */
-  encodePrompts(prompts: readonly string[], options?: Stoppable): Promise<EncodedPrompts>;
+  encodePrompts(prompts: readonly string[], options?: Abortable): Promise<EncodedPrompts>;
   /** Encodes images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
-  encodeImages(images: FloatTensor, options?: Stoppable): Promise<FloatTensor>;
+  encodeImages(images: FloatTensor, options?: Abortable): Promise<FloatTensor>;
   /** Decodes scaled latents to images in -1..1 (not clamped). */
-  decodeLatents(latents: FloatTensor, options?: Stoppable): Promise<FloatTensor>;
+  decodeLatents(latents: FloatTensor, options?: Abortable): Promise<FloatTensor>;
   /** Builds the graph of a part without compiling it, to estimate its memory. */
   partGraph(part: PipelinePart): BuiltGraph;
   /** Frees the sessions that encode prompts and images; they are compiled again when needed. */

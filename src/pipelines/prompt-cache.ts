@@ -1,6 +1,6 @@
 /** @file A cache of prompt embeds, so that each prompt is encoded once although text encoders do not stay in memory. */
 
-import type { Stoppable } from "../core/errors.js";
+import type { Abortable } from "../core/errors.js";
 import { joinConditioning, type PromptEncoder } from "./conditioning.js";
 import type { EncodedPrompts } from "./pipeline.js";
 
@@ -21,7 +21,7 @@ export class PromptCache implements PromptEncoder {
   }
 
   /** Encodes each new prompt alone. */
-  async encodePrompts(prompts: readonly string[], options?: Stoppable): Promise<EncodedPrompts> {
+  async encodePrompts(prompts: readonly string[], options?: Abortable): Promise<EncodedPrompts> {
     const all: EncodedPrompts[] = [];
     for (const prompt of prompts) {
       const known = this.cached.get(prompt);

@@ -1,6 +1,6 @@
 /** @file The interface of a pipeline's text encoders, and the code that runs them on batches of prompts. */
 
-import { type Stoppable, stopIfAsked } from "../core/errors.js";
+import { type Abortable, throwIfAborted } from "../core/errors.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
@@ -31,7 +31,7 @@ export async function encodePrompts(
   prompts: readonly string[],
   engine: Engine,
   sessions: SessionCache,
-  { signal }: Stoppable = {},
+  { signal }: Abortable = {},
 ): Promise<EncodedPrompts> {
   const size = Math.min(promptBatch, prompts.length);
   const session = await sessions.get(`text:${size}`, () => {
@@ -40,7 +40,7 @@ export async function encodePrompts(
   });
   const parts: Record<string, FloatTensor[]> = Object.fromEntries(session.outputs.map(({ name }) => [name, []]));
   for (const { batch, real } of paddedBatches(prompts, size)) {
-    stopIfAsked(signal);
+    throwIfAborted(signal);
     const feeds = encoders.feeds(batch);
     const read = Object.entries(feeds).filter(([name]) => session.inputs.some((input) => input.name === name));
     const results = await session.run(Object.fromEntries(read));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { completeSpec, contradiction, over } from "./complete-spec.js";
+import { completeSpec, contradiction, withFallback } from "./complete-spec.js";
 
 const least = { data: ["photos"], out: "run" };
 
@@ -12,8 +12,8 @@ test("a preset lies under what is given, and over the defaults", async () => {
 });
 
 test("of options over others the upper ones hold, and undefined ones are none", () => {
-  assert.deepEqual(over({ steps: 3, seed: undefined }, { epochs: 2, seed: 1 }), { steps: 3, seed: 1 });
-  assert.deepEqual(over({}, { epochs: 2 }), { epochs: 2 });
+  assert.deepEqual(withFallback({ steps: 3, seed: undefined }, { epochs: 2, seed: 1 }), { steps: 3, seed: 1 });
+  assert.deepEqual(withFallback({}, { epochs: 2 }), { epochs: 2 });
 });
 
 test("data sets have weights, sizes are bytes, and one of a list may stand alone", async () => {

@@ -12,19 +12,19 @@ export interface CompleteSpec extends Omit<RunSpec, "data" | "samplePromptsFile"
 }
 
 /** Options of a run that are given. */
-export type SomeOptions = { readonly [Key in keyof RunSpecInput]?: RunSpecInput[Key] | undefined };
+export type RunOptions = { readonly [Key in keyof RunSpecInput]?: RunSpecInput[Key] | undefined };
 
 const tokenLayout = ["layers", "tokens", "buckets", "width", "stages"] as const;
 
 /** Options over others, such as those of a file. Of steps and epochs the upper one holds. */
-export function over(upper: SomeOptions, lower: SomeOptions): SomeOptions {
+export function withFallback(upper: RunOptions, lower: RunOptions): RunOptions {
   const { steps, epochs, ...rest } = lower;
   const length = upper.steps === undefined && upper.epochs === undefined ? { steps, epochs } : {};
-  return given({ ...rest, ...length, ...given(upper) });
+  return definedOptions({ ...rest, ...length, ...definedOptions(upper) });
 }
 
 /** What options that are given contradict each other in; undefined where they do not. */
-export function contradiction(options: SomeOptions): string | undefined {
+export function contradiction(options: RunOptions): string | undefined {
   const chosen = tokenLayout.find((name) => options[name] !== undefined);
   if (options.initTokens !== undefined && chosen !== undefined) {
     return `\`${chosen}\` cannot be chosen with \`initTokens\`, whose file says it`;
@@ -34,11 +34,13 @@ export function contradiction(options: SomeOptions): string | undefined {
 }
 
 /** @throws UsageError where an option is wrong or options do not go together */
-export async function completeSpec(written: SomeOptions): Promise<CompleteSpec> {
+export async function completeSpec(written: RunOptions): Promise<CompleteSpec> {
   const fault = contradiction(written);
   if (fault !== undefined) throw new UsageError(fault);
   const { preset } = written;
-  const { data: parsed, error } = runSpec.safeParse(over(written, (preset !== undefined && presets.get(preset)) || {}));
+  const { data: parsed, error } = runSpec.safeParse(
+    withFallback(written, (preset !== undefined && presets.get(preset)) || {}),
+  );
   if (error !== undefined) {
     const [issue] = error.issues;
     if (issue?.code === "unrecognized_keys") throw new UsageError(`a run has no option ${issue.keys.join(", ")}`);
@@ -55,16 +57,16 @@ export async function completeSpec(written: SomeOptions): Promise<CompleteSpec> 
   return { ...spec, data: sets, samplePrompts: prompts };
 }
 
-function checkTogether(spec: RunSpec, written: SomeOptions): void {
+function checkTogether(spec: RunSpec, written: RunOptions): void {
   const { minimumLearningRate: minimum, learningRate } = spec;
   if (minimum > learningRate) {
     throw new UsageError(`\`minimumLearningRate\` ${minimum} is above \`learningRate\` ${learningRate}`);
   }
-  const isMeasured = spec.holdOut > 0 || spec.validation !== undefined;
+  const validates = spec.holdOut > 0 || spec.validation !== undefined;
   if (spec.holdOut > 0 && spec.validation !== undefined) {
     throw new UsageError("`holdOut` and `validation` exclude each other");
   }
-  if (spec.validateEvery !== undefined && !isMeasured) {
+  if (spec.validateEvery !== undefined && !validates) {
     throw new UsageError("`validateEvery` needs `holdOut` or `validation`");
   }
   if (spec.latentsCache === undefined && written.latentsCacheLimit !== undefined) {
@@ -78,6 +80,6 @@ function checkTogether(spec: RunSpec, written: SomeOptions): void {
   }
 }
 
-function given(options: SomeOptions): SomeOptions {
+function definedOptions(options: RunOptions): RunOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

@@ -5,7 +5,7 @@ import type { FittedRun } from "../training/plan/fit.js";
 import type { Throughput } from "../training/throughput.js";
 import type { TrainStep } from "../training/train.js";
 import type { ValidationResult } from "../training/validation.js";
-import type { Comparison } from "./forecast.js";
+import type { Comparison } from "./estimate.js";
 
 export type RunEvent =
   /** A data set was opened. */

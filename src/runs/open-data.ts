@@ -11,7 +11,7 @@ import type { RunHooks } from "./events.js";
 import type { WeightedPath } from "./weighted-path.js";
 
 /** Faults that are warned of one by one. */
-const shownFaults = 5;
+const reportedFaults = 5;
 
 export async function openTrainingData(
   { data, skipUnusable }: Pick<CompleteSpec, "data" | "skipUnusable">,
@@ -30,9 +30,9 @@ export async function openTrainingData(
       const [first] = faults.kept;
       if (usable.length === 0 && first !== undefined) throw new InputError(first.message);
     }
-    for (const { message } of faults.kept.slice(0, shownFaults)) warn(`left out: ${message}`);
-    if (faults.total > shownFaults) {
-      warn(`left out: ${faults.total - shownFaults} more (softrepa data check ${path} lists them)`);
+    for (const { message } of faults.kept.slice(0, reportedFaults)) warn(`left out: ${message}`);
+    if (faults.total > reportedFaults) {
+      warn(`left out: ${faults.total - reportedFaults} more (softrepa data check ${path} lists them)`);
     }
     emit({ type: "data", path, weight: weight ?? null, shape, because, images: usable.length, left: faults.total });
     sets.push({ path, items: usable, weight });

@@ -16,10 +16,10 @@ import { holdOut } from "../training/hold-out.js";
 import { type FittedRun, fitRun, type RunConstraints } from "../training/plan/fit.js";
 import { productRate } from "../training/plan/time.js";
 import type { CompleteSpec } from "./complete-spec.js";
+import { estimateCost, memorySettings, type RunEstimate, type RunSubject, runSizes } from "./estimate.js";
 import type { RunHooks } from "./events.js";
 import type { Checkpoint, Fingerprints } from "./folder/checkpoint.js";
 import { RunFolder } from "./folder/run-folder.js";
-import { chosenOf, type Forecast, forecast, type RunSubject, runSizes } from "./forecast.js";
 import { openTrainingData } from "./open-data.js";
 import { objectiveOf, runSettings } from "./settings.js";
 
@@ -58,7 +58,7 @@ export async function prepareRun(request: RunRequest, hooks: RunHooks): Promise<
   const { spec, resume = false } = request;
   const warn = (message: string) => hooks.emit({ type: "warning", message });
   const sets = await openTrainingData(spec, hooks);
-  const { pools, heldOut } = await dataOf(spec, mixPools(sets));
+  const { pools, heldOut } = await splitData(spec, mixPools(sets));
   const pipeline = typeof request.pipeline === "function" ? await request.pipeline() : request.pipeline;
   const folder = new RunFolder(spec.out);
   const images = pools.reduce((sum, { items }) => sum + items.length, 0);
@@ -66,23 +66,23 @@ export async function prepareRun(request: RunRequest, hooks: RunHooks): Promise<
   const fingerprints = { model: await pipeline.fingerprint(), data: dataFingerprint(sets) };
   const from = resume ? await folder.newest(warn) : undefined;
   if (from !== undefined) requireSameRun(from, fingerprints, spec.out);
-  const softTokens = from?.softTokens ?? (await startingTokens(request, pipeline, warn));
+  const softTokens = from?.softTokens ?? (await initialTokens(request, pipeline, warn));
   requireFit(softTokens, pipeline.softTokenLayout);
   const objective = objectiveOf(spec, wanted, request.objective);
   const subject = { spec, pipeline, softTokens, objective };
   const sizes = runSizes({ ...subject, settings: wanted }, pools, heldOut);
-  const fitted = fitRun(pipeline, sizes, constraintsOf(spec, from));
-  const settings = { ...wanted, ...chosenOf(fitted, spec) };
+  const fitted = fitRun(pipeline, sizes, runConstraints(spec, from));
+  const settings = { ...wanted, ...memorySettings(fitted, spec) };
   return { ...subject, settings, pools, images, heldOut, folder, fingerprints, from, sizes, fitted };
 }
 
 /** The forecast after a short measurement of this machine's speed. */
-export async function forecastOf(run: PreparedRun): Promise<Forecast> {
-  return forecast(run, run.sizes, run.fitted, await productRate(run.pipeline.engine));
+export async function estimateRun(run: PreparedRun): Promise<RunEstimate> {
+  return estimateCost(run, run.sizes, run.fitted, await productRate(run.pipeline.engine));
 }
 
 /** A run that goes on from before these choices were written down was begun with activations computed twice and weights as they were. */
-function constraintsOf(
+function runConstraints(
   { pairsPerRun, checkpoints, repack, memory: limit }: CompleteSpec,
   from: Checkpoint | undefined,
 ): RunConstraints {
@@ -96,7 +96,7 @@ function constraintsOf(
 }
 
 /** What is trained on, and what it is measured by. */
-async function dataOf(
+async function splitData(
   { holdOut: count, validation, seed }: CompleteSpec,
   pools: readonly ImagePool[],
 ): Promise<{ readonly pools: readonly ImagePool[]; readonly heldOut: readonly CaptionedImage[] }> {
@@ -104,7 +104,7 @@ async function dataOf(
   return { pools, heldOut: validation === undefined ? [] : (await openDataSet(validation)).items };
 }
 
-async function startingTokens(
+async function initialTokens(
   { spec, force }: RunRequest,
   pipeline: DiffusionPipeline,
   warn: (message: string) => void,

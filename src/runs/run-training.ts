@@ -13,11 +13,11 @@ import { train } from "../training/train.js";
 import { Validation } from "../training/validation.js";
 import { configSchema } from "./config/config-schema.js";
 import { configText } from "./config/write-config.js";
+import { compareCost } from "./estimate.js";
 import type { RunHooks } from "./events.js";
 import { RunLock } from "./folder/run-lock.js";
-import { compareWith } from "./forecast.js";
 import { requireRunFolder } from "./outputs.js";
-import { forecastOf, type PreparedRun, prepareRun, type RunRequest } from "./prepare.js";
+import { estimateRun, type PreparedRun, prepareRun, type RunRequest } from "./prepare.js";
 import { bestBy, RunWriter } from "./run-writer.js";
 import { resolvedConfig } from "./settings.js";
 
@@ -58,7 +58,7 @@ async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> 
   const config = { yaml: configOf(prepared), schema: `${JSON.stringify(configSchema(), null, 2)}\n` };
   const writer = new RunWriter({ ...prepared, config, validation, hooks });
   try {
-    const planned = await forecastOf(prepared);
+    const planned = await estimateRun(prepared);
     emit({ type: "start", step: begun, steps: settings.steps });
     // While the text encoders are there: the first window of training frees them.
     if (begun < settings.steps) await writer.prepare();
@@ -66,15 +66,15 @@ async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> 
       ...{ ...settings, pools, softTokens, objective, latentsCache, signal, onTruncated },
       captionWindow: spec.captionWindow,
       from: from?.state,
-      onStart: () => writer.begin(),
+      onStart: () => writer.start(),
       onEncoded: (encoded, total) => emit({ type: "progress", label: "encoding", done: encoded, total }),
       onStep: writer.afterStep.bind(writer),
     });
     if (done === 0) throw new InterruptedError("interrupted before the first step; nothing is saved");
-    await writer.begin();
+    await writer.start();
     await writer.finish();
     await writer.writeTokens(done);
-    const comparison = compareWith(planned, done - begun, writer.stepSeconds);
+    const comparison = compareCost(planned, done - begun, writer.stepSeconds);
     await writeFileAtomic(folder.plan, `${JSON.stringify(comparison, null, 2)}\n`);
     emit({ type: "taken", ...comparison });
     emit({ type: "saved", file: folder.tokens, steps: done });

@@ -53,13 +53,13 @@ export class RunWriter {
   private scalars: TrainingScalars | null = null;
   private history: GapSample[] = [];
   private warned = false;
-  private begun = false;
-  private stepBegan = performance.now();
+  private started = false;
+  private stepStarted = performance.now();
   private seconds = 0;
   /** The last finished step of this call, and the last that is saved. */
-  private last: TrainingState | undefined;
+  private lastState: TrainingState | undefined;
   private metrics: Checkpoint["metrics"] = {};
-  private saved = -1;
+  private savedStep = -1;
 
   constructor(private readonly parts: WriterParts) {
     const { spec, pipeline, folder, hooks, settings, objective } = parts;
@@ -81,9 +81,9 @@ export class RunWriter {
   }
 
   /** Before the first step, when the data are known to be usable: what cannot be trained on leaves nothing behind. */
-  async begin(): Promise<void> {
-    if (this.begun) return;
-    this.begun = true;
+  async start(): Promise<void> {
+    if (this.started) return;
+    this.started = true;
     const { folder, config, from, spec } = this.parts;
     if (from === undefined) await folder.clear();
     else await folder.sweep();
@@ -92,22 +92,22 @@ export class RunWriter {
     await writeFileAtomic(folder.config, config.yaml);
     const step = from?.state.step ?? 0;
     this.metrics = from?.metrics ?? {};
-    this.saved = from === undefined ? -1 : step;
+    this.savedStep = from === undefined ? -1 : step;
     const lines = from === undefined ? await this.log.begin() : await this.log.rewind(step);
     this.history = (lines ?? []).flatMap(pushSampleOf);
     const measured = Object.keys(this.metrics).length > 0 || this.history.some((sample) => sample.step === step);
     await this.measure(step, { onlyMissing: true, measured });
     // A run that was stopped while it was measured has a checkpoint that does not know what came out.
     if (from !== undefined && !measured && Object.keys(this.metrics).length > 0) await this.save(from.state);
-    this.stepBegan = performance.now();
+    this.stepStarted = performance.now();
   }
 
   async afterStep(step: TrainStep, state: TrainingState): Promise<void> {
     const { spec, settings, hooks } = this.parts;
-    const seconds = (performance.now() - this.stepBegan) / 1000;
+    const seconds = (performance.now() - this.stepStarted) / 1000;
     this.throughput.add(seconds);
     this.seconds += seconds;
-    this.last = state;
+    this.lastState = state;
     this.metrics = {};
     await this.log.append({ ...step });
     const rates = this.throughput.rates();
@@ -121,7 +121,7 @@ export class RunWriter {
     }
     const due = spec.saveEvery > 0 && step.step % spec.saveEvery === 0;
     if (due || step.step === settings.steps || hooks.signal?.aborted) await this.save(state);
-    this.stepBegan = performance.now();
+    this.stepStarted = performance.now();
   }
 
   /** Spent in steps of this call, without what was measured and drawn in between. */
@@ -131,7 +131,7 @@ export class RunWriter {
 
   /** Saves the last finished step if it is not saved yet. */
   async finish(): Promise<void> {
-    if (this.last !== undefined && this.last.step !== this.saved) await this.save(this.last);
+    if (this.lastState !== undefined && this.lastState.step !== this.savedStep) await this.save(this.lastState);
   }
 
   async close(): Promise<void> {
@@ -147,7 +147,7 @@ export class RunWriter {
 
   /** Writes the tokens as they are to where a run leaves them. */
   async writeTokens(step: number): Promise<void> {
-    await writeSoftTokens(this.parts.folder.tokens, this.described(step), "softrepa");
+    await writeSoftTokens(this.parts.folder.tokens, this.withRunProvenance(step), "softrepa");
   }
 
   private emit(event: RunEvent): void {
@@ -186,15 +186,15 @@ export class RunWriter {
     const { spec, folder, fingerprints } = this.parts;
     // The log first: a checkpoint's own lines are then on disk as surely as itself.
     await this.log.sync();
-    const softTokens = this.described(state.step);
+    const softTokens = this.withRunProvenance(state.step);
     const checkpoint = { softTokens, state, metrics: this.metrics, fingerprints };
     await folder.save(checkpoint, { last: spec.keepLast, best: bestBy(spec.best) });
-    this.saved = state.step;
+    this.savedStep = state.step;
     this.emit({ type: "checkpoint", step: state.step, folder: folder.checkpointAt(state.step) });
   }
 
   /** The tokens with who made them. */
-  private described(steps: number): SoftTokens {
+  private withRunProvenance(steps: number): SoftTokens {
     const { spec, settings, pipeline, fingerprints, softTokens } = this.parts;
     const { batch, learningRate: lr, temperature, scale, dweight, seed, weightDecay } = settings;
     return withProvenance(softTokens, pipeline, {

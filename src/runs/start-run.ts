@@ -4,7 +4,7 @@ import { UsageError } from "../core/errors.js";
 import { type CompleteSpec, completeSpec } from "./complete-spec.js";
 import type { RunEvent } from "./events.js";
 import type { RunRequest } from "./prepare.js";
-import { requireChangeable, resumedOptions } from "./resume-spec.js";
+import { requireResumable, resumedOptions } from "./resume-spec.js";
 import type { RunSpecInput } from "./run-spec.js";
 import { runTraining } from "./run-training.js";
 
@@ -81,7 +81,7 @@ export class Run implements AsyncIterable<RunEvent>, AsyncDisposable {
 
 async function specOf({ spec, resume, objective }: StartRequest): Promise<CompleteSpec> {
   const { out, ...changes } = spec;
-  if (resume) requireChangeable(Object.keys(changes));
+  if (resume) requireResumable(Object.keys(changes));
   const options = resume ? await resumedOptions(out, changes) : spec;
   const name = objective?.name;
   if (name !== undefined && options.objective !== undefined && options.objective !== name) {

@@ -1,6 +1,6 @@
 /** @file The sampling loop, for every family, scheduler and method. */
 
-import { stopIfAsked } from "../core/errors.js";
+import { throwIfAborted } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
 import type { DrawNoise, RunState, SchedulerRun } from "../schedulers/index.js";
 
@@ -24,7 +24,7 @@ export async function runSteps(
 ): Promise<RunState> {
   let current = state;
   for (const timestep of run.timesteps.slice(state.index)) {
-    stopIfAsked(signal);
+    throwIfAborted(signal);
     const output = await predict(run.modelInput(current), timestep);
     const next = run.step(current, output, drawNoise);
     current = afterStep?.(next) ?? next;

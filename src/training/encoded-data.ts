@@ -3,7 +3,7 @@
  * graph are not in memory together, and caches encodings up to a limit.
  */
 
-import { InputError, type Stoppable } from "../core/errors.js";
+import { InputError, type Abortable } from "../core/errors.js";
 import { concatRows, type FloatTensor, sizeOf } from "../core/tensor.js";
 import { viewKey } from "../data/augmentation.js";
 import type { ImageSource } from "../data/captioned-image.js";
@@ -71,7 +71,7 @@ export class EncodedData {
    */
   async prepare(
     upcoming: (limit: number) => Iterable<readonly TrainingPair[]>,
-    options: Stoppable & { readonly onProgress?: ((done: number, total: number) => void) | undefined } = {},
+    options: Abortable & { readonly onProgress?: ((done: number, total: number) => void) | undefined } = {},
   ): Promise<number> {
     const window = this.chooseWindow(upcoming);
     this.texts.pin(window.captions);
@@ -98,7 +98,7 @@ export class EncodedData {
    *
    * @throws InputError if an image cannot be read
    */
-  async encode(pairs: readonly TrainingPair[], options?: Stoppable): Promise<EncodedBatch> {
+  async encode(pairs: readonly TrainingPair[], options?: Abortable): Promise<EncodedBatch> {
     const latents: FloatTensor[] = [];
     for (const pair of pairs) {
       const tensor = this.knownLatents(pair) ?? (await this.encodeImage(pair, options));
@@ -142,7 +142,7 @@ export class EncodedData {
     return { captions, pairs: [...pairs.values()], batches };
   }
 
-  private async prepareLatents(pair: TrainingPair, options: Stoppable): Promise<void> {
+  private async prepareLatents(pair: TrainingPair, options: Abortable): Promise<void> {
     try {
       const latents = await this.encodeImage(pair, options);
       const key = viewKey(pair.image.id, pair.view);
@@ -160,13 +160,13 @@ export class EncodedData {
   }
 
   /** One caption per call: the last bits of an embedding depend on the batch size of the encoder. */
-  private async encodeCaption(caption: string, options?: Stoppable): Promise<Conditioning> {
+  private async encodeCaption(caption: string, options?: Abortable): Promise<Conditioning> {
     const { conditioning, truncated } = await this.pipeline.encodePrompts([caption], options);
     for (const cut of truncated) this.settings.onTruncated(cut);
     return detach(conditioningAt(conditioning, 0));
   }
 
-  private async encodeImage({ image, view }: TrainingPair, options?: Stoppable): Promise<FloatTensor> {
+  private async encodeImage({ image, view }: TrainingPair, options?: Abortable): Promise<FloatTensor> {
     const { resolution, latentsCache } = this.settings;
     const encode = async (source: ImageSource) => {
       const pixels = await loadImage(source, { width: resolution, height: resolution, ...view });

@@ -1,6 +1,6 @@
 /** @file The training loop of SoftREPA (arXiv 2503.08250, algorithm 1), for any objective. */
 
-import { InterruptedError, RuntimeFailure, type Stoppable } from "../core/errors.js";
+import { InterruptedError, RuntimeFailure, type Abortable } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { Augmentation } from "../data/augmentation.js";
 import type { ImagePool } from "../data/mixture.js";
@@ -66,7 +66,7 @@ export interface TrainHooks {
 }
 
 /** If the signal is aborted, training finishes the current step and returns. */
-export interface TrainRequest extends TrainSettings, TrainHooks, Stoppable {
+export interface TrainRequest extends TrainSettings, TrainHooks, Abortable {
   /** The images of one or more data sets (`mixPools`). */
   readonly pools: readonly ImagePool[];
   /** Trained in place. */

@@ -1,6 +1,6 @@
 /** @file Loss and gradients of one batch for any objective. */
 
-import type { Stoppable } from "../core/errors.js";
+import type { Abortable } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { type CandidateRow, imageSharing } from "../objectives/candidates.js";
@@ -70,7 +70,7 @@ export class TrainingStep {
   }
 
   /** @throws InterruptedError before the next run of the graph if the signal is aborted */
-  async run({ rows: candidates, ...batch }: TrainingBatch, options: Stoppable = {}): Promise<TrainingResult> {
+  async run({ rows: candidates, ...batch }: TrainingBatch, options: Abortable = {}): Promise<TrainingResult> {
     const softTokens = await this.embedding.at(batch.timestep);
     const total = new Float64Array(softTokens.data.length);
     const rows: StepRow[] = [];

@@ -1,6 +1,6 @@
 /** @file Measures soft tokens on held-out images, with the same pairs, timesteps and noise every time. */
 
-import { InputError, type Stoppable } from "../core/errors.js";
+import { InputError, type Abortable } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
 import { normalCaption } from "../data/caption.js";
@@ -50,7 +50,7 @@ export interface ValidationSettings {
   readonly latentsCache?: LatentsCache | undefined;
 }
 
-export interface ValidateOptions extends Stoppable {
+export interface ValidateOptions extends Abortable {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -121,7 +121,7 @@ export class Validation {
   }
 
   /** Encodes the batches in advance, so that `run` does not need the encoders. */
-  async prepare(options: Stoppable = {}): Promise<void> {
+  async prepare(options: Abortable = {}): Promise<void> {
     this.batches ??= await this.encode(options);
   }
 
@@ -130,7 +130,7 @@ export class Validation {
     await this.embedding.release();
   }
 
-  private async encode(options: Stoppable): Promise<EncodedBatch[]> {
+  private async encode(options: Abortable): Promise<EncodedBatch[]> {
     // Whole batches are cached here, so `EncodedData` needs no cache.
     const data = new EncodedData(this.pipeline, { ...this.settings, limit: 0 });
     const batches: EncodedBatch[] = [];

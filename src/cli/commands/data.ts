@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { InputError } from "../../core/errors.js";
-import { real, whole } from "../../core/option-values.js";
+import { integer, number } from "../../core/option-values.js";
 import { shorten } from "../../core/text.js";
 import { checkDataSet, type DataCheck, type NoteKind, noteKinds } from "../../data/check.js";
 import { clipTokens, leastClipTokens } from "../../data/clip-pieces.js";
@@ -18,9 +18,9 @@ function fields() {
     ...group("Captions", {
       model: optionalModelField("<folder>", "count tokens with the tokenizers of this pipeline"),
       maxSequenceLength: maxSequenceLengthField(),
-      similarity: option("--similarity <x>", real(0.3, 1).default(0.8).describe("least similarity to report")),
+      similarity: option("--similarity <x>", number(0.3, 1).default(0.8).describe("least similarity to report")),
     }),
-    show: option("--show <n>", whole(1).default(10).describe("lines to show of each kind")),
+    show: option("--show <n>", integer(1).default(10).describe("lines to show of each kind")),
     json: jsonField(),
   };
 }

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { flag, maxSeed, path, real, whole } from "../../core/option-values.js";
+import { flag, integer, maxSeed, number, path } from "../../core/option-values.js";
 import { runDemo } from "../../demo/run.js";
 import { demoSettings, quickSettings } from "../../demo/settings.js";
 import { requireRunFolder } from "../../runs/outputs.js";
@@ -21,12 +21,12 @@ function fields() {
     model: optionalModelField("<folder>", "a pipeline trained on scenes (default: bundled)"),
     quick: option("--quick", flag.describe("a few steps and prompts, to check the installation")),
     ...group("Training and sampling", {
-      steps: option("--steps <n>", whole(1).default(steps).describe("training steps")),
-      prompts: option("--prompts <n>", whole(12, 6000).default(prompts).describe("held-out prompts")),
-      guidance: option("--guidance <x>", real(0).default(guidanceScale).describe("guidance scale")),
+      steps: option("--steps <n>", integer(1).default(steps).describe("training steps")),
+      prompts: option("--prompts <n>", integer(12, 6000).default(prompts).describe("held-out prompts")),
+      guidance: option("--guidance <x>", number(0).default(guidanceScale).describe("guidance scale")),
       seed: option(
         "--seed <n>",
-        whole(0, maxSeed - 6000)
+        integer(0, maxSeed - 6000)
           .default(seed)
           .describe("random seed"),
       ),

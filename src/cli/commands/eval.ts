@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
 import { InputError, UsageError } from "../../core/errors.js";
-import { list, path, seed, whole } from "../../core/option-values.js";
+import { integer, list, path, seed } from "../../core/option-values.js";
 import { type MetricName, metricNames } from "../../evaluation/metrics/registry.js";
 import { type ListedPrompt, readPromptList } from "../../evaluation/run/index.js";
 import { requireRunFolder } from "../../runs/outputs.js";
@@ -49,8 +49,8 @@ function fields() {
     ...group("... or a pipeline, with and without tokens", {
       model: optionalModelField(),
       ...tokenUseFields(),
-      scenes: option("--scenes <n>", whole(1, 100000).optional().describe("sample n prompts about built-in scenes")),
-      seeds: option("--seeds <n>", whole(1, 1000).default(1).describe("images per prompt")),
+      scenes: option("--scenes <n>", integer(1, 100000).optional().describe("sample n prompts about built-in scenes")),
+      seeds: option("--seeds <n>", integer(1, 1000).default(1).describe("images per prompt")),
       seed: option("--seed <n>", seed.default(0).describe("first seed; every image has its own")),
       ...samplingFields(),
     }),

@@ -4,9 +4,9 @@ import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
 import { flag, path } from "../../core/option-values.js";
 import { measureStep } from "../../runs/measure-step.js";
-import { forecastOf, prepareRun } from "../../runs/prepare.js";
+import { estimateRun, prepareRun } from "../../runs/prepare.js";
 import type { CommandContext, CommandRun } from "../context.js";
-import { printForecast } from "../handlers/train/print-forecast.js";
+import { printEstimate } from "../handlers/train/print-estimate.js";
 import { withRun } from "../handlers/train/train.js";
 import { defineCommand, option } from "../options.js";
 import { resolveTrain, type TrainCommandOptions } from "./train.js";
@@ -49,10 +49,10 @@ async function runPlan(options: PlanCommandOptions, context: CommandContext): Pr
   const { reporter, signal } = context;
   await withRun(options, context, async (request, emit) => {
     const prepared = await prepareRun(request, { signal, emit });
-    const planned = await forecastOf(prepared);
-    if (!options.measure) return printForecast(planned, reporter);
+    const planned = await estimateRun(prepared);
+    if (!options.measure) return printEstimate(planned, reporter);
     const secondsPerStep = await measureStep(prepared, { signal, emit });
     const seconds = prepared.settings.steps * secondsPerStep;
-    printForecast({ ...planned, time: { ...planned.time, secondsPerStep, seconds, rate: null } }, reporter);
+    printEstimate({ ...planned, time: { ...planned.time, secondsPerStep, seconds, rate: null } }, reporter);
   });
 }

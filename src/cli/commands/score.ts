@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { z } from "zod";
 import { InputError, messageOf, UsageError } from "../../core/errors.js";
-import { flag, list, path, pixels, seed, text, whole } from "../../core/option-values.js";
+import { flag, integer, list, path, pixels, seed, text } from "../../core/option-values.js";
 import { type CaptionedImage, type ImageSource, imageFile } from "../../data/captioned-image.js";
 import { openDataSet } from "../../data/data-set.js";
 import { listImages } from "../../data/folder-files.js";
@@ -35,7 +35,7 @@ export interface ScoredPairs {
 /** A count of evenly spaced timesteps, or a list of them. */
 const timesteps = z
   .union(
-    [whole(1, 999).transform(evenTimesteps), z.array(z.int().min(1).max(999)).min(1)],
+    [integer(1, 999).transform(evenTimesteps), z.array(z.int().min(1).max(999)).min(1)],
     "must be a count, or a list such as 250,500,750 (1 to 999)",
   )
   .default(evenTimesteps(8))
@@ -63,12 +63,12 @@ function fields() {
     ...group("Measurement", {
       timesteps: option("--timesteps <n>", timesteps),
       /** All pairs share them; errors are averaged over them. */
-      noises: option("--noises <n>", whole(1, 10000).default(1).describe("noise samples per timestep")),
+      noises: option("--noises <n>", integer(1, 10000).default(1).describe("noise samples per timestep")),
       seed: option("--seed <n>", seed.default(0).describe("seed of the noise")),
       information: option("--information", flag.describe("mutual information of images and captions, in nats")),
       resolution: option("--resolution <n>", pixels.optional().describe("image size (default: the model's)")),
       maxSequenceLength: maxSequenceLengthField(),
-      chunk: option("--chunk <n>", whole(1).optional().describe("pairs per run of the model (default: by memory)")),
+      chunk: option("--chunk <n>", integer(1).optional().describe("pairs per run of the model (default: by memory)")),
     }),
     ...modelFileFields(),
     ...machineFields(),

@@ -2,10 +2,10 @@
 
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
-import { type CompleteSpec, completeSpec, over } from "../../runs/complete-spec.js";
+import { type CompleteSpec, completeSpec, withFallback } from "../../runs/complete-spec.js";
 import { readConfigFile } from "../../runs/config/read-config.js";
 import { requireRunFolder } from "../../runs/outputs.js";
-import { requireChangeable, resumedOptions } from "../../runs/resume-spec.js";
+import { requireResumable, resumedOptions } from "../../runs/resume-spec.js";
 import type { CommandRun } from "../context.js";
 import { defineCommand, type ValuesOf } from "../options.js";
 import { trainFields } from "./train-options.js";
@@ -47,9 +47,9 @@ export async function resolveTrain(
   given: ReadonlySet<string>,
 ): Promise<TrainCommandOptions> {
   const { config, resume, force, dryRun, json, ...typed } = options;
-  if (resume !== undefined) requireChangeable([...given].filter((name) => name !== "resume" && name !== "json"));
+  if (resume !== undefined) requireResumable([...given].filter((name) => name !== "resume" && name !== "json"));
   const file = config === undefined ? {} : await readConfigFile(config);
-  const combined = resume === undefined ? over(typed, file) : await resumedOptions(resume, typed);
+  const combined = resume === undefined ? withFallback(typed, file) : await resumedOptions(resume, typed);
   for (const [name, flags] of [
     ["model", "--model <path>"],
     ["data", "--data <path...>"],

@@ -1,6 +1,6 @@
 /** @file A network compiled for a fixed number of images, and lists of any length run through it. */
 
-import { stopIfAsked } from "../../core/errors.js";
+import { throwIfAborted } from "../../core/errors.js";
 import { concatRows, type FloatTensor, intTensor, type Shape, type Tensor } from "../../core/tensor.js";
 import { Graph } from "../../graph/graph.js";
 import type { Value } from "../../graph/ir.js";
@@ -49,7 +49,7 @@ export class BatchedGraph {
   ): Promise<Float32Array[]> {
     const rows: Float32Array[] = [];
     for (const { batch, real } of paddedBatches(items, this.batch)) {
-      stopIfAsked(signal);
+      throwIfAborted(signal);
       const made: ItemFeeds[] = [];
       for (const item of batch.slice(0, real)) made.push(await feedsOf(item));
       while (made.length < this.batch) made.push(made[real - 1]);

@@ -1,7 +1,7 @@
 /** @file The scenes' verifier as a metric: GenEval's question of each scene, by category (arXiv 2310.11513). */
 
 import { z } from "zod";
-import { InputError, stopIfAsked } from "../../core/errors.js";
+import { InputError, throwIfAborted } from "../../core/errors.js";
 import { pictureSize, readPicture } from "../../data/picture.js";
 import { readPrompt } from "../../scenes/read-prompt.js";
 import { categories, colours, imageSize, relations, shapes } from "../../scenes/scene.js";
@@ -29,7 +29,7 @@ export const sceneVerifier: VerdictMetric = {
   async verdicts(images: readonly EvaluatedImage[], { signal, onProgress }: RunHooks) {
     const verdicts: (Verdict | null)[] = [];
     for (const image of images) {
-      stopIfAsked(signal);
+      throwIfAborted(signal);
       verdicts.push(await verdictOf(image));
       onProgress?.(verdicts.length, images.length);
     }

@@ -1,7 +1,7 @@
 /** @file Every metric on every variant's images. One that cannot run is named with its reason, and the others go on. */
 
 import { basename, relative } from "node:path";
-import { InputError, stopIfAsked, unreachable } from "../../core/errors.js";
+import { InputError, throwIfAborted, unreachable } from "../../core/errors.js";
 import { at } from "../../core/lists.js";
 import { fidSmallSet } from "../metrics/fid.js";
 import { type FeatureStatistics, featureStatistics, frechetDistance } from "../metrics/frechet.js";
@@ -55,7 +55,7 @@ export async function runMetrics(variants: readonly ImageSet[], options: RunMetr
   };
   const notRun: NotRun[] = [...metrics.notRun];
   for (const metric of metrics.opened) {
-    stopIfAsked(signal);
+    throwIfAborted(signal);
     const { name } = metric;
     const hooks = {
       ...(signal && { signal }),

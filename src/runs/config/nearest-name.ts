@@ -19,19 +19,19 @@ const synonyms: Readonly<Record<string, string>> = {
 
 /** The name that `wrong` most likely means; undefined where none is near. Case, `_` and `-` do not count. */
 export function nearestName(wrong: string, names: readonly string[]): string | undefined {
-  const plain = (name: string) =>
+  const normalized = (name: string) =>
     name
       .slice(0, 60)
       .replace(/([a-z\d])([A-Z])/g, "$1-$2")
       .replaceAll("_", "-")
       .toLowerCase();
-  const sought = plain(wrong);
-  const synonym = Object.hasOwn(synonyms, sought) ? synonyms[sought] : undefined;
+  const target = normalized(wrong);
+  const synonym = Object.hasOwn(synonyms, target) ? synonyms[target] : undefined;
   if (synonym !== undefined && names.includes(synonym)) return synonym;
   const [best] = names
-    .map((name) => ({ name, distance: editDistance(sought, plain(name)) }))
+    .map((name) => ({ name, distance: editDistance(target, normalized(name)) }))
     .sort((a, b) => a.distance - b.distance);
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(sought.length / 3)) ? best.name : undefined;
+  return best !== undefined && best.distance <= Math.max(1, Math.floor(target.length / 3)) ? best.name : undefined;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other (optimal string alignment). */

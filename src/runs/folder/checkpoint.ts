@@ -42,19 +42,19 @@ export interface Checkpoint {
 export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): Promise<void> {
   const { softTokens, state, metrics, fingerprints } = checkpoint;
   const { step, random, sampler, tokens, timeTable } = state;
-  await writeFolderAtomic(folder, async (aside) => {
-    await writeSoftTokens(join(aside, checkpointTokens), softTokens, "softrepa");
+  await writeFolderAtomic(folder, async (temporary) => {
+    await writeSoftTokens(join(temporary, checkpointTokens), softTokens, "softrepa");
     const moments = new Map<string, Tensor>();
     for (const [name, own] of Object.entries({ tokens, timeTable })) {
       if (own === undefined) continue;
       moments.set(`${name}.first`, floatTensor([own.first.length], own.first));
       moments.set(`${name}.second`, floatTensor([own.second.length], own.second));
     }
-    await writeSafetensors(join(aside, momentsFile), moments);
+    await writeSafetensors(join(temporary, momentsFile), moments);
     const counts = { tokens: tokens.count, timeTable: timeTable?.count ?? null };
     const json: z.infer<typeof stateSchema> = { step, random, sampler, counts, fingerprints };
-    await writeFileAtomic(join(aside, stateFile), `${JSON.stringify(json, null, 2)}\n`);
-    await writeManifest(aside, step, metrics);
+    await writeFileAtomic(join(temporary, stateFile), `${JSON.stringify(json, null, 2)}\n`);
+    await writeManifest(temporary, step, metrics);
   });
 }
 

@@ -27,7 +27,7 @@ type Holder = z.infer<typeof holderSchema>;
 /** Attempts before a lock that comes and goes is taken for held. */
 const attempts = 20;
 /** Milliseconds until a takeover by another process is looked at again. */
-const pause = 10;
+const retryDelay = 10;
 /** Locks that this process holds, by their marks. */
 const held = new Map<string, string>();
 
@@ -49,13 +49,13 @@ export class RunLock {
     const holder = {
       pid: process.pid,
       host: hostname(),
-      began: beginOf(process.pid),
+      began: startTimeOf(process.pid),
       mark: randomBytes(8).toString("hex"),
     };
     try {
       const made = (await mkdir(folder, { recursive: true })) !== undefined;
       for (let attempt = 0; attempt < attempts; attempt++) {
-        if (await create(file, JSON.stringify(holder))) {
+        if (await createExclusive(file, JSON.stringify(holder))) {
           if (held.size === 0) process.once("exit", releaseAll);
           held.set(holder.mark, file);
           return new RunLock(file, holder, made);
@@ -64,14 +64,14 @@ export class RunLock {
         // It has just been freed.
         if (text === undefined) continue;
         const other = parse(text);
-        if (other === undefined || isAtWork(other)) throw refusal(folder, file, other);
+        if (other === undefined || isRunning(other)) throw lockedError(folder, file, other);
         await removeStale(file, text, holder);
       }
     } catch (error) {
       if (error instanceof InputError) throw error;
       throw new InputError(`cannot write into ${folder}: ${messageOf(error)}`, { cause: error });
     }
-    throw refusal(folder, file, undefined);
+    throw lockedError(folder, file, undefined);
   }
 
   /** Frees the folder, and removes it where it was made for the lock and nothing came of it. */
@@ -85,24 +85,24 @@ export class RunLock {
 }
 
 /** Writes `file` with all of its text at once, unless it is there. */
-async function create(file: string, text: string): Promise<boolean> {
-  const aside = `${file}.${randomBytes(4).toString("hex")}.tmp`;
+async function createExclusive(file: string, text: string): Promise<boolean> {
+  const temporary = `${file}.${randomBytes(4).toString("hex")}.tmp`;
   try {
-    await writeFile(aside, text, { flag: "wx" });
-    await link(aside, file);
+    await writeFile(temporary, text, { flag: "wx" });
+    await link(temporary, file);
     return true;
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "EEXIST") return false;
     // File systems without links.
-    if (code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP") return createPlainly(file, text);
+    if (code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP") return createWithoutLink(file, text);
     throw error;
   } finally {
-    await rm(aside, { force: true }).catch(() => undefined);
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
-async function createPlainly(file: string, text: string): Promise<boolean> {
+async function createWithoutLink(file: string, text: string): Promise<boolean> {
   return writeFile(file, text, { flag: "wx" }).then(
     () => true,
     (error: NodeJS.ErrnoException) => {
@@ -118,11 +118,11 @@ async function createPlainly(file: string, text: string): Promise<boolean> {
  */
 async function removeStale(file: string, text: string, holder: Holder): Promise<void> {
   const gate = `${file}.takeover`;
-  if (!(await create(gate, JSON.stringify(holder)))) {
+  if (!(await createExclusive(gate, JSON.stringify(holder)))) {
     const other = parse(await readFile(gate, "utf8").catch(() => ""));
     // Killed inside the gate.
-    if (other !== undefined && other.pid !== process.pid && !isAtWork(other)) await rm(gate, { force: true });
-    else await setTimeout(pause);
+    if (other !== undefined && other.pid !== process.pid && !isRunning(other)) await rm(gate, { force: true });
+    else await setTimeout(retryDelay);
     return;
   }
   try {
@@ -141,7 +141,7 @@ function parse(text: string): Holder | undefined {
 }
 
 /** Whether the process is there; one of another machine is taken to be. */
-function isAtWork({ pid, host, began, mark }: Holder): boolean {
+function isRunning({ pid, host, began, mark }: Holder): boolean {
   if (host !== hostname()) return true;
   if (pid === process.pid) return held.has(mark);
   try {
@@ -150,12 +150,12 @@ function isAtWork({ pid, host, began, mark }: Holder): boolean {
     // Somebody else's process may not be signalled, but it is there.
     if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
   }
-  const now = beginOf(pid);
+  const now = startTimeOf(pid);
   return began === null || now === null || began === now;
 }
 
 /** When a process began, in ticks since the machine did; null where there is no such file. */
-function beginOf(pid: number): string | null {
+function startTimeOf(pid: number): string | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name in parentheses may hold spaces; the 20th field behind it is the time.
@@ -165,7 +165,7 @@ function beginOf(pid: number): string | null {
   }
 }
 
-function refusal(folder: string, file: string, holder: Holder | undefined): InputError {
+function lockedError(folder: string, file: string, holder: Holder | undefined): InputError {
   const who = holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`;
   return new InputError(
     `${who} trains in ${folder} already: wait for it or take another \`out\` (if there is no such process any more, remove ${file})`,

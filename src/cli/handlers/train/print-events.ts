@@ -5,7 +5,7 @@ import type { RunEvent } from "../../../runs/events.js";
 import { describePlan } from "../../../training/plan/fit.js";
 import { formatDuration, formatNumber } from "../../format/number.js";
 import type { Reporter } from "../../reporter.js";
-import { planFields } from "./print-forecast.js";
+import { planFields } from "./print-estimate.js";
 
 /** `logEvery`: steps between JSON "step" events. */
 export function eventPrinter(reporter: Reporter, logEvery: number): (event: RunEvent) => void {

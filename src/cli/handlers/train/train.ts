@@ -2,15 +2,15 @@
 
 import { InterruptedError } from "../../../core/errors.js";
 import type { RunEvent } from "../../../runs/events.js";
-import { forecastOf, type PreparedRun, prepareRun, type RunRequest } from "../../../runs/prepare.js";
+import { estimateRun, type PreparedRun, prepareRun, type RunRequest } from "../../../runs/prepare.js";
 import { configOf, runTraining } from "../../../runs/run-training.js";
 import { describeSoftTokens } from "../../../softtokens/describe.js";
 import type { TrainCommandOptions } from "../../commands/train.js";
 import type { CommandContext } from "../../context.js";
 import type { Reporter } from "../../reporter.js";
 import { withOpener } from "../session.js";
+import { printEstimate } from "./print-estimate.js";
 import { eventPrinter } from "./print-events.js";
-import { printForecast } from "./print-forecast.js";
 
 export async function runTrain(options: TrainCommandOptions, context: CommandContext): Promise<void> {
   const { reporter, signal } = context;
@@ -18,7 +18,7 @@ export async function runTrain(options: TrainCommandOptions, context: CommandCon
     if (options.dryRun) {
       const prepared = await prepareRun(request, { signal, emit: print });
       printSettings(prepared, reporter);
-      return printForecast(await forecastOf(prepared), reporter, "# ");
+      return printEstimate(await estimateRun(prepared), reporter, "# ");
     }
     let isSaved = false;
     const emit = (event: RunEvent) => {

@@ -2,7 +2,7 @@
 
 import { formatByteSize } from "../../../core/byte-size.js";
 import type { ExecutionPlan } from "../../../objectives/execution-plan.js";
-import type { Forecast } from "../../../runs/forecast.js";
+import type { RunEstimate } from "../../../runs/estimate.js";
 import { describePlan } from "../../../training/plan/fit.js";
 import { formatDuration } from "../../format/number.js";
 import { formatTable } from "../../format/table.js";
@@ -14,12 +14,12 @@ export function planFields({ pairsPerRun, checkpoints, repackWeights }: Executio
 }
 
 /** Keeps the older name `secondsAStep` for scripts. */
-function withOldName(time: Forecast["time"]) {
+function withOldName(time: RunEstimate["time"]) {
   return { ...time, secondsAStep: time.secondsPerStep };
 }
 
 /** `prefix` starts every line, such as "# " after a configuration. */
-export function printForecast({ plan, steps, memory, disk, time }: Forecast, reporter: Reporter, prefix = ""): void {
+export function printEstimate({ plan, steps, memory, disk, time }: RunEstimate, reporter: Reporter, prefix = ""): void {
   reporter.event("forecast", { ...planFields(plan), steps, memory, disk, time: withOldName(time) });
   const size = formatByteSize;
   const method =

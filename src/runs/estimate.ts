@@ -16,7 +16,7 @@ import type { CompleteSpec } from "./complete-spec.js";
 import type { RunSettings } from "./settings.js";
 
 /** Estimated cost of a run. */
-export interface Forecast {
+export interface RunEstimate {
   readonly plan: ExecutionPlan;
   readonly steps: number;
   readonly memory: MemoryPlan;
@@ -33,7 +33,7 @@ export interface RunSubject<Settings = RunSettings> {
 }
 
 /** The settings that memory decides; how much of it encodings take, only where it is limited. */
-export function chosenOf(
+export function memorySettings(
   { plan, cacheBytes }: FittedRun,
   { memory }: CompleteSpec,
 ): Pick<RunSettings, "plan" | "cacheBytes"> {
@@ -63,12 +63,12 @@ export function runSizes(
 }
 
 /** `rate`: operations a second of this machine in plain products. */
-export function forecast(
+export function estimateCost(
   { spec, settings, pipeline, softTokens }: RunSubject,
   sizes: ReturnType<typeof runSizes>,
   fitted: FittedRun,
   rate: number,
-): Forecast {
+): RunEstimate {
   const { steps } = settings;
   const { plan, cacheBytes, memory } = fitted;
   const { sampleSize, heldOut } = sizes;
@@ -102,7 +102,7 @@ interface Cost {
   readonly seconds: number;
 }
 
-export function compareWith({ memory, time, ...planned }: Forecast, steps: number, seconds: number): Comparison {
+export function compareCost({ memory, time, ...planned }: RunEstimate, steps: number, seconds: number): Comparison {
   const estimate = { memory: memory.total, seconds: (steps / planned.steps) * time.seconds };
   // In kilobytes, of the whole process so far.
   const took = { memory: 1024 * process.resourceUsage().maxRSS, seconds };
