@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { InterruptedError, type Abortable } from "../core/errors.js";
+import { type Abortable, InterruptedError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import { concatRows, floatTensor, rows } from "../core/tensor.js";
 import type { Session } from "../runtime/engine.js";

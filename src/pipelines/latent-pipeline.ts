@@ -1,6 +1,6 @@
 /** @file The latent diffusion pipeline of every family: text encoders, a denoiser of latents and an image codec. */
 
-import { InputError, type Abortable } from "../core/errors.js";
+import { type Abortable, InputError } from "../core/errors.js";
 import { type FloatTensor, formatShape, type Shape, sameShape } from "../core/tensor.js";
 import { GraphError } from "../graph/error.js";
 import { Graph } from "../graph/graph.js";

@@ -3,7 +3,7 @@
  * graph are not in memory together, and caches encodings up to a limit.
  */
 
-import { InputError, type Abortable } from "../core/errors.js";
+import { type Abortable, InputError } from "../core/errors.js";
 import { concatRows, type FloatTensor, sizeOf } from "../core/tensor.js";
 import { viewKey } from "../data/augmentation.js";
 import type { ImageSource } from "../data/captioned-image.js";

@@ -1,6 +1,6 @@
 /** @file The training loop of SoftREPA (arXiv 2503.08250, algorithm 1), for any objective. */
 
-import { InterruptedError, RuntimeFailure, type Abortable } from "../core/errors.js";
+import { type Abortable, InterruptedError, RuntimeFailure } from "../core/errors.js";
 import { Generator } from "../core/random.js";
 import type { Augmentation } from "../data/augmentation.js";
 import type { ImagePool } from "../data/mixture.js";

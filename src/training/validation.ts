@@ -1,6 +1,6 @@
 /** @file Measures soft tokens on held-out images, with the same pairs, timesteps and noise every time. */
 
-import { InputError, type Abortable } from "../core/errors.js";
+import { type Abortable, InputError } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
 import { normalCaption } from "../data/caption.js";
