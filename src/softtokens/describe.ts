@@ -1,15 +1,15 @@
-/** @file What there is to see in soft tokens without a model: sizes, norms, metadata. */
+/** @file Describes soft tokens without a model: sizes, norms, metadata. */
 
 import type { FloatTensor } from "../core/tensor.js";
 import { type Placement, type SoftTokenDimensions, type SoftTokens, sizesOf } from "./softtokens.js";
 
 export interface SoftTokensDescription extends SoftTokenDimensions {
   readonly placement: Placement;
-  /** Trained numbers: tokens and time table. */
+  /** Number of values in tokens and time table. */
   readonly parameters: number;
-  /** How many of them are NaN or infinite; 0 in tokens that can be used. */
+  /** Number of NaN or infinite values; 0 in usable tokens. */
   readonly nonFinite: number;
-  /** L2 norm of each layer's tokens together. */
+  /** L2 norm of the tokens of each layer. */
   readonly layerNorms: readonly number[];
   /** L2 norm of each row of the time table. */
   readonly bucketNorms: readonly number[];

@@ -46,7 +46,7 @@ describe("bucketOf", () => {
     for (let t = 0; t <= 1000; t++) assert.equal(bucketOf(t, 100, 1000), Math.floor(Math.min(t, 999) / 10));
   });
 
-  it("stays inside the table, never goes down, and uses every row that there are timesteps for", () => {
+  it("is monotonic, and reaches every row", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1000 }), (buckets) => {
         const rows = Array.from({ length: 1001 }, (_, t) => bucketOf(t, buckets, 1000));
@@ -57,16 +57,16 @@ describe("bucketOf", () => {
   });
 });
 
-/** The rows of a time table for layers 32 wide, at one bucket. */
+/** The row of a time table for one bucket. */
 function rowAt(table: FloatTensor, bucket: number): Float32Array {
   return table.data.slice(bucket * table.shape[1], (bucket + 1) * table.shape[1]);
 }
 
 describe("SoftTokenEmbedding", async () => {
   const pipeline = await openTiny("sd3");
-  const made = { layers: 3, count: 2, buckets: 7 };
-  const projected = initialSoftTokens(pipeline.softTokenLayout, { ...made, width: "projected" }, new Generator(1));
-  const raw = initialSoftTokens(pipeline.softTokenLayout, { ...made, width: "raw" }, new Generator(2));
+  const sizes = { layers: 3, count: 2, buckets: 7 };
+  const projected = initialSoftTokens(pipeline.softTokenLayout, { ...sizes, width: "projected" }, new Generator(1));
+  const raw = initialSoftTokens(pipeline.softTokenLayout, { ...sizes, width: "raw" }, new Generator(2));
 
   it("adds the timestep's row to projected tokens, layer by layer", async () => {
     const embedding = await SoftTokenEmbedding.open(pipeline, projected);
@@ -86,7 +86,7 @@ describe("SoftTokenEmbedding", async () => {
     await embedding.release();
   });
 
-  it("puts raw tokens through the context embedder first", async () => {
+  it("projects raw tokens with the context embedder", async () => {
     const embedding = await SoftTokenEmbedding.open(pipeline, raw);
     const { tensors } = await openSafetensors(weightFile(pipelineFolder("sd3"), "transformer"));
     const read = async (name: string) => {
@@ -109,7 +109,7 @@ describe("SoftTokenEmbedding", async () => {
     await embedding.release();
   });
 
-  it("has no row to add without a time table", async () => {
+  it("adds nothing without a time table", async () => {
     const embedding = await SoftTokenEmbedding.open(pipeline, { ...projected, timeTable: null });
     assert.deepEqual((await embedding.at(0)).data, projected.tokens.data);
     assert.deepEqual((await embedding.at(1000)).data, projected.tokens.data);
@@ -122,7 +122,7 @@ describe("SoftTokenEmbedding", async () => {
     ["raw", raw],
     ["projected", projected],
   ] as const) {
-    it(`has the adjoint of that map as gradients (${name})`, async () => {
+    it(`returns the gradients of that map (${name})`, async () => {
       const embedding = await SoftTokenEmbedding.open(pipeline, tokens);
       const cotangent = new Generator(5).normal(embedding.form.shape);
       const { tokens: dTokens, timeTable: dTable } = await embedding.gradients(650, cotangent);
@@ -147,7 +147,7 @@ describe("SoftTokenEmbedding", async () => {
     });
   }
 
-  it("sees what training has changed in the arrays since", async () => {
+  it("uses the current values of the arrays", async () => {
     const own = { ...projected, tokens: { ...projected.tokens, data: projected.tokens.data.slice() } };
     const embedding = await SoftTokenEmbedding.open(pipeline, own);
     const before = await embedding.at(10);
@@ -156,7 +156,7 @@ describe("SoftTokenEmbedding", async () => {
     await embedding.release();
   });
 
-  it("refuses tokens of another model", async () => {
+  it("rejects tokens of another model", async () => {
     const wide = { ...projected, tokens: floatTensor([3, 2, 1536]), timeTable: null };
     await assert.rejects(
       () => SoftTokenEmbedding.open(pipeline, wide),

@@ -1,4 +1,4 @@
-/** @file From learned numbers to what the text stream sees: projection, and the row of the time table for a timestep. */
+/** @file Computes the effective soft tokens of a timestep: projection plus a row of the time table. */
 
 import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
@@ -10,24 +10,24 @@ import type { Denoiser, SoftTokenSpec } from "../pipelines/pipeline.js";
 import type { Session } from "../runtime/engine.js";
 import { requireFit, type SoftTokens, stagesOf } from "./softtokens.js";
 
-/** Gradients towards the learned numbers at one timestep. */
+/** Gradients with respect to the learned parameters at one timestep. */
 export interface SoftTokenGradients {
   readonly tokens: FloatTensor;
-  /** Of the whole time table; only one row is not zero. Null without a time table. */
+  /** [buckets, layers * projected width], nonzero in one row; null without a time table. */
   readonly timeTable: FloatTensor | null;
 }
 
-/** Row of the time table for a timestep in 0..1000: min(t, 999) in equal buckets. */
+/** Row of the time table for a timestep in 0..trainTimesteps; rows are equal ranges of min(t, trainTimesteps - 1). */
 export function bucketOf(timestep: number, buckets: number, trainTimesteps: number): number {
   return Math.floor((Math.min(timestep, trainTimesteps - 1) * buckets) / trainTimesteps);
 }
 
-/** effective[l, k] = project(tokens[l, k]) + row_t[l], and its adjoint; the map is affine, so that the adjoint reads the cotangent alone. */
+/** effective[l, k] = project(tokens[l, k]) + row_t[l], and its adjoint, which depends only on the cotangent since the map is affine. */
 export class SoftTokenEmbedding {
   private constructor(
     private readonly softTokens: SoftTokens,
     private readonly trainTimesteps: number,
-    /** What graphs have to know: [layers, count, projected width], and where they go. */
+    /** Shape [layers, count, projected width] and UNet stages, as needed to build graphs. */
     readonly form: SoftTokenSpec,
     private readonly forward: Session,
     private readonly backward: Session,
@@ -54,7 +54,7 @@ export class SoftTokenEmbedding {
     );
   }
 
-  /** Effective tokens [layers, count, width] at a timestep. */
+  /** Effective soft tokens [layers, count, projected width] at a timestep. */
   async at(timestep: number): Promise<FloatTensor> {
     const { effective } = await this.forward.run({ tokens: this.softTokens.tokens, row: this.rowAt(timestep) });
     return effective as FloatTensor;

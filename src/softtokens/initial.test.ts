@@ -18,7 +18,7 @@ const layout: SoftTokenLayout = {
 const sizes = { layers: 5, count: 4, buckets: 100, width: "projected" } as const;
 
 describe("initial soft tokens", () => {
-  it("have the sizes asked for, and fit the pipeline that they were made for", () => {
+  it("have the requested sizes, and fit the pipeline", () => {
     const tokens = initialSoftTokens(layout, sizes, new Generator(0));
     assert.deepEqual(
       [tokens.tokens.shape, tokens.timeTable?.shape],
@@ -34,7 +34,7 @@ describe("initial soft tokens", () => {
     requireFit(raw, layout);
   });
 
-  it("are N(0, 0.02)", () => {
+  it("are normal with standard deviation 0.02", () => {
     const { tokens, timeTable } = initialSoftTokens(layout, sizes, new Generator(3));
     for (const { data } of [tokens, timeTable ?? tokens]) {
       const mean = data.reduce((sum, x) => sum + x, 0) / data.length;
@@ -44,7 +44,7 @@ describe("initial soft tokens", () => {
     }
   });
 
-  it("are the same for the same seed, and table and tokens differ", () => {
+  it("are determined by the seed, with different values for tokens and table", () => {
     const make = (seed: number) => initialSoftTokens(layout, sizes, new Generator(seed));
     assert.deepEqual(make(1), make(1));
     assert.notDeepEqual(make(1).tokens, make(2).tokens);
@@ -52,7 +52,7 @@ describe("initial soft tokens", () => {
     assert.notDeepEqual(timeTable?.data.subarray(0, 64), tokens.data.subarray(0, 64));
   });
 
-  it("of a UNet stand in one layer, and say which stages see them", () => {
+  it("of a UNet have one layer, and name their stages", () => {
     const unet: SoftTokenLayout = {
       ...{
         family: "sdxl",
@@ -84,7 +84,7 @@ describe("initial soft tokens", () => {
     );
   });
 
-  it("cannot have more layers than the model has blocks", () => {
+  it("are limited to the number of the model's blocks", () => {
     assert.throws(
       () => initialSoftTokens(layout, { ...sizes, layers: 25 }, new Generator(0)),
       (error) => error instanceof UsageError && error.message === "`layers` 25 is more than the model's 24 blocks",
@@ -92,10 +92,10 @@ describe("initial soft tokens", () => {
   });
 });
 
-describe("soft tokens that a family starts", () => {
+describe("createSoftTokens", () => {
   const one = { layers: 1, count: 3, buckets: 10, width: "projected" } as const;
 
-  it("are the empty prompt's first embedding for Stable Diffusion 1, with a table of noise", async () => {
+  it("copies the first embedding of the empty prompt for Stable Diffusion 1, with a table of noise", async () => {
     const pipeline = await openTiny("sd15");
     const { tokens, timeTable } = await createSoftTokens(pipeline, one, new Generator(0));
     const first = (await pipeline.encodePrompts([""])).conditioning.prompt_embeds.data.subarray(0, 32);
@@ -105,7 +105,7 @@ describe("soft tokens that a family starts", () => {
     assert.ok(Math.hypot(...(timeTable?.data ?? [])) > 0.1);
   });
 
-  it("are noise for the others", async () => {
+  it("returns noise for other families", async () => {
     for (const family of ["sdxl", "sd3"] as const) {
       const pipeline = await openTiny(family);
       const made = await createSoftTokens(pipeline, one, new Generator(4));

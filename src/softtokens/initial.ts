@@ -1,4 +1,4 @@
-/** @file Soft tokens before training. */
+/** @file Initialises soft tokens. */
 
 import { InputError, UsageError } from "../core/errors.js";
 import type { Generator } from "../core/random.js";
@@ -7,22 +7,26 @@ import type { DiffusionPipeline, SoftTokenLayout, UnetStage } from "../pipelines
 import { familyKey, type SoftTokens, stagesKey } from "./softtokens.js";
 
 export interface InitialTokenOptions {
-  /** At most what the layout has; UNets have one. */
+  /** At most those of the layout; UNets have one. */
   readonly layers: number;
-  /** Tokens a layer. */
+  /** Tokens per layer. */
   readonly count: number;
   /** Rows of the time table; 0 for none. */
   readonly buckets: number;
-  /** Whether tokens go through the model's own text projection. */
+  /** Whether tokens have the width before ("raw") or after ("projected") the model's text projection. */
   readonly width: "raw" | "projected";
-  /** The stages of a UNet that see the tokens; the family's by default. */
+  /** The stages of a UNet that receive the tokens; the family's by default. */
   readonly stages?: readonly UnetStage[] | undefined;
 }
 
-/** Standard deviation of the first values, as in the authors' code. */
+/** Standard deviation of the initial values, as in the authors' code. */
 const standardDeviation = 0.02;
 
-/** Tokens as the pipeline's family starts them: noise, or copies of the first embedding of the empty prompt. */
+/**
+ * Tokens as the pipeline's family initialises them: normal noise, or copies of the first embedding of the empty prompt.
+ *
+ * @throws UsageError if the sizes do not fit the pipeline
+ */
 export async function createSoftTokens(
   pipeline: DiffusionPipeline,
   sizes: InitialTokenOptions,
@@ -36,27 +40,31 @@ export async function createSoftTokens(
   return initialSoftTokens(softTokenLayout, sizes, random, first);
 }
 
-/** N(0, 0.02) tokens, or copies of `first` [raw width], and an N(0, 0.02) time table. */
+/**
+ * Tokens with standard deviation 0.02, or copies of `embedding` [raw width], and a time table with standard deviation 0.02.
+ *
+ * @throws UsageError if the sizes do not fit the layout
+ */
 export function initialSoftTokens(
   layout: SoftTokenLayout,
   sizes: InitialTokenOptions,
   random: Generator,
-  first?: Float32Array,
+  embedding?: Float32Array,
 ): SoftTokens {
   const { layers, count, buckets } = sizes;
   if (layers > layout.layers) {
-    const most = layout.stages === null ? `the model's ${layout.layers} blocks` : "the one that a UNet has";
-    throw new UsageError(`\`layers\` ${layers} is more than ${most}`);
+    const limit = layout.stages === null ? `the model's ${layout.layers} blocks` : "the one that a UNet has";
+    throw new UsageError(`\`layers\` ${layers} is more than ${limit}`);
   }
   const stages = layout.stages && (sizes.stages ?? layout.stages);
   if (stages === null && sizes.stages !== undefined) {
-    throw new UsageError("`stages` is for models with a UNet, which this one has not");
+    throw new UsageError("`stages` is for models with a UNet; this model has none");
   }
-  const width = first || sizes.width === "raw" ? layout.rawWidth : layout.projectedWidth;
+  const width = embedding || sizes.width === "raw" ? layout.rawWidth : layout.projectedWidth;
   const shape = [layers, count, width];
   return {
     placement: layout.placement,
-    tokens: first ? repeated(shape, first) : scaledNormal(shape, random),
+    tokens: embedding ? repeated(shape, embedding) : scaledNormal(shape, random),
     timeTable: buckets === 0 ? null : scaledNormal([buckets, layers * layout.projectedWidth], random),
     metadata: { [familyKey]: layout.family, ...(stages && { [stagesKey]: stages.join(",") }) },
   };
@@ -69,7 +77,7 @@ function scaledNormal(shape: Shape, random: Generator): FloatTensor {
   );
 }
 
-/** `row` again and again along the last axis. */
+/** A tensor with copies of `row` along the last axis. */
 function repeated(shape: Shape, row: Float32Array): FloatTensor {
   const tensor = floatTensor(shape);
   for (let start = 0; start < tensor.data.length; start += row.length) tensor.data.set(row, start);

@@ -18,12 +18,12 @@ import { SoftTokenEmbedding } from "./embedding.js";
 import { readSoftTokens } from "./formats/index.js";
 
 const official = shared("official-tokens");
-const absent = official === undefined ? "the authors' token files are absent (../shared/official-tokens)" : false;
+const absent = official === undefined ? "the authors' token files are missing (../shared/official-tokens)" : false;
 const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
 const at = temporaryFolder();
 
-/** A small UNet that reads text of the real width. */
+/** A small UNet for text of the real width. */
 async function denoiserOf(family: "sd15" | "sdxl", width: number, stages: readonly UnetStage[]) {
   const config = unetConfigSchema.parse({
     ...{ _class_name: "UNet2DConditionModel", block_out_channels: [8, 16], layers_per_block: 1, norm_num_groups: 4 },

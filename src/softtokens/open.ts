@@ -1,4 +1,4 @@
-/** @file Soft tokens from a file, for one pipeline. */
+/** @file Opens soft tokens for a pipeline. */
 
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { readSoftTokens } from "./formats/index.js";
@@ -6,12 +6,16 @@ import { requireBase } from "./provenance.js";
 import { requireFit, type SoftTokens } from "./softtokens.js";
 
 export interface OpenTokensOptions {
-  /** Only warn of tokens that fit but were trained on another base. */
+  /** Warn instead of failing if the tokens fit but were trained on another base model (default false). */
   readonly force?: boolean | undefined;
   readonly warn: (message: string) => void;
 }
 
-/** Reads soft tokens and refuses those that belong to another model; null without a path. */
+/**
+ * Reads soft tokens and checks that they belong to the pipeline's model; null without a path.
+ *
+ * @throws InputError if the file is damaged or the tokens belong to another model
+ */
 export async function openTokens(
   path: string | undefined,
   pipeline: DiffusionPipeline,

@@ -1,47 +1,48 @@
-/** @file Who made soft tokens: metadata in the ModelSpec standard's words and in softrepa's own, and what they tell of the base. */
+/** @file The metadata of trained soft tokens, following ModelSpec plus keys of softrepa, and the check of their base model. */
 
 import { createHash } from "node:crypto";
 import { InputError } from "../core/errors.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { familyKey, type SoftTokens, sizesOf } from "./softtokens.js";
 
-/** The metadata keys that name the base model, and hash it (`DiffusionPipeline.fingerprint`). */
+/** The metadata key with the name of the base model. */
 export const baseKey = "softrepa.base";
+/** The metadata key with its hash (`DiffusionPipeline.fingerprint`). */
 export const baseHashKey = "softrepa.base_hash";
 
 export interface Provenance {
-  /** Of the program. */
+  /** Version of softrepa. */
   readonly version: string;
   readonly base: { readonly name: string; readonly hash: string };
-  /** Training steps done, and pixels a side of its images. */
+  /** Finished training steps. */
   readonly steps: number;
+  /** Image size in pixels. */
   readonly resolution: number;
-  /** Of names and captions (`dataFingerprint`). */
+  /** `dataFingerprint` of the training data. */
   readonly data: string;
-  /** Objective, rates, seed: by name, as in the configuration. */
+  /** Objective, learning rates, seed, ..., by their names in the configuration. */
   readonly settings: Readonly<Record<string, string | number>>;
 }
 
 /**
- * The tokens with metadata that says all this. There is no date in it, although ModelSpec has a key for one: the same training
- * gives the same bytes.
+ * Adds provenance metadata to soft tokens. Omits ModelSpec's date, so that equal training runs write equal bytes.
  */
 export function withProvenance(
   tokens: SoftTokens,
   { family, architecture }: Pick<DiffusionPipeline, "family" | "architecture">,
-  made: Provenance,
+  provenance: Provenance,
 ): SoftTokens {
   const { layers, count, buckets } = sizesOf(tokens, "soft tokens");
-  const own: Record<string, string | number> = {
-    ...made.settings,
-    ...{ version: made.version, layers, count, buckets, steps: made.steps, data_hash: made.data },
+  const ownKeys: Record<string, string | number> = {
+    ...provenance.settings,
+    ...{ version: provenance.version, layers, count, buckets, steps: provenance.steps, data_hash: provenance.data },
   };
-  const standard = {
+  const modelSpec = {
     sai_model_spec: "1.0.1",
     architecture: `${architecture}/soft-tokens`,
     implementation: "softrepa",
-    title: `soft text tokens for ${made.base.name}`,
-    resolution: `${made.resolution}x${made.resolution}`,
+    title: `soft text tokens for ${provenance.base.name}`,
+    resolution: `${provenance.resolution}x${provenance.resolution}`,
     usage_hint: "softrepa generate --tokens FILE",
     hash_sha256: `0x${contentHash(tokens)}`,
   };
@@ -51,35 +52,35 @@ export function withProvenance(
     ...tokens,
     metadata: {
       ...tokens.metadata,
-      ...prefixed("softrepa", own),
-      ...prefixed("modelspec", standard),
+      ...prefixed("softrepa", ownKeys),
+      ...prefixed("modelspec", modelSpec),
       [familyKey]: family,
-      [baseKey]: made.base.name,
-      [baseHashKey]: made.base.hash,
+      [baseKey]: provenance.base.name,
+      [baseHashKey]: provenance.base.hash,
     },
   };
 }
 
 /**
- * What is wrong with using these tokens on the base of this hash, in words; undefined where nothing is, or where the tokens do
- * not say what they were trained on.
+ * Describes the mismatch if the tokens were trained on another base model than the one with this hash; undefined if they were not, or
+ * have no such metadata.
  */
 export function baseMismatch({ metadata }: SoftTokens, hash: string): string | undefined {
   const trainedOn = metadata[baseHashKey];
   if (trainedOn === undefined || trainedOn === hash) return undefined;
   const name = metadata[baseKey] ?? "another model";
-  return `the tokens were trained on ${JSON.stringify(name)} (${trainedOn.slice(0, 12)}), this model is another one (${hash.slice(0, 12)})`;
+  return `the tokens were trained on ${JSON.stringify(name)} (${trainedOn.slice(0, 12)}), not on this model (${hash.slice(0, 12)})`;
 }
 
-/** Refuses tokens of another base, or with `force` tells of them. */
+/** Throws an InputError if the tokens were trained on another base model; with `force`, only warns. */
 export function requireBase(tokens: SoftTokens, hash: string, force: boolean, warn: (message: string) => void): void {
-  const fault = baseMismatch(tokens, hash);
-  if (fault === undefined) return;
-  if (!force) throw new InputError(`${fault}; \`force\` uses them all the same`);
-  warn(fault);
+  const mismatch = baseMismatch(tokens, hash);
+  if (mismatch === undefined) return;
+  if (!force) throw new InputError(`${mismatch}; use \`force\` to use them anyway`);
+  warn(mismatch);
 }
 
-/** Of the numbers as the file has them: tensors in the order of their names. */
+/** Hash of the values as in a safetensors file: tensors in the order of their names. */
 function contentHash({ tokens, timeTable }: SoftTokens): string {
   const hash = createHash("sha256");
   for (const { data } of timeTable === null ? [tokens] : [timeTable, tokens]) {

@@ -24,8 +24,8 @@ function refusal(call: () => unknown): string {
   throw new Error("was not refused");
 }
 
-describe("shapes", () => {
-  it("that make sense together", () => {
+describe("sizesOf", () => {
+  it("returns the sizes of valid tokens", () => {
     const sizes = { layers: 5, count: 4, width: 1536, buckets: 100, timeWidth: 1536 };
     assert.deepEqual(sizesOf(softTokens([5, 4, 1536], [100, 7680]), "x"), sizes);
     assert.deepEqual(sizesOf(softTokens([5, 4, 4096], [100, 7680]), "x"), { ...sizes, width: 4096 });
@@ -47,7 +47,7 @@ describe("shapes", () => {
       "x: tokens after the first text token have one layer, not 2",
     ],
     [
-      "a table that cannot be cut",
+      "a table that cannot be split by layer",
       softTokens([2, 4, 8], [10, 15]),
       "x: the time table of 2-layer tokens has the shape [buckets,2*width], not [10,15]",
     ],
@@ -63,15 +63,14 @@ describe("shapes", () => {
     ],
   ];
   for (const [name, tokens, message] of wrong)
-    it(name, () =>
+    it(`rejects ${name}`, () =>
       assert.equal(
         refusal(() => sizesOf(tokens, "x")),
         message,
-      ),
-    );
+      ));
 });
 
-describe("fit", () => {
+describe("requireFit", () => {
   const small: SoftTokenLayout = {
     family: "sd3",
     placement: "prefix",
@@ -93,7 +92,7 @@ describe("fit", () => {
     metadata: { "softrepa.stages": stages },
   });
 
-  it("raw or projected tokens, with or without a time table", () => {
+  it("accepts raw or projected tokens, with or without a time table", () => {
     requireFit(softTokens([5, 4, 32], [100, 160]), small);
     requireFit(softTokens([5, 4, 48], [100, 160]), small);
     requireFit(softTokens([6, 1, 32], null), small);
@@ -103,7 +102,7 @@ describe("fit", () => {
     );
   });
 
-  it("the stages that they name, else the family's; none where there is no UNet", () => {
+  it("uses the stages of the tokens or the family; none without a UNet", () => {
     assert.deepEqual(stagesOf(softTokens([1, 4, 768], null, "after-first"), unet), ["down"]);
     assert.deepEqual(stagesOf(inStages("mid"), unet), ["mid"]);
     assert.deepEqual(stagesOf(inStages("up, down"), unet), ["down", "up"]);
@@ -133,13 +132,13 @@ describe("fit", () => {
       "another table",
       softTokens([5, 4, 48], [100, 240]),
       small,
-      "the tokens' time table is 48 wide a layer, this pipeline's text stream is 32: they belong to another model",
+      "the tokens' time table is 48 wide per layer, this pipeline's text stream is 32: they belong to another model",
     ],
     [
       "another placement",
       softTokens([1, 4, 768], null),
       unet,
-      "tokens go in front of the text, this pipeline (sd15) takes them after the first text token: they belong to another model",
+      "tokens go before the text, this pipeline (sd15) takes tokens after the first text token: they belong to another model",
     ],
     [
       "too many layers",
@@ -155,16 +154,15 @@ describe("fit", () => {
     ],
   ];
   for (const [name, tokens, layout, message] of wrong)
-    it(name, () =>
+    it(`rejects ${name}`, () =>
       assert.equal(
         refusal(() => requireFit(tokens, layout)),
         message,
-      ),
-    );
+      ));
 });
 
-describe("description", () => {
-  it("has norms per layer and bucket", () => {
+describe("describeSoftTokens", () => {
+  it("returns norms per layer and bucket", () => {
     const seen = describeSoftTokens({
       placement: "prefix",
       tokens: floatTensor([2, 2, 2], Float32Array.of(3, 4, 0, 0, 1, 1, 1, 1)),
@@ -186,7 +184,7 @@ describe("description", () => {
     });
   });
 
-  it("counts what is not finite", () => {
+  it("counts non-finite values", () => {
     const tokens = floatTensor([1, 1, 3], Float32Array.of(Number.NaN, Number.NEGATIVE_INFINITY, 1));
     assert.equal(describeSoftTokens({ placement: "prefix", tokens, timeTable: null, metadata: {} }).nonFinite, 2);
   });

@@ -1,34 +1,34 @@
-/** @file Soft tokens in memory: what is learned, where it goes into the text stream, and whether it fits a pipeline. */
+/** @file Soft tokens in memory, and the checks that they fit a pipeline. */
 
 import { InputError } from "../core/errors.js";
 import { type FloatTensor, formatShape, sizeOf } from "../core/tensor.js";
 import { type SoftTokenLayout, type UnetStage, unetStages } from "../pipelines/pipeline.js";
 
-/** Where soft tokens go into the text stream. */
+/** Where soft tokens are inserted into the text stream. */
 export const placements = ["prefix", "after-first"] as const;
 export type Placement = (typeof placements)[number];
 
 export interface SoftTokens {
-  /** "prefix": in front of the text stream of each of the first `layers` blocks (SD3); "after-first": after the first text token (UNets). */
+  /** "prefix": before the text tokens in each of the first `layers` blocks (SD3); "after-first": after the first text token (UNets). */
   readonly placement: Placement;
   /**
-   * [layers, count, width]; UNets have one layer. The width is that of the raw text embeddings (SD3: 4096, goes through
-   * the frozen context embedder) or that of the projected text stream (SD3: 1536).
+   * [layers, count, width]; UNets have one layer. Width is that of raw text embeddings, which the frozen context embedder projects
+   * (SD3: 4096), or that of the projected text stream (SD3: 1536).
    */
   readonly tokens: FloatTensor;
-  /** [buckets, layers * projected width]: cut per layer and added to each of its tokens. */
+  /** [buckets, layers * projected width]: the row of a timestep, split by layer, is added to each token of the layer. */
   readonly timeTable: FloatTensor | null;
-  /** Free strings, such as `softrepa.family`. */
+  /** Arbitrary strings, e.g. `softrepa.family`. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The metadata key that names the model family the tokens were trained for. */
+/** The metadata key with the model family. */
 export const familyKey = "softrepa.family";
 
-/** The metadata key that names the stages of a UNet that see the tokens, e.g. `down,mid`. */
+/** The metadata key with the UNet stages that receive the tokens, e.g. `down,mid`. */
 export const stagesKey = "softrepa.stages";
 
-/** The sizes of checked soft tokens. */
+/** The sizes of valid soft tokens. */
 export interface SoftTokenDimensions {
   readonly layers: number;
   readonly count: number;
@@ -39,7 +39,11 @@ export interface SoftTokenDimensions {
   readonly timeWidth: number;
 }
 
-/** Checks that the shapes make sense together; `origin` begins the message where they do not. */
+/**
+ * Checks that the shapes are consistent.
+ *
+ * @throws InputError that begins with `origin` if they are not
+ */
 export function sizesOf({ placement, tokens, timeTable }: SoftTokens, origin: string): SoftTokenDimensions {
   const [layers = 0, count = 0, width = 0] = tokens.shape;
   if (tokens.shape.length !== 3 || sizeOf(tokens.shape) === 0) {
@@ -64,13 +68,17 @@ export function sizesOf({ placement, tokens, timeTable }: SoftTokens, origin: st
   return { layers, count, width, buckets, timeWidth };
 }
 
-/** Refuses tokens that belong to another model, with one line that says why. */
+/**
+ * Checks that soft tokens fit a pipeline; returns their sizes.
+ *
+ * @throws InputError if they belong to another model
+ */
 export function requireFit(tokens: SoftTokens, layout: SoftTokenLayout): SoftTokenDimensions {
   const sizes = sizesOf(tokens, "soft tokens");
   const { rawWidth, projectedWidth } = layout;
   if (tokens.placement !== layout.placement) {
     throw new InputError(
-      `tokens go ${placementPhrases[tokens.placement]}, this pipeline (${layout.family}) takes them ${placementPhrases[layout.placement]}: they belong to another model`,
+      `tokens go ${placementPhrases[tokens.placement]}, this pipeline (${layout.family}) takes tokens ${placementPhrases[layout.placement]}: they belong to another model`,
     );
   }
   if (sizes.width !== projectedWidth && sizes.width !== rawWidth) {
@@ -81,7 +89,7 @@ export function requireFit(tokens: SoftTokens, layout: SoftTokenLayout): SoftTok
   }
   if (sizes.buckets > 0 && sizes.timeWidth !== projectedWidth) {
     throw new InputError(
-      `the tokens' time table is ${sizes.timeWidth} wide a layer, this pipeline's text stream is ${projectedWidth}: they belong to another model`,
+      `the tokens' time table is ${sizes.timeWidth} wide per layer, this pipeline's text stream is ${projectedWidth}: they belong to another model`,
     );
   }
   if (sizes.layers > layout.layers) {
@@ -99,24 +107,24 @@ export function requireFit(tokens: SoftTokens, layout: SoftTokenLayout): SoftTok
   return sizes;
 }
 
-/** The stages of a UNet that see the tokens: what they say themselves, else the family's; null where there is no UNet. */
+/** The UNet stages that receive the tokens: those in their metadata, otherwise the family's; null without a UNet. */
 export function stagesOf({ metadata }: SoftTokens, layout: SoftTokenLayout): readonly UnetStage[] | null {
-  const said = metadata[stagesKey];
-  if (layout.stages === null || said === undefined) return layout.stages;
-  const stages = parseStages(said);
+  const value = metadata[stagesKey];
+  if (layout.stages === null || value === undefined) return layout.stages;
+  const stages = parseStages(value);
   if (stages !== null) return stages;
-  throw new InputError(`${stagesKey} is ${JSON.stringify(said)}, not one or more of ${unetStages.join(", ")}`);
+  throw new InputError(`${stagesKey} is ${JSON.stringify(value)}, not one or more of ${unetStages.join(", ")}`);
 }
 
-/** `down,mid` as stages in their order; null where it is something else. */
+/** Parses `down,mid`; null if a name is unknown or repeated. */
 export function parseStages(text: string): readonly UnetStage[] | null {
   const names = text.split(",").map((stage) => stage.trim());
   const stages = unetStages.filter((stage) => names.includes(stage));
   return stages.length === names.length ? stages : null;
 }
 
-/** How a placement reads in a sentence. */
+/** Placements as phrases for messages. */
 export const placementPhrases: Readonly<Record<Placement, string>> = {
-  prefix: "in front of the text",
+  prefix: "before the text",
   "after-first": "after the first text token",
 };

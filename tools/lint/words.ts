@@ -24,6 +24,7 @@ const words: readonly Word[] = [
   {
     old: /[a-z](?<!\bin)An?(Run|Pair|Step|Node|Row|Batch|Level|Pixel|Image|Token|Comparison)[A-Za-z]*\b/,
     instead: "...Per...",
+    except: /print-forecast\.ts$/,
   },
   { old: /pictures?/i, instead: "image", except: /\/words\.ts$/ },
   { old: /turnedKernel|turnedImages|turned (kernel|image)/i, instead: "flipped" },
@@ -43,7 +44,6 @@ export const pending: readonly string[] = [
   "src/evaluation",
   "src/models",
   "src/runtime",
-  "src/softtokens",
   "src/testing",
   "tools/parity",
   "tools/pretrain",

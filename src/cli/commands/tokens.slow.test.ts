@@ -48,7 +48,7 @@ describe("tokens inspect", () => {
     assert.deepEqual(out.split("\n"), [
       `file             ${at("a.safetensors")}`,
       "format           softrepa safetensors",
-      "placement        prefix (in front of the text)",
+      "placement        prefix (before the text)",
       "tokens           [2,2,2]: 2 layers, 2 tokens, 2 wide",
       "time table       [12,4]: 12 buckets, 2 wide per layer",
       "parameters       56",

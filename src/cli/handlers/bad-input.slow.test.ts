@@ -166,7 +166,7 @@ describe("tokens that cannot be used", { concurrency: 2 }, () => {
     await noImage(
       await file("table.safetensors", other),
       1,
-      /time table is 48 wide a layer, this pipeline's text stream is 32/,
+      /time table is 48 wide per layer, this pipeline's text stream is 32/,
     );
   });
 

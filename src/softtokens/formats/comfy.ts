@@ -1,10 +1,10 @@
 /**
- * @file The safetensors that anima_lora trains and its ComfyUI node loads: `tokens` [layers,count,width] and
- * `t_offsets.weight` [buckets, layers*width], which both must be there; buckets are floor(sigma * buckets), as here.
+ * @file The safetensors format of anima_lora and its ComfyUI node: `tokens` [layers,count,width] and `t_offsets.weight`
+ * [buckets, layers*width], both required. The bucket of a timestep is floor(sigma * buckets), as in softrepa.
  *
- * `ss_splice_position` says where in that model's padded text the tokens go: over its tail (`end_of_sequence`, the
- * default) or right behind the caption (`front_of_padding`). Either way each block gets its own tokens as further text
- * tokens, and attention does not see the order of text tokens, so both are "prefix" here.
+ * `ss_splice_position` is the position of the tokens in that model's padded text: over its end (`end_of_sequence`, the default) or
+ * directly after the caption (`front_of_padding`). In both cases each block gets its own tokens as additional text tokens, and
+ * attention ignores the order of text tokens, so both are "prefix" here.
  */
 
 import { InputError } from "../../core/errors.js";
@@ -17,7 +17,7 @@ import { parsePlacement, placementKey } from "./softrepa.js";
 const spliceKey = "ss_splice_position";
 const splicePositions = ["front_of_padding", "end_of_sequence"];
 
-/** Set when the table was written only because the format wants one. */
+/** Marks a time table of zeros that was written only because the format requires one. */
 const noTableKey = "softrepa.no_time_table";
 const bucketsWithoutTable = 100;
 
@@ -25,16 +25,16 @@ export const comfy: TokenFormat = {
   title: "ComfyUI (anima_lora) safetensors",
   keepsMetadata: true,
 
-  detect: (glance) => glance.kind === "safetensors" && glance.source.tensors.has("t_offsets.weight"),
+  detect: (file) => file.kind === "safetensors" && file.source.tensors.has("t_offsets.weight"),
 
-  async read(glance) {
-    if (glance.kind !== "safetensors") throw new RangeError("read() needs what detect() accepted");
-    const { path, source } = glance;
+  async read(file) {
+    if (file.kind !== "safetensors") throw new RangeError("read() needs a file that detect() accepts");
+    const { path, source } = file;
     const storedTokens = source.tensors.get("tokens");
     const storedOffsets = source.tensors.get("t_offsets.weight");
     if (storedTokens === undefined || storedOffsets === undefined || source.tensors.size !== 2) {
       throw new InputError(
-        `${path}: tokens and t_offsets.weight should be its only tensors, it has ${[...source.tensors.keys()].join(", ")}`,
+        `${path} must contain exactly the tensors tokens and t_offsets.weight, it contains ${[...source.tensors.keys()].join(", ")}`,
       );
     }
     const splice = source.metadata[spliceKey];
@@ -51,7 +51,7 @@ export const comfy: TokenFormat = {
     };
     const { width, timeWidth, buckets } = sizesOf(result, path);
     if (buckets > 0 && timeWidth !== width)
-      throw new InputError(`${path}: t_offsets.weight is ${timeWidth} wide a layer, tokens are ${width}`);
+      throw new InputError(`${path}: t_offsets.weight is ${timeWidth} wide per layer, tokens are ${width}`);
     return result;
   },
 
@@ -60,7 +60,7 @@ export const comfy: TokenFormat = {
     const { layers, count, width, timeWidth, buckets } = sizesOf(softTokens, path);
     if (timeTable !== null && timeWidth !== width) {
       throw new InputError(
-        `the comfy format has tokens and time table of one width, these are ${width} and ${timeWidth} wide: use the softrepa format`,
+        `the comfy format requires equal widths of tokens and time table, these are ${width} and ${timeWidth}: use the softrepa format`,
       );
     }
     const offsets = timeTable ?? floatTensor([bucketsWithoutTable, layers * width]);
@@ -87,8 +87,8 @@ export const comfy: TokenFormat = {
 };
 
 /**
- * Files of two banks, tokens [2,layers,count,width] and the table's columns bank by bank, keep in the second what
- * training pushes away from; only the first is for use, and that node too drops the second.
+ * Returns the first bank of files with two, tokens [2,layers,count,width] and a table with the columns of both. The second bank holds
+ * the negatives of training; the ComfyUI node ignores it too.
  */
 function positiveBank(
   path: string,

@@ -1,22 +1,22 @@
-/** @file What a file format of soft tokens has to offer. */
+/** @file The interface of token file formats. */
 
 import type { WeightSource } from "../../weights/source.js";
 import type { SoftTokens } from "../softtokens.js";
 
-/** What a path turned out to be, as far as a glance tells. */
+/** The result of probing a path, from which formats are detected. */
 export type ProbedFile =
   | { readonly kind: "folder"; readonly path: string; readonly names: readonly string[] }
   | { readonly kind: "safetensors"; readonly path: string; readonly source: WeightSource }
   | { readonly kind: "torch"; readonly path: string };
 
 export interface TokenFormat {
-  /** One line for people. */
+  /** Human-readable name. */
   readonly title: string;
-  /** Whether metadata survives. */
+  /** Whether the format stores metadata. */
   readonly keepsMetadata: boolean;
-  detect(glance: ProbedFile): boolean;
-  /** Called on what `detect` accepted. */
-  read(glance: ProbedFile): Promise<SoftTokens>;
+  detect(file: ProbedFile): boolean;
+  /** Reads a file that `detect` accepts. */
+  read(file: ProbedFile): Promise<SoftTokens>;
   /** Returns the files written. */
   write(path: string, tokens: SoftTokens): Promise<readonly string[]>;
 }

@@ -17,7 +17,7 @@ function ramp(shape: readonly number[], start = 0): FloatTensor {
   tensor.data.forEach((_, i) => {
     tensor.data[i] = (i - start) / 7;
   });
-  // Bits that only an exact copy keeps.
+  // Values whose bits only an exact copy preserves.
   tensor.data.set(awkward.subarray(0, tensor.data.length));
   return tensor;
 }
@@ -40,13 +40,13 @@ const samples: Readonly<Record<string, SoftTokens>> = {
   "a UNet's without a time table": { placement: "after-first", tokens: ramp([1, 4, 8]), timeTable: null, metadata: {} },
 };
 
-/** Each format's own kind of path; names with a dot, as the authors' `tokens/sd1.5` has. */
+/** A path for each format; a folder name with a dot, as in the authors' `tokens/sd1.5`. */
 const target = { softrepa: "t.safetensors", official: "tokens-1.5", comfy: "c.safetensors" } as const;
 
 for (const format of formatNames) {
   describe(`the ${format} format`, () => {
     for (const [i, [name, tokens]] of Object.entries(samples).entries()) {
-      it(`keeps ${name}`, async () => {
+      it(`preserves ${name}`, async () => {
         const path = at(`${format}${i}`, target[format]);
         const files = await writeSoftTokens(path, tokens, format);
         const back = await openSoftTokens(path);
@@ -59,7 +59,7 @@ for (const format of formatNames) {
       });
     }
 
-    it("refuses tokens of impossible shapes", () =>
+    it("rejects tokens of invalid shapes", () =>
       refuses(
         () =>
           writeSoftTokens(
@@ -72,7 +72,7 @@ for (const format of formatNames) {
   });
 }
 
-it("formats are told apart by content, not by name", async () => {
+it("detects formats by content, not by name", async () => {
   const tokens = samples["layers with a time table"] as SoftTokens;
   await writeSoftTokens(at("comfy.data"), tokens, "comfy");
   await writeSoftTokens(at("own.data"), tokens, "softrepa");
@@ -84,17 +84,17 @@ it("formats are told apart by content, not by name", async () => {
 
 describe("raw-width tokens with a projected time table", () => {
   const tokens: SoftTokens = { placement: "prefix", tokens: ramp([3, 2, 12]), timeTable: ramp([10, 24]), metadata: {} };
-  it("are kept where the format can", async () => {
+  it("are preserved if the format allows it", async () => {
     for (const format of ["softrepa", "official"] as const) {
       await writeSoftTokens(at("raw", target[format]), tokens, format);
       assertSame(await readSoftTokens(at("raw", target[format])), tokens, format);
     }
   });
-  it("are refused where it cannot", () =>
-    refuses(() => writeSoftTokens(at("raw.safetensors"), tokens, "comfy"), /one width, these are 12 and 8 wide/));
+  it("are rejected otherwise", () =>
+    refuses(() => writeSoftTokens(at("raw.safetensors"), tokens, "comfy"), /equal widths .* these are 12 and 8:/));
 });
 
-describe("softrepa files that are refused", () => {
+describe("softrepa files are rejected with", () => {
   const tokens = ramp([3, 2, 8]);
   const right = { "softrepa.format": "1", "softrepa.placement": "prefix" };
   const cases: [string, Record<string, FloatTensor>, Record<string, string>, RegExp][] = [
@@ -102,7 +102,7 @@ describe("softrepa files that are refused", () => {
       "a future version",
       { tokens },
       { ...right, "softrepa.format": "2" },
-      /version "2" of the format is not known.*update/,
+      /format version "2" is not supported, .*update/,
     ],
     ["no placement", { tokens }, { "softrepa.format": "1" }, /softrepa\.placement is null, not prefix or after-first/],
     [
@@ -112,9 +112,9 @@ describe("softrepa files that are refused", () => {
       /softrepa\.placement is "suffix"/,
     ],
     ["no tokens", { t_tokens: tokens }, right, /has no tensor named tokens/],
-    ["something besides", { tokens, other: tokens }, right, /the tensor "other" does not belong/],
+    ["another tensor", { tokens, other: tokens }, right, /the tensor "other" does not belong/],
     ["a table that does not fit", { tokens, t_tokens: ramp([10, 25]) }, right, /time table of 3-layer tokens/],
-    ["no soft tokens at all", { weight: tokens }, {}, /holds no soft tokens: its metadata has no softrepa\.format/],
+    ["no soft tokens at all", { weight: tokens }, {}, /contains no soft tokens: its metadata has no softrepa\.format/],
   ];
   for (const [name, tensors, header, pattern] of cases) {
     it(name, async () => {
@@ -130,14 +130,14 @@ describe("comfy files", () => {
   const write = (tensors: Record<string, FloatTensor>, header: Record<string, string> = {}) =>
     writeSafetensors(at("anima.safetensors"), new Map(Object.entries(tensors)), header);
 
-  it("as anima_lora writes them", async () => {
+  it("are read as anima_lora writes them", async () => {
     const header = { ss_splice_position: "end_of_sequence", ss_contrastive_tau: "0.5", ss_n_layers: "3" };
     await write({ tokens, "t_offsets.weight": offsets }, header);
     const { format, tokens: read } = await openSoftTokens(at("anima.safetensors"));
     assert.equal(format, "comfy");
     assertSame(read, { placement: "prefix", tokens, timeTable: offsets, metadata: {} }, "anima");
     assert.deepEqual(read.metadata, header);
-    // Through the project's own format and back, the node's knobs survive.
+    // A round trip through softrepa's format preserves the node's settings.
     await writeSoftTokens(at("own.safetensors"), read, "softrepa");
     await writeSoftTokens(at("again.safetensors"), await readSoftTokens(at("own.safetensors")), "comfy");
     const again = await readSoftTokens(at("again.safetensors"));
@@ -145,7 +145,7 @@ describe("comfy files", () => {
     assert.equal(again.metadata.ss_contrastive_tau, "0.5");
   });
 
-  it("of two banks: the first is taken, in the table too", async () => {
+  it("use the first of two banks of tokens and table", async () => {
     const banks = ramp([2, 3, 2, 8]);
     const table = ramp([10, 48]);
     await write({ tokens: banks, "t_offsets.weight": table });
@@ -163,12 +163,17 @@ describe("comfy files", () => {
       { ss_splice_position: "middle" },
       /ss_splice_position is "middle", not front_of_padding or end_of_sequence/,
     ],
-    ["no tokens", { "t_offsets.weight": offsets }, {}, /should be its only tensors, it has t_offsets\.weight/],
+    [
+      "no tokens",
+      { "t_offsets.weight": offsets },
+      {},
+      /must contain exactly the tensors .*, it contains t_offsets\.weight$/,
+    ],
     [
       "a table of another width",
       { tokens, "t_offsets.weight": ramp([10, 12]) },
       {},
-      /t_offsets\.weight is 4 wide a layer, tokens are 8/,
+      /t_offsets\.weight is 4 wide per layer, tokens are 8/,
     ],
     [
       "two banks and one table",
@@ -178,7 +183,7 @@ describe("comfy files", () => {
     ],
   ];
   for (const [name, tensors, header, pattern] of cases) {
-    it(`refused: ${name}`, async () => {
+    it(`are rejected with ${name}`, async () => {
       await write(tensors, header);
       await refuses(() => readSoftTokens(at("anima.safetensors")), /anima\.safetensors/, pattern);
     });
@@ -188,31 +193,31 @@ describe("comfy files", () => {
 describe("official files", () => {
   const tokens = samples["layers with a time table"] as SoftTokens;
 
-  it("are found by folder, by file and by the names that training gives", async () => {
+  it("are found by folder, file and the file names of training", async () => {
     const folder = at("run");
     await writeSoftTokens(join(folder, "dc_tokens_best.pth"), tokens, "official");
     assert.deepEqual((await readdir(folder)).sort(), ["dc_t_tokens_best.pth", "dc_tokens_best.pth"]);
     assertSame(await readSoftTokens(join(folder, "dc_tokens_best.pth")), tokens, "best");
-    await refuses(() => readSoftTokens(folder), /run holds no soft tokens: the folder has no dc_tokens\.pth/);
+    await refuses(() => readSoftTokens(folder), /run contains no soft tokens: the folder has no dc_tokens\.pth/);
     await writeSoftTokens(folder, tokens, "official");
     assertSame(await readSoftTokens(folder), tokens, "folder");
     assertSame(await readSoftTokens(join(folder, "dc_tokens.pth")), tokens, "file");
-    await refuses(() => readSoftTokens(join(folder, "dc_t_tokens.pth")), /only the time table: name dc_tokens\.pth/);
+    await refuses(() => readSoftTokens(join(folder, "dc_t_tokens.pth")), /only the time table: use dc_tokens\.pth/);
   });
 
-  it("are not written beside a time table that is not theirs", async () => {
+  it("are not written next to another time table", async () => {
     await writeSoftTokens(at("stale"), tokens, "official");
     await refuses(
       () => writeSoftTokens(at("stale"), { ...tokens, timeTable: null }, "official"),
-      /dc_t_tokens\.pth is there already/,
+      /dc_t_tokens\.pth exists/,
     );
     assertSame(await readSoftTokens(at("stale")), tokens, "untouched");
   });
 
-  it("are refused under names that hide the time table", () =>
-    refuses(() => writeSoftTokens(at("mine.pth"), tokens, "official"), /a folder or a file named dc_tokens\*\.pth/));
+  it("are rejected under names without a time table name", () =>
+    refuses(() => writeSoftTokens(at("mine.pth"), tokens, "official"), /a folder or a file dc_tokens\*\.pth/));
 
-  it("are refused where they hold something else", async () => {
+  it("are rejected if they contain something else", async () => {
     await writeTorchStateDict(
       at("dc_tokens_dict.pth"),
       new Map([
@@ -220,7 +225,7 @@ describe("official files", () => {
         ["b", ramp([2, 2])],
       ]),
     );
-    await refuses(() => readSoftTokens(at("dc_tokens_dict.pth")), /should hold one tensor, it holds "a", "b"/);
+    await refuses(() => readSoftTokens(at("dc_tokens_dict.pth")), /must contain one tensor, it contains "a", "b"/);
     await writeTorchTensor(at("dc_tokens_flat.pth"), ramp([8]));
     await refuses(() => readSoftTokens(at("dc_tokens_flat.pth")), /two or three dimensions, not \[8\]/);
     await writeFile(at("dc_tokens_text.pth"), "text");
@@ -231,14 +236,14 @@ describe("official files", () => {
 
 describe("the authors' released tokens", () => {
   const folder = shared("official-tokens");
-  const skip = folder === undefined ? "../shared/official-tokens is absent" : false;
+  const skip = folder === undefined ? "../shared/official-tokens is missing" : false;
   const released: [string, Partial<SoftTokens>, number[], number[] | undefined][] = [
     ["sd3", { placement: "prefix" }, [5, 4, 1536], [100, 7680]],
     ["sd1.5", { placement: "after-first" }, [1, 4, 768], [100, 768]],
     ["sdxl", { placement: "after-first" }, [1, 4, 2048], undefined],
   ];
   for (const [name, { placement }, shape, table] of released) {
-    it(`${name}: to every format and back, bit for bit`, { skip }, async () => {
+    it(`${name}: are bit-identical after conversion to every format and back`, { skip }, async () => {
       const original = await readSoftTokens(join(folder ?? "", name));
       assert.equal(original.placement, placement);
       assert.deepEqual(original.tokens.shape, shape);

@@ -1,4 +1,4 @@
-/** @file Soft tokens to and from files: one table of formats, found by what a file holds, not by its name. */
+/** @file Reads and writes soft tokens; formats are detected by the contents of a file, not by its name. */
 
 import { readdir, stat } from "node:fs/promises";
 import { InputError } from "../../core/errors.js";
@@ -16,20 +16,20 @@ export type FormatName = (typeof formatNames)[number];
 
 export const formats: Readonly<Record<FormatName, TokenFormat>> = { softrepa, official, comfy };
 
-/** Reads soft tokens of any known format. */
+/** Reads soft tokens of any supported format. */
 export async function readSoftTokens(path: string): Promise<SoftTokens> {
   return (await openSoftTokens(path)).tokens;
 }
 
-/** Reads soft tokens and says which format they were in. */
+/** Reads soft tokens and returns them with their format. */
 export async function openSoftTokens(path: string): Promise<{ format: FormatName; tokens: SoftTokens }> {
-  const glance = await probe(path);
-  const format = formatNames.find((name) => formats[name].detect(glance));
-  if (format === undefined) throw new InputError(`${path} holds no soft tokens: ${reasons[glance.kind]}`);
-  return { format, tokens: await formats[format].read(glance) };
+  const file = await probe(path);
+  const format = formatNames.find((name) => formats[name].detect(file));
+  if (format === undefined) throw new InputError(`${path} contains no soft tokens: ${reasons[file.kind]}`);
+  return { format, tokens: await formats[format].read(file) };
 }
 
-/** Writes soft tokens; returns the files written. */
+/** Writes soft tokens; returns the paths of the written files. */
 export async function writeSoftTokens(
   path: string,
   tokens: SoftTokens,
@@ -42,7 +42,7 @@ export async function writeSoftTokens(
 const reasons: Readonly<Record<ProbedFile["kind"], string>> = {
   folder: "the folder has no dc_tokens.pth",
   safetensors: "its metadata has no softrepa.format, and it has no tensor t_offsets.weight",
-  torch: "it is none of the known PyTorch files",
+  torch: "it is not a supported PyTorch file",
 };
 
 async function probe(path: string): Promise<ProbedFile> {

@@ -1,6 +1,6 @@
 /**
- * @file The SoftREPA authors' format: `dc_tokens.pth`, a pickled parameter, [layers,count,width] for SD3 and
- * [count,width] for UNets, and beside it, where the tokens depend on time, `dc_t_tokens.pth`, a pickled nn.Embedding.
+ * @file The SoftREPA authors' format: `dc_tokens.pth`, a pickled parameter [layers,count,width] for SD3 or [count,width] for UNets,
+ * and, if the tokens depend on the timestep, `dc_t_tokens.pth` in the same folder, a pickled nn.Embedding.
  */
 
 import { stat } from "node:fs/promises";
@@ -18,12 +18,12 @@ export const official: TokenFormat = {
   title: "official SoftREPA .pth files",
   keepsMetadata: false,
 
-  detect: (glance) => (glance.kind === "folder" ? glance.names.includes(tokensName) : glance.kind === "torch"),
+  detect: (file) => (file.kind === "folder" ? file.names.includes(tokensName) : file.kind === "torch"),
 
   async read({ kind, path }) {
     const tokensFile = kind === "folder" ? join(path, tokensName) : path;
     if (basename(tokensFile).startsWith("dc_t_tokens")) {
-      throw new InputError(`${tokensFile} is only the time table: name ${tokensName} or the folder`);
+      throw new InputError(`${tokensFile} contains only the time table: use ${tokensName} or the folder`);
     }
     const tokens = await readSingleTensor(tokensFile, "");
     const timeFile = timeTableFile(tokensFile);
@@ -39,14 +39,14 @@ export const official: TokenFormat = {
     const timeFile = timeTableFile(tokensFile);
     if (timeFile === undefined) {
       throw new UsageError(
-        `official tokens are a folder or a file named dc_tokens*.pth (the time table's name follows), not ${path}`,
+        `the path of official tokens must be a folder or a file dc_tokens*.pth, from which the time table's name follows, not ${path}`,
       );
     }
     if (timeTable !== null) {
       await writeTorchEmbedding(timeFile, timeTable);
     } else if (await exists(timeFile)) {
       throw new InputError(
-        `${timeFile} is there already and would be read with these tokens, which have no time table: remove it`,
+        `${timeFile} exists and would be read with these tokens, which have no time table: remove it`,
       );
     }
     await writeTorchParameter(
@@ -57,7 +57,7 @@ export const official: TokenFormat = {
   },
 };
 
-/** The rank tells the placement: only SD3 has tokens for each layer. */
+/** The rank determines the placement: only SD3 has tokens per layer. */
 function fromTorch(file: string, tokens: FloatTensor, timeTable: FloatTensor | null): SoftTokens {
   const { shape, data } = tokens;
   if (shape.length === 3) return { placement: "prefix", tokens, timeTable, metadata: {} };
@@ -67,21 +67,21 @@ function fromTorch(file: string, tokens: FloatTensor, timeTable: FloatTensor | n
   throw new InputError(`${file}: official tokens have two or three dimensions, not ${formatShape(shape)}`);
 }
 
-/** `dc_t_tokens*.pth` for `dc_tokens*.pth`: training also writes `dc_tokens_best.pth` and numbered ones. */
+/** `dc_t_tokens*.pth` for `dc_tokens*.pth`; the authors' training also writes `dc_tokens_best.pth` and numbered files. */
 function timeTableFile(tokensFile: string): string | undefined {
   const name = basename(tokensFile);
   return name.startsWith("dc_tokens") ? join(dirname(tokensFile), name.replace("dc_tokens", "dc_t_tokens")) : undefined;
 }
 
-/** The one tensor that the file must consist of. */
+/** Reads the only tensor of a file. */
 async function readSingleTensor(file: string, name: "" | "weight"): Promise<FloatTensor> {
   const tensors = await readTorchFile(file);
   const tensor = tensors.get(name);
   if (tensor === undefined || tensors.size !== 1) {
-    const wanted = name === "" ? "one tensor" : "one nn.Embedding";
+    const expected = name === "" ? "one tensor" : "one nn.Embedding";
     const found = [...tensors.keys()].slice(0, 3).map((key) => JSON.stringify(key || "a bare tensor"));
     throw new InputError(
-      `${file} should hold ${wanted}, it holds ${found.join(", ")}${tensors.size > 3 ? ", ..." : ""}`,
+      `${file} must contain ${expected}, it contains ${found.join(", ")}${tensors.size > 3 ? ", ..." : ""}`,
     );
   }
   return tensor;

@@ -1,4 +1,4 @@
-/** @file The project's own format: one safetensors file with `tokens`, `t_tokens` and metadata. */
+/** @file softrepa's own format: a safetensors file with `tokens`, `t_tokens` and metadata. */
 
 import { InputError } from "../../core/errors.js";
 import type { FloatTensor } from "../../core/tensor.js";
@@ -15,15 +15,15 @@ export const softrepa: TokenFormat = {
   title: "softrepa safetensors",
   keepsMetadata: true,
 
-  detect: (glance) => glance.kind === "safetensors" && formatKey in glance.source.metadata,
+  detect: (file) => file.kind === "safetensors" && formatKey in file.source.metadata,
 
-  async read(glance) {
-    if (glance.kind !== "safetensors") throw new RangeError("read() needs what detect() accepted");
-    const { path, source } = glance;
+  async read(file) {
+    if (file.kind !== "safetensors") throw new RangeError("read() needs a file that detect() accepts");
+    const { path, source } = file;
     const { [formatKey]: format, [placementKey]: placement, ...metadata } = source.metadata;
     if (format !== version) {
       throw new InputError(
-        `${path}: version ${JSON.stringify(format)} of the format is not known, ${version} is: update softrepa`,
+        `${path}: format version ${JSON.stringify(format)} is not supported, only ${version}: update softrepa`,
       );
     }
     const { tokens, t_tokens, ...unknown } = Object.fromEntries<StoredTensor | undefined>(source.tensors);

@@ -174,7 +174,7 @@ describe("the run folder of softrepa train", () => {
     const use = ["--model", other, ...small];
     const draw = ["generate", ...use, ...tokens, "--prompt", "x", "--steps", "1", "--width", "32", "--height", "32"];
     const fault =
-      /the tokens were trained on "pipeline" \([0-9a-f]{12}\), this model is another one \([0-9a-f]{12}\); --force uses them/;
+      /the tokens were trained on "pipeline" \([0-9a-f]{12}\), not on this model \([0-9a-f]{12}\); use --force/;
     await refusesTo([...draw, "--out", at("f.png")], 1, fault);
     const reported = await events(...draw, "--out", at("f.png"), "--force");
     assert.match(String(reported.find(({ event }) => event === "warning")?.message), /trained on "pipeline"/);
