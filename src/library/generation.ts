@@ -1,9 +1,9 @@
-/** @file The images of one call of `generate`: awaited all at once, or iterated as they are finished. */
+/** @file The images of one call of `generate`: awaited together, or iterated as they finish. */
 
 import type { GeneratedImage } from "../sampling/generated-image.js";
 
 /**
- * Sampling starts when the generation is awaited or iterated, once: a generation is read in one of the two ways.
+ * Sampling starts when the generation is awaited or iterated. It runs only once, so use one of the two ways.
  *
  * ```ts
  * const images = await model.generate(prompts);

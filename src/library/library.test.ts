@@ -27,7 +27,7 @@ describe("the library", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("generates images that are awaited or iterated, with their settings inside", async () => {
+  it("generates images with their settings, awaited or iterated", async () => {
     const [image, second] = await model.generate("two cats", { ...quick, tokens, seed: 7, images: 2 });
     assert.deepEqual([image.seed, second?.seed, image.width, image.height], [7, 8, 32, 32]);
     const file = join(folder, "cats.png");
@@ -42,7 +42,7 @@ describe("the library", () => {
     assert.notDeepEqual(plain.pixels, image.pixels);
   });
 
-  it("compiles nothing for a second call of the same size, and encodes no prompt twice", async (t) => {
+  it("reuses compiled graphs and prompt embeds in a second call of the same size", async (t) => {
     await model.generate(["a", "b"], { ...quick, seed: 1 });
     const compile = t.mock.method(model.pipeline.engine, "compile");
     const encode = t.mock.method(model.pipeline, "encodePrompts");
@@ -55,7 +55,7 @@ describe("the library", () => {
     assert.ok(compile.mock.callCount() > 0);
   });
 
-  it("serves calls at the same time, and calls that are left early", async () => {
+  it("supports concurrent calls and calls that are ended early", async () => {
     const all = await Promise.all([32, 48, 64].map((width) => model.generate("a", { ...quick, width, seed: 3 })));
     assert.deepEqual(
       all.map(([image]) => image.width),
@@ -78,7 +78,7 @@ describe("the library", () => {
     assert.equal(unpaired.rank1, null);
   });
 
-  it("trains in a run folder, telling what happens", async () => {
+  it("trains in a run folder, and reports events", async () => {
     const out = join(folder, "run");
     const options = { data: [join(folder, "data")], out, resolution: 32, batch: 3, layers: 2, buckets: 10 };
     const run = await model.train({ ...options, steps: 2, holdOut: 3, validateEvery: 1 });
@@ -91,7 +91,7 @@ describe("the library", () => {
     assert.equal(image.settings.tokens, "tokens.safetensors");
   });
 
-  it("names what is wrong as the library spells it", async () => {
+  it("rejects invalid options by their names", async () => {
     const refuses = async (options: object, message: RegExp) =>
       assert.rejects(
         async () => void (await model.generate("a", { ...quick, ...options })),
@@ -109,7 +109,7 @@ describe("the library", () => {
     await assert.rejects(() => open(join(folder, "nothing"), machine), InputError);
   });
 
-  it("frees everything when it is closed, and refuses to go on", async () => {
+  it("rejects calls after close", async () => {
     let opened: Model;
     {
       await using short = await open(pipelineFolder("sd15"), machine);

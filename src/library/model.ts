@@ -1,4 +1,4 @@
-/** @file `Model`: an opened diffusion model, which generates, trains and scores. */
+/** @file `Model`: an opened diffusion model that generates, trains and scores. */
 
 import { randomInt } from "node:crypto";
 import { UsageError } from "../core/errors.js";
@@ -15,26 +15,26 @@ import { type ScoreOptions, type ScoreResult, scoreImages } from "./score.js";
 import type { SoftTokens } from "./soft-tokens.js";
 import { type Run, startTraining, type TrainOptions } from "./train.js";
 
-/** Everything has the default of the model family. */
+/** Omitted options have the defaults of the model family. */
 export interface GenerateOptions {
-  /** Soft tokens; none by default. */
+  /** Default: none. */
   readonly tokens?: SoftTokens | undefined;
-  /** How strongly the tokens act, 0..1 (default 1). */
+  /** 0..1, the weight of the tokens' effect (default 1). */
   readonly strength?: number | undefined;
   /** Use tokens that were trained on another base model (default false). */
   readonly force?: boolean | undefined;
-  /** Of the first image of each prompt, 0..2^32-1; the others count up from it. Chosen at random by default. */
+  /** Seed of the first image of each prompt, 0..2^32-1; further images count up from it (default: random). */
   readonly seed?: number | undefined;
   /** Images per prompt (default 1). */
   readonly images?: number | undefined;
   readonly negativePrompt?: string | undefined;
   /** Denoising steps. */
   readonly steps?: number | undefined;
-  /** 1 is no guidance. */
+  /** Classifier-free guidance scale; no guidance at 1 or below. */
   readonly guidanceScale?: number | undefined;
-  /** Such as "ddim" or "euler"; the names of the command line. */
+  /** E.g. "ddim" or "euler"; the names of the command line. */
   readonly scheduler?: string | undefined;
-  /** In pixels. */
+  /** In pixels (default: the model's native size). */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   /** Images that are denoised together (default 1). */
@@ -43,24 +43,24 @@ export interface GenerateOptions {
   readonly repackWeights?: boolean | undefined;
   /** Stops before the next step with an InterruptedError. */
   readonly signal?: AbortSignal | undefined;
-  /** Denoising steps done, of all images together. */
+  /** Called with the finished and total denoising steps of all images. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** A prompt that a text encoder did not read to its end. */
+  /** Called if a text encoder truncates a prompt. */
   readonly onTruncated?: ((prompt: TruncatedPrompt) => void) | undefined;
 }
 
 /**
- * An opened model. It stays warm: compiled denoisers, encoders and the prompt embeds of earlier calls are kept (the embeds up to
- * 256 MiB), so that a second call of the same size compiles nothing. `close()`, or `await using`, frees everything.
+ * An opened model. It keeps compiled denoisers, encoders and prompt embeds (up to 256 MiB) between calls, so a second call with the same
+ * size compiles nothing. `close()` or `await using` frees everything.
  */
 export class Model implements AsyncDisposable {
   private readonly cache: SamplingCache;
   private closing: Promise<void> | undefined;
 
   constructor(
-    /** The path that it was opened from. */
+    /** The path of the opened files. */
     readonly path: string,
-    /** The networks underneath, for uses that this class does not have. */
+    /** The underlying networks, for uses beyond this class. */
     readonly pipeline: DiffusionPipeline,
     private readonly files: OpenPipelineOptions,
   ) {
@@ -73,18 +73,18 @@ export class Model implements AsyncDisposable {
   }
 
   /**
-   * Generates images: prompt after prompt, each with its images in the order of their seeds.
+   * Generates the images of each prompt, in the order of prompts and seeds.
    *
-   * @throws UsageError if an option is wrong; InputError if the tokens belong to another model
+   * @throws UsageError if an option is invalid; InputError if the tokens belong to another model
    */
   generate(prompt: string | readonly string[], options: GenerateOptions = {}): Generation {
     return new Generation(this.images(typeof prompt === "string" ? [prompt] : prompt, options));
   }
 
   /**
-   * Trains soft tokens in a run folder, and returns the run, whose events are iterated.
+   * Trains soft tokens in a run folder. Iterate the events of the returned run to train.
    *
-   * @throws UsageError if an option is wrong
+   * @throws UsageError if an option is invalid
    */
   async train(options: TrainOptions): Promise<Run> {
     this.requireOpen();
@@ -92,14 +92,18 @@ export class Model implements AsyncDisposable {
     return startTraining(this.pipeline, files, options);
   }
 
-  /** Measures how well each caption explains each image, by mean denoising errors. */
+  /**
+   * Computes the matrix of mean denoising errors of images and captions.
+   *
+   * @throws UsageError if an option is invalid; InputError if an image cannot be read or the tokens belong to another model
+   */
   async score(options: ScoreOptions): Promise<ScoreResult> {
     this.requireOpen();
     await this.requireTokens(options.tokens, options.force);
     return scoreImages(this.pipeline, options);
   }
 
-  /** Waits for the run of a graph that is under way, then frees everything. */
+  /** Waits for the current run of a graph, then frees everything. */
   close(): Promise<void> {
     this.closing ??= (async () => {
       await this.cache.close();
@@ -124,7 +128,7 @@ export class Model implements AsyncDisposable {
       throw new UsageError(`\`strength\` must be between 0 and 1, not ${strength}`);
     if (prompts.length === 0) throw new UsageError("`prompt` is an empty list");
     await this.requireTokens(tokens, options.force);
-    // Every prompt starts from the same seed, so that prompts can be compared on the same noise.
+    // All prompts use the same seeds, so that they can be compared on the same noise.
     const jobs = prompts.flatMap((prompt) =>
       Array.from({ length: count }, (_, index) => ({ prompt, seed: (seed + index) % (maxSeed + 1) })),
     );
@@ -160,7 +164,7 @@ export class Model implements AsyncDisposable {
   }
 }
 
-function requireInteger(option: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new UsageError(`\`${option}\` must be an integer between ${least} and ${most}, not ${value}`);
+function requireInteger(option: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw new UsageError(`\`${option}\` must be an integer between ${min} and ${max}, not ${value}`);
 }

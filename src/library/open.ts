@@ -1,10 +1,10 @@
-/** @file `open`: a model from its path. */
+/** @file `open`: opens a model. */
 
 import { type OpenPipelineOptions, openPipeline } from "../families/open.js";
 import { type EngineRequest, openEngine } from "../runtime/open-engine.js";
 import { Model } from "./model.js";
 
-/** Which files make up the model, and what runs it; everything has the default of the command line. */
+/** Options for the files of the model and for the engine. Omitted options have the defaults of the command line. */
 export interface OpenOptions extends OpenPipelineOptions, EngineRequest {}
 
 /**
@@ -17,8 +17,8 @@ export interface OpenOptions extends OpenPipelineOptions, EngineRequest {}
  * await image.save("cats.png");
  * ```
  *
- * @throws InputError if files are missing, damaged or do not fit together; RuntimeFailure if the engine that is asked for does
- *   not work on this machine
+ * @throws InputError if files are missing, damaged or inconsistent; RuntimeFailure if the requested engine does not work on this
+ *   machine
  */
 export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
   const { engine: library, provider, precision, threads, ...files } = options;

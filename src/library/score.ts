@@ -13,22 +13,22 @@ import type { GeneratedImage } from "../sampling/generated-image.js";
 import type { SoftTokens } from "./soft-tokens.js";
 
 export interface ScoreOptions {
-  /** Image files, or generated images. */
+  /** Paths of image files, or generated images. */
   readonly images: readonly (string | GeneratedImage)[];
-  /** As many captions as images belong to them in this order; any other number has no known pairing. */
+  /** If there are as many captions as images, they belong together in order; otherwise the pairing is unknown. */
   readonly captions: readonly string[];
   readonly tokens?: SoftTokens | undefined;
-  /** How strongly the tokens act, 0..1 (default 1). */
+  /** 0..1, the weight of the tokens' effect (default 1). */
   readonly strength?: number | undefined;
   /** Use tokens that were trained on another base model (default false). */
   readonly force?: boolean | undefined;
-  /** A number of evenly spaced timesteps, or a list of timesteps in 1..999 (default 8). */
+  /** The number of evenly spaced timesteps, or a list of timesteps in 1..999 (default 8). */
   readonly timesteps?: number | readonly number[] | undefined;
   /** Noise samples per timestep (default 1). */
   readonly noises?: number | undefined;
-  /** Of the noise (default 0). */
+  /** Seed of the noise (default 0). */
   readonly seed?: number | undefined;
-  /** Pixels per side; images are resized and cropped in the middle (default: the model's native size). */
+  /** Images are resized and center-cropped to this size in pixels (default: the model's native size). */
   readonly resolution?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -37,7 +37,7 @@ export interface ScoreOptions {
 export interface ScoreResult {
   /** errors[image][caption]: mean squared error over channels, pixels, timesteps and noise samples. */
   readonly errors: readonly (readonly number[])[];
-  /** Share of images whose own caption has the smallest error; null if the pairing is not known. */
+  /** Share of images whose matched caption has the smallest error; null if the pairing is unknown. */
   readonly rank1: number | null;
 }
 

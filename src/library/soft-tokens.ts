@@ -1,13 +1,13 @@
-/** @file `SoftTokens` of the library: reading and writing token files. */
+/** @file `SoftTokens`: reads and writes token files. */
 
 import { basename } from "node:path";
 import type { FormatName } from "../softtokens/formats/index.js";
 import { formatNames, readSoftTokens, writeSoftTokens } from "../softtokens/formats/index.js";
 import type { SoftTokens as Tokens } from "../softtokens/softtokens.js";
 
-/** Learned soft tokens. Values are plain data: tensors and metadata. */
+/** Learned soft tokens: plain data of tensors and metadata. */
 export interface SoftTokens extends Tokens {
-  /** The name of the file that they were read from; images record it. */
+  /** Name of the token file, which generated images record. */
   readonly file?: string;
 }
 
@@ -26,6 +26,6 @@ export const SoftTokens = {
     await writeSoftTokens(file, tokens, format);
   },
 
-  /** Formats that can be written. */
+  /** The names of all formats. */
   formats: formatNames,
 } as const;

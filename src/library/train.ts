@@ -1,4 +1,4 @@
-/** @file `Model.train`: a training run of an opened model. */
+/** @file `Model.train`: starts a training run of an opened model. */
 
 import type { Objective } from "../objectives/objective.js";
 import type { OpenOptions } from "../pipelines/open-options.js";
@@ -8,24 +8,24 @@ import { type Run, startRun } from "../runs/start-run.js";
 
 export type { Run };
 
-/** Options of a run that an opened model has settled already. */
+/** Options of a run that an opened model determines. */
 type ModelOption = "model" | "engine" | "provider" | "precision" | "threads" | keyof OpenOptions;
 
 type RunOptions = Omit<RunSpecInput, ModelOption | "objective"> & {
-  /** The name of a built-in objective (default "softrepa"), or an objective of your own. */
+  /** The name of a built-in objective (default "softrepa"), or a custom objective. */
   readonly objective?: string | Objective | undefined;
 };
 
 interface CallOptions {
   /** Overwrite a run folder that is not empty (default false). */
   readonly force?: boolean | undefined;
-  /** Finishes the step under way, saves, and ends the run with an InterruptedError. */
+  /** If aborted, the run finishes its step, saves, and ends with an InterruptedError. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Options of a training run; only `data` and `out` have no defaults. Names and defaults are those of `RunSpec`. With
- * `resume: true`, the run in `out` continues from its last checkpoint with its own options.
+ * Options of a training run, with the names and defaults of `RunSpec`; only `data` and `out` are required. With `resume: true`, the
+ * run in `out` continues from its last checkpoint with the options recorded there.
  */
 export type TrainOptions = CallOptions &
   (
@@ -33,7 +33,7 @@ export type TrainOptions = CallOptions &
     | (Partial<RunOptions> & { readonly out: string; readonly resume: true })
   );
 
-/** `files` is what the pipeline was opened with; `config.yaml` records it. */
+/** `files` are the options that opened the pipeline; `config.yaml` records them. */
 export function startTraining(pipeline: DiffusionPipeline, files: OpenOptions, options: TrainOptions): Promise<Run> {
   const { force, signal, objective, ...rest } = options;
   const shared = { pipeline, force, ...(typeof objective === "object" && { objective }) };

@@ -47,7 +47,7 @@ describe("sampling", async () => {
   const imageOf = async (changes: Partial<GenerateRequest<ImageJob>>) => nth(await images(changes), 0);
   const plain = await imageOf({});
 
-  it("repacks the denoiser's weights where it is told to, and only these", async (t) => {
+  it("repacks only the denoiser's weights, and only if requested", async (t) => {
     const compile = t.mock.method(pipeline.engine, "compile");
     const repacked = await imageOf({ repackWeights: true });
     assert.ok(largestDifference(repacked, plain) <= 1e-4);
@@ -65,7 +65,7 @@ describe("sampling", async () => {
   describe("the guided denoiser", () => {
     const sample = new Generator(9).normal([2, 16, 8, 8]);
     const latentShape = [16, 8, 8];
-    /** Without guidance: one text an image. */
+    /** Without guidance: one prompt per image. */
     const unguided = async (texts: number[], softTokens: FloatTensor | null) => {
       const form = softTokens && { shape: softTokens.shape, stages: null };
       const denoiser = await compileGuidedDenoiser(pipeline, {
@@ -106,7 +106,7 @@ describe("sampling", async () => {
       await embedding.release();
     });
 
-    it("takes a guidance scale of each image's own", async () => {
+    it("accepts one guidance scale per image", async () => {
       const denoiser = await compileGuidedDenoiser(pipeline, {
         images: 2,
         latentShape,
@@ -130,14 +130,14 @@ describe("sampling", async () => {
     });
   });
 
-  it("gives the same image for the same seed, another for another seed or prompt", async () => {
+  it("returns the same image for the same seed, and another for another seed or prompt", async () => {
     const all = await images({ jobs: [job(captions[0], 7), job(captions[0], 8), job(captions[1], 7)] });
     assert.deepEqual(all[0], plain);
     assert.ok(largestDifference(nth(all, 1), plain) > 0.01);
     assert.ok(largestDifference(nth(all, 2), plain) > 1e-4);
   });
 
-  it("gives the images in the order of their jobs, nearly the same in batches that do not divide them", async () => {
+  it("returns the images in the order of their jobs, nearly the same for any batch size", async () => {
     const jobs = [job(captions[0], 7), job(captions[1], 1), job(captions[2], 2), job(captions[0], 3)];
     const progress: number[][] = [];
     const apart = await images({ jobs });
@@ -151,7 +151,7 @@ describe("sampling", async () => {
     assert.ok(progress.every(([, total]) => total === 12));
   });
 
-  it("has no soft tokens at strength 0, and other images at half and full strength", async () => {
+  it("ignores soft tokens at strength 0, and returns other images at half and full strength", async () => {
     const at = (strength: number) => imageOf({ softTokens: tokens, strength });
     assert.deepEqual(await at(0), plain);
     const [half, whole] = [await at(0.5), await at(1)];
@@ -161,7 +161,7 @@ describe("sampling", async () => {
     assert.deepEqual(await at(1), whole);
   });
 
-  it("reads the negative prompt, except at a guidance scale of 1 or less", async () => {
+  it("uses the negative prompt, except at a guidance scale of 1 or less", async () => {
     const away = await imageOf({ negative: captions[2] });
     assert.ok(largestDifference(away, plain) > 1e-4);
     const unguided = await imageOf({ guidanceScale: 1 });
@@ -170,14 +170,14 @@ describe("sampling", async () => {
     assert.deepEqual(await imageOf({ guidanceScale: 0.5 }), unguided);
   });
 
-  it("makes images that are not square", async () => {
+  it("generates images that are not square", async () => {
     const wide = await imageOf({ width: 64, height: 24 });
     assert.deepEqual(wide.shape, [3, 24, 64]);
     const tall = await imageOf({ width: 24, height: 64 });
     assert.deepEqual(tall.shape, [3, 64, 24]);
   });
 
-  it("refuses sizes that do not fit", async () => {
+  it("rejects sizes that do not fit", async () => {
     for (const [size, message] of [
       [{ width: 60 }, /^`width` 60 does not fit .*sd3.pipeline: it must be a multiple of 8$/],
       [{ height: 36 }, /^`height` 36 does not fit /],
@@ -192,7 +192,7 @@ describe("sampling", async () => {
     await assert.rejects(() => images({ width: 104 }), /latents of 8 x 26 do not fit this transformer: .* at most 24$/);
   });
 
-  it("tells once what each encoder cut off", async () => {
+  it("reports a truncated prompt once per encoder", async () => {
     const long = Array.from({ length: 40 }, (_, index) => `word${index}`).join(" ");
     const cuts: TruncatedPrompt[] = [];
     await images({ jobs: [job(long, 1), job(long, 2)], steps: 1, onTruncated: (cut) => cuts.push(cut) });
@@ -202,7 +202,7 @@ describe("sampling", async () => {
     );
   });
 
-  it("stops before the next step when it is asked to, with the images that are done", async () => {
+  it("stops before the next step if the signal is aborted, and keeps finished images", async () => {
     const stop = new AbortController();
     const done: FloatTensor[] = [];
     const jobs = [job(captions[0], 7), job(captions[0], 8)];
@@ -218,9 +218,9 @@ describe("sampling", async () => {
     await assert.rejects(() => images({ signal: AbortSignal.abort() }), InterruptedError);
   });
 
-  it("samples with another scheduler than the pipeline's; added noise is each image's own", async () => {
+  it("samples with other schedulers, with noise per image", async () => {
     const unet = await openTiny("sd15");
-    const make = async (name: string, batch: number): Promise<FloatTensor[]> => {
+    const imagesWith = async (name: string, batch: number): Promise<FloatTensor[]> => {
       const all: FloatTensor[] = [];
       const jobs = [job(captions[0], 7), job(captions[0], 8)];
       const progress: number[] = [];
@@ -230,13 +230,13 @@ describe("sampling", async () => {
       assert.equal(progress.at(-1), 2 * scheduler.start(3).timesteps.length);
       return all;
     };
-    const [apart, together] = [await make("euler-ancestral", 1), await make("euler-ancestral", 2)];
+    const [apart, together] = [await imagesWith("euler-ancestral", 1), await imagesWith("euler-ancestral", 2)];
     for (const [index, image] of together.entries()) assert.ok(largestDifference(image, nth(apart, index)) < 1e-4);
-    const [plms, euler] = [nth(await make("pndm", 1), 0), nth(await make("euler", 1), 0)];
+    const [plms, euler] = [nth(await imagesWith("pndm", 1), 0), nth(await imagesWith("euler", 1), 0)];
     assert.ok(largestDifference(nth(apart, 0), euler) > 1e-3 && largestDifference(plms, euler) > 1e-3);
   });
 
-  it("starts from the noise that the seed gives", async () => {
+  it("starts from the noise of the seed", async () => {
     const latents = await sampleLatents(pipeline, {
       shape: [1, 16, 8, 8],
       drawNoise: () => new Generator(7).normal([1, 16, 8, 8]),

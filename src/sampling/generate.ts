@@ -1,4 +1,4 @@
-/** @file From prompts to images. */
+/** @file Generates images from prompts. */
 
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
@@ -10,47 +10,52 @@ import type { Scheduler } from "../schedulers/index.js";
 import { requireFit, type SoftTokens } from "../softtokens/softtokens.js";
 import { SamplingCache } from "./sampling-cache.js";
 
-/** One image to make. */
+/** One image to generate. */
 export interface ImageJob {
   readonly prompt: string;
-  /** Of the noise; the same seed gives the same noise at the same size. */
+  /** Seed of the noise. Equal seeds give equal noise at equal sizes. */
   readonly seed: number;
 }
 
 export interface GenerateRequest<Job extends ImageJob> {
   readonly jobs: readonly Job[];
   readonly negative: string;
-  /** What embeds prompts; the pipeline's own encoders by default. */
+  /** Encodes the prompts (default: the pipeline). */
   readonly prompts?: PromptEncoder | undefined;
-  /** Keeps compiled denoisers and the encoders' sessions for later calls; without it everything is freed at the end. */
+  /** Keeps compiled denoisers, prompt embeds and encoder sessions for later calls. Without it, everything is freed at the end. */
   readonly cache?: SamplingCache | undefined;
   readonly steps: number;
-  /** The pipeline's own by default. */
+  /** Default: the pipeline's scheduler. */
   readonly scheduler?: Scheduler | undefined;
-  /** Guidance scale; at 1 or below there is no negative branch. */
+  /** Classifier-free guidance scale; no guidance at 1 or below. */
   readonly guidanceScale: number;
   readonly width: number;
   readonly height: number;
   readonly softTokens: SoftTokens | null;
-  /** 0..1, times the effective soft tokens; at 0 there are none. */
+  /** 0..1, the weight of the soft tokens' effect; without soft tokens at 0. */
   readonly strength: number;
   /** Images sampled together. */
   readonly batch: number;
-  /** As `SamplerOptions` has it. */
+  /** See `SamplerOptions`. */
   readonly repackWeights?: boolean | undefined;
   readonly signal?: AbortSignal;
-  /** Denoising steps done, of all images together. */
+  /** Called with the finished and total denoising steps of all images. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly onTruncated?: (cut: TruncatedPrompt) => void;
 }
 
 export interface JobImage<Job extends ImageJob> {
   readonly job: Job;
-  /** [3, height, width] in -1..1, clamped by whoever writes it. */
+  /** [3, height, width] in -1..1, not clamped. */
   readonly image: FloatTensor;
 }
 
-/** Yields the images in the order of their jobs, as soon as their batch is done. */
+/**
+ * Yields the images in the order of their jobs, as soon as their batch is finished.
+ *
+ * @throws UsageError if the size does not fit the model; InputError if the soft tokens do not; InterruptedError before the next
+ *   evaluation if the signal is aborted
+ */
 export async function* generate<Job extends ImageJob>(
   pipeline: DiffusionPipeline,
   request: GenerateRequest<Job>,
@@ -78,10 +83,10 @@ export async function* generate<Job extends ImageJob>(
     let done = 0;
     for (const { batch, real } of paddedBatches(jobs, size)) {
       const negative = texts.negative(size);
-      // Every image has a generator of its own, so that it does not depend on its neighbours.
+      // One generator per image, so that images do not depend on their batch.
       const generators = batch.map(({ seed }) => new Generator(seed));
-      const wanted = { images: size, latentShape, guided: negative !== null, repackWeights: request.repackWeights };
-      const latents = await cache.withSampler({ ...wanted, softTokens, strength }, (sampler) =>
+      const options = { images: size, latentShape, guided: negative !== null, repackWeights: request.repackWeights };
+      const latents = await cache.withSampler({ ...options, softTokens, strength }, (sampler) =>
         sampler.sample({
           drawNoise: () => concatRows(generators.map((generator) => generator.normal([1, ...latentShape]))),
           conditioning: texts.positive(batch),
@@ -105,7 +110,7 @@ export async function* generate<Job extends ImageJob>(
   }
 }
 
-/** Embeds every different prompt once, and the negative one where there is guidance. */
+/** Encodes each distinct prompt once, and the negative prompt if there is guidance. */
 async function encodeTexts<Job extends ImageJob>(pipeline: DiffusionPipeline, request: GenerateRequest<Job>) {
   const prompts = [...new Set(request.jobs.map(({ prompt }) => prompt))];
   const { conditioning, negative, truncated } = await encodeForGuidance(

@@ -1,9 +1,9 @@
-/** @file A generated image with the settings that made it. */
+/** @file A generated image with its settings. */
 
 import type { FloatTensor } from "../core/tensor.js";
 import { encodePng, savePng } from "../data/png.js";
 
-/** The settings of one image, as its file contains them in JSON. */
+/** The settings of one image, stored as JSON in its file. */
 export type ImageSettings = Readonly<Record<string, unknown>> & { readonly prompt: string; readonly seed: number };
 
 export class GeneratedImage {
@@ -11,7 +11,7 @@ export class GeneratedImage {
     /** [3, height, width] in -1..1; not clamped. */
     readonly pixels: FloatTensor,
     readonly settings: ImageSettings,
-    /** The settings as the AUTOMATIC1111 web UI writes them. */
+    /** The settings in the format of the AUTOMATIC1111 web UI. */
     private readonly parameters: string,
   ) {}
 
@@ -31,12 +31,12 @@ export class GeneratedImage {
     return this.pixels.shape[2] ?? 0;
   }
 
-  /** The bytes of a PNG file that contains the settings. Equal requests give equal bytes. */
+  /** Encodes a PNG file that contains the settings. Equal requests give equal bytes. */
   png(): Promise<Uint8Array> {
     return encodePng(this.pixels, this.text);
   }
 
-  /** Writes the bytes of `png()`; the file is complete or absent. */
+  /** Writes the PNG file atomically. */
   save(file: string): Promise<void> {
     return savePng(file, this.pixels, this.text);
   }

@@ -1,4 +1,4 @@
-/** @file The denoiser with classifier-free guidance (arXiv 2207.12598) as one graph: both branches in one batch. */
+/** @file The denoiser with classifier-free guidance (arXiv 2207.12598) as one graph, with both branches in one batch. */
 
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
@@ -10,17 +10,17 @@ import { denoiseAtStrength } from "../pipelines/strength.js";
 import { targetFor } from "../runtime/engine.js";
 
 export interface GuidedDenoiserOptions {
-  /** Images a run. */
+  /** Images per run. */
   readonly images: number;
   /** [channels, h, w]. */
   readonly latentShape: Shape;
   /** Whether there is a negative branch. */
   readonly guided: boolean;
-  /** Both branches see them; null for the plain model. */
+  /** Used in both branches; null for the plain model. */
   readonly softTokens: SoftTokenSpec | null;
-  /** 0..1, how much of the soft tokens' effect counts (default 1). */
+  /** 0..1, the weight of the soft tokens' effect (default 1). */
   readonly strength?: number;
-  /** Copy weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
+  /** Copy weights into faster layouts (default false): less time, more memory. */
   readonly repackWeights?: boolean | undefined;
 }
 
@@ -28,10 +28,10 @@ export interface GuidedDenoiserFeeds {
   /** [images, channels, h, w]. */
   readonly sample: FloatTensor;
   readonly timestep: number;
-  /** First axis: the images' negative prompts (where guided), then their prompts. */
+  /** The negative prompts of the images (if guided), then their prompts. */
   readonly conditioning: Conditioning;
   readonly softTokens: FloatTensor | null;
-  /** One for all images, or one an image; it costs nothing to change between runs. */
+  /** Shared by all images, or one per image; may change between runs without recompilation. */
   readonly guidanceScale: number | readonly number[];
 }
 

@@ -1,4 +1,4 @@
-/** @file Generated images with their settings: the one place where `generate`, previews of training and `eval` get theirs from. */
+/** @file Generates images with their settings, for `generate`, training previews and `eval`. */
 
 import { basename, resolve } from "node:path";
 import { a1111Parameters } from "../data/a1111.js";
@@ -9,7 +9,7 @@ import { type GenerateRequest, generate, type ImageJob } from "./generate.js";
 import { GeneratedImage, type ImageSettings } from "./generated-image.js";
 
 export interface ImageFileJob extends ImageJob {
-  /** Where the PNG goes. */
+  /** Path of the PNG file. */
   readonly file: string;
 }
 
@@ -18,23 +18,23 @@ export interface ImageRequest<Job extends ImageJob>
     GenerateRequest<Job>,
     "jobs" | "negative" | "prompts" | "cache" | "batch" | "repackWeights" | "signal" | "onProgress" | "onTruncated"
   > {
-  /** How the model is called in the settings. */
+  /** The model's name in the settings. */
   readonly model: string;
-  /** Null for the plain model; `file` names them in the settings. */
+  /** Null for the plain model; the settings contain the base name of `file`. */
   readonly tokens: { readonly softTokens: SoftTokens; readonly file: string; readonly strength: number } | null;
-  /** The family's default where undefined, also of the guidance scale and the scheduler. */
+  /** Default: that of the family; likewise for guidance scale and scheduler. */
   readonly steps?: number | undefined;
   readonly guidance?: number | undefined;
   readonly scheduler?: string | undefined;
-  /** The model's native size where undefined. */
+  /** Default: the model's native size; likewise for the height. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
-  /** As the pipeline was opened with. */
+  /** An option of opening the pipeline, recorded in the settings; likewise the variant. */
   readonly maxSequenceLength?: number | undefined;
   readonly variant?: string | undefined;
 }
 
-/** Yields the images in the order of their jobs, as soon as their batch is done. */
+/** Yields the images in the order of their jobs, as soon as their batch is finished. Throws like `generate`. */
 export async function* generateImages<Job extends ImageJob>(
   pipeline: DiffusionPipeline,
   request: ImageRequest<Job>,
@@ -81,7 +81,7 @@ export async function* generateImages<Job extends ImageJob>(
   }
 }
 
-/** Writes each image to the file of its job. */
+/** Generates images and writes each to the file of its job. */
 export async function* writeImages<Job extends ImageFileJob>(
   pipeline: DiffusionPipeline,
   request: ImageRequest<Job>,

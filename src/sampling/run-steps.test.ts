@@ -18,7 +18,7 @@ describe("runSteps", () => {
       data.map((x) => x * Math.cos(timestep)),
     );
 
-  it("goes from any state of a run to the same end", async () => {
+  it("returns the same result from any state of a run", async () => {
     const states = [start];
     const keep = (state: typeof start) => {
       states.push(state);
@@ -34,7 +34,7 @@ describe("runSteps", () => {
     }
   });
 
-  it("goes on from what is made of a state", async () => {
+  it("continues from the state that afterStep returns", async () => {
     const seen: FloatTensor[] = [];
     const replaced = floatTensor([2], Float32Array.of(5, 5));
     const end = await runSteps(run, start, {
@@ -49,7 +49,7 @@ describe("runSteps", () => {
     assert.deepEqual(end.sample, replaced);
   });
 
-  it("stops before the next evaluation", async () => {
+  it("stops before the next evaluation if the signal is aborted", async () => {
     const stop = new AbortController();
     let evaluations = 0;
     const stopping: Predict = async (input) => {
@@ -65,7 +65,7 @@ describe("runSteps", () => {
 });
 
 describe("DDIM inversion", () => {
-  it("and the way back are those of diffusers' DDIMInverseScheduler and DDIMScheduler", async () => {
+  it("agrees with diffusers' DDIMInverseScheduler and DDIMScheduler", async () => {
     const tensor = await readTensors(join(parity, "../schedulers/invert-sd15.safetensors"));
     const pipeline = await openTiny("sd15");
     const { conditioning } = await pipeline.encodePrompts(["a red cube on top of a blue sphere"]);

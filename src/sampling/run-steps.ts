@@ -1,22 +1,26 @@
-/** @file The sampling loop, for every family, scheduler and method. */
+/** @file The sampling loop for all families and schedulers. */
 
 import { throwIfAborted } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
 import type { DrawNoise, RunState, SchedulerRun } from "../schedulers/index.js";
 
-/** The model's output, after guidance, at a scaled sample. */
+/** Returns the model's output, after guidance, for a scaled sample. */
 export type Predict = (input: FloatTensor, timestep: number) => Promise<FloatTensor>;
 
 export interface RunStepsOptions {
   readonly predict: Predict;
-  /** For schedulers that add noise on the way. */
+  /** Called by schedulers that add noise. */
   readonly drawNoise: DrawNoise;
   /** Called with the state after each step; returns the state to continue from. */
   readonly afterStep?: (state: RunState) => RunState;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Continues a run from `state` to its end. InterruptedError before an evaluation once `signal` is aborted. */
+/**
+ * Continues a run from `state` to its end.
+ *
+ * @throws InterruptedError before the next evaluation if the signal is aborted
+ */
 export async function runSteps(
   run: SchedulerRun,
   state: RunState,

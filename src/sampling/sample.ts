@@ -1,4 +1,4 @@
-/** @file From noise to latents. */
+/** @file Samples latents from noise. */
 
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { joinConditioning } from "../pipelines/conditioning.js";
@@ -8,41 +8,41 @@ import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { compileGuidedDenoiser, type GuidedDenoiser } from "./guided-denoiser.js";
 import { type Predict, runSteps } from "./run-steps.js";
 
-/** What a sampler is compiled for. */
+/** The sizes and inputs that a sampler is compiled for. */
 export interface SamplerOptions {
-  /** Images a run. */
+  /** Images per run. */
   readonly images: number;
   /** [channels, h, w]. */
   readonly latentShape: Shape;
-  /** Whether there are negative texts. */
+  /** Whether there are negative prompts. */
   readonly guided: boolean;
-  /** Soft tokens for both branches, and how strongly they count; null for the plain model. */
+  /** Soft tokens for both branches with the weight of their effect, 0..1; null for the plain model. */
   readonly softTokens: { readonly embedding: SoftTokenEmbedding; readonly strength: number } | null;
-  /** Copy the denoiser's weights into faster layouts instead of reading them where they are (the default): less time, more memory. */
+  /** Copy the denoiser's weights into faster layouts (default false): less time, more memory. */
   readonly repackWeights?: boolean | undefined;
 }
 
-/** The texts of a batch, and the guidance between them. */
+/** The encoded prompts of a batch and their guidance. */
 export interface PredictorTexts {
-  /** One text an image. */
+  /** One prompt per image. */
   readonly conditioning: Conditioning;
-  /** One negative text an image; null for no guidance. */
+  /** One negative prompt per image; null without guidance. */
   readonly negative: Conditioning | null;
-  /** One for all images, or one an image. */
+  /** Shared by all images, or one per image. */
   readonly guidanceScale: number | readonly number[];
 }
 
 export interface SampleFeeds extends PredictorTexts {
-  /** Unit normal noise [N, channels, h, w]: drawn once to start from, and again by schedulers that add noise on the way. */
+  /** Returns standard normal noise [N, channels, h, w]: the initial noise, then that of schedulers that add noise. */
   readonly drawNoise: DrawNoise;
-  /** The pipeline's own by default. */
+  /** Default: the pipeline's scheduler. */
   readonly scheduler?: Scheduler | undefined;
   readonly steps: number;
   readonly signal?: AbortSignal;
   readonly onStep?: (done: number, total: number) => void;
 }
 
-/** Samples any number of batches of one size. */
+/** A compiled denoiser that samples any number of batches of one size. */
 export class Sampler {
   private constructor(
     private readonly pipeline: DiffusionPipeline,
@@ -60,7 +60,11 @@ export class Sampler {
     return new Sampler(pipeline, denoiser, softTokens);
   }
 
-  /** Scaled latents [N, channels, h, w] of the finished images. */
+  /**
+   * Samples scaled latents [N, channels, h, w].
+   *
+   * @throws InterruptedError before the next evaluation if the signal is aborted
+   */
   async sample(feeds: SampleFeeds): Promise<FloatTensor> {
     const { drawNoise, signal, onStep } = feeds;
     const run = (feeds.scheduler ?? this.pipeline.scheduler).start(feeds.steps);
@@ -81,7 +85,7 @@ export class Sampler {
     return sample;
   }
 
-  /** The guided denoiser for a batch of texts, for use with `runSteps` or another loop. */
+  /** The guided denoiser for a batch of prompts, for `runSteps` or a custom loop. */
   predictor({ negative, conditioning, guidanceScale }: PredictorTexts): Predict {
     const texts = negative ? joinConditioning([negative, conditioning]) : conditioning;
     return async (sample, timestep) =>
@@ -105,7 +109,7 @@ export type SampleRequest = SampleFeeds &
     readonly shape: Shape;
   };
 
-/** One batch by a sampler of its own. */
+/** Samples one batch with a temporary sampler. */
 export async function sampleLatents(pipeline: DiffusionPipeline, request: SampleRequest): Promise<FloatTensor> {
   const { negative, softTokens } = request;
   const [images = 0, ...latentShape] = request.shape;

@@ -1,4 +1,4 @@
-/** @file What sampling can keep between calls: compiled denoisers, soft token embeddings and prompt embeds. */
+/** @file A cache of compiled denoisers, soft token embeddings and prompt embeds across calls. */
 
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { PromptCache } from "../pipelines/prompt-cache.js";
@@ -7,16 +7,16 @@ import type { SoftTokens } from "../softtokens/softtokens.js";
 import { Sampler, type SamplerOptions } from "./sample.js";
 
 export interface SamplingCacheOptions {
-  /** Compiled denoisers that are kept (default 2: with tokens and without). */
+  /** Maximum number of compiled denoisers (default 2: with and without tokens). */
   readonly samplers?: number;
-  /** Bytes of prompt embeds that are kept (default 256 MiB). */
+  /** Maximum bytes of prompt embeds (default 256 MiB). */
   readonly promptBytes?: number;
 }
 
-/** What a sampler is compiled for, with soft tokens as they are read from a file; null for the plain model. */
+/** Options of a sampler with soft tokens that are not embedded yet; null for the plain model. */
 export interface SamplerRequest extends Omit<SamplerOptions, "softTokens"> {
   readonly softTokens: SoftTokens | null;
-  /** 0..1. */
+  /** 0..1, the weight of the soft tokens' effect. */
   readonly strength: number;
 }
 
@@ -30,7 +30,7 @@ interface Entry {
 export class SamplingCache {
   readonly prompts: PromptCache;
   private readonly limit: number;
-  /** The least recently used first. */
+  /** Least recently used first. */
   private entries: Entry[] = [];
   private readonly tokenIds = new WeakMap<SoftTokens, number>();
   private tokenCount = 0;
@@ -44,7 +44,7 @@ export class SamplingCache {
     this.prompts = new PromptCache(pipeline, promptBytes);
   }
 
-  /** Calls `body` with a sampler, which is compiled if no earlier call has left one. */
+  /** Calls `body` with a cached or newly compiled sampler. */
   async withSampler<T>(request: SamplerRequest, body: (sampler: Sampler) => Promise<T>): Promise<T> {
     const entry = await this.acquire(request);
     try {
@@ -58,7 +58,7 @@ export class SamplingCache {
     }
   }
 
-  /** Frees everything that is not in use; what is in use is freed when its user has finished. */
+  /** Frees all unused samplers; those in use are freed when their call ends. */
   async close(): Promise<void> {
     this.closed = true;
     await this.evict(0);

@@ -1,4 +1,4 @@
-/** @file Schedulers by name; each can sample a model whose scheduler_config.json describes a diffusion of noise. */
+/** @file Schedulers by name; each works with any scheduler_config.json of a diffusion model. */
 
 import { InputError } from "../core/errors.js";
 import { ddim } from "./ddim.js";
@@ -28,7 +28,12 @@ export const diffusionSchedulers: Readonly<Record<DiffusionSchedulerName, (confi
   "dpmpp-2m-karras": (config) => dpmSolverMultistep({ ...config, use_karras_sigmas: true }),
 };
 
-/** The scheduler that the file names; `file` is for messages. */
+/**
+ * The scheduler of the config's class.
+ *
+ * @param file is named in messages
+ * @throws InputError if the class is not supported
+ */
 export function schedulerFromConfig(config: DiffusionConfig, file: string): Scheduler {
   switch (config._class_name) {
     case "DDIMScheduler":
@@ -49,14 +54,14 @@ export function schedulerFromConfig(config: DiffusionConfig, file: string): Sche
 
 /** Of DPM-Solver's methods only DPM-Solver++ 2M is supported; diffusers maps some methods of other schedulers to it. */
 function requireDpmSolverPlusPlus(config: DiffusionConfig, file: string): void {
-  for (const [key, here] of [
+  for (const [key, supported] of [
     ["algorithm_type", ["dpmsolver++", "deis"]],
     ["solver_order", [2]],
     ["solver_type", ["midpoint", "logrho", "bh1", "bh2"]],
     ["lambda_min_clipped", [null]],
   ] as const) {
     const value = config[key] ?? null;
-    if (!here.some((each) => each === value)) throw unsupported(file, `${config._class_name} with ${key} ${value}`);
+    if (!supported.some((one) => one === value)) throw unsupported(file, `${config._class_name} with ${key} ${value}`);
   }
 }
 

@@ -13,11 +13,17 @@ import { roundHalfToEven, spacedTimesteps } from "./timestep-spacing.js";
 export function ddim(config: DiffusionConfig): Scheduler {
   const { alphas, ...schedule } = noiseSchedule(config);
   const { trainTimesteps, parametrisation } = schedule;
-  const toOne = booleanSetting(config, config.set_alpha_to_one, "DDIMScheduler", { owner: true, others: false });
-  const clipped = booleanSetting(config, config.clip_sample, "DDIMScheduler", { owner: true, others: false });
-  const finalAlpha = toOne ? 1 : at(alphas, 0);
+  const setAlphaToOne = booleanSetting(config, config.set_alpha_to_one, "DDIMScheduler", {
+    owner: true,
+    others: false,
+  });
+  const clipSample = booleanSetting(config, config.clip_sample, "DDIMScheduler", { owner: true, others: false });
+  const finalAlpha = setAlphaToOne ? 1 : at(alphas, 0);
   const levelOf = (timestep: number) => levelOfAlpha(timestep >= 0 ? at(alphas, timestep) : finalAlpha);
-  const update = firstOrder(parametrisation, clipped ? (clean) => clamp(clean, config.clip_sample_range) : undefined);
+  const update = firstOrder(
+    parametrisation,
+    clipSample ? (clean) => clamp(clean, config.clip_sample_range) : undefined,
+  );
 
   function path(steps: number): Step[] {
     const spacing = config.timestep_spacing ?? "leading";

@@ -1,12 +1,12 @@
 /**
- * @file scheduler_config.json of models that predict noise (or v): the noise schedule that they were trained with, and how to sample.
- * All of diffusers' schedulers for Stable Diffusion read the same keys, so any of them can be created from the file of another.
+ * @file scheduler_config.json of models that predict noise or v: the noise schedule of training and the settings of sampling. All of
+ * diffusers' schedulers for Stable Diffusion read the same keys, so each can be created from the file of another.
  */
 
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
 
-/** Schedulers of diffusers whose files describe a noise schedule by its betas. */
+/** Schedulers of diffusers that define a noise schedule by betas. */
 const classNames = [
   "DDIMScheduler",
   "DDPMScheduler",
@@ -40,7 +40,7 @@ const configSchema = z.object({
   prediction_type: z.enum(["epsilon", "v_prediction"], unsupported).default("epsilon"),
   timestep_spacing: z.enum(["leading", "trailing", "linspace"], unsupported).nullish(),
   steps_offset: z.int().nonnegative().default(0),
-  /** DDIM and PNDM: whether the last step ends without noise instead of at the level of timestep 0. */
+  /** DDIM and PNDM: whether the last step ends at zero noise instead of at the level of timestep 0. */
   set_alpha_to_one: z.boolean().nullish(),
   /** DDIM: whether estimates of x_0 are clipped to a range. */
   clip_sample: z.boolean().nullish(),
@@ -58,7 +58,7 @@ const configSchema = z.object({
   timestep_type: z.literal("discrete", unsupported).default("discrete"),
   sigma_min: z.number().positive().nullish(),
   sigma_max: z.number().positive().nullish(),
-  /** DPM-Solver: the method of the scheduler that the file names. */
+  /** Method of DPM-Solver. */
   algorithm_type: z.string().default("dpmsolver++"),
   solver_order: z.int().default(2),
   solver_type: z.string().default("midpoint"),
@@ -68,7 +68,12 @@ const configSchema = z.object({
 });
 export type DiffusionConfig = z.infer<typeof configSchema>;
 
-/** `config` is the content of scheduler_config.json; `file` names it in messages. */
+/**
+ * Parses the content of scheduler_config.json.
+ *
+ * @param file is named in messages
+ * @throws InputError if a key is missing or not supported
+ */
 export function parseDiffusionConfig(config: unknown, file = "scheduler_config.json"): DiffusionConfig {
   const parsed = configSchema.safeParse(config);
   if (parsed.success) return parsed.data;
@@ -77,8 +82,8 @@ export function parseDiffusionConfig(config: unknown, file = "scheduler_config.j
 }
 
 /**
- * A switch with its default where the file has none: in a file of the class `owner`, the default of that class in diffusers; in
- * the file of another class, the value in Stable Diffusion's own files.
+ * The value of a setting or its default: for a file of the class `owner`, the default of that class in diffusers; for other classes,
+ * the value in the files of Stable Diffusion.
  */
 export function booleanSetting(
   { _class_name }: DiffusionConfig,

@@ -32,7 +32,7 @@ for (const family of ["sd15", "sdxl"]) {
 
 const numbers = z.array(z.number());
 const table = z.array(numbers);
-/** What diffusers' schedulers did to samples of two numbers; test/fixtures/schedulers/README.md says how it was made. */
+/** Results of diffusers' schedulers on samples of two values; see test/fixtures/schedulers/README.md. */
 const fixture = z
   .object({
     steps: z.array(
@@ -67,7 +67,7 @@ const names = { dpmpp2m: "dpmpp-2m", "dpmpp2m-karras": "dpmpp-2m-karras" } as co
 const vector = (values: readonly number[]) => floatTensor([values.length], Float32Array.from(values));
 const at = (lists: readonly (readonly number[])[], index: number) => vector(lists[index] ?? []);
 
-describe("schedulers against diffusers", () => {
+describe("schedulers agree with diffusers", () => {
   for (const { kind, config, steps, ...expected } of fixture.steps) {
     const { _class_name, ...settings } = config;
     it(`${kind}, ${steps} steps, ${JSON.stringify(settings)}`, () => {
@@ -90,7 +90,7 @@ describe("schedulers against diffusers", () => {
   }
 
   for (const { config, timestep, alpha, clean, noise, sample, target } of fixture.training) {
-    it(`noising at ${timestep}, ${JSON.stringify(config).slice(0, 120)}`, () => {
+    it(`adds noise at ${timestep}, ${JSON.stringify(config).slice(0, 120)}`, () => {
       const schedule = noiseSchedule(parseDiffusionConfig(config));
       assertClose(vector([schedule.alphas[timestep] ?? Number.NaN]), vector([alpha]), 1e-7, 1e-6);
       const noisy = noisySample(schedule, vector(clean), vector(noise), timestep);
@@ -99,7 +99,7 @@ describe("schedulers against diffusers", () => {
     });
   }
 
-  it("image to image begins where diffusers' pipelines do", async () => {
+  it("starts image-to-image at the timesteps of diffusers' pipelines", async () => {
     const rows = z.object({
       rows: z.array(
         z.object({
@@ -117,7 +117,7 @@ describe("schedulers against diffusers", () => {
     }
   });
 
-  it("noise for image to image is that of training at the same timestep", async () => {
+  it("adds noise for image-to-image as in training at the same timestep", async () => {
     const config = await open("sd15");
     const [clean, noise] = [vector([0.3, -2]), vector([1.5, 0.2])];
     for (const name of ["ddim", "pndm", "euler", "euler-ancestral", "dpmpp-2m"] as const) {
@@ -129,12 +129,12 @@ describe("schedulers against diffusers", () => {
     }
   });
 
-  it("an ancestral run has no inverse", async () => {
+  it("rejects the inverse of an ancestral run", async () => {
     const scheduler = diffusionSchedulers["euler-ancestral"](await open("sd15"));
-    assert.throws(() => scheduler.startInverse(4), { name: "UsageError", message: /^Euler a adds noise .*take euler/ });
+    assert.throws(() => scheduler.startInverse(4), { name: "UsageError", message: /^Euler a adds noise .*use euler/ });
   });
 
-  it("a kept range of clean samples holds on the way back too", () => {
+  it("clips clean samples in inverse runs too", () => {
     const scheduler = diffusionSchedulers.ddim(parseDiffusionConfig({ _class_name: "DDIMScheduler" }));
     const run = scheduler.startInverse(4);
     const { sample } = run.step(run.begin(vector([9])), vector([0]), noNoise);
@@ -142,10 +142,10 @@ describe("schedulers against diffusers", () => {
   });
 });
 
-describe("a diffusion's file", () => {
+describe("scheduler_config.json", () => {
   const plain = { _class_name: "EulerDiscreteScheduler", beta_schedule: "scaled_linear" };
 
-  it("names its own scheduler, or one that is not computed", () => {
+  it("selects its scheduler, or is rejected", () => {
     const titleOf = (changes: object) =>
       schedulerFromConfig(parseDiffusionConfig({ ...plain, ...changes }), "x.json").title;
     assert.equal(titleOf({}), "Euler");
@@ -175,19 +175,19 @@ describe("a diffusion's file", () => {
     }
   });
 
-  it("leaves switches that it does not mention as its own class or Stable Diffusion has them", () => {
+  it("uses the defaults of its class or of Stable Diffusion for missing settings", () => {
     const output = floatTensor([1], Float32Array.of(3));
     const sample = floatTensor([1], Float32Array.of(-9));
     const last = (config: object) => {
       const run = diffusionSchedulers.ddim(parseDiffusionConfig(config)).start(1);
       return run.step(run.begin(sample), output, noNoise).sample.data[0] ?? Number.NaN;
     };
-    // DDIM's own file: ends at no noise at all, with x_0 inside -1..1.
+    // A file of DDIM ends at zero noise, with x_0 clipped to -1..1.
     assert.equal(last({ ...plain, _class_name: "DDIMScheduler", timestep_spacing: "trailing" }), -1);
     assert.ok(last({ ...plain, timestep_spacing: "trailing" }) < -1);
   });
 
-  it("refuses what is not computed, naming it", () => {
+  it("rejects unsupported settings by name", () => {
     const cases: [object, RegExp][] = [
       [{ _class_name: "EDMEulerScheduler" }, /: _class_name: not supported here, only DDIMScheduler, /],
       [{ prediction_type: "sample" }, /: prediction_type: not supported$/],
@@ -212,7 +212,7 @@ describe("a diffusion's file", () => {
     );
   });
 
-  it("refuses more steps than there are timesteps to visit", () => {
+  it("rejects more steps than timesteps", () => {
     const config = parseDiffusionConfig({
       ...plain,
       num_train_timesteps: 20,
@@ -226,7 +226,7 @@ describe("a diffusion's file", () => {
     for (const name of ["ddim", "pndm", "euler"] as const) {
       assert.throws(
         () => diffusionSchedulers[name](config).start(20),
-        (error) => error instanceof UsageError && /^20 steps lead to timestep 20 of 20: take fewer/.test(error.message),
+        (error) => error instanceof UsageError && /^20 steps lead to timestep 20 of 20: use fewer/.test(error.message),
       );
     }
     assert.throws(() => diffusionSchedulers["dpmpp-2m"](config).start(20), UsageError);

@@ -1,6 +1,6 @@
 /**
- * @file DPM-Solver++ (2M) (arXiv 2211.01095, algorithm 2), as diffusers' DPMSolverMultistepScheduler computes it with
- * solver_order 2 and the midpoint form.
+ * @file DPM-Solver++ (2M) (arXiv 2211.01095, algorithm 2) as in diffusers' DPMSolverMultistepScheduler with solver_order 2 and
+ * solver_type midpoint.
  */
 
 import { UsageError } from "../core/errors.js";
@@ -23,7 +23,7 @@ export function dpmSolverMultistep(config: DiffusionConfig): Scheduler {
   const [lowest, highest] = [at(trained, 0), at(trained, trained.length - 1)];
   const karras = config.use_karras_sigmas ?? false;
 
-  /** Timesteps and noise levels of the evaluations. */
+  /** The timestep and sigma of each evaluation. */
   function evaluations(steps: number): { timesteps: number[]; sigmas: number[] } {
     if (karras) {
       const sigmas = karrasSigmas(highest, lowest, steps);
@@ -38,14 +38,14 @@ export function dpmSolverMultistep(config: DiffusionConfig): Scheduler {
     const { timesteps, sigmas } = evaluations(steps);
     const all = Float32Array.from([...sigmas, config.final_sigmas_type === "zero" ? 0 : lowest]);
     const levels = Array.from(all, levelOfSigma);
-    const falls = (sigma: number, i: number) => i === 0 || i === timesteps.length || sigma < at(all, i - 1);
-    if (!all.every(falls)) {
-      throw new UsageError(`${steps} steps are too many to differ in noise: take fewer steps`);
+    const decreases = (sigma: number, i: number) => i === 0 || i === timesteps.length || sigma < at(all, i - 1);
+    if (!all.every(decreases)) {
+      throw new UsageError(`${steps} steps are too many: their noise levels would coincide; use fewer steps`);
     }
     return timesteps.map((timestep, i) => ({ timestep, from: at(levels, i), to: at(levels, i + 1) }));
   }
 
-  /** Algorithm 2 along `steps`, the last of a path of `count`. */
+  /** Algorithm 2 along `steps`, which are the last of a path of `count` steps. */
   function secondOrder(steps: readonly Step[], count: number): Update {
     const cleanAt = ({ from }: Step, { sample, output }: Evaluation) =>
       estimate(parametrisation.toClean(from), sample, output);
@@ -75,19 +75,19 @@ export function dpmSolverMultistep(config: DiffusionConfig): Scheduler {
     title: karras ? "DPM++ 2M Karras" : "DPM++ 2M",
     start(steps, options) {
       const all = path(steps);
-      const left = stepsFrom(all, options);
-      return createRun(left, secondOrder(left, all.length));
+      const remaining = stepsFrom(all, options);
+      return createRun(remaining, secondOrder(remaining, all.length));
     },
     startInverse: (steps, options) => createRun(inverted(stepsFrom(path(steps), options)), firstOrder(parametrisation)),
   };
 }
 
-/** Half the logarithmic signal-to-noise ratio. */
+/** Half the log-SNR. */
 function lambda({ sigma }: NoiseLevel): number {
   return -Math.log(sigma);
 }
 
-/** Timesteps as this scheduler of diffusers spaces them, which differs from the others. */
+/** Diffusers' timestep spacing for this scheduler, which differs from that of the others. */
 function spaced({ timestep_spacing, steps_offset, num_train_timesteps }: DiffusionConfig, steps: number): number[] {
   switch (timestep_spacing ?? "linspace") {
     case "linspace":

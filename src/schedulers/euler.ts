@@ -1,6 +1,6 @@
 /**
- * @file Euler's method in noise levels, and the same with fresh noise at every step (ancestral), as diffusers'
- * EulerDiscreteScheduler and EulerAncestralDiscreteScheduler compute them (after k-diffusion).
+ * @file Euler's method, and its ancestral variant with new noise at every step, as in diffusers' EulerDiscreteScheduler and
+ * EulerAncestralDiscreteScheduler (from k-diffusion).
  */
 
 import { UsageError } from "../core/errors.js";
@@ -59,13 +59,13 @@ function eulerScheduler(config: DiffusionConfig, ancestral: boolean): Scheduler 
       return createRun(stepsFrom(all, options), update, spacing === "leading" ? Math.sqrt(highest ** 2 + 1) : highest);
     },
     startInverse(steps, options) {
-      if (ancestral) throw new UsageError(`${title} adds noise at every step and has no inverse: take euler or ddim`);
+      if (ancestral) throw new UsageError(`${title} adds noise at every step and has no inverse: use euler or ddim`);
       return createRun(inverted(stepsFrom(path(steps), options)), update);
     },
   };
 }
 
-/** To a level below the next, and up to the next with fresh noise. */
+/** Splits a step into a deterministic step to the level `down` and new noise of deviation `up`. */
 function ancestralStep(sigma: number, next: number): { down: number; up: number } {
   const up = Math.sqrt((next ** 2 * (sigma ** 2 - next ** 2)) / sigma ** 2);
   return { down: Math.sqrt(next ** 2 - up ** 2), up };

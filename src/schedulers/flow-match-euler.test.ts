@@ -20,7 +20,7 @@ for (const family of ["sd3", "sd35"]) {
     const golden = join(parity, family, "scheduler-flow-euler.safetensors");
     checkScheduler(() => open(family), golden, 7, 1e-6);
 
-    it("gives the golden noise levels exactly", async () => {
+    it("returns the golden noise levels exactly", async () => {
       const scheduler = await open(family);
       const sigmas = async (file: string) => [...(await readTensors(join(parity, family, file)))("sigmas").data];
       const levels = (steps: number) => scheduler.start(steps).levels.map(({ sigma }) => sigma);
@@ -28,7 +28,7 @@ for (const family of ["sd3", "sd35"]) {
       assert.deepEqual(levels(8), await sigmas("flowedit-base.safetensors"));
     });
 
-    it("begins image to image where diffusers' pipeline does", async () => {
+    it("starts image-to-image at the noise levels of diffusers' pipeline", async () => {
       const rows = z.object({
         rows: z.array(z.object({ steps: z.number(), steps_run: z.number(), first_sigma: z.number().nullable() })),
       });
@@ -44,7 +44,7 @@ for (const family of ["sd3", "sd35"]) {
 }
 
 describe("flow-match Euler", () => {
-  it("noises for training along the straight line, without the shift", () => {
+  it("adds noise for training along the straight line, without the shift", () => {
     const scheduler = flowMatchEuler({ shift: 3 });
     const clean = floatTensor([1, 2], Float32Array.of(2, -1));
     const noise = floatTensor([1, 2], Float32Array.of(-2, 4));
@@ -70,7 +70,7 @@ describe("flow-match Euler", () => {
     assert.throws(() => run.step(start, floatTensor([1, 2]), noNoise), RangeError);
   });
 
-  it("refuses settings that it does not compute, naming them", () => {
+  it("rejects unsupported settings by name", () => {
     const cases: [unknown, RegExp][] = [
       [{ use_dynamic_shifting: true }, /: use_dynamic_shifting: not supported \(/],
       [{ shift_terminal: 0.02 }, /: shift_terminal: not supported$/],

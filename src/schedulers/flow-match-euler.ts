@@ -1,6 +1,6 @@
 /**
- * @file Euler steps along a rectified flow with shifted noise levels (Esser et al. 2024, arXiv 2403.03206, section 5.3.2), as
- * diffusers' FlowMatchEulerDiscreteScheduler computes them: the scheduler of Stable Diffusion 3 and 3.5.
+ * @file Euler steps along a rectified flow with shifted noise levels (Esser et al. 2024, arXiv 2403.03206, section 5.3.2) as in
+ * diffusers' FlowMatchEulerDiscreteScheduler, the scheduler of Stable Diffusion 3 and 3.5.
  *
  * A sample at noise level s is x_s = (1-s) x_0 + s eps, and the model predicts the velocity dx/ds = eps - x_0.
  */
@@ -17,7 +17,7 @@ const className = "FlowMatchEulerDiscreteScheduler";
 
 const off = (hint = "") => z.literal(false, { error: `not supported${hint}` }).nullish();
 
-/** scheduler_config.json; settings that would change the numbers and are not supported must be off. */
+/** scheduler_config.json; unsupported settings that would change results must be off. */
 const schedulerConfig = z.looseObject({
   _class_name: z.literal(className, { error: `not supported here, only ${className}` }).optional(),
   num_train_timesteps: z.int().min(1).default(1000),
@@ -31,7 +31,12 @@ const schedulerConfig = z.looseObject({
   use_beta_sigmas: off(),
 });
 
-/** `config` is the content of scheduler_config.json; `file` names it in messages. */
+/**
+ * Creates the scheduler from the content of scheduler_config.json.
+ *
+ * @param file is named in messages
+ * @throws InputError if a setting is invalid or not supported
+ */
 export function flowMatchEuler(config: unknown, file = "scheduler_config.json"): Scheduler {
   const parsed = schedulerConfig.safeParse(config);
   if (!parsed.success) {
@@ -42,9 +47,9 @@ export function flowMatchEuler(config: unknown, file = "scheduler_config.json"):
   const lowest = lowestTrainSigma(trainTimesteps, shift);
 
   function path(steps: number): Step[] {
-    if (!Number.isInteger(steps) || steps < 1) throw new UsageError(`steps is a whole number from 1 up, got ${steps}`);
-    // Evenly spaced from the highest to the lowest noise level of training. Those are shifted already, and all are shifted
-    // once more, as diffusers does.
+    if (!Number.isInteger(steps) || steps < 1)
+      throw new UsageError(`steps must be an integer of at least 1, not ${steps}`);
+    // Evenly spaced from the highest to the lowest noise level of training, which is already shifted; like diffusers, this shifts again.
     const first = trainTimesteps;
     const last = lowest * trainTimesteps;
     const sigmas = Array.from({ length: steps }, (_, i) => {
@@ -52,7 +57,7 @@ export function flowMatchEuler(config: unknown, file = "scheduler_config.json"):
       return Math.fround(shifted(even / trainTimesteps, shift));
     });
     return sigmas.map((sigma, i) => ({
-      // Not rounded to a whole one.
+      // Not rounded to an integer.
       timestep: Math.fround(sigma * trainTimesteps),
       from: flowLevel(sigma),
       to: flowLevel(sigmas[i + 1] ?? 0),
@@ -72,14 +77,14 @@ export function flowMatchEuler(config: unknown, file = "scheduler_config.json"):
 /** x_to = x_from + (sigma_to - sigma_from) v, where v is the model's output at x_from. */
 const eulerStep: Update = ({ step: { from, to }, sample, output }) => {
   if (!sameShape(sample.shape, output.shape)) {
-    throw new RangeError(`a sample ${formatShape(sample.shape)} with an output ${formatShape(output.shape)}`);
+    throw new RangeError(`an output ${formatShape(output.shape)} does not fit a sample ${formatShape(sample.shape)}`);
   }
   const difference = Math.fround(to.sigma - from.sigma);
   const next = sample.data.map((x, i) => x + Math.fround(difference * (output.data[i] ?? 0)));
   return { sample: floatTensor(sample.shape, next) };
 };
 
-/** More steps go to high noise levels where the shift is above 1. */
+/** A shift above 1 moves steps to high noise levels. */
 function shifted(sigma: number, shift: number): number {
   return (shift * sigma) / (1 + (shift - 1) * sigma);
 }

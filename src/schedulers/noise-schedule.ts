@@ -1,6 +1,6 @@
 /**
- * @file The diffusion of DDPM (arXiv 2006.11239): x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) eps, where a_t is the product of
- * 1 - beta up to t. Rounded to float32 where diffusers has tensors.
+ * @file The noise schedule of DDPM (arXiv 2006.11239): x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) eps, where a_t is the product of
+ * 1 - beta up to t. Rounds to float32 where diffusers uses tensors.
  */
 
 import { at } from "../core/lists.js";
@@ -9,7 +9,7 @@ import type { NoiseSchedule } from "./noisy-sample.js";
 import { parametrisations } from "./parametrisation.js";
 
 export interface DiffusionSchedule extends NoiseSchedule {
-  /** a_t of every training timestep (diffusers' alphas_cumprod). */
+  /** a_t of each training timestep (diffusers' alphas_cumprod). */
   readonly alphas: Float32Array;
 }
 
@@ -21,7 +21,7 @@ export function noiseSchedule(config: DiffusionConfig): DiffusionSchedule {
     alphas,
     levelAt(timestep) {
       const a = alphas[timestep];
-      if (a === undefined) throw new RangeError(`timestep ${timestep} of ${alphas.length}`);
+      if (a === undefined) throw new RangeError(`timestep ${timestep} is not an integer in 0..${alphas.length - 1}`);
       const [signal, noise] = [Math.fround(Math.sqrt(a)), Math.fround(Math.sqrt(Math.fround(1 - a)))];
       return { signal, noise, sigma: noise / signal, variance: 1 };
     },
@@ -49,7 +49,7 @@ function betasOf(config: DiffusionConfig): Float32Array {
   }
 }
 
-/** torch.linspace in float32, which counts from both ends. */
+/** torch.linspace in float32, which computes each half from its end. */
 function linspace(start: number, end: number, count: number): Float32Array {
   const [first, last] = [Math.fround(start), Math.fround(end)];
   const step = Math.fround((last - first) / (count - 1));
@@ -58,7 +58,7 @@ function linspace(start: number, end: number, count: number): Float32Array {
   );
 }
 
-/** torch.cumprod in float32, which multiplies in double precision. */
+/** torch.cumprod of float32 values, which accumulates in float64. */
 function cumulativeProduct(factors: Float32Array): Float32Array {
   let product = 1;
   return factors.map((factor) => {
@@ -67,13 +67,13 @@ function cumulativeProduct(factors: Float32Array): Float32Array {
   });
 }
 
-/** Shifts and scales sqrt(a) so that the last is 0 and the first stays (arXiv 2305.08891, algorithm 1). */
+/** Shifts and scales sqrt(a) so that the last value is 0 and the first is unchanged (arXiv 2305.08891, algorithm 1). */
 function zeroTerminalSnr(alphas: Float32Array): Float32Array {
   const roots = alphas.map(Math.sqrt);
   const [first, last] = [at(roots, 0), at(roots, roots.length - 1)];
   const scale = Math.fround(first / Math.fround(first - last));
   const squares = roots.map((root) => Math.fround(Math.fround(root - last) * scale) ** 2);
-  // As in diffusers by way of the betas.
+  // Through betas, as in diffusers.
   const betas = squares.map((square, i) => 1 - Math.fround(i === 0 ? square : square / at(squares, i - 1)));
   return cumulativeProduct(betas.map((beta) => 1 - beta));
 }

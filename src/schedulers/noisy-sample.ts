@@ -1,15 +1,15 @@
-/** @file Noisy samples and the model's targets, as diffusers' `add_noise`, `scale_noise` and `get_velocity` give them. */
+/** @file Noisy samples and training targets, as computed by diffusers' `add_noise`, `scale_noise` and `get_velocity`. */
 
 import { type FloatTensor, floatTensor, formatShape, sameShape } from "../core/tensor.js";
 import type { NoiseLevel } from "./noise-level.js";
 import type { Parametrisation } from "./parametrisation.js";
 
-/** The noise that a model was trained with. */
+/** The noise schedule of a model's training. */
 export interface NoiseSchedule {
-  /** Training uses integer timesteps from 0 up to, not including, this; larger is noisier. */
+  /** Number of training timesteps 0, 1, ..., trainTimesteps - 1; larger is noisier. */
   readonly trainTimesteps: number;
   readonly parametrisation: Parametrisation;
-  /** The level of training at a timestep; RangeError where there is no such timestep. */
+  /** The noise level at a timestep. Throws a RangeError for an invalid timestep. */
   levelAt(timestep: number): NoiseLevel;
 }
 
@@ -19,7 +19,7 @@ export interface NoisySample {
   readonly target: FloatTensor;
 }
 
-/** Training's sample and target at a timestep; `noise` of one row is shared by all rows of `clean`. */
+/** The training sample and target at a timestep; `noise` is [1 or N, ...] for `clean` [N, ...]. */
 export function noisySample(
   { levelAt, parametrisation }: NoiseSchedule,
   clean: FloatTensor,
@@ -31,7 +31,7 @@ export function noisySample(
   return { sample: addNoise(level, clean, noise), target: mix(clean, noise, target.clean, target.noise) };
 }
 
-/** signal * clean + noise * noise at a level; `noise` of one row is shared by all rows of `clean`. */
+/** level.signal * clean + level.noise * noise; `noise` is [1 or N, ...] for `clean` [N, ...]. */
 export function addNoise(level: NoiseLevel, clean: FloatTensor, noise: FloatTensor): FloatTensor {
   return mix(clean, noise, level.signal, level.noise);
 }
@@ -40,7 +40,7 @@ export function addNoise(level: NoiseLevel, clean: FloatTensor, noise: FloatTens
 function mix(clean: FloatTensor, noise: FloatTensor, cleanWeight: number, noiseWeight: number): FloatTensor {
   const isShared = sameShape(noise.shape, [1, ...clean.shape.slice(1)]);
   if (!isShared && !sameShape(noise.shape, clean.shape)) {
-    throw new RangeError(`a sample ${formatShape(clean.shape)} with noise ${formatShape(noise.shape)}`);
+    throw new RangeError(`noise ${formatShape(noise.shape)} does not fit a sample ${formatShape(clean.shape)}`);
   }
   const [a, b] = [Math.fround(cleanWeight), Math.fround(noiseWeight)];
   const size = noise.data.length;

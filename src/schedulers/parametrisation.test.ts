@@ -20,14 +20,14 @@ const at = (level: NoiseLevel): FloatTensor => weightedSum([level.signal, clean]
 
 for (const [name, parametrisation] of Object.entries(parametrisations)) {
   describe(`prediction of ${name}`, () => {
-    const own = levels[name as PredictionType];
+    const tested = levels[name as PredictionType];
     const perfect = (level: NoiseLevel) => {
       const target = parametrisation.target(level);
       return weightedSum([target.clean, clean], [target.noise, noise]);
     };
 
-    it("gives the clean sample and the noise back", () => {
-      for (const level of own) {
+    it("recovers the clean sample and the noise", () => {
+      for (const level of tested) {
         const [sample, output] = [at(level), perfect(level)];
         assertClose(estimate(parametrisation.toClean(level), sample, output), clean, 2e-5, 2e-5);
         assertClose(estimate(parametrisation.toNoise(level), sample, output), noise, 2e-5, 2e-5);
@@ -36,9 +36,9 @@ for (const [name, parametrisation] of Object.entries(parametrisations)) {
       }
     });
 
-    it("takes a sample from any level to any other", () => {
-      for (const from of own) {
-        for (const to of own) {
+    it("steps between any two levels", () => {
+      for (const from of tested) {
+        for (const to of tested) {
           const next = firstOrderStep(parametrisation, { from, to }, { sample: at(from), output: perfect(from) });
           assertClose(next, at(to), 1e-4, 2e-5);
         }
@@ -47,8 +47,8 @@ for (const [name, parametrisation] of Object.entries(parametrisations)) {
   });
 }
 
-describe("what is predicted", () => {
-  it("is what the papers call it", () => {
+describe("targets", () => {
+  it("agree with the papers", () => {
     const level = levelOfAlpha(0.36);
     const targetOf = (name: PredictionType) => Object.values(parametrisations[name].target(level));
     assert.deepEqual(targetOf("epsilon"), [0, 1]);

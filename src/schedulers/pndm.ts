@@ -1,6 +1,6 @@
 /**
- * @file PNDM (arXiv 2202.09778) as diffusers' PNDMScheduler computes it with skip_prk_steps, the way of Stable Diffusion 1:
- * linear multistep steps, of which the first is taken twice to find a second slope (also known as PLMS).
+ * @file PNDM (arXiv 2202.09778) as in diffusers' PNDMScheduler with skip_prk_steps, the default of Stable Diffusion 1 (also known as
+ * PLMS): linear multistep steps; the first step is repeated with a second slope.
  */
 
 import { InputError } from "../core/errors.js";
@@ -15,7 +15,7 @@ import type { Evaluation, Scheduler } from "./scheduler.js";
 import { roundHalfToEven, spacedTimesteps } from "./timestep-spacing.js";
 import { weightedSum } from "./weighted-sum.js";
 
-/** The slope of Adams and Bashforth, from the model's outputs, latest first. */
+/** The Adams-Bashforth slope from the model's outputs, latest first. */
 function multistep([a, b, c, d]: readonly [FloatTensor, ...FloatTensor[]]): FloatTensor {
   if (b === undefined) return a;
   if (c === undefined) return weightedSum([3 / 2, a], [-1 / 2, b]);
@@ -26,13 +26,16 @@ function multistep([a, b, c, d]: readonly [FloatTensor, ...FloatTensor[]]): Floa
 export function pndm(config: DiffusionConfig): Scheduler {
   const { alphas: _, ...schedule } = noiseSchedule(config);
   const { parametrisation } = schedule;
-  // Diffusers' PNDM ignores this option: its formula cannot start from pure noise.
+  // Diffusers' PNDM ignores rescale_betas_zero_snr: the formula cannot start from pure noise.
   const { alphas, trainTimesteps } = noiseSchedule({ ...config, rescale_betas_zero_snr: false });
   if (!booleanSetting(config, config.skip_prk_steps, "PNDMScheduler", { owner: false, others: true })) {
     throw new InputError("scheduler_config.json: skip_prk_steps: PNDM with Runge-Kutta steps is not supported");
   }
-  const toOne = booleanSetting(config, config.set_alpha_to_one, "PNDMScheduler", { owner: false, others: false });
-  const finalAlpha = toOne ? 1 : at(alphas, 0);
+  const setAlphaToOne = booleanSetting(config, config.set_alpha_to_one, "PNDMScheduler", {
+    owner: false,
+    others: false,
+  });
+  const finalAlpha = setAlphaToOne ? 1 : at(alphas, 0);
   const alphaAt = (timestep: number) => (timestep >= 0 ? at(alphas, timestep) : finalAlpha);
 
   function path(steps: number, stride: number): Step[] {
@@ -46,7 +49,7 @@ export function pndm(config: DiffusionConfig): Scheduler {
       }));
   }
 
-  /** Equation 9: from x_t to the earlier timestep along a slope. */
+  /** Equation 9: from x_t to an earlier timestep along a slope. */
   function transfer({ sample, output }: Evaluation, timestep: number, earlier: number): FloatTensor {
     const [a, next] = [alphaAt(timestep), alphaAt(earlier)];
     const along = -(next - a) / (a * Math.sqrt(1 - next) + Math.sqrt(a * (1 - a) * next));
@@ -59,7 +62,7 @@ export function pndm(config: DiffusionConfig): Scheduler {
     ({ step: { timestep }, index, sample, output, history }) => {
       const [latest] = history;
       if (index === 1 && latest !== undefined) {
-        // The first step once more, along the mean of both slopes.
+        // Repeat the first step along the mean of both slopes.
         const mean = weightedSum([1 / 2, output], [1 / 2, latest.output]);
         return { sample: transfer({ sample: latest.sample, output: mean }, timestep + stride, timestep), history };
       }
@@ -84,8 +87,8 @@ export function pndm(config: DiffusionConfig): Scheduler {
 }
 
 /**
- * The model is evaluated once more where the first step ends, at whatever step a run begins. (Diffusers' image to image instead
- * drops the first evaluations; from the second step on its timesteps are then one step ahead of the sample.)
+ * Inserts a second evaluation at the end of the first step, wherever a run starts. (Diffusers' image-to-image pipeline drops the first
+ * evaluations instead, so that from the second step its timesteps are one step ahead of the sample.)
  */
 function repeatFirstStep([first, second, ...others]: readonly Step[]): readonly Step[] {
   if (first === undefined) return [];

@@ -1,4 +1,4 @@
-/** @file Runs of any method: a list of steps, and an update that takes each. */
+/** @file Creates the run of any method from a list of steps and an update function. */
 
 import { UsageError } from "../core/errors.js";
 import { at } from "../core/lists.js";
@@ -8,7 +8,7 @@ import { addNoise } from "./noisy-sample.js";
 import type { DrawNoise, Evaluation, RunState, SchedulerRun, StartOptions } from "./scheduler.js";
 import { weightedSum } from "./weighted-sum.js";
 
-/** One evaluation of the model, and the levels before and after it. */
+/** One evaluation of the model, with the noise levels before and after it. */
 export interface Step {
   readonly timestep: number;
   readonly from: NoiseLevel;
@@ -21,7 +21,7 @@ export interface StepFeeds extends RunState {
   readonly drawNoise: DrawNoise;
 }
 
-/** The next sample, and the history for the next step (default none). */
+/** Computes the next sample and the history for later steps (default: none). */
 export type Update = (feeds: StepFeeds) => { readonly sample: FloatTensor; readonly history?: readonly Evaluation[] };
 
 export function createRun(steps: readonly Step[], update: Update, initialScale = 1): SchedulerRun {
@@ -46,10 +46,10 @@ export function createRun(steps: readonly Step[], update: Update, initialScale =
 /** The steps without the first `from`. */
 export function stepsFrom(steps: readonly Step[], { from = 0 }: StartOptions = {}): readonly Step[] {
   if (Number.isInteger(from) && from >= 0 && from <= steps.length) return steps.slice(from);
-  throw new UsageError(`from is a whole number from 0 to the ${steps.length} steps, got ${from}`);
+  throw new UsageError(`from must be an integer between 0 and the number of steps, ${steps.length}, not ${from}`);
 }
 
-/** The same steps backwards, from clean to noisy. */
+/** The steps in reverse, from clean to noisy. */
 export function inverted(steps: readonly Step[]): readonly Step[] {
   return steps.map(({ timestep, from, to }) => ({ timestep, from: to, to: from })).reverse();
 }

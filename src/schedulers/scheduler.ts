@@ -1,27 +1,27 @@
-/** @file The interface of schedulers: runs for sampling and inversion, and the noise schedule of training. */
+/** @file The interface of schedulers: sampling and inversion runs, and the noise schedule of training. */
 
 import type { FloatTensor } from "../core/tensor.js";
 import type { NoiseLevel } from "./noise-level.js";
 import type { NoiseSchedule } from "./noisy-sample.js";
 
 export interface Scheduler extends NoiseSchedule {
-  /** Its name in user interfaces. */
+  /** Display name. */
   readonly title: string;
-  /** From noise to a clean sample in `steps` steps. */
+  /** A run from noise to a clean sample in `steps` steps. Throws a UsageError for an invalid number of steps. */
   start(steps: number, options?: StartOptions): SchedulerRun;
   /**
-   * The steps of `start(steps, options)` backwards, from a clean sample to noise. Each is a first-order step and evaluates the
-   * model at the timestep of the step that it inverts, as DDIM inversion does. UsageError where steps add noise.
+   * The steps of `start(steps, options)` in reverse, from a clean sample to noise. As in DDIM inversion, each is a first-order step and
+   * evaluates the model at the timestep of the step that it inverts. Throws a UsageError if the scheduler adds noise.
    */
   startInverse(steps: number, options?: StartOptions): SchedulerRun;
 }
 
 export interface StartOptions {
-  /** The number of steps to skip at the noisy end, as in image to image (default 0; skipping all gives an empty run). */
+  /** Number of steps to skip at the noisy end, as in image-to-image (default 0; skipping all returns an empty run). */
   readonly from?: number;
 }
 
-/** Unit normal noise of the sample's shape, new at each call. */
+/** Returns new standard normal noise of the sample's shape at each call. */
 export type DrawNoise = () => FloatTensor;
 
 /** The model's output at a sample. */
@@ -30,12 +30,12 @@ export interface Evaluation {
   readonly output: FloatTensor;
 }
 
-/** A point of a run. States are never changed, so any of them can be kept and resumed. */
+/** The state of a run between two steps. States are immutable, so a run can resume from any of them. */
 export interface RunState {
-  /** The number of evaluations done. */
+  /** Number of finished evaluations. */
   readonly index: number;
   readonly sample: FloatTensor;
-  /** Earlier evaluations that multistep methods use in the next steps, latest first. */
+  /** Earlier evaluations that multistep methods use, latest first. */
   readonly history: readonly Evaluation[];
 }
 
@@ -46,20 +46,20 @@ export interface RunState {
  *     for (const timestep of run.timesteps) state = run.step(state, await model(run.modelInput(state), timestep), drawNoise);
  *
  * The first sample is `initialScale * noise`, or `run.addNoise(clean, noise)`. The number of model evaluations is
- * `timesteps.length`, which may differ from the number of steps asked for.
+ * `timesteps.length`, which may differ from the requested number of steps.
  */
 export interface SchedulerRun {
-  /** The timestep that the model is given at each evaluation. */
+  /** The timestep of each evaluation. */
   readonly timesteps: readonly number[];
   /** Noise levels of the sample: before each evaluation and after the last. */
   readonly levels: readonly NoiseLevel[];
-  /** Standard deviation of pure noise to start from. */
+  /** Standard deviation of the initial noise. */
   readonly initialScale: number;
   begin(sample: FloatTensor): RunState;
-  /** The state's sample, scaled for the model (diffusers' scale_model_input). */
+  /** The state's sample, scaled for the model (diffusers' `scale_model_input`). */
   modelInput(state: RunState): FloatTensor;
-  /** The state after one more evaluation. Stochastic methods draw noise once per step, the others never. */
+  /** The state after one more evaluation. Stochastic methods call `drawNoise` once per step, others never. */
   step(state: RunState, output: FloatTensor, drawNoise: DrawNoise): RunState;
-  /** The clean sample with noise at `levels[index]` (default 0); `noise` of one row is shared by all rows of `clean`. */
+  /** The noisy sample at `levels[index]` (default 0); `noise` is [1 or N, ...] for `clean` [N, ...]. */
   addNoise(clean: FloatTensor, noise: FloatTensor, index?: number): FloatTensor;
 }

@@ -30,7 +30,7 @@ describe("signalToNoise", () => {
     }
   });
 
-  it("knows noise and v prediction", () => {
+  it("handles noise and v prediction", () => {
     for (const c of [0.0047, 0.3, 0.99915]) {
       const noise = signalToNoise(scheduleOf(c, "epsilon"), 0);
       assertNear(noise.logSnr, Math.log(c / (1 - c)));
@@ -41,12 +41,12 @@ describe("signalToNoise", () => {
     }
   });
 
-  it("is infinite where there is only signal or only noise", () => {
+  it("is infinite without noise or without signal", () => {
     assert.equal(signalToNoise(flow, 0).logSnr, Number.POSITIVE_INFINITY);
     assert.equal(signalToNoise(flow, 1000).logSnr, Number.NEGATIVE_INFINITY);
   });
 
-  it("scales errors of a real sample", () => {
+  it("converts target errors of a sample to noise errors", () => {
     const random = new Generator(2);
     const drawn = () => random.normal([1, 4, 4, 4]);
     const [x, noise, prediction] = [drawn(), drawn(), drawn()];

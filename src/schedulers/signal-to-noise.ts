@@ -1,17 +1,17 @@
-/** @file The signal-to-noise ratio at a timestep, and what an error of the denoiser's target is worth as an error of the noise. */
+/** @file The signal-to-noise ratio at a timestep, and the conversion of target errors to noise errors. */
 
 import type { NoiseSchedule } from "./noisy-sample.js";
 
 export interface SignalToNoise {
-  /** log(A^2 / B^2) of the noisy sample A x_0 + B noise, in nats; infinite where there is only signal or only noise. */
+  /** log(A^2 / B^2) of the noisy sample A x_0 + B noise, in nats; infinite without noise or without signal. */
   readonly logSnr: number;
-  /** |noise - its estimate|^2 = errorScale * |target - prediction|^2. */
+  /** |noise - estimated noise|^2 = errorScale * |target - prediction|^2. */
   readonly errorScale: number;
 }
 
 /**
- * With sample = A x_0 + B noise and target = a x_0 + b noise, a prediction of the target beside the sample gives the noise, and
- * x_0 eliminated, noise = (A target - a sample) / (A b - a B). So for a prediction of
+ * With sample = A x_0 + B noise and target = a x_0 + b noise, eliminating x_0 gives noise = (A target - a sample) / (A b - a B). So for
+ * a prediction of
  *
  *     the noise (sample sqrt(c) x_0 + sqrt(1-c) noise):   logSnr = log(c / (1-c)),    errorScale = 1
  *     the velocity of a flow (sample (1-s) x_0 + s noise): logSnr = 2 log((1-s) / s),  errorScale = (1-s)^2

@@ -1,4 +1,4 @@
-/** @file Which timesteps a number of steps visits (arXiv 2305.08891, table 2), as diffusers rounds them. */
+/** @file Timestep spacings (arXiv 2305.08891, table 2) with the rounding of diffusers. */
 
 import { UsageError } from "../core/errors.js";
 
@@ -12,7 +12,11 @@ export interface SpacingOptions {
   readonly offset: number;
 }
 
-/** Timesteps from noisy to clean; those of "linspace" are not whole numbers. */
+/**
+ * Timesteps from noisy to clean; those of "linspace" are not integers.
+ *
+ * @throws UsageError if the number of steps is invalid
+ */
 export function spacedTimesteps({ spacing, steps, trainTimesteps, offset }: SpacingOptions): number[] {
   requireSteps(steps, trainTimesteps);
   switch (spacing) {
@@ -22,7 +26,7 @@ export function spacedTimesteps({ spacing, steps, trainTimesteps, offset }: Spac
       const ratio = Math.floor(trainTimesteps / steps);
       const noisiest = (steps - 1) * ratio + offset;
       if (noisiest < trainTimesteps) return Array.from({ length: steps }, (_, i) => noisiest - i * ratio);
-      throw new UsageError(`${steps} steps lead to timestep ${noisiest} of ${trainTimesteps}: take fewer steps`);
+      throw new UsageError(`${steps} steps lead to timestep ${noisiest} of ${trainTimesteps}: use fewer steps`);
     }
     case "trailing":
       return trailing(trainTimesteps, trainTimesteps / steps);
@@ -30,12 +34,12 @@ export function spacedTimesteps({ spacing, steps, trainTimesteps, offset }: Spac
 }
 
 /**
- * numpy.arange(first, 0, -ratio), each rounded and one less. What numpy's rounding adds at the end for some ratios, a timestep
- * -1 by which diffusers reads its tables from behind, is left out.
+ * numpy.round(numpy.arange(first, 0, -ratio)) - 1. For some ratios, numpy's rounding adds a timestep -1, with which diffusers indexes
+ * its tables from the end; it is omitted here.
  */
 export function trailing(first: number, ratio: number): number[] {
   const count = Math.ceil(first / ratio);
-  // numpy steps by the difference of the first two, which decides where a value lies halfway.
+  // numpy uses the difference of the first two values as its step, which matters for values halfway between integers.
   const step = first - ratio - first;
   const timesteps = Array.from({ length: count }, (_, i) => roundHalfToEven(first + i * step) - 1);
   return timesteps.filter((timestep) => timestep >= 0);
@@ -54,9 +58,9 @@ export function roundHalfToEven(x: number): number {
   return isHalf && floor % 2 === 0 ? floor : Math.round(x);
 }
 
-/** Refuses a number of steps that is none, or more than there are timesteps. */
+/** Throws a UsageError unless `steps` is an integer between 1 and the number of timesteps. */
 export function requireSteps(steps: number, trainTimesteps: number): void {
-  if (!Number.isInteger(steps) || steps < 1) throw new UsageError(`steps is a whole number from 1 up, got ${steps}`);
-  if (steps > trainTimesteps)
-    throw new UsageError(`${steps} steps are more than the model's ${trainTimesteps} timesteps`);
+  if (!Number.isInteger(steps) || steps < 1)
+    throw new UsageError(`steps must be an integer of at least 1, not ${steps}`);
+  if (steps > trainTimesteps) throw new UsageError(`${steps} steps exceed the model's ${trainTimesteps} timesteps`);
 }

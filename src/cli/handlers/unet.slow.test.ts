@@ -71,7 +71,7 @@ for (const [family, width, stages] of [
       assert.deepEqual([odd.width, odd.height], [44, 20]);
       const nothing = ["generate", ...model, "--prompt", "x", "--out", at("no.png")];
       await refusesTo([...nothing, "--scheduler", "flow-euler"], 2, /has no scheduler flow-euler: choose one of ddim/);
-      await refusesTo([...nothing, "--steps", "1000"], 2, /1000 steps lead to timestep 1000 of 1000: take fewer steps/);
+      await refusesTo([...nothing, "--steps", "1000"], 2, /1000 steps lead to timestep 1000 of 1000: use fewer steps/);
     });
 
     it("uses tokens in the authors' format in the stages that it is told", async () => {
