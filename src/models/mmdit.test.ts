@@ -8,7 +8,7 @@ import { prefixTaps } from "../pipelines/soft-token-taps.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { execute, targets } from "../testing/graph/harness.js";
 import { interpret } from "../testing/graph/interpreter.js";
-import { uniforms } from "../testing/graph/numbers.js";
+import { uniforms } from "../testing/graph/nd-array.js";
 import { mmdit, mmditConfigSchema } from "./mmdit.js";
 import { Weights } from "./weights.js";
 

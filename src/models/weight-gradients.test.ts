@@ -7,7 +7,7 @@ import type { Value } from "../graph/ir.js";
 import { input, integers, mul } from "../graph/ops.js";
 import { afterFirstTap, prefixTaps } from "../pipelines/soft-token-taps.js";
 import { interpret, reachable } from "../testing/graph/interpreter.js";
-import { uniforms } from "../testing/graph/numbers.js";
+import { uniforms } from "../testing/graph/nd-array.js";
 import { autoencoderConfigSchema, vaeDecoder, vaeEncoder } from "./autoencoder-kl.js";
 import { clipTextConfigSchema, clipTextEncoder } from "./clip-text.js";
 import { mmdit, mmditConfigSchema } from "./mmdit.js";

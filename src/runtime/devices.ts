@@ -1,11 +1,11 @@
-/** @file Which accelerators it is worth asking onnxruntime for: asking for one that is not there makes native libraries chatter. */
+/** @file Detects likely accelerators, because onnxruntime's native libraries log errors when a requested one is missing. */
 
 import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Provider } from "./engine.js";
 
-/** Accelerators that this machine may have, best first. */
+/** Accelerators that this machine may have, fastest first. */
 export function candidateAccelerators(): readonly Provider[] {
   switch (process.platform) {
     case "linux":
@@ -19,14 +19,14 @@ export function candidateAccelerators(): readonly Provider[] {
   }
 }
 
-/** onnxruntime-node's install script fetches the CUDA library; without it the provider cannot load. */
+/** Whether onnxruntime-node's install script has downloaded the CUDA library, which the provider needs. */
 function hasCudaLibrary(): boolean {
   const { resolve } = createRequire(import.meta.url);
   const binaries = join(dirname(resolve("onnxruntime-node/package.json")), "bin", "napi-v6", "linux", process.arch);
   return existsSync(join(binaries, "libonnxruntime_providers_cuda.so"));
 }
 
-/** A kernel device of a graphics card, or a Vulkan driver that the user names. */
+/** Whether there is a device file of a graphics card, or a Vulkan driver that the user has set. */
 function hasGraphicsDevice(): boolean {
   if (process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES) return true;
   if (existsSync("/dev/nvidia0") || existsSync("/dev/dxg")) return true;

@@ -9,7 +9,7 @@ import { openEngine } from "./open-engine.js";
 import { findOpenVino, libraryVariable } from "./openvino/find-library.js";
 import type { SelfTest } from "./self-test.js";
 
-/** exp(x), and for accelerators that times `factor`, as if they computed it wrongly. */
+/** exp(x), multiplied by `factor` on accelerators to simulate a wrong result. */
 function exponential(factor = 1): SelfTest {
   return {
     model: (engine) => {
@@ -23,29 +23,29 @@ function exponential(factor = 1): SelfTest {
 }
 
 describe("opening an engine", () => {
-  it("for the CPU needs no test", async () => {
+  it("runs no self-test for the CPU", async () => {
     const untested: SelfTest = {
       model: () => assert.fail("no model is needed"),
       input: { shape: [0], data: new Float32Array() },
     };
-    const { engine, passedOver } = await openEngine({ engine: "onnxruntime", provider: "cpu", threads: 1 }, untested);
-    assert.deepEqual([engine.provider, passedOver], ["cpu", []]);
+    const { engine, rejected } = await openEngine({ engine: "onnxruntime", provider: "cpu", threads: 1 }, untested);
+    assert.deepEqual([engine.provider, rejected], ["cpu", []]);
     await engine.close();
   });
-  it("automatically takes an accelerator or the CPU, and says what it passed over", async () => {
-    const { engine, passedOver } = await openEngine({ engine: "onnxruntime", threads: 1 }, exponential());
+  it("selects an accelerator or the CPU automatically and lists the rejected candidates", async () => {
+    const { engine, rejected } = await openEngine({ engine: "onnxruntime", threads: 1 }, exponential());
     const tried = candidateAccelerators();
-    assert.ok(engine.provider === "cpu" ? passedOver.length === tried.length : tried.includes(engine.provider));
-    for (const line of passedOver) assert.match(line, /^provider \S+ [^\n]+$/);
+    assert.ok(engine.provider === "cpu" ? rejected.length === tried.length : tried.includes(engine.provider));
+    for (const line of rejected) assert.match(line, /^provider \S+ [^\n]+$/);
     await engine.close();
   });
-  it("automatically takes none whose numbers are wrong", async () => {
-    const { engine, passedOver } = await openEngine({ engine: "onnxruntime", threads: 1 }, exponential(1.01));
+  it("rejects accelerators with wrong results", async () => {
+    const { engine, rejected } = await openEngine({ engine: "onnxruntime", threads: 1 }, exponential(1.01));
     assert.equal(engine.provider, "cpu");
-    assert.equal(passedOver.length, candidateAccelerators().length);
+    assert.equal(rejected.length, candidateAccelerators().length);
     await engine.close();
   });
-  it("for a provider that the machine lacks fails with its name", async (t) => {
+  it("names an unavailable provider in its error", async (t) => {
     try {
       const { engine } = await openEngine({ provider: "cuda", threads: 1 }, exponential());
       await engine.close();
@@ -55,7 +55,7 @@ describe("opening an engine", () => {
       assert.match(error.message, /^provider cuda cannot prepare the model: [^\n]+$/);
     }
   });
-  it("refuses requests that contradict themselves", async () => {
+  it("rejects contradictory options", async () => {
     for (const [request, message] of [
       [{ engine: "openvino", provider: "webgpu" }, /^provider webgpu is onnxruntime's: leave out `engine` openvino/],
       [{ engine: "onnxruntime", precision: "bf16" }, /^onnxruntime computes in fp32: bf16 needs OpenVINO/],
@@ -68,7 +68,7 @@ describe("opening an engine", () => {
       });
     }
   });
-  it("takes OpenVINO where it is installed, and says what is missing where it is not", async () => {
+  it("opens OpenVINO if it is installed and reports an error if not", async () => {
     const before = process.env[libraryVariable];
     const installed = findOpenVino() !== null;
     if (installed) {

@@ -1,4 +1,4 @@
-/** @file Choosing a library and an execution provider: the fastest that this machine has and that computes right. */
+/** @file Selects the fastest library and execution provider that this machine has and that computes correctly. */
 
 import { InputError, messageOf, RuntimeFailure } from "../core/errors.js";
 import { zip } from "../core/lists.js";
@@ -10,36 +10,36 @@ import { OpenVinoEngine } from "./openvino/engine.js";
 import { findOpenVino, libraryVariable } from "./openvino/find-library.js";
 import { engineSelfTest, type SelfTest } from "./self-test.js";
 
-/** What to open; `auto`, which everything left out is, takes the fastest. */
+/** Options of `openEngine`; each defaults to `auto`, which selects the fastest. */
 export interface EngineRequest {
   readonly engine?: Library | "auto";
-  /** Other providers than `cpu` are onnxruntime's. */
+  /** Providers other than `cpu` belong to onnxruntime. */
   readonly provider?: Provider | "auto";
-  /** `auto` is bf16 where library and processor have it. */
+  /** `auto` is bf16 if library and processor support it. */
   readonly precision?: Precision | "auto";
-  /** 0, as without it, is one a physical core. */
+  /** 0 (the default) means one per physical core. */
   readonly threads?: number;
 }
 
 export interface OpenedEngine {
   readonly engine: Engine;
-  /** Why others were passed over, one line each. */
-  readonly passedOver: readonly string[];
+  /** Why faster candidates were rejected, one line each. */
+  readonly rejected: readonly string[];
 }
 
-/** Largest difference between outputs, by the output's largest number, that is taken for rounding. */
+/** Largest difference accepted as rounding, relative to the largest absolute value of the output. */
 const tolerances: Readonly<Record<Precision, number>> = { fp32: 1e-4, bf16: 2e-2 };
 
 /**
- * The engine asked for. Among those that are left to choose, accelerators come first, then OpenVINO, then onnxruntime on
- * the CPU; one whose numbers in the self-test are not onnxruntime's on the CPU is not taken.
+ * Opens the requested engine. `auto` tries accelerators first, then OpenVINO, then onnxruntime on the CPU, and rejects an
+ * engine whose self-test results differ from those of onnxruntime on the CPU.
  *
- * @throws InputError for a request that contradicts itself; RuntimeFailure if what is asked for does not work here.
+ * @throws InputError for contradictory options; RuntimeFailure if the requested engine does not work on this machine.
  */
 export async function openEngine(request: EngineRequest = {}, test: SelfTest = engineSelfTest): Promise<OpenedEngine> {
   const { engine: library = "auto", provider = "auto", precision = "auto", threads = 0 } = request;
-  const candidates = candidatesOf(library, provider, precision, threads);
-  const passedOver: string[] = [];
+  const candidates = listCandidates(library, provider, precision, threads);
+  const rejected: string[] = [];
   const cpu = new OnnxRuntimeEngine("cpu", threads);
   let expected: readonly Float32Array[] | null = null;
   for (const { name, open } of candidates) {
@@ -49,22 +49,24 @@ export async function openEngine(request: EngineRequest = {}, test: SelfTest = e
       expected ??= await runSelfTest(cpu, test);
       const difference = largestDifference(expected, await runSelfTest(engine, test));
       if (difference > tolerances[engine.precision]) {
-        const by = difference.toExponential(1);
-        throw new RuntimeFailure(`${name} cannot be trusted: its numbers differ from the CPU's by ${by}`);
+        const relative = difference.toExponential(1);
+        throw new RuntimeFailure(
+          `${name} computes wrong results: they differ from the CPU's by ${relative} (relative)`,
+        );
       }
       await cpu.close();
-      return { engine, passedOver };
+      return { engine, rejected };
     } catch (error) {
       await engine?.close();
       if (library !== "auto" || (provider !== "auto" && provider !== "cpu") || precision === "bf16") {
         await cpu.close();
         const option = library === "auto" ? "`provider`" : "`engine`";
-        throw new RuntimeFailure(`${messageOf(error)}; ${option} auto takes what works here`, { cause: error });
+        throw new RuntimeFailure(`${messageOf(error)}; ${option} auto selects one that works`, { cause: error });
       }
-      passedOver.push(messageOf(error));
+      rejected.push(messageOf(error));
     }
   }
-  return { engine: cpu, passedOver };
+  return { engine: cpu, rejected };
 }
 
 interface Candidate {
@@ -72,8 +74,8 @@ interface Candidate {
   readonly open: () => Promise<Engine>;
 }
 
-/** What to try, best first, before onnxruntime on the CPU, which needs no trial. */
-function candidatesOf(
+/** Candidates in the order to try; the fallback, onnxruntime on the CPU, needs no test. */
+function listCandidates(
   library: Library | "auto",
   provider: Provider | "auto",
   precision: Precision | "auto",
@@ -103,7 +105,7 @@ function candidatesOf(
 
 const notFound = `OpenVINO is not found: install it (its archive, or the Python package openvino), or set ${libraryVariable} to the folder of libopenvino_c`;
 
-/** All outputs of the test model. */
+/** Runs the test model and returns its float32 outputs. */
 async function runSelfTest(engine: Engine, { model, input }: SelfTest): Promise<readonly Float32Array[]> {
   const session = await engine.compile(model(engine));
   try {
@@ -118,10 +120,10 @@ async function runSelfTest(engine: Engine, { model, input }: SelfTest): Promise<
 }
 
 function largestDifference(expected: readonly Float32Array[], found: readonly Float32Array[]): number {
-  const differences = zip(expected, found).map(([numbers, others]) => {
-    const scale = numbers.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-    return numbers.reduce((largest, value, index) => {
-      const difference = Math.abs(value - (others[index] ?? Number.NaN)) / scale;
+  const differences = zip(expected, found).map(([reference, actual]) => {
+    const scale = reference.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+    return reference.reduce((largest, value, index) => {
+      const difference = Math.abs(value - (actual[index] ?? Number.NaN)) / scale;
       return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(largest, difference);
     }, 0);
   });

@@ -1,4 +1,4 @@
-/** @file What an execution provider must compute like the CPU: a small block of attention and MLP, forward and backward. */
+/** @file The self-test of execution providers: a small block of attention and MLP, forward and backward, compared with the CPU. */
 
 import { at } from "../core/lists.js";
 import { gradientsOfSum } from "../graph/autodiff.js";
@@ -8,15 +8,15 @@ import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, attention, gelu, input, layerNormalization, matmul, mul } from "../graph/ops.js";
 import type { Engine } from "./engine.js";
 
-/** A small model with its inputs and right answers, which an engine must get right before `auto` takes it. */
+/** A small model that an engine must compute correctly before `auto` selects it. */
 export interface SelfTest {
-  /** The model, written for what the engine can do. */
+  /** The model, written for the engine's target. */
   readonly model: (engine: Engine) => OnnxModel;
-  /** The input `x` and the outputs as onnxruntime computes them on the CPU. */
+  /** The input `x`. */
   readonly input: { readonly shape: readonly number[]; readonly data: Float32Array };
 }
 
-/** Long enough for the attention fault that was seen on a WebGPU adapter from 32 tokens on. */
+/** Long enough to detect the attention bug of a WebGPU adapter, which starts at 32 tokens. */
 const shape = [1, 40, 64];
 
 export const engineSelfTest: SelfTest = {

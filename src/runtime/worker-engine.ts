@@ -1,4 +1,4 @@
-/** @file An engine in a worker thread: talks to it, checks what goes in, decorates what goes wrong. */
+/** @file An engine in a worker thread: sends requests, checks inputs, and adds context to errors. */
 
 import { Worker } from "node:worker_threads";
 import { RuntimeFailure } from "../core/errors.js";
@@ -9,7 +9,7 @@ import type { Answer, Numbered, Request } from "./worker-protocol.js";
 
 type Description = Pick<Engine, "library" | "provider" | "precision" | "target" | "repackingTarget">;
 
-/** The worker thread does not keep the process alive while it is idle. */
+/** Base class of engines. An idle worker thread does not keep the process alive. */
 export abstract class WorkerEngine implements Engine {
   readonly library: Library;
   readonly provider: Provider;
@@ -28,7 +28,7 @@ export abstract class WorkerEngine implements Engine {
     this.precision = description.precision;
     this.target = description.target;
     this.repackingTarget = description.repackingTarget;
-    // Flags of the process, such as those of `node --eval`, are not for the worker.
+    // The worker must not inherit flags of the process, such as those of `node --eval`.
     this.worker = new Worker(script, { workerData: settings, execArgv: [] });
     this.worker.on("message", ({ id, body }: Numbered<Answer>) => {
       const request = this.waiting.get(id);
@@ -38,7 +38,7 @@ export abstract class WorkerEngine implements Engine {
     });
     this.worker.on("error", (error) => this.fail(`the ${library} worker failed: ${error.message}`));
     this.worker.on("exit", (code) => this.fail(`the ${library} worker ended with code ${code}`));
-    // After the listeners: the one for messages would keep the process alive again.
+    // After the listeners, because adding a message listener refs the worker again.
     this.worker.unref();
   }
 
@@ -68,7 +68,7 @@ export abstract class WorkerEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    // Ending a worker inside a run aborts the process, so nothing more is let in and the last run is waited for.
+    // Terminating a worker inside a run aborts the process, so reject new requests and wait for pending ones.
     this.failure ??= new RuntimeFailure("the engine is closed");
     await Promise.allSettled([...this.waiting.keys()].map((id) => this.finished(id)));
     await this.worker.terminate();
@@ -110,18 +110,18 @@ export abstract class WorkerEngine implements Engine {
   }
 }
 
-/** Copies of just the elements: a message would copy the whole of a buffer that a tensor is a part of. */
+/** Copies only the elements; a message would copy the entire buffer behind a tensor. */
 function copied(feeds: NamedTensors): NamedTensors {
   return Object.fromEntries(
     Object.entries(feeds).map(([name, tensor]): [string, Tensor] => {
-      // Uint8Array may be a Buffer, whose slice shares memory.
+      // A Uint8Array may be a Buffer, whose slice shares memory.
       const data = tensor.dtype === "bool" ? Uint8Array.from(tensor.data) : tensor.data.slice();
       return [name, { ...tensor, data } as Tensor];
     }),
   );
 }
 
-/** Every input there, of the right type and shape, and none that the model does not know. */
+/** Checks that every input is present with the right type and shape, and that there are no others. */
 function checkFeeds(specs: readonly TensorSpec[], feeds: NamedTensors): void {
   for (const { name, dtype, shape } of specs) {
     const tensor = feeds[name];

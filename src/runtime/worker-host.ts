@@ -1,4 +1,4 @@
-/** @file The worker's side of an engine: takes requests one after the other, keeps sessions by number, answers. */
+/** @file The worker's side of an engine: handles requests one at a time and stores sessions by number. */
 
 import { parentPort } from "node:worker_threads";
 import { messageOf } from "../core/errors.js";
@@ -6,30 +6,30 @@ import type { OnnxModel } from "../graph/onnx/model.js";
 import type { CompileOptions, NamedTensors } from "./engine.js";
 import type { Answer, Numbered, Request } from "./worker-protocol.js";
 
-/** A model as the native library holds it. */
+/** A model compiled by the native library. */
 export interface NativeSession {
-  /** Results are arrays of their own: they are handed to the main thread. */
+  /** Results must not share memory with the library, because they are transferred to the main thread. */
   run(feeds: NamedTensors): Promise<NamedTensors> | NamedTensors;
   release(): Promise<void> | void;
 }
 
 /** A native library, ready to compile models. */
-export interface Native {
+export interface NativeLibrary {
   compile(model: OnnxModel, options: CompileOptions): Promise<NativeSession>;
-  /** What of an error's message a user can read. */
-  plainMessage(message: string): string;
+  /** Reduces a library's error message to what helps a user. */
+  readableMessage(message: string): string;
 }
 
 /**
- * Serves the main thread's requests. `load` is called at the first one: while it is waited for, nobody ends this
- * thread, and ending it while a native library loads aborts the process.
+ * Serves the main thread's requests. `load` is called at the first request: the main thread does not terminate this thread
+ * during a request, and terminating it while a native library loads would abort the process.
  */
-export function serve(load: () => Promise<Native>): void {
-  let native: Promise<Native> | null = null;
+export function serve(load: () => Promise<NativeLibrary>): void {
+  let native: Promise<NativeLibrary> | null = null;
   const sessions = new Map<number, NativeSession>();
   let sessionCount = 0;
 
-  async function handle(request: Request, { compile }: Native): Promise<Answer> {
+  async function handle(request: Request, { compile }: NativeLibrary): Promise<Answer> {
     switch (request.kind) {
       case "compile": {
         const session = await compile(request.model, request.options);
@@ -56,7 +56,7 @@ export function serve(load: () => Promise<Native>): void {
     } catch (error) {
       const loaded = await native?.catch(() => null);
       const message = messageOf(error);
-      return { kind: "failed", message: loaded?.plainMessage(message) ?? message };
+      return { kind: "failed", message: loaded?.readableMessage(message) ?? message };
     }
   }
 

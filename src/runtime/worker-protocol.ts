@@ -1,4 +1,4 @@
-/** @file Messages between the main thread and the worker that owns a native library. */
+/** @file Messages between the main thread and the worker thread of a native library. */
 
 import type { Tensor } from "../core/tensor.js";
 import type { OnnxModel } from "../graph/onnx/model.js";

@@ -27,15 +27,13 @@ export async function withOpener<T>(
     return await body(async () => {
       const opened = await openEngine(engineRequest(options));
       engine = opened.engine;
+      const { rejected } = opened;
       const files = { variant, maxSequenceLength, tokenizers, textEncoders };
       const pipeline = await openPipeline(options.model, engine, files);
       const { library, provider, precision } = engine;
       const fields = { folder: resolve(options.model), family: pipeline.family, engine: library, provider, precision };
-      reporter.event(
-        "model",
-        { ...fields, rejected: opened.passedOver, passedOver: opened.passedOver },
-        describeEngine(engine),
-      );
+      // `passedOver` is the former name of `rejected`, kept for scripts that read it.
+      reporter.event("model", { ...fields, rejected, passedOver: rejected }, describeEngine(engine));
       return pipeline;
     });
   } finally {

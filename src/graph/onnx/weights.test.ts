@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
-import { decoded, placeOf, typesOf } from "../../testing/graph/decoded.js";
+import { decodeGraph, externalDataOf, opTypesOf } from "../../testing/graph/decode-graph.js";
 import { assertNear, execute, randomFeeds, targets } from "../../testing/graph/harness.js";
 import { interpret } from "../../testing/graph/interpreter.js";
-import { numbersOf } from "../../testing/graph/numbers.js";
-import { readWritten, type WrittenTensor, writeWeightFile } from "../../testing/graph/weight-file.js";
+import { valuesOf } from "../../testing/graph/nd-array.js";
+import { readWrittenWeight, type WrittenTensor, writeWeightFile } from "../../testing/graph/weight-file.js";
 import { gradientsOfSum } from "../autodiff.js";
 import { Graph } from "../graph.js";
 import type { Value } from "../ir.js";
@@ -28,7 +28,7 @@ const main = await writeWeightFile(join(folder, "unet", "model.safetensors"), 10
   f32: { dtype: "F32", shape: [5, 3] },
   bf16: { dtype: "BF16", shape: [3, 3] },
   table: { dtype: "F16", shape: [7, 3] },
-  rows: { dtype: "I64", shape: [4], numbers: Float64Array.of(6, 0, 6, 3) },
+  rows: { dtype: "I64", shape: [4], values: Float64Array.of(6, 0, 6, 3) },
   f32Again: { dtype: "F32", shape: [3, 3] },
 });
 const other = await writeWeightFile(join(folder, "text", "encoder", "weights.bin"), 7, {
@@ -43,7 +43,7 @@ function weight(graph: Graph, stored: WrittenTensor): Value {
 
 async function assertRuns(graph: Graph, outputs: readonly Value[]): Promise<void> {
   const feeds = randomFeeds(graph);
-  const expected = interpret(graph, outputs, feeds, readWritten);
+  const expected = interpret(graph, outputs, feeds, readWrittenWeight);
   for (const [name, target] of Object.entries(targets)) {
     for (const [i, numbers] of (await execute(engine, target, graph, outputs, feeds)).entries()) {
       assertNear(numbers, expected[i], 1e-5, `${name}: output ${i}`, 1);
@@ -81,7 +81,7 @@ describe("weights in files", () => {
     const both = writeOnnx(graph, { y: ops.matmul(a, ops.reshape(b, [3, 1])) }, engine.target);
     assert.equal(both.weightFolder, folder);
     assert.deepEqual(
-      decoded(both).initializer.flatMap((proto) => (proto.externalData.length > 0 ? [placeOf(proto)] : [])),
+      decodeGraph(both).initializer.flatMap((proto) => (proto.externalData.length > 0 ? [externalDataOf(proto)] : [])),
       [
         { location: "unet/model.safetensors", offset: String(101 + 30), length: "60" },
         { location: "text/encoder/weights.bin", offset: "7", length: "6" },
@@ -89,7 +89,7 @@ describe("weights in files", () => {
     );
     const one = writeOnnx(graph, { y: ops.neg(b) }, engine.target);
     assert.equal(one.weightFolder, join(folder, "text", "encoder"));
-    assert.equal(placeOf(decoded(one).initializer[0]).location, "weights.bin");
+    assert.equal(externalDataOf(decodeGraph(one).initializer[0]).location, "weights.bin");
     assert.equal(writeOnnx(graph, { y: ops.neg(ops.scalar(graph, 1)) }, engine.target).weightFolder, null);
   });
   it("may be in folders whose names share a prefix", async () => {
@@ -102,12 +102,12 @@ describe("weights in files", () => {
     const model = writeOnnx(graph, { y: ops.add(weight(graph, a.w), weight(graph, b.w)) }, engine.target);
     assert.equal(model.weightFolder, folder);
     const results = await (await engine.compile(model)).run({});
-    assert.deepEqual([...numbersOf(results.y)], [...a.w.numbers.map((x, i) => x + b.w.numbers[i])]);
+    assert.deepEqual([...valuesOf(results.y)], [...a.w.values.map((x, i) => x + b.w.values[i])]);
   });
   it("are listed once for several parameter nodes", () => {
     const graph = new Graph();
     const [a, b] = [ops.parameter(graph, main.f32), ops.parameter(graph, { ...main.f32 })];
-    const proto = decoded(writeOnnx(graph, { y: ops.add(a, b) }, engine.target));
+    const proto = decodeGraph(writeOnnx(graph, { y: ops.add(a, b) }, engine.target));
     assert.deepEqual(
       proto.initializer.map(({ name }) => name),
       ["w0:f32"],
@@ -127,8 +127,8 @@ describe("casts of weights", () => {
     const hidden = ops.gelu(ops.gemm(x, w, null, { transposeB: true }), "tanh");
     const value = ops.gemm(ops.gemm(hidden, weight(graph, main.bf16)), w);
     const [gradient] = gradientsOfSum(value, [x]);
-    const { node } = decoded(writeOnnx(graph, { value, gradient }, engine.target));
-    const types = typesOf(node);
+    const { node } = decodeGraph(writeOnnx(graph, { value, gradient }, engine.target));
+    const types = opTypesOf(node);
     // Each of the three products reads its weight forward and backward.
     assert.deepEqual(types.slice(0, 6), ["Cast", "Cast", "Cast", "Cast", "Cast", "Cast"]);
     assert.equal(types.lastIndexOf("Cast"), 5);
@@ -144,7 +144,7 @@ describe("casts of weights", () => {
     const graph = new Graph();
     const w = weight(graph, main.bf16);
     const value = ops.matmul(w, w);
-    assert.deepEqual(typesOf(decoded(writeOnnx(graph, { value }, engine.target)).node), [
+    assert.deepEqual(opTypesOf(decodeGraph(writeOnnx(graph, { value }, engine.target)).node), [
       "Cast",
       "Cast",
       "MatMul",
@@ -155,15 +155,15 @@ describe("casts of weights", () => {
   it("may be outputs", async () => {
     const graph = new Graph();
     const w = weight(graph, main.f16);
-    const { node } = decoded(writeOnnx(graph, { w, again: w }, engine.target));
-    assert.deepEqual(typesOf(node), ["Cast", "Cast", "Identity", "Identity"]);
+    const { node } = decodeGraph(writeOnnx(graph, { w, again: w }, engine.target));
+    assert.deepEqual(opTypesOf(node), ["Cast", "Cast", "Identity", "Identity"]);
     await assertRuns(graph, [w, ops.neg(w)]);
   });
   it("of other values stay in place", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [2]);
     const value = ops.neg(ops.cast(ops.cast(ops.exp(x), "float16"), "float32"));
-    const { node } = decoded(writeOnnx(graph, { value }, engine.target));
-    assert.deepEqual(typesOf(node), ["Exp", "Cast", "Cast", "Neg", "Identity"]);
+    const { node } = decodeGraph(writeOnnx(graph, { value }, engine.target));
+    assert.deepEqual(opTypesOf(node), ["Exp", "Cast", "Cast", "Neg", "Identity"]);
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { floatTensor, intTensor } from "../../core/tensor.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
-import { decoded, typesOf } from "../../testing/graph/decoded.js";
+import { decodeGraph, opTypesOf } from "../../testing/graph/decode-graph.js";
 import { targets } from "../../testing/graph/harness.js";
 import type { StoredTensor } from "../../weights/source.js";
 import { gradientsOfSum } from "../autodiff.js";
@@ -24,8 +24,8 @@ describe("a model", () => {
     ops.mul(ops.parameter(graph, unusedWeight), ops.constant(graph, floatTensor([5, 3])));
     ops.add(idle, ops.scalar(graph, 4));
     const model = writeOnnx(graph, { y }, engine.target);
-    const proto = decoded(model);
-    assert.deepEqual(typesOf(proto.node), ["Exp", "Identity"]);
+    const proto = decodeGraph(model);
+    assert.deepEqual(opTypesOf(proto.node), ["Exp", "Identity"]);
     assert.deepEqual(proto.initializer, []);
     assert.deepEqual(
       proto.input.map(({ name }) => name),
@@ -59,7 +59,7 @@ describe("a model", () => {
       { name: "more", dtype: "bool", shape: [4, 3] },
       { name: "loss", dtype: "float32", shape: [] },
     ]);
-    const { input, output } = decoded(model);
+    const { input, output } = decodeGraph(model);
     const described = (infos: typeof input) =>
       infos.map(({ name, type }) => {
         assert.equal(type?.value.case, "tensorType");
@@ -97,7 +97,7 @@ describe("a model", () => {
     const x = ops.input(graph, "x", [17]);
     const large = () => ops.constant(graph, floatTensor([17]));
     const y = ops.add(ops.mul(ops.add(x, 2), 2), ops.add(ops.mul(large(), 3), large()));
-    const { initializer } = decoded(writeOnnx(graph, { y }, engine.target));
+    const { initializer } = decodeGraph(writeOnnx(graph, { y }, engine.target));
     assert.deepEqual(
       initializer.map(({ dims }) => dims.map(Number)),
       [[], [17], [], [17]],
@@ -108,13 +108,13 @@ describe("a model", () => {
     const [half, bfloat] = (["float16", "bfloat16"] as const).map((dtype) =>
       ops.cast(ops.constant(halves, { dtype, shape: [2], data }), "float32"),
     );
-    assert.equal(decoded(writeOnnx(halves, { y: ops.add(half, bfloat) }, engine.target)).initializer.length, 2);
+    assert.equal(decodeGraph(writeOnnx(halves, { y: ops.add(half, bfloat) }, engine.target)).initializer.length, 2);
   });
   it("names nodes by their scope", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [2, 6]);
     const y = graph.within("up.0", () => ops.groupNormalization(x, 2, 1e-5));
-    const { node } = decoded(writeOnnx(graph, { y }, engine.target));
+    const { node } = decodeGraph(writeOnnx(graph, { y }, engine.target));
     assert.deepEqual(
       node.map(({ name }) => name),
       ["up.0/groupNormalization.1.0", "up.0/groupNormalization.1.1", "up.0/groupNormalization.1.2", ""],
@@ -135,22 +135,26 @@ describe("the target", () => {
   };
   it("selects fused or explicit attention", () => {
     const { graph, value } = attentionGraph();
-    const fused = decoded(writeOnnx(graph, { value }, targets["fused operators"])).node;
-    assert.deepEqual(typesOf(fused), ["MultiHeadAttention", "Identity"]);
-    const plain = decoded(writeOnnx(graph, { value }, targets["plain operators"])).node;
+    const fused = decodeGraph(writeOnnx(graph, { value }, targets["fused operators"])).node;
+    assert.deepEqual(opTypesOf(fused), ["MultiHeadAttention", "Identity"]);
+    const plain = decodeGraph(writeOnnx(graph, { value }, targets["plain operators"])).node;
     assert.ok(plain.every(({ domain }) => domain === ""));
-    assert.equal(typesOf(plain).filter((type) => type === "MatMul").length, 2);
+    assert.equal(opTypesOf(plain).filter((type) => type === "MatMul").length, 2);
   });
   it("selects how layer normalisation computes its statistics, if they are used", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [3, 4]);
     const value = ops.layerNormalization(x, 1e-5);
     for (const target of Object.values(targets)) {
-      assert.deepEqual(typesOf(decoded(writeOnnx(graph, { value }, target)).node), ["LayerNormalization", "Identity"]);
+      assert.deepEqual(opTypesOf(decodeGraph(writeOnnx(graph, { value }, target)).node), [
+        "LayerNormalization",
+        "Identity",
+      ]);
     }
     const [gradient] = gradientsOfSum(ops.sin(value), [x]);
     const count = (name: string, type: string) =>
-      typesOf(decoded(writeOnnx(graph, { gradient }, targets[name])).node).filter((found) => found === type).length;
+      opTypesOf(decodeGraph(writeOnnx(graph, { gradient }, targets[name])).node).filter((found) => found === type)
+        .length;
     assert.equal(count("fused operators", "LayerNormalization"), 1);
     assert.equal(count("plain operators", "LayerNormalization"), 0);
     assert.equal(count("plain operators", "Reciprocal"), 1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { sizeOf } from "../../core/tensor.js";
-import { assertNear, eighths } from "../../testing/graph/harness.js";
+import { assertNear, randomEighths } from "../../testing/graph/harness.js";
 import { interpret } from "../../testing/graph/interpreter.js";
 import { Graph } from "../graph.js";
 import * as ops from "../ops.js";
@@ -23,7 +23,7 @@ describe("the gradient of a convolution with respect to its input", () => {
         const graph = new Graph();
         const [x, k] = [ops.input(graph, "dy", dy), ops.input(graph, "kernel", kernel)];
         const expected = graph.one("convTranspose2d", [x, k], { ...attributes, outputPadding: [0, 0] });
-        const feeds = { dy: eighths(sizeOf(dy)), kernel: eighths(sizeOf(kernel)) };
+        const feeds = { dy: randomEighths(sizeOf(dy)), kernel: randomEighths(sizeOf(kernel)) };
         const value = method(x, k, attributes);
         assert.deepEqual(value.shape, expected.shape);
         const [found, reference] = interpret(graph, [value, expected], feeds);

@@ -8,8 +8,15 @@ import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { fastTests } from "../../testing/core/repetitions.js";
 import { type Case, titleOf } from "../../testing/graph/case.js";
 import { operatorCases } from "../../testing/graph/cases.js";
-import { applied, assertNear, eighths, execute, finiteDifferences, targets } from "../../testing/graph/harness.js";
-import { interpret, type NumberFeeds, reachable } from "../../testing/graph/interpreter.js";
+import {
+  assertNear,
+  execute,
+  finiteDifferences,
+  randomEighths,
+  singleOperatorGraph,
+  targets,
+} from "../../testing/graph/harness.js";
+import { type Feeds, interpret, reachable } from "../../testing/graph/interpreter.js";
 import type { StoredTensor } from "../../weights/source.js";
 import { gradients } from "../autodiff.js";
 import * as ops from "../ops.js";
@@ -40,14 +47,14 @@ const maxFastSize = 512;
 const notDifferentiable: readonly OperatorName[] = ["greater"];
 
 /** Feeds of the graph's inputs; a leaf under test has its own name. */
-function feedsOf(op: OperatorName, example: Case<object>, feeds: NumberFeeds): NumberFeeds {
+function feedsOf(op: OperatorName, example: Case<object>, feeds: Feeds): Feeds {
   if (op !== "input") return feeds;
   const { name, shape } = example.attributes as { name: string; shape: readonly number[] };
   return { [name]: Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i % 2) };
 }
 
 async function checkForward(op: OperatorName, example: Case<object>): Promise<void> {
-  const { graph, outputs, feeds } = applied(op, example as Case<never>);
+  const { graph, outputs, feeds } = singleOperatorGraph(op, example as Case<never>);
   const given = feedsOf(op, example, feeds);
   const expected = interpret(graph, outputs, given, () => weight);
   for (const [name, target] of Object.entries(targets)) {
@@ -63,10 +70,10 @@ async function checkForward(op: OperatorName, example: Case<object>): Promise<vo
 
 /** Builds the operator and its gradients with respect to all float inputs, or to the input with index `only`. */
 function differentiated(op: OperatorName, example: Case<object>, only?: number) {
-  const { graph, inputs, outputs, feeds } = applied(op, example as Case<never>);
+  const { graph, inputs, outputs, feeds } = singleOperatorGraph(op, example as Case<never>);
   const [value] = outputs;
   const positions = example.inputs.flatMap(({ dtype }, i) => (dtype === "float32" && (only ?? i) === i ? [i] : []));
-  const weights = eighths(sizeOf(value.shape));
+  const weights = randomEighths(sizeOf(value.shape));
   const start = graph.nodes.length;
   const cotangent = ops.cast(ops.input(graph, "cotangent", value.shape), value.dtype);
   const towards = positions.map((position) => inputs[position]);
@@ -109,7 +116,7 @@ for (const [name, cases] of Object.entries(operatorCases(stored))) {
       it(`${titleOf(example)}: ONNX`, () => checkForward(op, example));
       if (leaves.includes(op)) continue;
       if (!example.inputs.some(({ dtype }) => dtype === "float32")) continue;
-      const { dtype } = applied(op, example as Case<never>).outputs[0];
+      const { dtype } = singleOperatorGraph(op, example as Case<never>).outputs[0];
       if (dtype === "int64" || dtype === "bool")
         it(`${titleOf(example)}: no gradient`, () => checkNoGradient(op, example));
       // Finite differences take seconds for large inputs.

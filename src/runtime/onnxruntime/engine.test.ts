@@ -9,7 +9,7 @@ import { intTensor } from "../../core/tensor.js";
 import { Graph } from "../../graph/graph.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import * as ops from "../../graph/ops.js";
-import { engineContract, fails, picking, rows, x } from "../../testing/runtime/engine-contract.js";
+import { assertFails, engineContract, gatherModel, rows, x } from "../../testing/runtime/engine-contract.js";
 import { providers } from "../engine.js";
 import { OnnxRuntimeEngine } from "./engine.js";
 
@@ -23,7 +23,7 @@ after(async () => {
 describe("onnxruntime", () => engineContract(async () => new OnnxRuntimeEngine("cpu", 1)));
 
 describe("a run in onnxruntime", () => {
-  it("cannot take or give bfloat16", async () => {
+  it("rejects bfloat16 inputs and outputs", async () => {
     for (const [from, to] of [
       ["bfloat16", "float32"],
       ["float32", "bfloat16"],
@@ -31,16 +31,16 @@ describe("a run in onnxruntime", () => {
       const graph = new Graph();
       const y = ops.cast(ops.input(graph, "x", [1], from), to);
       const model = writeOnnx(graph, { y }, engine.target);
-      await fails(() => engine.compile(model), /^provider cpu cannot prepare the model: Unsupported data type/);
+      await assertFails(() => engine.compile(model), /^provider cpu cannot prepare the model: Unsupported data type/);
     }
   });
-  it("that fails inside the runtime says why, and the session goes on", async () => {
-    const session = await engine.compile(picking(engine));
-    await fails(() => session.run({ x, rows: intTensor([2], [0, 5]) }), /gather.*out of data bounds, idx=5/);
+  it("reports a failure inside onnxruntime and keeps the session usable", async () => {
+    const session = await engine.compile(gatherModel(engine));
+    await assertFails(() => session.run({ x, rows: intTensor([2], [0, 5]) }), /gather.*out of data bounds, idx=5/);
     assert.deepEqual([...(await session.run({ x, rows })).picked.data], [4, 5, 6, 4, 5, 6]);
   });
-  it("writes a profile that names the nodes", async () => {
-    const session = await engine.compile(picking(engine), { profilePrefix: join(folder, "profile") });
+  it("writes a profile with node names", async () => {
+    const session = await engine.compile(gatherModel(engine), { profilePrefix: join(folder, "profile") });
     await session.run({ x, rows });
     await session.release();
     const [file] = (await readdir(folder)).filter((name) => name.startsWith("profile"));
@@ -49,16 +49,19 @@ describe("a run in onnxruntime", () => {
   });
 });
 
-describe("a provider that this machine lacks", () => {
+describe("an unavailable provider", () => {
   for (const provider of providers) {
     if (provider === "cpu") continue;
-    it(`is named: ${provider}`, async (t) => {
+    it(`is named in the error: ${provider}`, async (t) => {
       const other = new OnnxRuntimeEngine(provider, 1);
       try {
-        await other.compile(picking(engine));
+        await other.compile(gatherModel(engine));
         t.skip(`this machine has ${provider}`);
       } catch (error) {
-        await fails(() => Promise.reject(error), new RegExp(`^provider ${provider} cannot prepare the model: [^/]+$`));
+        await assertFails(
+          () => Promise.reject(error),
+          new RegExp(`^provider ${provider} cannot prepare the model: [^/]+$`),
+        );
       } finally {
         await other.close();
       }
@@ -68,8 +71,8 @@ describe("a provider that this machine lacks", () => {
 
 describe("a process", () => {
   const at = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
-  /** A process that runs a small model after `before`; what it prints. */
-  async function printed(code: string): Promise<string> {
+  /** Runs `code` in a process that has a small model, and returns what it prints. */
+  async function outputOf(code: string): Promise<string> {
     const script = `
       import { Graph } from ${at("../../graph/graph.js")};
       import * as ops from ${at("../../graph/ops.js")};
@@ -86,23 +89,23 @@ describe("a process", () => {
     });
     return stdout + stderr;
   }
-  it("ends by itself although its engine was never closed", async () => {
+  it("exits although its engine was never closed", async () => {
     const code = `const session = await engine.compile(model); console.log((await session.run(feeds)).y.data[0]);`;
-    assert.equal(await printed(code), "-2\n");
+    assert.equal(await outputOf(code), "-2\n");
   });
-  it("ends by itself when its engine was never used", async () => {
-    assert.equal(await printed(""), "");
+  it("exits when its engine was never used", async () => {
+    assert.equal(await outputOf(""), "");
   });
-  it("does not end before a run that nobody waits for has finished", async () => {
+  it("does not exit before a pending run has finished", async () => {
     const code = `engine.compile(model).then((session) => session.run(feeds)).then(({ y }) => console.log(y.data[0]));`;
-    assert.equal(await printed(code), "-2\n");
+    assert.equal(await outputOf(code), "-2\n");
   });
-  it("is told about failures by errors alone", async () => {
+  it("gets errors for failures and prints nothing else", async () => {
     const code = `await engine.compile({ ...model, bytes: new Uint8Array(9) }).catch(({ name }) => console.log(name));
       const whole = new Graph();
       const rows = ops.gather(ops.input(whole, "x", [1]), ops.integers(whole, [1], [3]));
       const session = await engine.compile(writeOnnx(whole, { rows }, engine.target));
       await session.run(feeds).catch(({ name }) => console.log(name));`;
-    assert.equal(await printed(code), "RuntimeFailure\nRuntimeFailure\n");
+    assert.equal(await outputOf(code), "RuntimeFailure\nRuntimeFailure\n");
   });
 });

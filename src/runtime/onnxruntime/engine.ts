@@ -1,4 +1,4 @@
-/** @file onnxruntime as an engine. */
+/** @file The onnxruntime engine. */
 
 import { unreachable } from "../../core/errors.js";
 import type { Target } from "../../graph/onnx/model.js";
@@ -6,7 +6,7 @@ import type { Provider } from "../engine.js";
 import { WorkerEngine } from "../worker-engine.js";
 import type { WorkerSettings } from "./session-options.js";
 
-/** What each provider's kernels were found able to do (fused attention gave wrong numbers on a WebGPU adapter). */
+/** Capabilities of each provider as tested (fused attention gave wrong results on a WebGPU adapter). */
 function targetOf(provider: Provider): Target {
   switch (provider) {
     case "cpu":
@@ -33,12 +33,12 @@ function targetOf(provider: Provider): Target {
   }
 }
 
-/** `threads` 0 lets onnxruntime take one per physical core. */
+/** With `threads` 0, onnxruntime uses one thread per physical core. */
 export class OnnxRuntimeEngine extends WorkerEngine {
   constructor(provider: Provider, threads = 0) {
     const settings: WorkerSettings = { provider, threads };
     const target = targetOf(provider);
-    // Other providers take weights into their own memory whatever they are told.
+    // Other providers always copy weights into their own memory.
     const repackingTarget = provider === "cpu" ? { ...target, repacksWeights: true, sharesCasts: true } : null;
     const description = { library: "onnxruntime", provider, precision: "fp32", target, repackingTarget } as const;
     super(description, new URL("./worker.js", import.meta.url), settings);

@@ -1,21 +1,21 @@
-/** @file The worker thread that owns onnxruntime: the only file outside tests that runs it. `run` blocks its thread, hence the worker. */
+/** @file The worker thread of onnxruntime, needed because `run` blocks its thread. No other file outside tests runs onnxruntime. */
 
 import { workerData } from "node:worker_threads";
 import type * as Ort from "onnxruntime-node";
 import { messageOf } from "../../core/errors.js";
 import type { DType, Tensor } from "../../core/tensor.js";
-import { type Native, serve } from "../worker-host.js";
+import { type NativeLibrary, serve } from "../worker-host.js";
 import { sessionOptions, type WorkerSettings } from "./session-options.js";
 
 const settings: WorkerSettings = workerData;
 
-async function load(): Promise<Native> {
-  // Node 24 has this class; onnxruntime 1.30 then wraps halves in it, which its native part takes for empty arrays.
+async function load(): Promise<NativeLibrary> {
+  // With Node 24's Float16Array, onnxruntime 1.30 wraps float16 data in it, which its native code reads as empty arrays.
   Reflect.deleteProperty(globalThis, "Float16Array");
   const ort = await import("onnxruntime-node").catch((error: unknown) => {
     throw new Error(`onnxruntime could not be loaded: ${messageOf(error)}`);
   });
-  // Failures reach the user as errors; onnxruntime's own lines about them would only stand in between.
+  // Failures are thrown as errors, so onnxruntime does not need to log them.
   ort.env.logLevel = "fatal";
   return {
     compile: async (model, options) => {
@@ -33,8 +33,8 @@ async function load(): Promise<Native> {
         },
       };
     },
-    // The message without the place in onnxruntime's sources where a condition "was false".
-    plainMessage: (message) =>
+    // Removes the location in onnxruntime's sources where a condition "was false".
+    readableMessage: (message) =>
       message.replace(/(Exception during initialization: )?\/onnxruntime_src\/\S+:\d+ .* was false\. (?=\S)/, ""),
   };
 }
@@ -50,7 +50,7 @@ function toOrt(ort: typeof Ort, tensor: Tensor): Ort.Tensor {
     case "bool":
       return new ort.Tensor("bool", tensor.data, tensor.shape);
     case "bfloat16":
-      throw new Error("bfloat16 inputs cannot be handed to onnxruntime");
+      throw new Error("onnxruntime does not accept bfloat16 inputs");
   }
 }
 
@@ -64,7 +64,7 @@ const resultTypes: Partial<Record<Ort.Tensor.Type, DType>> = {
 function fromOrt(name: string, tensor: Ort.Tensor): Tensor {
   const dtype = resultTypes[tensor.type];
   if (dtype === undefined) throw new Error(`output ${name} has type ${tensor.type}`);
-  // The pair of type and array is onnxruntime's.
+  // onnxruntime guarantees that the array matches the type.
   return { dtype, shape: [...tensor.dims], data: tensor.data } as Tensor;
 }
 

@@ -10,8 +10,8 @@ import type { OperatorName } from "../../graph/operators/attributes.js";
 import * as ops from "../../graph/ops.js";
 import { type Case, titleOf } from "../../testing/graph/case.js";
 import { operatorCases } from "../../testing/graph/cases.js";
-import { applied, assertNear, eighths, execute } from "../../testing/graph/harness.js";
-import { interpret, type NumberFeeds } from "../../testing/graph/interpreter.js";
+import { assertNear, execute, randomEighths, singleOperatorGraph } from "../../testing/graph/harness.js";
+import { type Feeds, interpret } from "../../testing/graph/interpreter.js";
 import { engineContract } from "../../testing/runtime/engine-contract.js";
 import type { StoredTensor } from "../../weights/source.js";
 import type { Precision } from "../engine.js";
@@ -21,11 +21,11 @@ import { findOpenVino } from "./find-library.js";
 const library = findOpenVino();
 
 async function open(precision: Precision): Promise<OpenVinoEngine> {
-  if (library === null) throw new RuntimeFailure("OpenVINO is gone");
+  if (library === null) throw new RuntimeFailure("OpenVINO is not installed");
   return OpenVinoEngine.open(library, precision, 1);
 }
 
-describe("OpenVINO", { skip: library === null ? "it is not installed here" : false }, async () => {
+describe("OpenVINO", { skip: library === null ? "not installed" : false }, async () => {
   engineContract(() => open("fp32"));
   if (library === null) return;
 
@@ -49,24 +49,24 @@ describe("OpenVINO", { skip: library === null ? "it is not installed here" : fal
   for (const [name, cases] of Object.entries(operatorCases(stored))) {
     const op = name as OperatorName;
     for (const example of cases) {
-      it(`${op}, ${titleOf(example)}: as the reference`, () => agrees(op, example));
+      it(`${op}, ${titleOf(example)}: equals the reference`, () => assertAgrees(op, example));
     }
   }
 
-  /** The operator, and its gradient towards all float inputs where it has one. */
-  async function agrees(op: OperatorName, example: Case<object>): Promise<void> {
-    const { graph, inputs, outputs, feeds } = applied(op, example as Case<never>);
+  /** Compares the operator, and its gradients with respect to all float inputs if it has any, with the reference. */
+  async function assertAgrees(op: OperatorName, example: Case<object>): Promise<void> {
+    const { graph, inputs, outputs, feeds } = singleOperatorGraph(op, example as Case<never>);
     const leaf = op === "input" ? (example.attributes as { name: string; shape: readonly number[] }) : null;
     const given = leaf ? { [leaf.name]: Float64Array.from({ length: sizeOf(leaf.shape) }, (_, i) => i % 2) } : feeds;
-    await same(given, outputs);
+    await assertSame(given, outputs);
     const [value] = outputs;
     const floats = inputs.filter(({ dtype }) => dtype === "float32");
     if (floats.length === 0 || value.dtype === "int64" || value.dtype === "bool") return;
     const cotangent = ops.cast(ops.input(graph, "cotangent", value.shape), value.dtype);
     const results = gradients([{ value, cotangent }], floats);
-    await same({ ...given, cotangent: eighths(sizeOf(value.shape)) }, results);
+    await assertSame({ ...given, cotangent: randomEighths(sizeOf(value.shape)) }, results);
 
-    async function same(all: NumberFeeds, wanted: readonly Value[]): Promise<void> {
+    async function assertSame(all: Feeds, wanted: readonly Value[]): Promise<void> {
       const expected = interpret(graph, wanted, all, () => weight);
       const actual = await execute(engine, engine.target, graph, wanted, all);
       for (const [port, numbers] of actual.entries()) assertNear(numbers, expected[port], 1e-5, `${op} ${port}`, 1);

@@ -16,7 +16,7 @@ async function place(...path: readonly string[]): Promise<string> {
 }
 
 describe("OpenVINO's library", () => {
-  it("is the file that the variable names, or the newest in the folder that it names", async () => {
+  it("is the file that the variable names, or the newest one in the folder that it names", async () => {
     await place("named", "libopenvino_c.so.2541");
     const newest = await place("named", "libopenvino_c.so.2641");
     await place("named", "libopenvino.so.2641");
@@ -24,7 +24,7 @@ describe("OpenVINO's library", () => {
     assert.equal(findOpenVino({ [libraryVariable]: join(folder, "named") }), newest);
     assert.equal(findOpenVino({ [libraryVariable]: newest }), newest);
   });
-  it("is looked for nowhere else where the variable is set", async () => {
+  it("is searched nowhere else if the variable is set", async () => {
     const wheel = await place("env", "lib", "python3.12", "site-packages", "openvino", "libs", "libopenvino_c.so.2641");
     assert.equal(findOpenVino({ [libraryVariable]: join(folder, "empty"), VIRTUAL_ENV: join(folder, "env") }), null);
     assert.equal(findOpenVino({ VIRTUAL_ENV: join(folder, "env") }), wheel);

@@ -1,30 +1,30 @@
-/** @file Where OpenVINO's C library is, if it is installed: softrepa does not ship it. */
+/** @file Finds an installed OpenVINO C library; softrepa does not ship it. */
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** Names a file or a folder; it alone is looked at when it is set. */
+/** The environment variable for the library's file or folder; if set, no other place is searched. */
 export const libraryVariable = "OPENVINO_LIB";
 
-/** The file's path; null where there is none. */
+/** The path of the library's file; null if there is none. */
 export function findOpenVino(environment: NodeJS.ProcessEnv = process.env): string | null {
   const named = environment[libraryVariable];
   if (named) return existsSync(named) && statSync(named).isFile() ? named : libraryIn(named);
-  for (const folder of usualFolders(environment)) {
+  for (const folder of defaultFolders(environment)) {
     const file = libraryIn(folder);
     if (file !== null) return file;
   }
   return null;
 }
 
-function usualFolders(environment: NodeJS.ProcessEnv): readonly string[] {
+function defaultFolders(environment: NodeJS.ProcessEnv): readonly string[] {
   const { INTEL_OPENVINO_DIR: archive, VIRTUAL_ENV: python, CONDA_PREFIX: conda } = environment;
   const archives = [
     ...(archive ? [archive] : []),
-    ...(process.platform === "win32" ? below("C:\\Program Files (x86)\\Intel", /^openvino/) : []),
-    ...below("/opt/intel", /^openvino/),
+    ...(process.platform === "win32" ? entriesIn("C:\\Program Files (x86)\\Intel", /^openvino/) : []),
+    ...entriesIn("/opt/intel", /^openvino/),
   ];
   const prefixes = [python, conda, join(homedir(), ".local"), "/usr/local", "/usr"];
   const wheels = prefixes.flatMap((prefix) => (prefix ? sitePackages(prefix) : []));
@@ -40,21 +40,24 @@ function usualFolders(environment: NodeJS.ProcessEnv): readonly string[] {
   ];
 }
 
-/** The vendor's archive keeps libraries by processor: runtime/lib/intel64, and on Windows runtime\bin\intel64\Release. */
+/** The vendor's archive has libraries by processor: runtime/lib/intel64, and on Windows runtime\bin\intel64\Release. */
 function archiveFolders(archive: string): readonly string[] {
-  const kinds = [...below(join(archive, "runtime", "lib"), /./), ...below(join(archive, "runtime", "bin"), /./)];
+  const kinds = [
+    ...entriesIn(join(archive, "runtime", "lib"), /./),
+    ...entriesIn(join(archive, "runtime", "bin"), /./),
+  ];
   return kinds.flatMap((folder) => [folder, join(folder, "Release")]);
 }
 
 function sitePackages(prefix: string): readonly string[] {
-  const versions = below(join(prefix, "lib"), /^python3/).flatMap((folder) =>
-    // Debian's name of the folder, and everyone else's.
+  const versions = entriesIn(join(prefix, "lib"), /^python3/).flatMap((folder) =>
+    // Debian uses dist-packages.
     ["site-packages", "dist-packages"].map((packages) => join(folder, packages)),
   );
   return [...versions, join(prefix, "Lib", "site-packages")];
 }
 
-/** The official openvino-node, where its install script has fetched the binaries. */
+/** The official openvino-node package, if its install script has downloaded the binaries. */
 function nodePackage(): readonly string[] {
   try {
     const { resolve } = createRequire(join(process.cwd(), "package.json"));
@@ -64,13 +67,13 @@ function nodePackage(): readonly string[] {
   }
 }
 
-/** The newest first. */
+/** The newest library in `folder`, or null. */
 function libraryIn(folder: string): string | null {
-  const files = below(folder, /^(lib)?openvino_c\.(so|dll|dylib)(\.\d+)*$|^libopenvino_c\.\d+\.dylib$/);
+  const files = entriesIn(folder, /^(lib)?openvino_c\.(so|dll|dylib)(\.\d+)*$|^libopenvino_c\.\d+\.dylib$/);
   return files[0] ?? null;
 }
 
-function below(folder: string, name: RegExp): readonly string[] {
+function entriesIn(folder: string, name: RegExp): readonly string[] {
   try {
     const found = readdirSync(folder).filter((entry) => name.test(entry));
     return found.sort((a, b) => b.localeCompare(a, "en", { numeric: true })).map((entry) => join(folder, entry));

@@ -1,4 +1,4 @@
-/** @file OpenVINO's C interface, as far as it is used (openvino/c/ov_core.h and its neighbours). */
+/** @file Bindings to the parts of OpenVINO's C interface that are used (openvino/c/ov_core.h and other headers). */
 
 import koffi, { type LibraryHandle } from "koffi";
 
@@ -11,23 +11,23 @@ export interface OpenVino {
   /** E.g. 2026.4.0-22959-... */
   readonly version: string;
   createCore(): Handle;
-  /** The bytes of an ONNX model. */
+  /** Reads an ONNX model from its bytes. */
   readModel(core: Handle, bytes: Uint8Array): Handle;
   getProperty(core: Handle, device: string, key: string): string;
   compile(core: Handle, model: Handle, device: string, options: Readonly<Record<string, string>>): Handle;
   createRequest(compiled: Handle): Handle;
-  /** The memory of a request's input or output, which is its own; an output's may move at the next run. */
+  /** The memory of a request's input or output, owned by the request; an output's may move at the next run. */
   memory(request: Handle, side: "input" | "output", index: number): Uint8Array;
   infer(request: Handle): void;
   free(kind: Freed, handle: Handle): void;
 }
 
-/** Binds the library in `file`; throws where it cannot be loaded or lacks a function. */
+/** Binds the library in `file`; throws if it cannot be loaded or lacks a function. */
 export function loadOpenVino(file: string): OpenVino {
   const library = koffi.load(file);
   const lastMessage = library.func("str ov_get_last_err_msg()");
 
-  /** A function that returns a status: other than 0 throws what the library says of it. */
+  /** Wraps a function that returns a status; a status other than 0 throws the library's message. */
   function checked(declaration: string): (...args: readonly unknown[]) => void {
     const call = library.func(`int ${declaration}`);
     return (...args) => {
@@ -36,8 +36,8 @@ export function loadOpenVino(file: string): OpenVino {
     };
   }
 
-  /** A function whose last argument is where it puts an address. */
-  function making(declaration: string): (...args: readonly unknown[]) => Handle {
+  /** Wraps a function whose last argument is an out parameter for a handle. */
+  function returningHandle(declaration: string): (...args: readonly unknown[]) => Handle {
     const call = checked(declaration);
     return (...args) => {
       const out: [Handle] = [0n];
@@ -46,21 +46,25 @@ export function loadOpenVino(file: string): OpenVino {
     };
   }
 
-  const createCore = making("ov_core_create(_Out_ void **core)");
-  const readModel = making(
+  const createCore = returningHandle("ov_core_create(_Out_ void **core)");
+  const readModel = returningHandle(
     "ov_core_read_model_from_memory_buffer(void *core, void *model, size_t length, void *weights, _Out_ void **model)",
   );
   const compile = checked(
     "ov_core_compile_model(void *core, void *model, str device, size_t args, _Out_ void **compiled, ...)",
   );
   const getProperty = checked("ov_core_get_property(void *core, str device, str key, _Out_ str *value)");
-  const createRequest = making("ov_compiled_model_create_infer_request(void *compiled, _Out_ void **request)");
+  const createRequest = returningHandle("ov_compiled_model_create_infer_request(void *compiled, _Out_ void **request)");
   const infer = checked("ov_infer_request_infer(void *request)");
   const tensor = {
-    input: making("ov_infer_request_get_input_tensor_by_index(void *request, size_t index, _Out_ void **tensor)"),
-    output: making("ov_infer_request_get_output_tensor_by_index(void *request, size_t index, _Out_ void **tensor)"),
+    input: returningHandle(
+      "ov_infer_request_get_input_tensor_by_index(void *request, size_t index, _Out_ void **tensor)",
+    ),
+    output: returningHandle(
+      "ov_infer_request_get_output_tensor_by_index(void *request, size_t index, _Out_ void **tensor)",
+    ),
   };
-  const dataOf = making("ov_tensor_data(void *tensor, _Out_ void **data)");
+  const dataOf = returningHandle("ov_tensor_data(void *tensor, _Out_ void **data)");
   const bytesOf = checked("ov_tensor_get_byte_size(void *tensor, _Out_ size_t *size)");
   const freeTensor = library.func("void ov_tensor_free(void *tensor)");
   const frees: Record<Freed, (handle: Handle) => void> = {
@@ -75,9 +79,9 @@ export function loadOpenVino(file: string): OpenVino {
     createCore,
     readModel: (core, bytes) => readModel(core, bytes, bytes.length, null),
     compile: (core, model, device, options) => {
-      const texts = Object.entries(options).flat();
+      const args = Object.entries(options).flat();
       const out: [Handle] = [0n];
-      compile(core, model, device, texts.length, out, ...texts.flatMap((text) => ["str", text]));
+      compile(core, model, device, args.length, out, ...args.flatMap((value) => ["str", value]));
       return out[0];
     },
     getProperty: (core, device, key) => {

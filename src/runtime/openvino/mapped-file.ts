@@ -1,4 +1,4 @@
-/** @file Files as memory, for weights that a library takes by their address. */
+/** @file Memory-mapped files, for weights that a library reads by address. */
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import koffi from "koffi";
@@ -10,7 +10,7 @@ export interface MappedFile {
   close(): void;
 }
 
-/** Pages come from the file when they are read, and the system may drop them again; on Windows the file is copied. */
+/** Maps a file, whose pages the system loads on access and may drop again; on Windows, reads it into memory instead. */
 export function mapFile(file: string, canMap = process.platform !== "win32"): MappedFile {
   const descriptor = openSync(file, "r");
   try {

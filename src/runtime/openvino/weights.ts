@@ -1,4 +1,4 @@
-/** @file Weights of a model for OpenVINO: it takes files only from beside a model's own file, but memory from anywhere. */
+/** @file Maps a model's weights for OpenVINO, which reads weight files only from the model's own folder, but memory at any address. */
 
 import { join } from "node:path";
 import { clone, toBinary } from "@bufbuild/protobuf";
@@ -14,30 +14,30 @@ import {
 import { messageOf } from "../../core/errors.js";
 import { type MappedFile, mapFile } from "./mapped-file.js";
 
-/** The location by which onnxruntime and OpenVINO know that a tensor's offset is its address in memory. */
+/** The location that tells onnxruntime and OpenVINO that a tensor's offset is a memory address. */
 const inMemory = "*/_ORT_MEM_ADDR_/*";
 
-export interface PlacedModel {
+export interface MappedModel {
   readonly bytes: Uint8Array;
-  /** Not before the model has been compiled. */
+  /** Unmaps the files; call it only after the model has been compiled. */
   close(): void;
 }
 
-/** The model with the files of its weights mapped and their offsets turned into addresses; `model` is changed. */
-export function placeWeights(model: ModelProto, weightFolder: string | null): PlacedModel {
+/** Maps the weight files of `model` and replaces their offsets by addresses. Modifies `model`. */
+export function mapWeights(model: ModelProto, weightFolder: string | null): MappedModel {
   if (weightFolder === null) return { bytes: toBinary(ModelProtoSchema, model), close: () => undefined };
   const files = new Map<string, MappedFile>();
-  const others = new Map<string, MappedFile>();
+  const secondMappings = new Map<string, MappedFile>();
   const close = () => {
-    for (const file of [...files.values(), ...others.values()]) file.close();
+    for (const file of [...files.values(), ...secondMappings.values()]) file.close();
   };
   try {
-    const twins = model.graph ? separateSquares(model.graph) : [];
+    const duplicates = model.graph ? duplicateSquareWeights(model.graph) : [];
     for (const tensor of model.graph?.initializer ?? []) {
-      if (tensor.externalData.length > 0) place(tensor, weightFolder, files);
+      if (tensor.externalData.length > 0) mapWeight(tensor, weightFolder, files);
     }
-    for (const twin of twins) place(twin, weightFolder, others);
-    model.graph?.initializer.push(...twins);
+    for (const duplicate of duplicates) mapWeight(duplicate, weightFolder, secondMappings);
+    model.graph?.initializer.push(...duplicates);
     return { bytes: toBinary(ModelProtoSchema, model), close };
   } catch (error) {
     close();
@@ -46,11 +46,11 @@ export function placeWeights(model: ModelProto, weightFolder: string | null): Pl
 }
 
 /**
- * Gives matrices and kernels of as many outputs as inputs, where they are read both as they are and transposed, a twin for the
- * former, and returns the twins. OpenVINO keeps packed weights by their address and packed shape and leaves out which way they
- * were read (seen in 2026.4), so that the second reader would get the other's. A second mapping of the file has another address.
+ * Duplicates square matrices and kernels that are read both transposed and untransposed, so that the two kinds of readers use
+ * different weights, and returns the duplicates. OpenVINO caches packed weights by address and packed shape without the
+ * transposition (seen in 2026.4), so the second reader would get the first one's. A second mapping of the file has another address.
  */
-function separateSquares(graph: GraphProto): TensorProto[] {
+function duplicateSquareWeights(graph: GraphProto): TensorProto[] {
   const readers = new Map<string, NodeProto[]>();
   for (const node of graph.node) {
     for (const name of new Set(node.input)) readers.set(name, [...(readers.get(name) ?? []), node]);
@@ -60,18 +60,19 @@ function separateSquares(graph: GraphProto): TensorProto[] {
     const [rows, columns] = tensor.dims;
     if (tensor.externalData.length === 0 || rows !== columns) return [];
     const transposes = (node: NodeProto): boolean =>
-      node.opType === "Cast" ? node.output.flatMap(readersOf).every(transposes) : turnsAround(node);
-    const straight = readersOf(tensor.name).filter((node) => !transposes(node));
-    if (straight.length === 0 || straight.length === readersOf(tensor.name).length) return [];
-    const twin = clone(TensorProtoSchema, tensor);
-    twin.name = `${tensor.name}:straight`;
-    for (const node of straight) node.input = node.input.map((name) => (name === tensor.name ? twin.name : name));
-    return [twin];
+      node.opType === "Cast" ? node.output.flatMap(readersOf).every(transposes) : readsTransposed(node);
+    const untransposed = readersOf(tensor.name).filter((node) => !transposes(node));
+    if (untransposed.length === 0 || untransposed.length === readersOf(tensor.name).length) return [];
+    const duplicate = clone(TensorProtoSchema, tensor);
+    duplicate.name = `${tensor.name}:untransposed`;
+    for (const node of untransposed)
+      node.input = node.input.map((name) => (name === tensor.name ? duplicate.name : name));
+    return [duplicate];
   });
 }
 
-/** Whether a node reads a matrix or kernel with its first axes exchanged. */
-function turnsAround({ opType, attribute }: NodeProto): boolean {
+/** Whether a node reads a matrix or kernel with its first two axes swapped. */
+function readsTransposed({ opType, attribute }: NodeProto): boolean {
   switch (opType) {
     case "Transpose":
     case "ConvTranspose":
@@ -83,13 +84,15 @@ function turnsAround({ opType, attribute }: NodeProto): boolean {
   }
 }
 
-function place(tensor: TensorProto, folder: string, files: Map<string, MappedFile>): void {
+function mapWeight(tensor: TensorProto, folder: string, files: Map<string, MappedFile>): void {
   const path = join(folder, entry(tensor, "location").value);
   const offset = entry(tensor, "offset");
   const file = files.get(path) ?? open(path);
   files.set(path, file);
   const end = Number(offset.value) + Number(entry(tensor, "length").value);
-  if (end > file.size) throw new Error(`${path} has ${file.size} bytes, ${tensor.name} ends at ${end}: load it again`);
+  if (end > file.size) {
+    throw new Error(`${path} has ${file.size} bytes, but ${tensor.name} ends at ${end}: download it again`);
+  }
   offset.value = String(file.address + BigInt(offset.value));
   entry(tensor, "location").value = inMemory;
 }

@@ -1,4 +1,4 @@
-/** @file The worker thread that owns OpenVINO. Its runs block their thread, hence the worker. */
+/** @file The worker thread of OpenVINO, needed because a run blocks its thread. */
 
 import { workerData } from "node:worker_threads";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -8,15 +8,15 @@ import { zip } from "../../core/lists.js";
 import { sizeOf, type Tensor } from "../../core/tensor.js";
 import type { OnnxModel, TensorSpec } from "../../graph/onnx/model.js";
 import type { NamedTensors, Precision } from "../engine.js";
-import { type Native, type NativeSession, serve } from "../worker-host.js";
-import { type HostAngle, takeAnglesOut } from "./host-angles.js";
+import { type NativeLibrary, type NativeSession, serve } from "../worker-host.js";
+import { type HoistedInput, hoistTrigonometry } from "./hoist-trigonometry.js";
 import type { Handle, OpenVino } from "./library.js";
-import { placeWeights } from "./weights.js";
+import { mapWeights } from "./weights.js";
 
 export interface WorkerSettings {
   readonly library: string;
   readonly precision: Precision;
-  /** 0 lets OpenVINO take one per physical core. */
+  /** 0 means one per physical core. */
   readonly threads: number;
 }
 
@@ -24,10 +24,10 @@ const settings: WorkerSettings = workerData;
 
 const precisionHints: Readonly<Record<Precision, string>> = { fp32: "f32", bf16: "bf16" };
 
-async function load(): Promise<Native> {
-  // Only here: the package is not needed where OpenVINO is not.
+async function load(): Promise<NativeLibrary> {
+  // Imported here because koffi is only needed with OpenVINO.
   const { loadOpenVino } = await import("./library.js");
-  const openvino = attempt(`${settings.library} could not be loaded`, () => loadOpenVino(settings.library));
+  const openvino = withContext(`${settings.library} could not be loaded`, () => loadOpenVino(settings.library));
   const core = openvino.createCore();
   const options = {
     INFERENCE_PRECISION_HINT: precisionHints[settings.precision],
@@ -38,45 +38,45 @@ async function load(): Promise<Native> {
   return {
     compile: async (model) => {
       const proto = fromBinary(ModelProtoSchema, model.bytes);
-      const angles = settings.precision === "fp32" || !proto.graph ? [] : takeAnglesOut(proto.graph);
-      const placed = placeWeights(proto, model.weightFolder);
+      const hoisted = settings.precision === "fp32" || !proto.graph ? [] : hoistTrigonometry(proto.graph);
+      const mapped = mapWeights(proto, model.weightFolder);
       try {
-        const read = openvino.readModel(core, placed.bytes);
+        const read = openvino.readModel(core, mapped.bytes);
         try {
-          return new OpenVinoSession(openvino, openvino.compile(core, read, "CPU", options), model, angles);
+          return new OpenVinoSession(openvino, openvino.compile(core, read, "CPU", options), model, hoisted);
         } finally {
           openvino.free("model", read);
         }
       } finally {
-        placed.close();
+        mapped.close();
       }
     },
-    plainMessage,
+    readableMessage,
   };
 }
 
 class OpenVinoSession implements NativeSession {
   private readonly request: Handle;
   private readonly inputs: ReadonlyMap<string, Uint8Array>;
-  private readonly angleInputs: readonly Uint8Array[];
+  private readonly hoistedInputs: readonly Uint8Array[];
 
   constructor(
     private readonly openvino: OpenVino,
     private readonly compiled: Handle,
     private readonly model: OnnxModel,
-    private readonly angles: readonly HostAngle[],
+    private readonly hoisted: readonly HoistedInput[],
   ) {
     const request = openvino.createRequest(compiled);
     this.request = request;
     this.inputs = new Map(model.inputs.map(({ name }, index) => [name, openvino.memory(request, "input", index)]));
-    this.angleInputs = angles.map((_, index) => openvino.memory(request, "input", model.inputs.length + index));
+    this.hoistedInputs = hoisted.map((_, index) => openvino.memory(request, "input", model.inputs.length + index));
   }
 
   run(feeds: NamedTensors): NamedTensors {
     for (const [name, { data }] of Object.entries(feeds)) {
       this.inputs.get(name)?.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
-    for (const [{ compute }, memory] of zip(this.angles, this.angleInputs)) {
+    for (const [{ compute }, memory] of zip(this.hoisted, this.hoistedInputs)) {
       memory.set(new Uint8Array(compute(feeds).buffer));
     }
     this.openvino.infer(this.request);
@@ -94,7 +94,7 @@ class OpenVinoSession implements NativeSession {
   }
 }
 
-/** A copy of what the library will write over at the next run. */
+/** Copies an output, which the library overwrites at the next run. */
 function tensorOf({ name, dtype, shape }: TensorSpec, bytes: Uint8Array): Tensor {
   const { buffer } = bytes.slice();
   const data = arrayOf(dtype, buffer);
@@ -116,13 +116,13 @@ function arrayOf(dtype: Tensor["dtype"], buffer: ArrayBuffer): Tensor["data"] {
   }
 }
 
-/** The message in one line, without the places in the library's sources where it arose. */
-function plainMessage(message: string): string {
+/** The message in one line, without locations in the library's sources. */
+function readableMessage(message: string): string {
   const line = message.replace(/\s+/g, " ").replace(/(Exception from|Check '.*?' failed at) src\/\S+:\d+: */g, "");
   return line.length > 250 ? `${line.slice(0, 250)}...` : line.trim();
 }
 
-function attempt<T>(doing: string, action: () => T): T {
+function withContext<T>(doing: string, action: () => T): T {
   try {
     return action();
   } catch (error) {

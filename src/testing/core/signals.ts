@@ -1,6 +1,6 @@
-/** @file Signals for tests of where long work may be stopped. */
+/** @file Abort signals for tests of interruptible work. */
 
-/** A signal that is aborted from the `count`th time on that somebody looks, and how often that was. */
+/** A signal whose `aborted` is true from its `count`th read on; `checks` returns the number of reads. */
 export function abortedAtCheck(count: number): { readonly signal: AbortSignal; readonly checks: () => number } {
   const { signal } = new AbortController();
   let checks = 0;

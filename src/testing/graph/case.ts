@@ -1,10 +1,10 @@
-/** @file Cases that an operator is tested on: what its inputs look like and its attributes. */
+/** @file Test cases of operators: inputs and attributes. */
 
 import { type DType, formatShape, type Shape, sizeOf } from "../../core/tensor.js";
 import type { OperatorAttributes, OperatorName } from "../../graph/operators/attributes.js";
-import { uniforms } from "./numbers.js";
+import { uniforms } from "./nd-array.js";
 
-/** An input; `nonzero` keeps clear of 0 (kinks and poles), `positive` is at least 0.5. */
+/** An input; `nonzero` values stay away from 0 (kinks and poles), `positive` ones are at least 0.5. */
 export interface CaseInput {
   readonly dtype: DType;
   readonly shape: Shape;
@@ -16,7 +16,7 @@ export interface Case<Attributes> {
   readonly attributes: Attributes;
 }
 
-/** One case or more. */
+/** One or more cases. */
 export type CaseList<Attributes> = readonly [Case<Attributes>, ...Case<Attributes>[]];
 
 /** At least one case for each of some operators; the union of all tables must cover every name. */
@@ -34,16 +34,16 @@ export function positive(...shape: number[]): CaseInput {
   return { dtype: "float32", shape, values: "positive" };
 }
 
-/** Given numbers, of any type. */
+/** An input with the given values, of any type. */
 export function given(dtype: DType, shape: Shape, values: readonly number[]): CaseInput {
   return { dtype, shape, values };
 }
 
-/** The numbers of an input, rounded to float32 so that every engine is given the same; equal seeds give equal ones. */
-export function numbersFor({ shape, values }: CaseInput, seed: number): Float64Array {
+/** Values for an input, reproducible by `seed` and rounded to float32 so that every engine gets the same. */
+export function valuesFor({ shape, values }: CaseInput, seed: number): Float64Array {
   if (typeof values !== "string") return Float64Array.from(values);
   const uniform = uniforms(seed);
-  const numbers = Float64Array.from({ length: sizeOf(shape) }, () => {
+  const drawn = Float64Array.from({ length: sizeOf(shape) }, () => {
     const sign = uniform() < 0.5 ? -1 : 1;
     switch (values) {
       case "any":
@@ -54,10 +54,10 @@ export function numbersFor({ shape, values }: CaseInput, seed: number): Float64A
         return 0.5 + 2 * uniform();
     }
   });
-  return numbers.map(Math.fround);
+  return drawn.map(Math.fround);
 }
 
-/** `float32[2,3], int64[4] {axis: 1}`, the name of a test. */
+/** A test title such as `float32[2,3], int64[4] axis=1`. */
 export function titleOf({ inputs, attributes }: Case<object>): string {
   const types = inputs.map(({ dtype, shape }) => `${dtype}${formatShape(shape)}`).join(", ");
   const settings = Object.entries(attributes).flatMap(([name, value]) =>

@@ -1,4 +1,4 @@
-/** @file Cases of the leaves and of the element-by-element operators. */
+/** @file Cases of leaves and elementwise operators. */
 
 import { floatTensor, intTensor } from "../../core/tensor.js";
 import type { NoAttributes } from "../../graph/operators/attributes.js";
@@ -6,7 +6,7 @@ import type { BinaryName, UnaryName } from "../../graph/operators/elementwise.js
 import type { StoredTensor } from "../../weights/source.js";
 import { any, type CaseList, type Cases, given, nonzero, positive } from "./case.js";
 
-/** Broadcasting in every direction: equal, missing axes, size 1 on either side and on both, scalars. */
+/** Every kind of broadcasting: equal shapes, missing axes, size 1 on one or both sides, scalars. */
 const broadcasts = [
   [nonzero(2, 3), nonzero(2, 3)],
   [nonzero(2, 3, 5), nonzero(3, 1)],
@@ -30,7 +30,7 @@ const aboveZero: CaseList<NoAttributes> = [{ inputs: [positive(3, 5)], attribute
 
 type Names = UnaryName | BinaryName | "input" | "parameter" | "constant" | "cast" | "greater" | "where";
 
-/** `stored` is a weight that lies in a file. */
+/** `stored` is a weight in a file. */
 export function elementwiseCases(stored: StoredTensor): Cases<Names> {
   return {
     input: [

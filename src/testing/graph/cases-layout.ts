@@ -1,4 +1,4 @@
-/** @file Cases of the operators that move, index and reduce. */
+/** @file Cases of layout, indexing and reduction operators. */
 
 import type { OperatorAttributes } from "../../graph/operators/attributes.js";
 import type { LayoutName } from "../../graph/operators/layout.js";

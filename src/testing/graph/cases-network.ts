@@ -98,7 +98,7 @@ export const networkCases: Cases<Names> = {
     { inputs: [any(2, 2, 16, 17), any(1, 2, 3, 3), any(1)], attributes: { ...plain, pads: [1, 1, 1, 1] } },
     { inputs: [any(1, 2, 27, 27), any(2, 2, 2, 3)], attributes: { ...plain, dilations: [2, 3], pads: [0, 4, 2, 1] } },
     { inputs: [any(1, 2, 23, 24), any(3, 2, 1, 1)], attributes: plain },
-    // The layout of diffusers' downsampling: padded at the far edges only, so that a row is left over.
+    // The padding of diffusers' downsampling, at the bottom and right only, which leaves a row unused.
     { inputs: [any(2, 2, 6, 5), any(1, 2, 3, 3)], attributes: { ...plain, strides: [2, 2], pads: [0, 0, 1, 1] } },
     { inputs: [any(1, 1, 7, 5), any(2, 1, 2, 3)], attributes: { ...plain, strides: [2, 1], pads: [1, 0, 0, 2] } },
     { inputs: [any(1, 1, 8, 9), any(1, 1, 2, 2)], attributes: { ...plain, strides: [3, 4] } },

@@ -1,4 +1,4 @@
-/** @file The process that `measureInChild` starts: does one experiment and sends what it measured. */
+/** @file The process that `measureInChild` starts: runs one experiment and sends its measurement. */
 
 import * as ort from "onnxruntime-node";
 import { z } from "zod";
@@ -26,7 +26,7 @@ interface Prepared {
   readonly width: number;
 }
 
-/** Forward and backward pass of 36 layers whose activations (`rows` * 128 bytes) are large and whose weights are small. */
+/** Forward and backward pass of 36 layers with large activations (`rows` * 128 bytes) and small weights. */
 function activations(rows: number, layersPerRegion: number): Prepared {
   const [width, layers] = [32, 36];
   const graph = new Graph();
@@ -52,7 +52,7 @@ function activations(rows: number, layersPerRegion: number): Prepared {
   return { model: writeOnnx(graph, { gradient: ops.slice(gradient, 0, 0, 1) }, target), rows, width };
 }
 
-/** Forward and backward pass through 8 weights [width, width] that lie one after another at the start of `file`. */
+/** Forward and backward pass through 8 consecutive weights [width, width] at the start of `file`. */
 function weights(dtype: "F16" | "F32", target: Target, file: string, width: number): Prepared {
   const graph = new Graph();
   const length = width * width * (dtype === "F16" ? 2 : 4);
@@ -68,7 +68,7 @@ function weights(dtype: "F16" | "F32", target: Target, file: string, width: numb
   return { model: writeOnnx(graph, { gradient }, target), rows, width };
 }
 
-/** Forward and backward pass through two convolutions with the kernel [channels, channels, 3, 3] that lies at the start of `file`. */
+/** Forward and backward pass through two convolutions with the kernel [channels, channels, 3, 3] at the start of `file`. */
 function kernels(target: Target, file: string, channels: number): Prepared {
   const graph = new Graph();
   const [rows, width] = [channels, 64];
@@ -84,8 +84,8 @@ function kernels(target: Target, file: string, channels: number): Prepared {
   return { model: writeOnnx(graph, { gradient }, target), rows, width };
 }
 
-/** What makes sessions work differently from the project's options. */
-const changes: Readonly<Record<string, (options: Options) => Options>> = {
+/** Changes of the project's session options, by name. */
+const optionChanges: Readonly<Record<string, (options: Options) => Options>> = {
   none: (options) => options,
   "with constant folding": (options) => withoutOptimizers(options, "CommonSubexpressionElimination"),
   "with common subexpressions": (options) => withoutOptimizers(options, "ConstantFolding"),
@@ -103,10 +103,10 @@ function ones({ rows, width }: Prepared): Float32Array {
   return new Float32Array(rows * width).fill(0.125);
 }
 
-/** Two runs in a session made here, with the project's options but for one change. */
+/** Two runs in an onnxruntime session with one change of the project's options. */
 async function runDirectly(prepared: Prepared, change: string): Promise<readonly number[]> {
   const settings = { provider: "cpu", threads: 1 } as const;
-  const options = changes[change](sessionOptions(settings, prepared.model, {}));
+  const options = optionChanges[change](sessionOptions(settings, prepared.model, {}));
   const session = await ort.InferenceSession.create(prepared.model.bytes, options);
   const feeds = { x: new ort.Tensor("float32", ones(prepared), [prepared.rows, prepared.width]) };
   await session.run(feeds);
@@ -123,7 +123,7 @@ async function runInEngine(prepared: Prepared): Promise<readonly number[]> {
   return Array.from((gradient.data as Float32Array).subarray(0, 4));
 }
 
-/** A model that does next to nothing, to have onnxruntime loaded before anything is measured. */
+/** Runs a tiny model, so that onnxruntime is loaded before the measurement. */
 async function warmUp(): Promise<void> {
   const graph = new Graph();
   const model = writeOnnx(graph, { gradient: ops.neg(ops.input(graph, "x", [2, 2])) }, target);

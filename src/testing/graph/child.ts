@@ -1,18 +1,18 @@
-/** @file Measurements of memory and threads in a process of their own, where nothing else has touched the memory yet. */
+/** @file Measures memory and threads in a separate process, so that other tests do not affect the result. */
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 
-/** What a measuring process tells; sizes in MB. */
+/** What the child process reports; sizes in MB. */
 export interface Measurement {
-  /** Largest resident size during the work, less the one before it. */
+  /** Peak resident memory during the work, minus the resident memory before it. */
   readonly peak: number;
-  /** Anonymous (not file-backed) memory after the work, less that before it. */
+  /** Anonymous (not file-backed) memory after the work, minus that before it. */
   readonly anonymous: number;
   /** Threads of the process after the work. */
   readonly threads: number;
-  /** Whatever the work computed, to show that it did the same. */
+  /** The result of the work, to compare it between measurements. */
   readonly result: readonly number[];
 }
 
@@ -24,21 +24,21 @@ export async function measureInChild(name: string, ...options: readonly string[]
   const [message] = await Promise.race([
     once(child, "message"),
     once(child, "exit").then(([code]) => {
-      throw new Error(`the measuring process for ${name} ended with code ${code}`);
+      throw new Error(`the child process for ${name} exited with code ${code}`);
     }),
   ]);
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   return message;
 }
 
-/** A line of /proc/self/status: `VmHWM`, `VmRSS` and `RssAnon` in MB, `Threads` as a count. */
+/** Reads a field of /proc/self/status: `VmHWM`, `VmRSS` and `RssAnon` in MB, `Threads` as a count. */
 function status(key: string): number {
   const match = new RegExp(`^${key}:\\s+(\\d+)( kB)?$`, "m").exec(readFileSync("/proc/self/status", "utf8"));
   if (match === null) throw new Error(`/proc/self/status has no ${key}`);
   return Math.round(Number(match[1]) / (match[2] === undefined ? 1 : 1024));
 }
 
-/** Reads the status before and after `work`. */
+/** Measures `work` in this process. */
 export async function measure(work: () => Promise<readonly number[]>): Promise<Measurement> {
   globalThis.gc?.();
   const [resident, anonymous] = [status("VmRSS"), status("RssAnon")];

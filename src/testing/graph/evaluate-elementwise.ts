@@ -1,13 +1,13 @@
-/** @file Reference definitions of the element-by-element operators. */
+/** @file Reference definitions of elementwise operators. */
 
 import type { Shape } from "../../core/tensor.js";
 import type { BinaryName, UnaryName } from "../../graph/operators/elementwise.js";
 import type { Evaluator, Evaluators } from "./evaluator.js";
-import { type Numbers, readBroadcast, tabulate } from "./numbers.js";
+import { type NdArray, readBroadcast, tabulate } from "./nd-array.js";
 
 /**
- * erf(x) = 2 / sqrt(pi) exp(-x^2) sum over n of 2^n x^(2n+1) / (2n+1)!!, whose terms all have one sign; 1 - erf(6) is
- * below the float64 precision.
+ * erf(x) = 2 / sqrt(pi) exp(-x^2) sum over n of 2^n x^(2n+1) / (2n+1)!!, whose terms all have the same sign; 1 - erf(6) is
+ * below float64 precision.
  */
 export function erf(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x);
@@ -20,11 +20,11 @@ export function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
 }
 
-export function mapped({ shape, data }: Numbers, f: (x: number) => number): Numbers {
+export function mapped({ shape, data }: NdArray, f: (x: number) => number): NdArray {
   return { shape, data: data.map(f) };
 }
 
-/** Numpy's rule: align at the last axis, size 1 stretches. */
+/** Numpy broadcasting: align at the last axis, size 1 expands. */
 function broadcastShape(...shapes: readonly Shape[]): number[] {
   const rank = Math.max(...shapes.map(({ length }) => length));
   return Array.from({ length: rank }, (_, axis) => {
@@ -33,7 +33,7 @@ function broadcastShape(...shapes: readonly Shape[]): number[] {
   });
 }
 
-function zipped(inputs: readonly Numbers[], f: (...values: number[]) => number): Numbers {
+function zipped(inputs: readonly NdArray[], f: (...values: number[]) => number): NdArray {
   const shape = broadcastShape(...inputs.map((input) => input.shape));
   return tabulate(shape, (index) => f(...inputs.map((input) => readBroadcast(input, index))));
 }
@@ -47,7 +47,7 @@ function binary(f: (a: number, b: number) => number): Evaluator<BinaryName | "gr
 }
 
 export const elementwise: Evaluators<UnaryName | BinaryName | "cast" | "greater" | "where"> = {
-  // Rounding to another float type is not part of the reference: cases use numbers that both types hold.
+  // The reference does not round to other float types: cases use values that are exact in both types.
   cast: ([x], { to }) => {
     switch (to) {
       case "float32":

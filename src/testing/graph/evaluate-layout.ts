@@ -1,33 +1,33 @@
-/** @file Reference definitions of leaves, of operators that move elements, and of reductions. */
+/** @file Reference definitions of leaves, layout operators, and reductions. */
 
 import type { Shape } from "../../core/tensor.js";
 import type { LayoutName } from "../../graph/operators/layout.js";
 import type { Evaluators } from "./evaluator.js";
-import { at, type Numbers, numbersOf, read, readBroadcast, sum, tabulate } from "./numbers.js";
+import { type NdArray, read, readBroadcast, replaceAt, sum, tabulate, valuesOf } from "./nd-array.js";
 
 type Names = LayoutName | "input" | "parameter" | "constant" | "reduceSum" | "reduceMean" | "gather" | "scatterAdd";
 
-/** Sum over `axes`; they stay with size 1 where `keepDims`. */
-function reduced(x: Numbers, axes: readonly number[], keepDims: boolean): Numbers {
+/** Sum over `axes`, which keep size 1 with `keepDims`. */
+function reduced(x: NdArray, axes: readonly number[], keepDims: boolean): NdArray {
   const kept = tabulate(
     x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)),
     (index) =>
       axes.reduce<(position: readonly number[]) => number>(
-        (inner, axis) => (position) => sum(x.shape[axis], (i) => inner(at(position, axis, i))),
+        (inner, axis) => (position) => sum(x.shape[axis], (i) => inner(replaceAt(position, axis, i))),
         (position) => read(x, position),
       )(index),
   );
   return keepDims ? kept : { shape: x.shape.filter((_, axis) => !axes.includes(axis)), data: kept.data };
 }
 
-function leaf(shape: Shape, values: ArrayLike<number>): readonly Numbers[] {
+function leaf(shape: Shape, values: ArrayLike<number>): readonly NdArray[] {
   return [{ shape, data: Float64Array.from(values) }];
 }
 
 export const layout: Evaluators<Names> = {
   input: (_, { name, shape }, leaves) => leaf(shape, leaves.input(name)),
   parameter: (_, { stored }, leaves) => leaf(stored.shape, leaves.parameter(stored)),
-  constant: (_, { tensor }) => leaf(tensor.shape, numbersOf(tensor)),
+  constant: (_, { tensor }) => leaf(tensor.shape, valuesOf(tensor)),
   reduceSum: ([x], { axes, keepDims }) => [reduced(x, axes, keepDims)],
   reduceMean: ([x], { axes, keepDims }) => {
     const { shape, data } = reduced(x, axes, keepDims);
@@ -47,7 +47,7 @@ export const layout: Evaluators<Names> = {
   ],
   expand: ([x], { shape }) => [tabulate(shape, (index) => readBroadcast(x, index))],
   slice: ([x], { axis, start, end }) => [
-    tabulate(at(x.shape, axis, end - start), (index) => read(x, at(index, axis, index[axis] + start))),
+    tabulate(replaceAt(x.shape, axis, end - start), (index) => read(x, replaceAt(index, axis, index[axis] + start))),
   ],
   reverse: ([x], { axes }) => [
     tabulate(x.shape, (index) => {
@@ -58,21 +58,21 @@ export const layout: Evaluators<Names> = {
   concat: (parts, { axis }) => {
     const size = sum(parts.length, (i) => parts[i].shape[axis]);
     return [
-      tabulate(at(parts[0].shape, axis, size), (index) => {
+      tabulate(replaceAt(parts[0].shape, axis, size), (index) => {
         let position = index[axis];
         const part = parts.find(({ shape }) => {
           if (position < shape[axis]) return true;
           position -= shape[axis];
           return false;
         });
-        return part === undefined ? Number.NaN : read(part, at(index, axis, position));
+        return part === undefined ? Number.NaN : read(part, replaceAt(index, axis, position));
       }),
     ];
   },
-  // Reading outside an array gives 0.
+  // `read` returns 0 outside the array.
   pad: ([x], { axis, before, after }) => [
-    tabulate(at(x.shape, axis, before + x.shape[axis] + after), (index) =>
-      read(x, at(index, axis, index[axis] - before)),
+    tabulate(replaceAt(x.shape, axis, before + x.shape[axis] + after), (index) =>
+      read(x, replaceAt(index, axis, index[axis] - before)),
     ),
   ],
   gather: ([table, indices]) => {

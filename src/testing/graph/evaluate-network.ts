@@ -2,7 +2,7 @@
 
 import { erf, mapped } from "./evaluate-elementwise.js";
 import type { Evaluators } from "./evaluator.js";
-import { at, type Numbers, read, readBroadcast, sum, tabulate } from "./numbers.js";
+import { type NdArray, read, readBroadcast, replaceAt, sum, tabulate } from "./nd-array.js";
 
 type Names =
   | "matmul"
@@ -16,23 +16,23 @@ type Names =
   | "convTranspose2d"
   | "upsampleNearest";
 
-/** The last two axes exchanged. */
-function transposed(x: Numbers): Numbers {
+/** Swaps the last two axes. */
+function transposed(x: NdArray): NdArray {
   const rank = x.shape.length;
   const swap = (index: readonly number[]) => [...index.slice(0, rank - 2), index[rank - 1], index[rank - 2]];
   return tabulate(swap(x.shape), (index) => read(x, swap(index)));
 }
 
 /** Y[..., i, j] = sum over k of A[..., i, k] B[..., k, j]. */
-function product(a: Numbers, b: Numbers): Numbers {
+function product(a: NdArray, b: NdArray): NdArray {
   const rank = Math.max(a.shape.length, b.shape.length);
   const shape = Array.from({ length: rank }, (_, axis) => {
     const [sizeA, sizeB] = [a, b].map((x) => x.shape[axis - rank + x.shape.length] ?? 1);
     return sizeA === 1 ? sizeB : sizeA;
   });
   [shape[rank - 2], shape[rank - 1]] = [a.shape.at(-2) ?? 1, b.shape.at(-1) ?? 1];
-  // Only leading axes broadcast, so a matrix of one row or column must not be stretched by the reader.
-  const entry = (x: Numbers, batch: readonly number[], row: number, column: number) => {
+  // Only leading axes broadcast; `readBroadcast` would also expand matrices of one row or column.
+  const entry = (x: NdArray, batch: readonly number[], row: number, column: number) => {
     const skipped = rank - x.shape.length;
     const leading = x.shape.slice(0, -2).map((size, axis) => (size === 1 ? 0 : batch[axis + skipped]));
     return read(x, [...leading, row, column]);
@@ -50,23 +50,23 @@ function softmax(values: readonly number[]): number[] {
   return powers.map((power) => power / total);
 }
 
-/** Mean of the numbers, and (variance + epsilon)^-1/2. */
+/** Mean and (variance + epsilon)^-1/2. */
 function moments(values: Float64Array, epsilon: number): [mean: number, inverseDeviation: number] {
   const mean = sum(values.length, (i) => values[i]) / values.length;
   const variance = sum(values.length, (i) => (values[i] - mean) ** 2) / values.length;
   return [mean, 1 / Math.sqrt(variance + epsilon)];
 }
 
-/** Consecutive runs of `length` numbers, each brought to mean 0 and deviation 1; and the inverse deviations. */
-function normalized({ shape, data }: Numbers, length: number, epsilon: number): [Numbers, number[]] {
+/** Normalises consecutive groups of `length` elements to mean 0 and deviation 1; also returns the inverse deviations. */
+function normalized({ shape, data }: NdArray, length: number, epsilon: number): [NdArray, number[]] {
   const result = new Float64Array(data.length);
   const inverses: number[] = [];
   for (let start = 0; start < data.length; start += length) {
-    const run = data.subarray(start, start + length);
-    const [mean, inverse] = moments(run, epsilon);
+    const group = data.subarray(start, start + length);
+    const [mean, inverse] = moments(group, epsilon);
     inverses.push(inverse);
     result.set(
-      run.map((value) => (value - mean) * inverse),
+      group.map((value) => (value - mean) * inverse),
       start,
     );
   }
@@ -83,12 +83,12 @@ export const network: Evaluators<Names> = {
   },
   softmax: ([x], { axis }) => [
     tabulate(x.shape, (index) => {
-      const row = Array.from({ length: x.shape[axis] }, (_, i) => read(x, at(index, axis, i)));
+      const row = Array.from({ length: x.shape[axis] }, (_, i) => read(x, replaceAt(index, axis, i)));
       return softmax(row)[index[axis]];
     }),
   ],
   // O[n, i, h d + c] = sum over j of softmax_j(scale Q_i . K_j + bias_ij) V[n, j, h d + c], for each head h; the last key and
-  // value are there `lastKeyCount` times.
+  // value occur `lastKeyCount` times.
   attention: ([q, k, v, bias], { heads, scale, lastKeyCount }) => {
     const [batch, queries, width] = q.shape;
     const last = k.shape[1] - 1;
@@ -129,9 +129,9 @@ export const network: Evaluators<Names> = {
     const [batch, channels, ...input] = x.shape;
     const [outputs, , ...taps] = kernel.shape;
     const [height, width] = input.map((size, axis) => {
-      const reach = dilations[axis] * (taps[axis] - 1);
+      const extent = dilations[axis] * (taps[axis] - 1);
       let count = 0;
-      while (count * strides[axis] + reach < size + pads[axis] + pads[axis + 2]) count++;
+      while (count * strides[axis] + extent < size + pads[axis] + pads[axis + 2]) count++;
       return count;
     });
     return [
@@ -156,8 +156,8 @@ export const network: Evaluators<Names> = {
     const [batch, channels, ...input] = x.shape;
     const [, outputs, ...taps] = kernel.shape;
     const [height, width] = input.map((size, axis) => {
-      const reach = (size - 1) * strides[axis] + (taps[axis] - 1) * dilations[axis];
-      return reach + 1 + outputPadding[axis] - pads[axis] - pads[axis + 2];
+      const extent = (size - 1) * strides[axis] + (taps[axis] - 1) * dilations[axis];
+      return extent + 1 + outputPadding[axis] - pads[axis] - pads[axis + 2];
     });
     const source = (position: number, tap: number, axis: 0 | 1) =>
       (position + pads[axis] - tap * dilations[axis]) / strides[axis];

@@ -2,20 +2,20 @@
 
 import type { OperatorAttributes, OperatorName } from "../../graph/operators/attributes.js";
 import type { StoredTensor } from "../../weights/source.js";
-import type { Numbers } from "./numbers.js";
+import type { NdArray } from "./nd-array.js";
 
-/** Where leaves get their numbers from. */
+/** Reads the values of leaves. */
 export interface LeafReader {
   readonly input: (name: string) => ArrayLike<number>;
   readonly parameter: (stored: StoredTensor) => ArrayLike<number>;
 }
 
-/** Computes every output of one operator from its mathematical definition, shapes included. */
+/** Computes all outputs of an operator and their shapes from its mathematical definition. */
 export type Evaluator<K extends OperatorName> = (
-  inputs: readonly Numbers[],
+  inputs: readonly NdArray[],
   attributes: OperatorAttributes[K],
   leaves: LeafReader,
-) => readonly Numbers[];
+) => readonly NdArray[];
 
 /** Evaluators of some operators; the union of all tables must cover every name. */
 export type Evaluators<Names extends OperatorName> = { readonly [K in Names]: Evaluator<K> };

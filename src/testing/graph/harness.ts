@@ -1,4 +1,4 @@
-/** @file What graph tests share: one-operator graphs, runs in an engine, finite differences, comparisons. */
+/** @file Helpers of graph tests: graphs of one operator, runs in an engine, finite differences, comparisons. */
 
 import assert from "node:assert/strict";
 import { sizeOf, type Tensor } from "../../core/tensor.js";
@@ -10,11 +10,11 @@ import { writeOnnx } from "../../graph/onnx/writer.js";
 import type { OperatorAttributes, OperatorName } from "../../graph/operators/attributes.js";
 import * as ops from "../../graph/ops.js";
 import type { Engine } from "../../runtime/engine.js";
-import { type Case, numbersFor } from "./case.js";
-import { interpret, type NumberFeeds, reachable } from "./interpreter.js";
-import { numbersOf, tensorOf, uniforms } from "./numbers.js";
+import { type Case, valuesFor } from "./case.js";
+import { type Feeds, interpret, reachable } from "./interpreter.js";
+import { tensorOf, uniforms, valuesOf } from "./nd-array.js";
 
-/** Graphs are written in two ways for what providers can do. */
+/** The two kinds of targets that graphs are written for. */
 export const targets: Readonly<Record<string, Target>> = {
   "fused operators": {
     fusedAttention: true,
@@ -33,34 +33,37 @@ export const targets: Readonly<Record<string, Target>> = {
 };
 
 /** A graph that applies one operator to inputs named x0, x1, ... */
-export interface OneOperator {
+export interface SingleOperatorGraph {
   readonly graph: Graph;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly feeds: Readonly<Record<string, Float64Array>>;
 }
 
-export function applied<K extends OperatorName>(op: K, example: Case<OperatorAttributes[K]>): OneOperator {
+export function singleOperatorGraph<K extends OperatorName>(
+  op: K,
+  example: Case<OperatorAttributes[K]>,
+): SingleOperatorGraph {
   const graph = new Graph();
   const inputs = example.inputs.map(({ dtype, shape }, i) => ops.input(graph, `x${i}`, shape, dtype));
   const outputs = graph.append(op, inputs, example.attributes);
-  const feeds = Object.fromEntries(example.inputs.map((input, i) => [`x${i}`, numbersFor(input, 7 + i)]));
+  const feeds = Object.fromEntries(example.inputs.map((input, i) => [`x${i}`, valuesFor(input, 7 + i)]));
   return { graph, inputs, outputs, feeds };
 }
 
-/** Multiples of 1/8 between -2 and 2, which every float type holds. */
-export function eighths(count: number, seed = 1): Float64Array {
+/** Random multiples of 1/8 between -2 and 2, which are exact in every float type. */
+export function randomEighths(count: number, seed = 1): Float64Array {
   const uniform = uniforms(seed);
   return Float64Array.from({ length: count }, () => Math.round(32 * uniform() - 16) / 8);
 }
 
-/** The outputs as `engine` computes them from the model written for `target`; inputs that it does not need are left out. */
+/** Runs the graph, written for `target`, in `engine`; feeds that the outputs do not need are ignored. */
 export async function execute(
   engine: Engine,
   target: Target,
   graph: GraphBuilder,
   outputs: readonly Value[],
-  feeds: NumberFeeds,
+  feeds: Feeds,
 ): Promise<Float64Array[]> {
   const named = Object.fromEntries(outputs.map((value, i) => [`y${i}`, ops.cast(value, "float32")]));
   const session = await engine.compile(writeOnnx(graph, named, target));
@@ -73,7 +76,7 @@ export async function execute(
     return outputs.map(({ shape }, i) => {
       const result = results[`y${i}`];
       assert.deepEqual(result.shape, shape);
-      return numbersOf(result);
+      return valuesOf(result);
     });
   } finally {
     await session.release();
@@ -81,8 +84,8 @@ export async function execute(
 }
 
 /**
- * Gradients of sum(weights * value) towards the inputs called `names`: central differences of fourth order in float64,
- * whose error at this step is far below 1e-9 of the gradient.
+ * Gradients of sum(weights * value) with respect to the inputs `names`, by fourth-order central differences in float64,
+ * whose relative error at this step size is far below 1e-9.
  */
 export function finiteDifferences(
   value: Value,
@@ -95,8 +98,8 @@ export function finiteDifferences(
     const original = feeds[name];
     return original.map((_, i) => {
       const quantity = (offset: number) => {
-        const moved = original.map((x, j) => (i === j ? x + offset * step : x));
-        const [y] = interpret(value.graph, [value], { ...feeds, [name]: moved });
+        const shifted = original.map((x, j) => (i === j ? x + offset * step : x));
+        const [y] = interpret(value.graph, [value], { ...feeds, [name]: shifted });
         return y.reduce((sum, element, j) => sum + weights[j] * element, 0);
       };
       return (8 * (quantity(1) - quantity(-1)) - (quantity(2) - quantity(-2))) / (12 * step);
@@ -104,7 +107,7 @@ export function finiteDifferences(
   });
 }
 
-/** Largest difference, as a part of the largest expected number (and of `floor` at least). */
+/** Asserts that differences are at most `tolerance` times the largest expected absolute value (or `floor` if that is larger). */
 export function assertNear(
   actual: Float64Array,
   expected: Float64Array,
@@ -120,7 +123,7 @@ export function assertNear(
   }
 }
 
-/** The gradient of a random projection of `value`: checks it towards each input against finite differences, and returns it. */
+/** Checks the gradients of a random projection of `value` against finite differences, and returns them. */
 export function assertGradients(
   value: Value,
   inputs: readonly Value[],
@@ -128,7 +131,7 @@ export function assertGradients(
   tolerance = 1e-6,
 ): Value[] {
   const { graph } = value;
-  const weights = eighths(sizeOf(value.shape));
+  const weights = randomEighths(sizeOf(value.shape));
   const cotangent = ops.constant(graph, tensorOf("float32", value.shape, weights));
   const results = gradients([{ value, cotangent }], inputs);
   const names = inputs.map((input) => {
@@ -138,23 +141,23 @@ export function assertGradients(
   });
   const expected = finiteDifferences(value, weights, feeds, names);
   for (const [i, numbers] of interpret(graph, results, feeds).entries()) {
-    assertNear(numbers, expected[i], tolerance, `gradient towards ${names[i]}`);
+    assertNear(numbers, expected[i], tolerance, `gradient of ${names[i]}`);
   }
   return results;
 }
 
-/** Operators of the nodes that compute `values`, in order. */
+/** The operators of the nodes that compute `values`, in order. */
 export function operatorsFor(values: readonly Value[]): OperatorName[] {
   return reachable(values[0].graph, values).map(({ op }) => op);
 }
 
-/** Random numbers for every input of a graph. */
+/** Random values for every input of a graph. */
 export function randomFeeds(graph: GraphBuilder): Record<string, Float64Array> {
   const feeds: Record<string, Float64Array> = {};
   for (const node of graph.nodes) {
     if (node.op !== "input") continue;
     const { name, shape, dtype } = node.attributes;
-    feeds[name] = numbersFor({ dtype, shape, values: "any" }, node.index + 1);
+    feeds[name] = valuesFor({ dtype, shape, values: "any" }, node.index + 1);
   }
   return feeds;
 }

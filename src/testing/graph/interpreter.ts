@@ -1,6 +1,6 @@
 /**
- * @file A naive float64 interpreter of graphs, written from the definitions of the operators alone: the truth that
- * ONNX emission and VJPs are tested against.
+ * @file A naive float64 interpreter of graphs, written from the mathematical definitions of the operators: the reference
+ * for ONNX emission and VJPs.
  */
 
 import { formatShape, sameShape, sizeOf } from "../../core/tensor.js";
@@ -12,72 +12,72 @@ import { elementwise } from "./evaluate-elementwise.js";
 import { layout } from "./evaluate-layout.js";
 import { network } from "./evaluate-network.js";
 import type { Evaluator, Evaluators, LeafReader } from "./evaluator.js";
-import type { Numbers } from "./numbers.js";
+import type { NdArray } from "./nd-array.js";
 
 const evaluators: Evaluators<OperatorName> = { ...elementwise, ...layout, ...network };
 
-/** Numbers by the names of a graph's inputs; bools are 0 and 1. */
-export type NumberFeeds = Readonly<Record<string, ArrayLike<number>>>;
+/** Values by input name; bools are 0 and 1. */
+export type Feeds = Readonly<Record<string, ArrayLike<number>>>;
 
-/** The numbers of each of `outputs`, row-major. Graphs with weights need `readParameter`. */
+/** Computes the values of `outputs`, row-major. Graphs with weights need `readParameter`. */
 export function interpret(
   graph: GraphBuilder,
   outputs: readonly Value[],
-  feeds: NumberFeeds,
+  feeds: Feeds,
   readParameter?: (stored: StoredTensor) => ArrayLike<number>,
 ): Float64Array[] {
   const leaves: LeafReader = {
     input: (name) => {
-      const numbers = feeds[name];
-      if (numbers === undefined) throw new Error(`the interpreter was given no input ${name}`);
-      return numbers;
+      const values = feeds[name];
+      if (values === undefined) throw new Error(`the feeds have no input ${name}`);
+      return values;
     },
     parameter: (stored) => {
-      if (readParameter === undefined) throw new Error(`the interpreter was given no reader for weight ${stored.name}`);
+      if (readParameter === undefined) throw new Error(`weight ${stored.name} needs \`readParameter\``);
       return readParameter(stored);
     },
   };
-  const results = new Map<Value, Numbers>();
+  const results = new Map<Value, NdArray>();
   for (const node of reachable(graph, outputs)) {
-    const numbers = evaluate(
+    const arrays = evaluate(
       node,
       node.inputs.map((input) => resultOf(results, input)),
       leaves,
     );
-    for (const [port, output] of node.outputs.entries()) results.set(output, checked(node, numbers[port], output));
+    for (const [port, output] of node.outputs.entries()) results.set(output, requireShape(node, arrays[port], output));
   }
   return outputs.map((output) => resultOf(results, output).data);
 }
 
 /** The nodes that `outputs` depend on, in order. */
 export function reachable(graph: GraphBuilder, outputs: readonly Value[]): GraphNode[] {
-  const wanted = new Set(outputs);
+  const used = new Set(outputs);
   const nodes: GraphNode[] = [];
   for (const node of graph.nodes.toReversed()) {
-    if (!node.outputs.some((output) => wanted.has(output))) continue;
+    if (!node.outputs.some((output) => used.has(output))) continue;
     nodes.push(node);
-    for (const input of node.inputs) wanted.add(input);
+    for (const input of node.inputs) used.add(input);
   }
   return nodes.reverse();
 }
 
-function evaluate(node: GraphNode, inputs: readonly Numbers[], leaves: LeafReader): readonly Numbers[] {
-  // The table maps each name to the evaluator of that very name; the compiler cannot follow the pair through a union.
+function evaluate(node: GraphNode, inputs: readonly NdArray[], leaves: LeafReader): readonly NdArray[] {
+  // The table maps each name to its own evaluator; the compiler cannot follow that through a union.
   const evaluator = evaluators[node.op] as Evaluator<OperatorName>;
   return evaluator(inputs, node.attributes, leaves);
 }
 
-/** The operator's own shape rule against the shape that the definition gave. */
-function checked(node: GraphNode, numbers: Numbers | undefined, { shape }: Value): Numbers {
-  if (numbers === undefined) throw new Error(`${formatNode(node)}: an output is missing`);
-  if (!sameShape(numbers.shape, shape) || numbers.data.length !== sizeOf(shape)) {
-    throw new Error(`${formatNode(node)}: is ${formatShape(numbers.shape)} with ${numbers.data.length} elements`);
+/** Compares the shape that the definition gives with the operator's inferred shape. */
+function requireShape(node: GraphNode, array: NdArray | undefined, { shape }: Value): NdArray {
+  if (array === undefined) throw new Error(`${formatNode(node)}: an output is missing`);
+  if (!sameShape(array.shape, shape) || array.data.length !== sizeOf(shape)) {
+    throw new Error(`${formatNode(node)}: has shape ${formatShape(array.shape)} and ${array.data.length} elements`);
   }
-  return numbers;
+  return array;
 }
 
-function resultOf(results: ReadonlyMap<Value, Numbers>, value: Value): Numbers {
-  const numbers = results.get(value);
-  if (numbers === undefined) throw new Error(`%${value.id} is read before it is computed`);
-  return numbers;
+function resultOf(results: ReadonlyMap<Value, NdArray>, value: Value): NdArray {
+  const array = results.get(value);
+  if (array === undefined) throw new Error(`%${value.id} is read before it is computed`);
+  return array;
 }

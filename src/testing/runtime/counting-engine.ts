@@ -1,10 +1,10 @@
-/** @file An engine that knows how many of its sessions are open. It has no tests of its own. */
+/** @file An engine that counts its open sessions. */
 
 import type { Engine, Session } from "../../runtime/engine.js";
 
 export interface CountingEngine {
   readonly engine: Engine;
-  /** Sessions that were compiled and not released. */
+  /** Number of sessions that were compiled and not yet released. */
   open(): number;
 }
 

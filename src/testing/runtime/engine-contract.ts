@@ -1,4 +1,4 @@
-/** @file What every engine does; each runs this suite. */
+/** @file The contract suite of engines. */
 
 import assert from "node:assert/strict";
 import { mkdtemp, realpath, rm, truncate } from "node:fs/promises";
@@ -16,14 +16,14 @@ import * as ops from "../../graph/ops.js";
 import { type Engine, type Session, targetFor } from "../../runtime/engine.js";
 import { writeWeightFile } from "../graph/weight-file.js";
 
-/** x [2, 3] and row numbers [2] -> those rows of x. */
-export function picking(engine: Engine): OnnxModel {
+/** Picks rows of x [2, 3] by the indices `rows` [2]. */
+export function gatherModel(engine: Engine): OnnxModel {
   const graph = new Graph();
   const picked = ops.gather(ops.input(graph, "x", [2, 3]), ops.input(graph, "rows", [2], "int64"));
   return writeOnnx(graph, { picked }, engine.target);
 }
 
-/** Work for some hundred milliseconds. */
+/** A model that runs for a few hundred milliseconds. */
 function slowModel(engine: Engine): OnnxModel {
   const graph = new Graph();
   const x = ops.input(graph, "x", [512, 512]);
@@ -36,8 +36,8 @@ const slowFeeds = { x: floatTensor([512, 512], new Float32Array(512 * 512).fill(
 export const x = floatTensor([2, 3], Float32Array.of(1, 2, 3, 4, 5, 6));
 export const rows = intTensor([2], [1, 1]);
 
-/** One line that a user can read, of the kind that the command line expects. */
-export async function fails(action: () => Promise<unknown>, message: RegExp): Promise<void> {
+/** Asserts that `action` rejects with a RuntimeFailure whose message is one short line. */
+export async function assertFails(action: () => Promise<unknown>, message: RegExp): Promise<void> {
   await assert.rejects(action, (error) => {
     assert.ok(error instanceof RuntimeFailure);
     assert.match(error.message, message);
@@ -46,7 +46,7 @@ export async function fails(action: () => Promise<unknown>, message: RegExp): Pr
   });
 }
 
-/** Opens engines of one kind, which compute in fp32. */
+/** `open` opens an engine that computes in fp32. */
 export function engineContract(open: () => Promise<Engine>): void {
   let engine: Engine;
   let folder: string;
@@ -60,8 +60,8 @@ export function engineContract(open: () => Promise<Engine>): void {
   });
 
   describe("a run", () => {
-    it("names what is wrong with its inputs", async () => {
-      const session = await engine.compile(picking(engine));
+    it("rejects wrong inputs by name", async () => {
+      const session = await engine.compile(gatherModel(engine));
       const wrong: [Record<string, Tensor>, RegExp][] = [
         [{ x }, /^input rows is missing$/],
         [{}, /^input x is missing$/],
@@ -74,13 +74,13 @@ export function engineContract(open: () => Promise<Engine>): void {
           /^input x must be float32\[2,3\], got float32\[2,3\] with 5/,
         ],
       ];
-      for (const [feeds, message] of wrong) await fails(() => session.run(feeds), message);
+      for (const [feeds, message] of wrong) await assertFails(() => session.run(feeds), message);
       assert.deepEqual(await session.run({ x, rows }), {
         picked: floatTensor([2, 3], Float32Array.of(4, 5, 6, 4, 5, 6)),
       });
     });
-    it("leaves the caller's arrays alone, and takes parts of larger ones", async () => {
-      const session = await engine.compile(picking(engine));
+    it("does not change the caller's arrays, and accepts subarrays", async () => {
+      const session = await engine.compile(gatherModel(engine));
       const all = Float32Array.of(9, 9, 1, 2, 3, 4, 5, 6, 9);
       const part = floatTensor([2, 3], all.subarray(2, 8));
       const first = await session.run({ x: part, rows });
@@ -90,15 +90,15 @@ export function engineContract(open: () => Promise<Engine>): void {
       assert.deepEqual(first, second);
       assert.notEqual(first.picked.data.buffer, second.picked.data.buffer);
     });
-    it("passes every type through unchanged, halves as patterns", async () => {
+    it("passes every type through unchanged, float16 as bit patterns", async () => {
       const graph = new Graph();
       const given: Record<string, Tensor> = {
         float: floatTensor([2], Float32Array.of(-0.1, Number.POSITIVE_INFINITY)),
         half: { dtype: "float16", shape: [3], data: Uint16Array.of(0x3c00, 0x8001, 0x7bff) },
-        // OpenVINO computes whole numbers in 32 bits.
+        // OpenVINO computes integers in 32 bits.
         whole: intTensor([2], [-1, 2 ** 30]),
         truth: { dtype: "bool", shape: [2, 1], data: Uint8Array.of(1, 0) },
-        // Buffers share one pool of memory, of which a run must not take hold.
+        // Buffers share a memory pool, which a run must not transfer to the worker.
         pooled: { dtype: "bool", shape: [3], data: Buffer.from([1, 0, 1]) } satisfies TensorOf<"bool">,
         scalar: floatTensor([], Float32Array.of(3)),
       };
@@ -115,7 +115,7 @@ export function engineContract(open: () => Promise<Engine>): void {
       assert.equal(results["same half"].data.constructor, Uint16Array);
       assert.deepEqual(given.pooled.data, Buffer.from([1, 0, 1]));
     });
-    it("reads weights from their files, however they lie there", async () => {
+    it("reads unaligned weights from their files", async () => {
       const shapes = { half: { dtype: "F16", shape: [2, 3] }, whole: { dtype: "F32", shape: [2, 3] } } as const;
       const { half, whole } = await writeWeightFile(join(folder, "some", "weights.bin"), 3, shapes);
       const graph = new Graph();
@@ -124,16 +124,16 @@ export function engineContract(open: () => Promise<Engine>): void {
         writeOnnx(graph, { y: ops.add(sum, ops.input(graph, "x", [2, 3])) }, engine.target),
       );
       const { y } = await session.run({ x });
-      const expected = [...half.numbers].map((value, index) => value + whole.numbers[index] + x.data[index]);
+      const expected = [...half.values].map((value, index) => value + whole.values[index] + x.data[index]);
       for (const [index, value] of expected.entries()) assert.ok(Math.abs(Number(y.data[index]) - value) < 1e-5);
       await session.release();
     });
     for (const repacked of [false, true]) {
-      it(`reads weights of as many outputs as inputs both ways in one graph${repacked ? ", repacked" : ""}`, () =>
-        readsBothWays(targetFor(engine, repacked)));
+      it(`reads square weights transposed and untransposed in one graph${repacked ? ", repacked" : ""}`, () =>
+        assertReadsBothWays(targetFor(engine, repacked)));
     }
-    /** Kernel and matrix from a file, read straight and transposed, against the same numbers as inputs. */
-    async function readsBothWays(target: Target): Promise<void> {
+    /** Compares a kernel and a matrix from a file, read untransposed and transposed, with the same values as inputs. */
+    async function assertReadsBothWays(target: Target): Promise<void> {
       const shapes = {
         matrix: { dtype: "F16", shape: [32, 32] },
         kernel: { dtype: "F32", shape: [32, 32, 3, 3] },
@@ -155,9 +155,9 @@ export function engineContract(open: () => Promise<Engine>): void {
         const y = ops.matmul(tokens, weight(matrix, "matrix"), { transposeB: true });
         const [dx] = gradientsOfSum(ops.mul(y, y), [x]);
         const session = await engine.compile(writeOnnx(graph, { dx }, target));
-        const given = ({ shape, numbers }: typeof matrix | typeof kernel) =>
-          floatTensor(shape, Float32Array.from(numbers));
-        const feeds = from === "input" ? { kernel: given(kernel), matrix: given(matrix) } : {};
+        const tensorFrom = ({ shape, values }: typeof matrix | typeof kernel) =>
+          floatTensor(shape, Float32Array.from(values));
+        const feeds = from === "input" ? { kernel: tensorFrom(kernel), matrix: tensorFrom(matrix) } : {};
         const { dx: found } = await session.run({ image, ...feeds });
         await session.release();
         return Float32Array.from(found.data, Number);
@@ -166,14 +166,14 @@ export function engineContract(open: () => Promise<Engine>): void {
       const largest = Math.max(...expected.map(Math.abs));
       assert.ok(found.every((value, index) => Math.abs(value - expected[index]) < 1e-4 * largest));
     }
-    it("waits for others of the same engine", async () => {
-      const session = await engine.compile(picking(engine));
-      const doubled = await engine.compile(picking(engine));
-      const wanted = Array.from({ length: 20 }, (_, i) => intTensor([2], [i % 2, 0]));
-      const results = await Promise.all(wanted.map((row, i) => (i % 3 ? session : doubled).run({ x, rows: row })));
+    it("waits for other runs of the same engine", async () => {
+      const session = await engine.compile(gatherModel(engine));
+      const doubled = await engine.compile(gatherModel(engine));
+      const requests = Array.from({ length: 20 }, (_, i) => intTensor([2], [i % 2, 0]));
+      const results = await Promise.all(requests.map((row, i) => (i % 3 ? session : doubled).run({ x, rows: row })));
       for (const [i, { picked }] of results.entries()) assert.equal(picked.data[0], i % 2 ? 4 : 1);
     });
-    it("keeps the event loop alive", async () => {
+    it("does not block the event loop", async () => {
       const session = await engine.compile(slowModel(engine));
       await session.run(slowFeeds);
       let ticks = 0;
@@ -187,26 +187,26 @@ export function engineContract(open: () => Promise<Engine>): void {
 
   describe("a session", () => {
     it("cannot be run after its release; a second release does nothing", async () => {
-      const session = await engine.compile(picking(engine));
+      const session = await engine.compile(gatherModel(engine));
       await session.run({ x, rows });
       await session.release();
-      await fails(() => session.run({ x, rows }), /^the session has been released$/);
+      await assertFails(() => session.run({ x, rows }), /^the session has been released$/);
       await session.release();
     });
     it("lists the inputs and outputs of its model", async () => {
-      const model = picking(engine);
+      const model = gatherModel(engine);
       const { inputs, outputs } = await engine.compile(model);
       assert.deepEqual({ inputs, outputs }, { inputs: model.inputs, outputs: model.outputs });
     });
   });
   describe("a model that cannot be prepared", () => {
-    it("is refused with one line", async () => {
-      const model = picking(engine);
+    it("is rejected with a one-line message", async () => {
+      const model = gatherModel(engine);
       for (const bytes of [new Uint8Array(), Uint8Array.of(1, 2, 3), model.bytes.slice(0, -5)]) {
-        await fails(() => engine.compile({ ...model, bytes }), /cannot prepare the model: \S+/);
+        await assertFails(() => engine.compile({ ...model, bytes }), /cannot prepare the model: \S+/);
       }
     });
-    it("is one whose weight file is missing, or too short", async () => {
+    it("may have a missing or truncated weight file", async () => {
       const file = join(folder, "weights.bin");
       const { w } = await writeWeightFile(file, 3, { w: { dtype: "F32", shape: [64, 64] } });
       const compileWith = (stored: typeof w) => {
@@ -215,33 +215,36 @@ export function engineContract(open: () => Promise<Engine>): void {
         return engine.compile(writeOnnx(graph, { y }, engine.target));
       };
       await (await compileWith(w)).release();
-      await fails(() => compileWith({ ...w, file: join(folder, "gone.bin") }), /cannot prepare the model: .*gone\.bin/);
+      await assertFails(
+        () => compileWith({ ...w, file: join(folder, "gone.bin") }),
+        /cannot prepare the model: .*gone\.bin/,
+      );
       await truncate(file, 1000);
-      await fails(() => compileWith(w), /cannot prepare the model: \S+/);
+      await assertFails(() => compileWith(w), /cannot prepare the model: \S+/);
     });
     it("leaves the engine usable", async () => {
-      const session = await engine.compile(picking(engine));
+      const session = await engine.compile(gatherModel(engine));
       assert.deepEqual([...(await session.run({ x, rows })).picked.data], [4, 5, 6, 4, 5, 6]);
     });
   });
   describe("closing an engine", () => {
-    it("waits for the run under way, lets nothing more in, and may be done twice", async () => {
+    it("waits for the current run, rejects new ones, and may be repeated", async () => {
       const other = await open();
       const session = await other.compile(slowModel(other));
       const order: string[] = [];
       const run = session.run(slowFeeds).then(() => order.push("run"));
       const closed = other.close().then(() => order.push("closed"));
-      // Were this run let in, the worker would be ended inside it, which aborts the whole process.
-      const late = fails(() => session.run(slowFeeds), /^the engine is closed$/);
+      // If this run were accepted, the worker would be terminated inside it, which aborts the process.
+      const late = assertFails(() => session.run(slowFeeds), /^the engine is closed$/);
       await Promise.all([run, closed, late]);
       assert.deepEqual(order, ["run", "closed"]);
       await other.close();
-      await fails(() => other.compile(picking(engine)), /the engine is closed/);
-      await fails(() => session.release(), /the engine is closed/);
+      await assertFails(() => other.compile(gatherModel(engine)), /the engine is closed/);
+      await assertFails(() => session.release(), /the engine is closed/);
     });
     it("does not disturb another engine", async () => {
       const other = await open();
-      const [mine, its] = await Promise.all([engine, other].map((each) => each.compile(picking(each))));
+      const [mine, its] = await Promise.all([engine, other].map((each) => each.compile(gatherModel(each))));
       await Promise.all([mine, its].map((session: Session) => session.run({ x, rows })));
       await other.close();
       assert.deepEqual([...(await mine.run({ x, rows })).picked.data], [4, 5, 6, 4, 5, 6]);

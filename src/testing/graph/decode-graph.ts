@@ -1,22 +1,22 @@
-/** @file Serialised models read back. */
+/** @file Decodes serialised models. */
 
 import assert from "node:assert/strict";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type GraphProto, ModelProtoSchema, type NodeProto, type TensorProto } from "onnx-buf";
 import type { OnnxModel } from "../../graph/onnx/model.js";
 
-export function decoded(model: OnnxModel): GraphProto {
+export function decodeGraph(model: OnnxModel): GraphProto {
   const { graph } = fromBinary(ModelProtoSchema, model.bytes);
   assert.ok(graph);
   return graph;
 }
 
-/** ONNX operator names, in order. */
-export function typesOf(nodes: readonly NodeProto[]): string[] {
+/** ONNX operator types, in order. */
+export function opTypesOf(nodes: readonly NodeProto[]): string[] {
   return nodes.map(({ opType }) => opType);
 }
 
-/** The key-value pairs that say where an initializer lies. */
-export function placeOf({ externalData }: TensorProto): Record<string, string> {
+/** The location, offset and length of an external initializer. */
+export function externalDataOf({ externalData }: TensorProto): Record<string, string> {
   return Object.fromEntries(externalData.map(({ key, value }) => [key, value]));
 }

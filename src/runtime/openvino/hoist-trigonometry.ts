@@ -1,6 +1,6 @@
 /**
- * @file Sines and cosines of what the caller feeds, computed outside of the model in double precision. In bf16 the angle itself,
- * a timestep of up to 1000 times a frequency of up to 1, would be off by radians.
+ * @file Hoists sines and cosines of inputs out of a model and computes them in double precision. In bf16, the angle (a timestep of
+ * up to 1000 times a frequency of up to 1) would have an error of several radians.
  */
 
 import { create } from "@bufbuild/protobuf";
@@ -20,19 +20,19 @@ import { zip } from "../../core/lists.js";
 import { type Shape, sizeOf } from "../../core/tensor.js";
 import type { NamedTensors } from "../engine.js";
 
-/** An input that the model has instead of the node that computed it. */
-export interface HostAngle {
+/** A model input that replaces a sine or cosine node. */
+export interface HoistedInput {
   readonly shape: Shape;
-  /** From the caller's feeds. */
+  /** Computes the input from the caller's feeds. */
   readonly compute: (feeds: NamedTensors) => Float32Array;
 }
 
-interface Numbers {
+interface NdArray {
   readonly shape: Shape;
   readonly data: ArrayLike<number>;
 }
 
-type Expression = (feeds: NamedTensors) => Numbers;
+type Expression = (feeds: NamedTensors) => NdArray;
 
 const binary: Readonly<Record<string, (a: number, b: number) => number>> = {
   Add: (a, b) => a + b,
@@ -41,10 +41,10 @@ const binary: Readonly<Record<string, (a: number, b: number) => number>> = {
   Div: (a, b) => a / b,
 };
 
-/** Makes every sine and cosine that only inputs and small constants lead to an input, behind the others; in their order. */
-export function takeAnglesOut(graph: GraphProto): HostAngle[] {
+/** Replaces every sine and cosine that depends only on inputs and small constants by an input, appended to the graph's inputs in order. */
+export function hoistTrigonometry(graph: GraphProto): HoistedInput[] {
   const producers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
-  const taken: HostAngle[] = [];
+  const hoisted: HoistedInput[] = [];
   const kept: NodeProto[] = [];
   const inputs: ValueInfoProto[] = [];
   for (const node of graph.node) {
@@ -56,15 +56,15 @@ export function takeAnglesOut(graph: GraphProto): HostAngle[] {
       continue;
     }
     const { shape } = angle(zerosFor(graph));
-    taken.push({ shape, compute: (feeds) => Float32Array.from(angle(feeds).data, apply) });
+    hoisted.push({ shape, compute: (feeds) => Float32Array.from(angle(feeds).data, apply) });
     inputs.push(floatInput(name, shape));
   }
   graph.node = kept;
   graph.input.push(...inputs);
-  return taken;
+  return hoisted;
 }
 
-/** Null where anything but plain arithmetic on inputs and constants of the model is in the way. */
+/** Null if `name` depends on anything except arithmetic on inputs and constants of the model. */
 function expressionOf(name: string, graph: GraphProto, producers: ReadonlyMap<string, NodeProto>): Expression | null {
   const node = producers.get(name);
   if (node === undefined) return leafOf(name, graph);
@@ -82,7 +82,7 @@ function leafOf(name: string, graph: GraphProto): Expression | null {
     if (!floatInputs(graph).some((input) => input.name === name)) return null;
     return (feeds) => {
       const feed = feeds[name];
-      if (feed?.dtype !== "float32") throw new RuntimeFailure(`the input ${name} is not fed with float32`);
+      if (feed?.dtype !== "float32") throw new RuntimeFailure(`input ${name} must be float32`);
       return feed;
     };
   }
@@ -101,10 +101,10 @@ function leafOf(name: string, graph: GraphProto): Expression | null {
   }
 }
 
-/** Elementwise on operands whose shapes are the same from the back, or 1 (numpy's rule). */
-function broadcast(a: Numbers, b: Numbers, combine: (a: number, b: number) => number): Numbers {
+/** Elementwise operation with numpy broadcasting. */
+function broadcast(a: NdArray, b: NdArray, combine: (a: number, b: number) => number): NdArray {
   const rank = Math.max(a.shape.length, b.shape.length);
-  const padded = ({ shape }: Numbers) => [...Array<number>(rank - shape.length).fill(1), ...shape];
+  const padded = ({ shape }: NdArray) => [...Array<number>(rank - shape.length).fill(1), ...shape];
   const [sizesA, sizesB] = [padded(a), padded(b)];
   const shape = zip(sizesA, sizesB).map(([x, y]) => Math.max(x, y));
   const [readA, readB] = [elementsOf(a, sizesA, shape), elementsOf(b, sizesB, shape)];
@@ -112,21 +112,21 @@ function broadcast(a: Numbers, b: Numbers, combine: (a: number, b: number) => nu
   return { shape, data };
 }
 
-/** What an operand of `sizes` has for the element at an index of `shape`. */
-function elementsOf({ data }: Numbers, sizes: Shape, shape: Shape): (index: number) => number {
+/** Reads an operand of `sizes`, broadcast to `shape`, by flat index. */
+function elementsOf({ data }: NdArray, sizes: Shape, shape: Shape): (index: number) => number {
   const axes = zip(sizes, shape).reverse();
   return (index) => {
-    let [place, stride, rest] = [0, 1, index];
-    for (const [size, whole] of axes) {
-      if (size !== 1) place += (rest % whole) * stride;
+    let [position, stride, rest] = [0, 1, index];
+    for (const [size, fullSize] of axes) {
+      if (size !== 1) position += (rest % fullSize) * stride;
       stride *= size;
-      rest = Math.floor(rest / whole);
+      rest = Math.floor(rest / fullSize);
     }
-    return data[place] ?? Number.NaN;
+    return data[position] ?? Number.NaN;
   };
 }
 
-function reshaped({ data }: Numbers, target: ArrayLike<number>): Numbers {
+function reshaped({ data }: NdArray, target: ArrayLike<number>): NdArray {
   const sizes = Array.from(target);
   const known = sizes.reduce((product, size) => (size === -1 ? product : product * size), 1);
   return { shape: sizes.map((size) => (size === -1 ? data.length / known : size)), data };
