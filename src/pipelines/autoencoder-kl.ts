@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { Value } from "../graph/ir.js";
-import { add, div, mul, sub } from "../graph/ops.js";
+import { add, div, exp, mul, sub } from "../graph/ops.js";
 import {
   type AutoencoderConfig,
   autoencoderConfigSchema,
@@ -44,13 +44,14 @@ class AutoencoderKl implements ImageCodec {
     this.scaleFactor = vaeScale(config);
   }
 
-  /** (mean - shift_factor) * scaling_factor */
-  encode(images: Value): Value {
+  /** (z - shift_factor) * scaling_factor, where z is the mean, or mean + exp(logvar / 2) * noise. */
+  encode(images: Value, noise?: Value): Value {
     const { scaling_factor, shift_factor } = this.config;
     const w = Weights.of(images.graph, this.weights);
-    const { mean } = vaeEncoder(w, this.config, images);
+    const { mean, logvar } = vaeEncoder(w, this.config, images);
     w.requireAllUsed(...vaeEncoderIgnoredKeys);
-    return mul(sub(mean, shift_factor ?? 0), scaling_factor);
+    const z = noise === undefined ? mean : add(mean, mul(exp(div(logvar, 2)), noise));
+    return mul(sub(z, shift_factor ?? 0), scaling_factor);
   }
 
   decode(latents: Value): Value {

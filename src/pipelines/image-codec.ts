@@ -18,9 +18,10 @@ export interface ImageCodec {
   readonly scaleFactor: number;
   /**
    * Adds the encoder to the graph of `images` [N, imageChannels, H, W] in -1..1; returns latents [N, latentChannels, H /
-   * scaleFactor, W / scaleFactor], scaled for the denoiser. Deterministic: the mean of a posterior.
+   * scaleFactor, W / scaleFactor], scaled for the denoiser: the mean of a posterior, or, with unit normal `noise` of the latents'
+   * shape, a sample of it.
    */
-  encode(images: Value): Value;
+  encode(images: Value, noise?: Value): Value;
   /** Adds the decoder: latents to images in -1..1, not clamped. */
   decode(latents: Value): Value;
   /** A hash of everything but the image that the latents depend on. */
@@ -29,6 +30,12 @@ export interface ImageCodec {
 
 export type CodecDirection = "encode" | "decode";
 
+/** How images are encoded. */
+export interface EncodeOptions extends Abortable {
+  /** Unit normal noise [N, latentChannels, h, w], for a sample of the posterior instead of its mean. */
+  readonly noise?: FloatTensor | undefined;
+}
+
 /** Encodes images or decodes latents [N, channels, height, width], one row per run. */
 export async function runCodec(
   codec: ImageCodec,
@@ -36,18 +43,22 @@ export async function runCodec(
   tensor: FloatTensor,
   engine: Engine,
   sessions: SessionCache,
-  { signal }: Abortable = {},
+  { signal, noise }: EncodeOptions = {},
 ): Promise<FloatTensor> {
   const [count = 0, ...shape] = tensor.shape;
-  const session = await sessions.get(`vae:${direction}:1x${shape.join("x")}`, () => {
+  const session = await sessions.get(`vae:${direction}:1x${shape.join("x")}${noise ? ":noise" : ""}`, () => {
     const graph = new Graph();
-    const output = codec[direction](input(graph, "x", [1, ...shape]));
+    const draw = noise && input(graph, "noise", [1, ...noise.shape.slice(1)]);
+    const output = codec[direction](input(graph, "x", [1, ...shape]), draw);
     return engine.compile(writeOnnx(graph, { output }, engine.target));
   });
   const results: FloatTensor[] = [];
   for (let index = 0; index < count; index++) {
     throwIfAborted(signal);
-    const { output } = await session.run({ x: rows(tensor, index, index + 1) });
+    const { output } = await session.run({
+      x: rows(tensor, index, index + 1),
+      ...(noise && { noise: rows(noise, index, index + 1) }),
+    });
     results.push(output as FloatTensor);
   }
   return concatRows(results);

@@ -10,7 +10,7 @@ import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/index.js";
 import type { WeightSource } from "../weights/source.js";
 import { weightsFingerprint } from "./fingerprint.js";
-import { buildCodec, checkCodec, type ImageCodec, runCodec } from "./image-codec.js";
+import { buildCodec, checkCodec, type EncodeOptions, type ImageCodec, runCodec } from "./image-codec.js";
 import { conditioningInputs } from "./inputs.js";
 import type {
   BuiltGraph,
@@ -115,7 +115,7 @@ export class LatentPipeline implements DiffusionPipeline {
     return encodePrompts(this.parts.textEncoders, prompts, this.engine, this.sessions, options);
   }
 
-  encodeImages(images: FloatTensor, options?: Abortable): Promise<FloatTensor> {
+  encodeImages(images: FloatTensor, options?: EncodeOptions): Promise<FloatTensor> {
     return runCodec(this.parts.codec, "encode", images, this.engine, this.sessions, options);
   }
 

@@ -6,6 +6,7 @@ import type { Graph } from "../graph/graph.js";
 import type { Value } from "../graph/ir.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Scheduler } from "../schedulers/scheduler.js";
+import type { EncodeOptions } from "./image-codec.js";
 
 /** The denoiser's conditioning by input name; the first axis of each tensor is the prompts. */
 export type Conditioning = Readonly<Record<string, FloatTensor>>;
@@ -152,8 +153,8 @@ export interface DiffusionPipeline extends Denoiser, AsyncDisposable {
   schedulerNamed(name: string): Scheduler;
   /** Encodes prompts to conditioning, in order. */
   encodePrompts(prompts: readonly string[], options?: Abortable): Promise<EncodedPrompts>;
-  /** Encodes images [N, 3, H, W] in -1..1 to scaled latents (the mean of the posterior). */
-  encodeImages(images: FloatTensor, options?: Abortable): Promise<FloatTensor>;
+  /** Encodes images [N, 3, H, W] in -1..1 to scaled latents: the mean of the posterior, or with `noise` a sample of it. */
+  encodeImages(images: FloatTensor, options?: EncodeOptions): Promise<FloatTensor>;
   /** Decodes scaled latents to images in -1..1 (not clamped). */
   decodeLatents(latents: FloatTensor, options?: Abortable): Promise<FloatTensor>;
   /** Builds the graph of a part without compiling it, to estimate its memory. */

@@ -2,12 +2,14 @@
 
 import { type FloatTensor, floatTensor, type Shape } from "../core/tensor.js";
 import { Graph } from "../graph/graph.js";
+import type { Value } from "../graph/ir.js";
 import { writeOnnx } from "../graph/onnx/writer.js";
 import { add, concat, input, mul, slice, sub } from "../graph/ops.js";
 import { conditioningInputs, softTokenFeed, softTokenInput } from "../pipelines/inputs.js";
 import type { Conditioning, Denoiser, SoftTokenSpec } from "../pipelines/pipeline.js";
 import { denoiseAtStrength } from "../pipelines/strength.js";
 import { targetFor } from "../runtime/engine.js";
+import { type Injection, type Switches, switchFeeds, withInjection } from "./injection.js";
 
 export interface GuidedDenoiserOptions {
   /** Images per run. */
@@ -22,6 +24,8 @@ export interface GuidedDenoiserOptions {
   readonly strength?: number;
   /** Copy weights into faster layouts (default false): less time, more memory. */
   readonly repackWeights?: boolean | undefined;
+  /** Rows of the batch that take values from others inside the denoiser. */
+  readonly injection?: Injection | undefined;
 }
 
 export interface GuidedDenoiserFeeds {
@@ -33,6 +37,8 @@ export interface GuidedDenoiserFeeds {
   readonly softTokens: FloatTensor | null;
   /** Shared by all images, or one per image; may change between runs without recompilation. */
   readonly guidanceScale: number | readonly number[];
+  /** Of the injection. */
+  readonly switches?: Switches | undefined;
 }
 
 export interface GuidedDenoiser {
@@ -42,23 +48,19 @@ export interface GuidedDenoiser {
 }
 
 export function guidedDenoiserGraph(pipeline: Denoiser, options: GuidedDenoiserOptions) {
-  const { images, latentShape, guided, softTokens: form, strength = 1 } = options;
+  const { images, latentShape, guided, softTokens: form, strength = 1, injection } = options;
   const texts = guided ? 2 * images : images;
   const graph = new Graph();
   const sample = input(graph, "sample", [images, ...latentShape]);
   const timestep = input(graph, "timestep", [1]);
   const conditioning = conditioningInputs(graph, pipeline, texts);
   const softTokens = form && softTokenInput(graph, form, texts);
-  if (!guided) {
-    return {
-      graph,
-      outputs: {
-        prediction: denoiseAtStrength(pipeline, graph, { sample, timestep, conditioning, softTokens }, strength),
-      },
-    };
-  }
-  const twice = concat([sample, sample], 0);
-  const both = denoiseAtStrength(pipeline, graph, { sample: twice, timestep, conditioning, softTokens }, strength);
+  const denoise = (samples: Value): Value =>
+    withInjection(graph, injection, () =>
+      denoiseAtStrength(pipeline, graph, { sample: samples, timestep, conditioning, softTokens }, strength),
+    );
+  if (!guided) return { graph, outputs: { prediction: denoise(sample) } };
+  const both = denoise(concat([sample, sample], 0));
   const [negative, positive] = [slice(both, 0, 0, images), slice(both, 0, images)];
   const guidance = input(graph, "guidance_scale", [images, 1, 1, 1]);
   return { graph, outputs: { prediction: add(negative, mul(guidance, sub(positive, negative))) } };
@@ -72,13 +74,14 @@ export async function compileGuidedDenoiser(
   const { engine } = pipeline;
   const session = await engine.compile(writeOnnx(graph, outputs, targetFor(engine, options.repackWeights)));
   return {
-    async run({ sample, timestep, conditioning, softTokens, guidanceScale }) {
+    async run({ sample, timestep, conditioning, softTokens, guidanceScale, switches = {} }) {
       const { prediction } = await session.run({
         sample,
         timestep: floatTensor([1], Float32Array.of(timestep)),
         ...conditioning,
         ...softTokenFeed(softTokens),
         ...(options.guided && { guidance_scale: perImage(guidanceScale, options.images) }),
+        ...switchFeeds(options.injection, switches),
       });
       return prediction as FloatTensor;
     },

@@ -6,7 +6,8 @@ import type { Conditioning, DiffusionPipeline } from "../pipelines/pipeline.js";
 import type { DrawNoise, Scheduler } from "../schedulers/index.js";
 import type { SoftTokenEmbedding } from "../softtokens/embedding.js";
 import { compileGuidedDenoiser, type GuidedDenoiser } from "./guided-denoiser.js";
-import { type Predict, runSteps } from "./run-steps.js";
+import type { Injection, Switches } from "./injection.js";
+import { runSteps } from "./run-steps.js";
 
 /** The sizes and inputs that a sampler is compiled for. */
 export interface SamplerOptions {
@@ -20,6 +21,8 @@ export interface SamplerOptions {
   readonly softTokens: { readonly embedding: SoftTokenEmbedding; readonly strength: number } | null;
   /** Copy the denoiser's weights into faster layouts (default false): less time, more memory. */
   readonly repackWeights?: boolean | undefined;
+  /** Rows of the batch that take values from others inside the denoiser. */
+  readonly injection?: Injection | undefined;
 }
 
 /** The encoded prompts of a batch and their guidance. */
@@ -85,16 +88,17 @@ export class Sampler {
     return sample;
   }
 
-  /** The guided denoiser for a batch of prompts, for `runSteps` or a custom loop. */
-  predictor({ negative, conditioning, guidanceScale }: PredictorTexts): Predict {
+  /** The guided denoiser for a batch of prompts, for `runSteps` or a custom loop; `switches` are those of the injection. */
+  predictor({ negative, conditioning, guidanceScale }: PredictorTexts) {
     const texts = negative ? joinConditioning([negative, conditioning]) : conditioning;
-    return async (sample, timestep) =>
+    return async (sample: FloatTensor, timestep: number, switches?: Switches): Promise<FloatTensor> =>
       this.denoiser.run({
         sample,
         timestep,
         conditioning: texts,
         softTokens: this.softTokens && (await this.softTokens.embedding.at(timestep)),
         guidanceScale,
+        switches,
       });
   }
 

@@ -46,15 +46,27 @@ export class SamplingCache {
 
   /** Calls `body` with a cached or newly compiled sampler. */
   async withSampler<T>(request: SamplerRequest, body: (sampler: Sampler) => Promise<T>): Promise<T> {
-    const entry = await this.acquire(request);
+    const { sampler, release } = await this.lease(request);
     try {
-      return await body(await entry.sampler);
-    } catch (error) {
-      if ((await entry.sampler.catch(() => null)) === null) this.entries = this.entries.filter((one) => one !== entry);
-      throw error;
+      return await body(sampler);
     } finally {
+      await release();
+    }
+  }
+
+  /** The same sampler for as long as it is not released. */
+  async lease(request: SamplerRequest): Promise<{ readonly sampler: Sampler; readonly release: () => Promise<void> }> {
+    const entry = await this.acquire(request);
+    const release = (): Promise<void> => {
       entry.users--;
-      await this.evict(this.closed ? 0 : this.limit);
+      return this.evict(this.closed ? 0 : this.limit);
+    };
+    try {
+      return { sampler: await entry.sampler, release };
+    } catch (error) {
+      this.entries = this.entries.filter((one) => one !== entry);
+      await release();
+      throw error;
     }
   }
 

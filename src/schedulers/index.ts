@@ -20,3 +20,4 @@ export {
 } from "./parametrisation.js";
 export type { DrawNoise, Evaluation, RunState, Scheduler, SchedulerRun, StartOptions } from "./scheduler.js";
 export { type SignalToNoise, signalToNoise } from "./signal-to-noise.js";
+export { weightedSum } from "./weighted-sum.js";
