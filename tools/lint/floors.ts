@@ -16,6 +16,7 @@ const floors: readonly (readonly string[])[] = [
   ["families"],
   ["objectives", "softtokens"],
   ["sampling"],
+  ["editing"],
   ["training", "evaluation"],
   ["runs"],
   ["demo", "library"],

@@ -64,6 +64,22 @@ const metrics = [
   "lpips distance",
 ];
 
+/** The methods of image editing whose goldens are among the fixtures. */
+const editMethods = {
+  sd15: ["ddim inversion", "flowedit", "img2img", "inpaint", "masactrl", "pnp"],
+  sdxl: ["ddim inversion", "flowedit", "img2img", "inpaint"],
+  sd3: ["flowalign", "flowedit", "img2img", "inpaint"],
+  sd35: ["flowalign", "img2img", "inpaint"],
+};
+
+async function editCases(folder: string) {
+  const read = async (name: string) => JSON.parse(await readFile(fixture("parity", folder, `${name}.json`), "utf8"));
+  const { cases }: { cases: string[] } = await read("meta");
+  const methods = new Set<string>();
+  for (const name of cases) methods.add((await read(name)).method);
+  return { cases, methods: [...methods].sort() };
+}
+
 describe("parity", () => {
   it("passes every golden of every family and of the tokenizer, and lists the rest as not covered", async () => {
     const { code, lines, err } = await parity(fixture("parity"));
@@ -78,12 +94,30 @@ describe("parity", () => {
       ...sd3.map((name) => `sd35/${name}`),
       ...unet(["tokenizer", "tokenizer_2", "prompt_embeds", "pooled"]).map((name) => `sdxl/${name}`),
     ];
-    assert.deepEqual(named(lines, / ok( |$)/), passed);
+    const ok = named(lines, / ok( |$)/);
+    const edits = ok.filter((name) => name.startsWith("edit-"));
+    assert.deepEqual(
+      ok.filter((name) => !edits.includes(name)),
+      passed,
+    );
+    for (const [family, methods] of Object.entries(editMethods)) {
+      const { cases, methods: found } = await editCases(`edit-${family}`);
+      assert.deepEqual(found, methods);
+      for (const name of cases) {
+        for (const part of ["source", "timesteps", "samples", "latent", "image"]) {
+          if (family.startsWith("sd3") || part !== "timesteps" || !name.startsWith("flowedit")) {
+            assert.ok(edits.includes(`edit-${family}/${name} ${part}`), `edit-${family}/${name} ${part}`);
+          }
+        }
+      }
+      assert.ok(edits.includes(`edit-${family}/strength steps_run`));
+    }
+    assert.ok(edits.includes("edit-sd15/invert-errors 200 steps"));
     const open = named(lines, /not covered yet$/).slice(0, -1);
     for (const name of ["flowedit-base", "flowedit-soft"]) {
       for (const folder of ["sd3", "sd35"]) assert.ok(open.includes(`${folder}/${name}.safetensors`));
     }
-    const counts = `${passed.length} passed, 0 failed, ${open.length} not covered yet`;
+    const counts = `${ok.length} passed, 0 failed, ${open.length} not covered yet`;
     assert.equal(lines.at(-1), counts);
   });
 });

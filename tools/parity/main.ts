@@ -11,6 +11,7 @@ import type { Engine } from "#softrepa/runtime/engine.js";
 import { OnnxRuntimeEngine } from "#softrepa/runtime/onnxruntime/engine.js";
 import { checks } from "./checks.js";
 import { checkVocabulary } from "./clip-vocabulary.js";
+import { checkEditFolder, isEditFolder } from "./edit-folder.js";
 import { evalChecks } from "./eval-checks.js";
 import { openSubject } from "./subject.js";
 import { Tally } from "./tally.js";
@@ -69,6 +70,10 @@ async function checkFolder(folder: string, engine: Engine, tally: Tally): Promis
       if (check !== undefined) await tally.attempt(name, golden, check(folder, golden, engine));
       else notCovered(name, golden, tally);
     }
+    return;
+  }
+  if (await isEditFolder(folder)) {
+    await checkEditFolder(folder, goldens, engine, tally);
     return;
   }
   if (name === "full") {

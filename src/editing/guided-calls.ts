@@ -1,0 +1,114 @@
+/** @file Denoiser calls with classifier-free guidance (arXiv 2207.12598), all those of one step in one batch. */
+
+import { stopIfAsked } from "../core/errors.js";
+import { at } from "../core/lists.js";
+import { concatRows, type FloatTensor, floatTensor, rows, type Shape } from "../core/tensor.js";
+import { joinConditioning } from "../pipelines/conditioning.js";
+import type { Conditioning } from "../pipelines/pipeline.js";
+import type { Injection, Switches } from "../sampling/injection.js";
+import type { Sampler } from "../sampling/sample.js";
+import type { SamplerRequest, SamplingCache } from "../sampling/sampling-cache.js";
+
+/** One sample with the text that it is denoised with. */
+export interface Call {
+  /** Scaled for the model, [1, channels, h, w]. */
+  readonly sample: FloatTensor;
+  readonly text: Conditioning;
+  /** How far away from the negative text; at 1 or below (the default) there is no negative row. */
+  readonly guidance?: number;
+}
+
+/** An injection, and which of its switches are on in this step. */
+export interface Injected {
+  readonly injection: Injection;
+  readonly switches: Switches;
+}
+
+/**
+ * The model's outputs after guidance, one a call. The batch has the calls' rows in their order: of a guided call the negative text's,
+ * then the text's.
+ */
+export type Denoise = <const C extends readonly Call[]>(
+  calls: C,
+  timestep: number,
+  injected?: Injected,
+) => Promise<{ readonly [K in keyof C]: FloatTensor }>;
+
+export interface GuidedCallsOptions extends Omit<SamplerRequest, "images" | "guided" | "latentShape" | "injection"> {
+  /** [channels, h, w]. */
+  readonly latentShape: Shape;
+  /** Called when guidance first needs it. */
+  readonly encodeNegative: () => Promise<Conditioning>;
+  readonly signal?: AbortSignal | undefined;
+  /** After each run of the denoiser. */
+  readonly onRun?: () => void;
+}
+
+/** The denoisers of one edit: a compiled graph for each number of rows, kept until `release`. */
+export class GuidedCalls {
+  private readonly leases = new Map<string, ReturnType<SamplingCache["lease"]>>();
+  private negative: Conditioning | undefined;
+
+  constructor(
+    private readonly cache: SamplingCache,
+    private readonly options: GuidedCallsOptions,
+  ) {}
+
+  readonly denoise: Denoise = async <const C extends readonly Call[]>(
+    calls: C,
+    timestep: number,
+    injected?: Injected,
+  ) => {
+    const { signal, onRun, encodeNegative } = this.options;
+    stopIfAsked(signal);
+    const texts: (readonly Conditioning[])[] = [];
+    for (const { text, guidance = 1 } of calls) {
+      if (guidance > 1) this.negative ??= await encodeNegative();
+      texts.push(guidance > 1 && this.negative ? [this.negative, text] : [text]);
+    }
+    const samples = calls.flatMap(({ sample }, index) => at(texts, index).map(() => sample));
+    const sampler = await this.samplerOf(samples.length, injected?.injection);
+    const conditioning = joinConditioning(texts.flat());
+    const predict = sampler.predictor({ conditioning, negative: null, guidanceScale: 1 });
+    const outputs = await predict(concatRows(samples), timestep, injected?.switches);
+    onRun?.();
+    let row = 0;
+    const guided = calls.map(({ guidance = 1 }) => {
+      const output = rows(outputs, row, row + 1);
+      if (guidance <= 1) {
+        row += 1;
+        return output;
+      }
+      row += 2;
+      return guide(output, rows(outputs, row - 1, row), guidance);
+    });
+    return guided as { readonly [K in keyof C]: FloatTensor };
+  };
+
+  async release(): Promise<void> {
+    const leases = [...this.leases.values()];
+    this.leases.clear();
+    for (const lease of leases) await (await lease).release();
+  }
+
+  private async samplerOf(images: number, injection: Injection | undefined): Promise<Sampler> {
+    const key = `${images} ${injection?.name ?? ""}`;
+    const { softTokens, strength, latentShape, repackWeights } = this.options;
+    const request = { images, latentShape, guided: false, repackWeights, injection, softTokens, strength };
+    const known = this.leases.get(key) ?? this.cache.lease(request);
+    this.leases.set(key, known);
+    try {
+      return (await known).sampler;
+    } catch (error) {
+      this.leases.delete(key);
+      throw error;
+    }
+  }
+}
+
+/** negative + scale (positive - negative), rounded as a graph of float32 does. */
+function guide(negative: FloatTensor, positive: FloatTensor, scale: number): FloatTensor {
+  const s = Math.fround(scale);
+  const guided = negative.data.map((away, i) => away + Math.fround(s * Math.fround(at(positive.data, i) - away)));
+  return floatTensor(negative.shape, guided);
+}

@@ -1,0 +1,110 @@
+/**
+ * @file MasaCtrl (Cao et al. 2023, arXiv 2304.08465; TencentARC/MasaCtrl): the target reads keys and values of the source's self-attentions,
+ * so that it shows the source's objects in a new layout.
+ */
+
+import { z } from "zod";
+import { at } from "../core/lists.js";
+import { whole } from "../core/option-values.js";
+import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
+import { type Injection, takeRows } from "../sampling/injection.js";
+import { ddimInversion } from "./ddim-inversion.js";
+import { keepOutside } from "./keep-outside.js";
+import type { EditContext, MethodSpec } from "./method.js";
+import { described, guidanceOption, inversionPromptOption, stepsOption } from "./options.js";
+
+const options = z.strictObject({
+  steps: stepsOption(50),
+  inversionPrompt: inversionPromptOption("the source text"),
+  fromStep: described(whole(0, 1000), "the first step, from 0, that reads the source's attention (4)"),
+  fromLayer: described(whole(0, 100), "the first self-attention, from 0, that reads it (10)"),
+  guidance: guidanceOption(7.5),
+  reference: described(z.boolean("must be true or false"), "hold the source to its inversion in each step (true)"),
+});
+export type MasaCtrlOptions = z.input<typeof options>;
+
+interface Settings {
+  readonly steps: number;
+  readonly inversionPrompt: string | undefined;
+  readonly fromStep: number;
+  readonly fromLayer: number;
+  readonly guidance: number;
+  readonly reference: boolean;
+}
+
+export const masaCtrlSpec: MethodSpec<typeof options.shape> = {
+  name: "masactrl",
+  summary: "the target reads the source's self-attention: the same objects in another layout (MasaCtrl)",
+  families: ["sd15"],
+  sourcePrompt: "optional",
+  negativePrompt: true,
+  mask: "optional",
+  posterior: "mean",
+  options,
+  prepare(given) {
+    const { steps = 50, inversionPrompt, fromStep = 4, fromLayer = 10, guidance = 7.5, reference = true } = given;
+    const settings = { steps, fromStep, fromLayer, guidance, reference };
+    return {
+      settings: { ...settings, ...(inversionPrompt !== undefined && { inversionPrompt }) },
+      stepsRun: steps,
+      denoiserRuns: 2 * steps,
+      run: (context) => run(context, { ...settings, inversionPrompt }),
+    };
+  },
+};
+
+/** The second half of the rows, the target's, takes keys and values of the first, the source's. */
+function keysAndValues(fromLayer: number): Injection {
+  return {
+    name: `masactrl from layer ${fromLayer}`,
+    switches: ["attention"],
+    taps(on) {
+      // Self-attentions count in the order in which they run.
+      const layers: string[] = [];
+      return [
+        {
+          at: /\.attn1\.[kv]$/,
+          replace(value, name) {
+            const layer = name.slice(0, -2);
+            if (!layers.includes(layer)) layers.push(layer);
+            if (layers.indexOf(layer) < fromLayer) return value;
+            const half = value.dim(0) / 2;
+            const donors = Array.from({ length: 2 * half }, (_, row) => row % half);
+            return takeRows(value, donors, on("attention"));
+          },
+        },
+      ];
+    },
+  };
+}
+
+async function run(context: EditContext, settings: Settings): Promise<FloatTensor> {
+  const { scheduler, mask, prompts, encode, denoise, drawNoise, onSample } = context;
+  const { steps, inversionPrompt = prompts.source, fromStep, fromLayer, guidance, reference } = settings;
+  const inversion = await ddimInversion(context, { steps, text: await encode(inversionPrompt) });
+  const [source, target] = [await encode(prompts.source), await encode(prompts.target)];
+  const injection = keysAndValues(fromLayer);
+  const sampling = scheduler.start(steps);
+  // Noisiest first: the inversion's latents where sampling has its samples, the clean ones last.
+  const stored = inversion.latents.toReversed();
+  const noise = at(stored, 0);
+  let state = sampling.begin(concatRows([noise, noise]));
+  onSample(state.sample);
+  for (const [i, t] of sampling.timesteps.entries()) {
+    const xs = reference ? at(stored, i) : rows(state.sample, 0, 1);
+    const xt = rows(state.sample, 1, 2);
+    const outputs = await denoise(
+      [
+        { sample: xs, text: source, guidance },
+        { sample: xt, text: target, guidance },
+      ],
+      t,
+      { injection, switches: { attention: i >= fromStep } },
+    );
+    const next = sampling.step({ ...state, sample: concatRows([xs, xt]) }, concatRows(outputs), drawNoise);
+    const changed = keepOutside(mask, at(stored, i + 1), rows(next.sample, 1, 2));
+    state = { ...next, sample: concatRows([rows(next.sample, 0, 1), changed]) };
+    onSample(state.sample);
+  }
+  return rows(state.sample, 1, 2);
+}

@@ -1,0 +1,36 @@
+/** @file Options that several methods have: ranges and help texts. */
+
+import type { z } from "zod";
+import { UsageError } from "../core/errors.js";
+import { real, text, whole } from "../core/option-values.js";
+
+export const stepsOption = (preset: number | string) => described(whole(1, 1000), `sampling steps (${preset})`);
+
+export const guidanceOption = (preset: number | string) =>
+  described(real(0), `guidance scale; 1 is no guidance (${preset})`);
+
+export const strengthOption = (preset: number) =>
+  described(real(0, 1), `how much of the image is noised, 0..1 (${preset})`);
+
+/** The last steps that run: a count, or a share of all steps. */
+export const lastStepsOption = (preset: string) =>
+  described(
+    real(0, 1000).refine((n) => n < 1 || Number.isInteger(n), "must be a whole number, or a share below 1"),
+    `the last steps that run: a count, or a share below 1 (${preset})`,
+  );
+
+export const shareOption = (what: string, preset: number) => described(real(0, 1), `${what}, 0..1 (${preset})`);
+
+export const inversionPromptOption = (preset: string) => described(text, `text of the inversion (${preset})`);
+
+export function described<T extends z.ZodType>(value: T, help: string): z.ZodOptional<T> {
+  return value.optional().describe(help);
+}
+
+/** `nMax` as a count of `steps`, which it must not exceed. */
+export function lastSteps(nMax: number, steps: number): number {
+  const count = nMax < 1 ? Math.round(nMax * steps) : nMax;
+  if (count < 1) throw new UsageError(`\`nMax\` ${nMax} of ${steps} steps leaves none to run: raise it`);
+  if (count <= steps) return count;
+  throw new UsageError(`\`nMax\` ${count} is above the ${steps} steps: lower it or raise \`steps\``);
+}

@@ -1,0 +1,107 @@
+/**
+ * @file Plug-and-Play (Tumanyan et al. 2022, arXiv 2211.12572; MichalGeyer/pnp-diffusers): the source's inversion is denoised beside the
+ * target, which takes its features and self-attention maps and so its layout.
+ */
+
+import { z } from "zod";
+import { whole } from "../core/option-values.js";
+import type { FloatTensor } from "../core/tensor.js";
+import { type Injection, takeRows } from "../sampling/injection.js";
+import { ddimInversion, requireTimesteps } from "./ddim-inversion.js";
+import { keepOutside } from "./keep-outside.js";
+import type { EditContext, MethodSpec } from "./method.js";
+import { described, guidanceOption, inversionPromptOption, shareOption, stepsOption } from "./options.js";
+
+const options = z.strictObject({
+  steps: stepsOption(50),
+  inversionSteps: described(whole(1, 1000), "steps of the inversion, whose timesteps contain the sampling ones (999)"),
+  inversionPrompt: inversionPromptOption("empty"),
+  features: shareOption("share of the steps, from the first, with injected features", 0.8),
+  attention: shareOption("share of the steps, from the first, with injected self-attention", 0.5),
+  guidance: guidanceOption(7.5),
+});
+export type PlugAndPlayOptions = z.input<typeof options>;
+
+interface Settings {
+  readonly steps: number;
+  readonly inversionSteps: number;
+  readonly inversionPrompt: string;
+  readonly features: number;
+  readonly attention: number;
+  readonly guidance: number;
+}
+
+export const plugAndPlaySpec: MethodSpec<typeof options.shape> = {
+  name: "pnp",
+  summary: "the target takes features and self-attention of the inverted image, and so its layout (Plug-and-Play)",
+  families: ["sd15"],
+  sourcePrompt: "unused",
+  negativePrompt: true,
+  mask: "optional",
+  posterior: "mean",
+  options,
+  prepare(given, { scheduler }) {
+    const { steps = 50, inversionSteps = 999, inversionPrompt = "" } = given;
+    const { features = 0.8, attention = 0.5, guidance = 7.5 } = given;
+    requireTimesteps(scheduler, steps, inversionSteps);
+    const settings = { steps, inversionSteps, inversionPrompt, features, attention, guidance };
+    return {
+      settings,
+      stepsRun: steps,
+      denoiserRuns: inversionSteps + steps,
+      run: (context) => run(context, settings),
+    };
+  },
+};
+
+/** All rows take row 0's residual of one block, and its queries and keys in the self-attentions of the upper half. */
+const fromFirstRow: Injection = {
+  name: "plug-and-play",
+  switches: ["features", "attention"],
+  taps: (on) => [
+    {
+      at: "up_blocks.1.resnets.1.out",
+      replace: (value) =>
+        takeRows(
+          value,
+          Array.from({ length: value.dim(0) }, () => 0),
+          on("features"),
+        ),
+    },
+    {
+      at: /^up_blocks\.(1\.attentions\.[12]|[23]\.attentions\.[012])\.transformer_blocks\.0\.attn1\.[qk]$/,
+      replace: (value) =>
+        takeRows(
+          value,
+          Array.from({ length: value.dim(0) }, () => 0),
+          on("attention"),
+        ),
+    },
+  ],
+};
+
+async function run(context: EditContext, settings: Settings): Promise<FloatTensor> {
+  const { scheduler, source, mask, prompts, encode, denoise, drawNoise, onSample } = context;
+  const { steps, inversionSteps, inversionPrompt, features, attention, guidance } = settings;
+  const inversion = await ddimInversion(context, { steps: inversionSteps, text: await encode(inversionPrompt) });
+  const [none, target] = [await encode(""), await encode(prompts.target)];
+  const sampling = scheduler.start(steps);
+  const [featureSteps, attentionSteps] = [Math.trunc(steps * features), Math.trunc(steps * attention)];
+  const kept = [...sampling.timesteps.map((t) => inversion.at(t)), source];
+  let state = sampling.begin(kept[0] ?? source);
+  onSample(state.sample);
+  for (const [i, t] of sampling.timesteps.entries()) {
+    const [, output] = await denoise(
+      [
+        { sample: inversion.at(t), text: none },
+        { sample: state.sample, text: target, guidance },
+      ],
+      t,
+      { injection: fromFirstRow, switches: { features: i < featureSteps, attention: i < attentionSteps } },
+    );
+    const next = sampling.step(state, output, drawNoise);
+    state = { ...next, sample: keepOutside(mask, kept[i + 1] ?? source, next.sample) };
+    onSample(state.sample);
+  }
+  return state.sample;
+}
