@@ -1,5 +1,5 @@
 /**
- * @file The library: open a model, generate, train and score.
+ * @file The library: open a model, generate, edit, train and score.
  *
  * ```ts
  * import { open, SoftTokens } from "softrepa";
@@ -10,7 +10,7 @@
  * await image.save("cats.png");
  * ```
  *
- * `softrepa/families`, `softrepa/training`, `softrepa/evaluation` and `softrepa/graph` have the parts underneath.
+ * `softrepa/editing`, `softrepa/families`, `softrepa/training`, `softrepa/evaluation` and `softrepa/graph` have the parts underneath.
  */
 
 export {
@@ -21,6 +21,7 @@ export {
   SoftrepaError,
   UsageError,
 } from "./core/errors.js";
+export type { EditOptions } from "./library/edit.js";
 export { Generation } from "./library/generation.js";
 export { type GenerateOptions, Model } from "./library/model.js";
 export { type OpenOptions, open } from "./library/open.js";

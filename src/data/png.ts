@@ -18,7 +18,7 @@ export async function encodePng(image: FloatTensor, text: Readonly<Record<string
   if (image.shape.length !== 3 || channels !== 3 || !height || !width) {
     throw new InputError(`an image to save must have shape [3,H,W], not ${formatShape(image.shape)}`);
   }
-  const pixels = toPixels(image.data, width * height);
+  const pixels = pixelBytes(image);
   const png = await sharp(pixels, { raw: { width, height, channels: 3 } })
     .png({ compressionLevel: 6 })
     .toBuffer();
@@ -34,7 +34,8 @@ export async function readPngText(file: string): Promise<Record<string, string>>
 }
 
 /** Planar [-1,1] -> interleaved bytes, in float32 and with halves to even, as diffusers' numpy code does. */
-function toPixels(image: Float32Array, area: number): Uint8Array {
+export function pixelBytes({ data: image }: FloatTensor): Uint8Array {
+  const area = image.length / 3;
   const pixels = new Uint8Array(area * 3);
   for (let pixel = 0; pixel < area; pixel++) {
     for (let channel = 0; channel < 3; channel++) {

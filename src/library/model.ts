@@ -1,4 +1,4 @@
-/** @file `Model`: an opened diffusion model that generates, trains and scores. */
+/** @file `Model`: an opened diffusion model that generates, edits, trains and scores. */
 
 import { randomInt } from "node:crypto";
 import { UsageError } from "../core/errors.js";
@@ -10,6 +10,7 @@ import type { GeneratedImage } from "../sampling/generated-image.js";
 import { generateImages } from "../sampling/image-files.js";
 import { SamplingCache } from "../sampling/sampling-cache.js";
 import { requireBase } from "../softtokens/provenance.js";
+import { type EditOptions, edit } from "./edit.js";
 import { Generation } from "./generation.js";
 import { type ScoreOptions, type ScoreResult, scoreImages } from "./score.js";
 import type { SoftTokens } from "./soft-tokens.js";
@@ -82,6 +83,29 @@ export class Model implements AsyncDisposable {
   }
 
   /**
+   * Edits an image: a png, jpeg or webp file, or a generated image.
+   *
+   * ```ts
+   * const [image] = await model.generate("a cat on a bench", { seed: 7 });
+   * const edited = await model.edit(image, { source: "a cat on a bench", target: "a dog on a bench" });
+   * ```
+   *
+   * @throws UsageError if an option is wrong or the method does not use it; InputError if the image, the mask or the tokens cannot be
+   *   used
+   */
+  async edit(image: string | GeneratedImage, options: EditOptions): Promise<GeneratedImage> {
+    this.requireOpen();
+    const { tokens, strength = 1, seed = 0, maskGrow = 0, feather = 0 } = options;
+    requireInteger("seed", seed, 0, maxSeed);
+    requireInteger("maskGrow", maskGrow, 0, 8192);
+    requireInteger("feather", feather, 0, 8192);
+    requireStrength(strength);
+    await this.requireTokens(tokens, options.force);
+    const { pipeline, cache, path, files } = this;
+    return edit({ pipeline, cache, path, files }, image, options);
+  }
+
+  /**
    * Trains soft tokens in a run folder. Iterate the events of the returned run to train.
    *
    * @throws UsageError if an option is invalid
@@ -124,8 +148,7 @@ export class Model implements AsyncDisposable {
     requireInteger("images", count, 1, 10_000);
     requireInteger("batchSize", batch, 1, 10_000);
     if (options.steps !== undefined) requireInteger("steps", options.steps, 1, 1000);
-    if (!(strength >= 0 && strength <= 1))
-      throw new UsageError(`\`strength\` must be between 0 and 1, not ${strength}`);
+    requireStrength(strength);
     if (prompts.length === 0) throw new UsageError("`prompt` is an empty list");
     await this.requireTokens(tokens, options.force);
     // All prompts use the same seeds, so that they can be compared on the same noise.
@@ -162,6 +185,11 @@ export class Model implements AsyncDisposable {
   private requireOpen(): void {
     if (this.closing !== undefined) throw new UsageError(`the model ${this.path} is closed`);
   }
+}
+
+function requireStrength(strength: number): void {
+  if (strength >= 0 && strength <= 1) return;
+  throw new UsageError(`\`strength\` must be between 0 and 1, not ${strength}`);
 }
 
 function requireInteger(option: string, value: number, min: number, max: number): void {

@@ -1,0 +1,120 @@
+/** @file From an image and two texts to an edited image. */
+
+import { UsageError } from "../core/errors.js";
+import { Generator } from "../core/random.js";
+import { type FloatTensor, floatTensor } from "../core/tensor.js";
+import type { DiffusionPipeline } from "../pipelines/pipeline.js";
+import type { GeneratedImage } from "../sampling/generated-image.js";
+import { SamplingCache } from "../sampling/sampling-cache.js";
+import { requireFit } from "../softtokens/softtokens.js";
+import { withContext } from "./edit-context.js";
+import type { Edit, EditRequest } from "./edit-request.js";
+import { editedImage } from "./edited-image.js";
+import { flowEdit, inpaint, requireUse, sdEdit } from "./index.js";
+import { latentMask, pasteWeights, sampleMask } from "./mask.js";
+import type { EditMethod } from "./method.js";
+import { paste, resizeImage } from "./resize-image.js";
+import { openSourceImage, type SourceImage } from "./source-image.js";
+import { isFlow } from "./strength.js";
+
+/**
+ * Edits one image. The seed draws the noise in the order in which the method's reference draws it.
+ *
+ * @throws UsageError if options contradict each other or do not fit the model; InputError if the image or the mask cannot be used
+ */
+export async function editImage(pipeline: DiffusionPipeline, request: EditRequest): Promise<GeneratedImage> {
+  const { tokens } = request;
+  const { family, scheduler, defaults } = pipeline;
+  const method = request.method ?? defaultMethod(pipeline, request);
+  requireInputs(method, request);
+  const softTokens = tokens !== null && tokens.strength > 0 ? tokens.softTokens : null;
+  if (softTokens !== null) requireFit(softTokens, pipeline.softTokenLayout);
+  const prepared = method.prepare({ family, scheduler, defaults, softTokens: softTokens !== null });
+  const edit = { method, prepared, image: await openSourceImage(pipeline, request) };
+  const { pixels, sizes } = edit.image;
+  request.onProgress?.(0, prepared.denoiserRuns);
+  if (prepared.stepsRun === 0) {
+    request.onNotice?.("no step runs, and the image stays as it is: raise `imageStrength` or `steps`");
+    return editedImage(pipeline, request, edit, await resizeImage(pixels, sizes.output));
+  }
+  const cache = request.cache ?? new SamplingCache(pipeline);
+  try {
+    const latents = await editedLatents(pipeline, cache, request, edit);
+    const decoded = await pipeline.decodeLatents(latents, { signal: request.signal });
+    const edited = await resizeImage(floatTensor(decoded.shape.slice(1), decoded.data), sizes.output);
+    return editedImage(pipeline, request, edit, await pasted(edit.image, edited, request));
+  } finally {
+    if (request.cache === undefined) {
+      await cache.close();
+      await pipeline.releaseEncoders();
+    }
+  }
+}
+
+function defaultMethod({ scheduler }: DiffusionPipeline, { mask }: EditRequest): EditMethod {
+  if (mask !== undefined) return inpaint();
+  return isFlow(scheduler) ? flowEdit() : sdEdit();
+}
+
+/** Rejects missing inputs, and inputs that the method does not use. */
+function requireInputs({ name, sourcePrompt, mask }: EditMethod, request: EditRequest): void {
+  if (request.target.trim() === "") throw new UsageError("`target` is empty: describe the image as it is to be");
+  if (sourcePrompt === "required" && request.source === undefined) {
+    throw new UsageError(`${name} needs \`source\`, a text that describes the image as it is`);
+  }
+  if (request.source !== undefined) requireUse(name, "source", (one) => one.sourcePrompt !== "unused");
+  if (request.negative !== undefined) requireUse(name, "negativePrompt", (one) => one.negativePrompt);
+  if (mask === "required" && request.mask === undefined) {
+    throw new UsageError(`${name} needs a \`mask\`, whose white is painted anew`);
+  }
+  if (request.mask === undefined && request.feather !== undefined) throw new UsageError("`feather` needs a `mask`");
+}
+
+async function editedLatents(
+  pipeline: DiffusionPipeline,
+  cache: SamplingCache,
+  request: EditRequest,
+  { method, prepared, image }: Edit,
+): Promise<FloatTensor> {
+  const { seed, source = "", target, negative = "", tokens, repackWeights, signal, onProgress } = request;
+  const { width, height } = image.sizes.working;
+  const latentSize = { width: width / pipeline.vaeScaleFactor, height: height / pipeline.vaeScaleFactor };
+  const shape = [1, pipeline.latentChannels, latentSize.height, latentSize.width];
+  const generator = new Generator(seed);
+  const noise = method.posterior === "sample" ? generator.normal(shape) : undefined;
+  const pixels = floatTensor([1, ...image.working.shape], image.working.data);
+  let done = 0;
+  return withContext(
+    pipeline,
+    {
+      cache,
+      source: await pipeline.encodeImages(pixels, { noise, signal }),
+      mask: image.mask && latentMask(image.mask, latentSize.width, latentSize.height),
+      prompts: { source, target },
+      negative,
+      softTokens: tokens?.softTokens ?? null,
+      strength: tokens?.strength,
+      drawNoise: () => generator.normal(shape),
+      repackWeights,
+      signal,
+      onRun: () => onProgress?.(++done, prepared.denoiserRuns),
+      onTruncated: request.onTruncated,
+    },
+    (context) => prepared.run(context),
+  );
+}
+
+/** The edited image inside of the mask, the image's own pixels outside. */
+async function pasted(
+  { pixels, mask, sizes }: SourceImage,
+  edited: FloatTensor,
+  { paste: pasting = true, feather = 0 }: EditRequest,
+): Promise<FloatTensor> {
+  if (mask === null || !pasting) return edited;
+  const { output } = sizes;
+  return paste(
+    await resizeImage(pixels, output),
+    edited,
+    pasteWeights(sampleMask(mask, output.width, output.height), feather),
+  );
+}
