@@ -5,7 +5,7 @@
 
 import { z as zod } from "zod";
 import { at } from "../core/lists.js";
-import { real } from "../core/option-values.js";
+import { number } from "../core/option-values.js";
 import type { FloatTensor } from "../core/tensor.js";
 import { weightedSum } from "../schedulers/index.js";
 import { editOde } from "./edit-ode.js";
@@ -17,7 +17,7 @@ const options = zod.strictObject({
   steps: stepsOption(33),
   nMax: lastStepsOption("all"),
   guidance: guidanceOption(13.5),
-  sourceTerm: described(real(0), "how strongly the trajectory is held to the source (0.01)"),
+  sourceTerm: described(number(0), "how strongly the trajectory is held to the source (0.01)"),
 });
 export type FlowAlignOptions = zod.input<typeof options>;
 

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { UsageError } from "../core/errors.js";
 import { at } from "../core/lists.js";
-import { choice, whole } from "../core/option-values.js";
+import { choice, integer } from "../core/option-values.js";
 import type { FloatTensor } from "../core/tensor.js";
 import { runSteps } from "../sampling/run-steps.js";
 import { weightedSum } from "../schedulers/index.js";
@@ -19,8 +19,8 @@ import { type FlowEditPreset, flowEditPresetNames, flowEditPresets } from "./pre
 const options = z.strictObject({
   steps: stepsOption(50),
   nMax: lastStepsOption("33 of 50; 30 with soft tokens"),
-  nMin: described(whole(0, 999), "the last steps that sample the target alone (0)"),
-  averages: described(whole(1, 100), "draws of noise averaged in each step (1)"),
+  nMin: described(integer(0, 999), "the last steps that sample the target alone (0)"),
+  averages: described(integer(1, 100), "draws of noise averaged in each step (1)"),
   sourceGuidance: guidanceOption(3.5),
   targetGuidance: guidanceOption("13.5; 9 with soft tokens"),
   preset: described(choice(flowEditPresetNames), "published settings, which the other options override (softrepa)"),

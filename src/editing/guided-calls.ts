@@ -1,6 +1,6 @@
 /** @file Denoiser calls with classifier-free guidance (arXiv 2207.12598), all those of one step in one batch. */
 
-import { stopIfAsked } from "../core/errors.js";
+import { throwIfAborted } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { concatRows, type FloatTensor, floatTensor, rows, type Shape } from "../core/tensor.js";
 import { joinConditioning } from "../pipelines/conditioning.js";
@@ -60,7 +60,7 @@ export class GuidedCalls {
     injected?: Injected,
   ) => {
     const { signal, onRun, encodeNegative } = this.options;
-    stopIfAsked(signal);
+    throwIfAborted(signal);
     const texts: (readonly Conditioning[])[] = [];
     for (const { text, guidance = 1 } of calls) {
       if (guidance > 1) this.negative ??= await encodeNegative();

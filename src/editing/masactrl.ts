@@ -5,7 +5,7 @@
 
 import { z } from "zod";
 import { at } from "../core/lists.js";
-import { whole } from "../core/option-values.js";
+import { integer } from "../core/option-values.js";
 import { concatRows, type FloatTensor, rows } from "../core/tensor.js";
 import { type Injection, takeRows } from "../sampling/injection.js";
 import { ddimInversion } from "./ddim-inversion.js";
@@ -16,8 +16,8 @@ import { described, guidanceOption, inversionPromptOption, stepsOption } from ".
 const options = z.strictObject({
   steps: stepsOption(50),
   inversionPrompt: inversionPromptOption("the source text"),
-  fromStep: described(whole(0, 1000), "the first step, from 0, that reads the source's attention (4)"),
-  fromLayer: described(whole(0, 100), "the first self-attention, from 0, that reads it (10)"),
+  fromStep: described(integer(0, 1000), "the first step, from 0, that reads the source's attention (4)"),
+  fromLayer: described(integer(0, 100), "the first self-attention, from 0, that reads it (10)"),
   guidance: guidanceOption(7.5),
   reference: described(z.boolean("must be true or false"), "hold the source to its inversion in each step (true)"),
 });

@@ -2,24 +2,24 @@
 
 import type { z } from "zod";
 import { UsageError } from "../core/errors.js";
-import { real, text, whole } from "../core/option-values.js";
+import { integer, number, text } from "../core/option-values.js";
 
-export const stepsOption = (preset: number | string) => described(whole(1, 1000), `sampling steps (${preset})`);
+export const stepsOption = (preset: number | string) => described(integer(1, 1000), `sampling steps (${preset})`);
 
 export const guidanceOption = (preset: number | string) =>
-  described(real(0), `guidance scale; 1 is no guidance (${preset})`);
+  described(number(0), `guidance scale; 1 is no guidance (${preset})`);
 
 export const strengthOption = (preset: number) =>
-  described(real(0, 1), `how much of the image is noised, 0..1 (${preset})`);
+  described(number(0, 1), `how much of the image is noised, 0..1 (${preset})`);
 
 /** The last steps that run: a count, or a share of all steps. */
 export const lastStepsOption = (preset: string) =>
   described(
-    real(0, 1000).refine((n) => n < 1 || Number.isInteger(n), "must be a whole number, or a share below 1"),
+    number(0, 1000).refine((n) => n < 1 || Number.isInteger(n), "must be a whole number, or a share below 1"),
     `the last steps that run: a count, or a share below 1 (${preset})`,
   );
 
-export const shareOption = (what: string, preset: number) => described(real(0, 1), `${what}, 0..1 (${preset})`);
+export const shareOption = (what: string, preset: number) => described(number(0, 1), `${what}, 0..1 (${preset})`);
 
 export const inversionPromptOption = (preset: string) => described(text, `text of the inversion (${preset})`);
 
