@@ -29,9 +29,9 @@ export const plugAndPlay = (options: PlugAndPlayOptions = {}): EditMethod => edi
 export const masaCtrl = (options: MasaCtrlOptions = {}): EditMethod => editMethod("masactrl", options);
 
 /**
- * The method of a name with options of any origin; those that are undefined count as absent.
+ * A method by name, with options from any source; undefined ones count as absent.
  *
- * @throws UsageError for an option that the method has no use for, naming the methods that do, and for a value out of range
+ * @throws UsageError for an option that the method does not use (naming the methods that do) or a value out of range
  */
 export function editMethod(name: string, options: Readonly<Record<string, unknown>> = {}): EditMethod {
   const known = editMethodNames.find((one) => one === name);
@@ -41,10 +41,10 @@ export function editMethod(name: string, options: Readonly<Record<string, unknow
   return editMethods[known].configure(given);
 }
 
-/** Refuses `option` for a method that has no use for it; `used` says which methods have one. */
+/** Rejects `option` for a method that does not use it, and names the methods that do. */
 export function requireUse(name: string, option: string, used: (method: MethodEntry) => boolean): void {
   const users = editMethodNames.filter((one) => used(editMethods[one]));
   if (users.some((one) => one === name)) return;
   if (users.length === 0) throw new UsageError(`no editing method has an option \`${option}\``);
-  throw new UsageError(`\`${option}\` is of no use to ${name}, only to ${users.join(", ")}`);
+  throw new UsageError(`${name} does not use \`${option}\`; these methods do: ${users.join(", ")}`);
 }

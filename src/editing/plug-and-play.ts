@@ -14,7 +14,10 @@ import { described, guidanceOption, inversionPromptOption, shareOption, stepsOpt
 
 const options = z.strictObject({
   steps: stepsOption(50),
-  inversionSteps: described(integer(1, 1000), "steps of the inversion, whose timesteps contain the sampling ones (999)"),
+  inversionSteps: described(
+    integer(1, 1000),
+    "steps of the inversion, whose timesteps contain the sampling ones (999)",
+  ),
   inversionPrompt: inversionPromptOption("empty"),
   features: shareOption("share of the steps, from the first, with injected features", 0.8),
   attention: shareOption("share of the steps, from the first, with injected self-attention", 0.5),
