@@ -7,7 +7,7 @@ export type { Fault, FaultKind, ReportFault } from "../data/finding.js";
 export { type LoadImageOptions, loadImage, type View } from "../data/load-image.js";
 export { type ImagePool, mixPools, type WeightedImages } from "../data/mixture.js";
 export { encodePng, readPngText, savePng } from "../data/png.js";
-export { type CandidateRow, type Candidates, inBatch, matchedCaption as ownCaption } from "../objectives/candidates.js";
+export { type CandidateRow, type Candidates, inBatch, matchedCaption } from "../objectives/candidates.js";
 export { defaultPlan, type ExecutionPlan, executionPlan } from "../objectives/execution-plan.js";
 export { objectives } from "../objectives/index.js";
 export type { Objective, RowLoss, RowPredictions } from "../objectives/objective.js";
@@ -59,7 +59,7 @@ export { SoftTokenEmbedding } from "../softtokens/embedding.js";
 export type { FormatName } from "../softtokens/formats/index.js";
 export {
   createSoftTokens,
-  type InitialTokenOptions as SoftTokenSizes,
+  type InitialTokenOptions,
   initialSoftTokens,
 } from "../softtokens/initial.js";
 export { requireFit } from "../softtokens/softtokens.js";
