@@ -14,6 +14,7 @@
  */
 
 export {
+  type Abortable,
   type ErrorKind,
   InputError,
   InterruptedError,
@@ -27,6 +28,7 @@ export { type GenerateOptions, Model } from "./library/model.js";
 export { type OpenOptions, open } from "./library/open.js";
 export type { ScoreOptions, ScoreResult } from "./library/score.js";
 export { SoftTokens } from "./library/soft-tokens.js";
-export type { Run, TrainOptions } from "./library/train.js";
+export type { NewRunOptions, ResumeOptions, Run, TrainOptions } from "./library/train.js";
+export type { TruncatedPrompt } from "./pipelines/pipeline.js";
 export type { RunEvent } from "./runs/events.js";
 export { GeneratedImage, type ImageSettings } from "./sampling/generated-image.js";

@@ -1,11 +1,13 @@
 /** @file Lists with a length in their type, and pairs of lists. */
 
 /** A list of `N` values, or of any length if `N` is not a literal. */
-export type Tuple<T, N extends number> = N extends N ? (number extends N ? readonly T[] : Fixed<T, N, []>) : never;
-
-type Fixed<T, N extends number, Built extends readonly T[]> = Built["length"] extends N
-  ? Built
-  : Fixed<T, N, readonly [...Built, T]>;
+export type Tuple<T, N extends number, Built extends readonly T[] = readonly []> = N extends N
+  ? number extends N
+    ? readonly T[]
+    : Built["length"] extends N
+      ? Built
+      : Tuple<T, N, readonly [...Built, T]>
+  : never;
 
 /** Whether `list` has `length` values. */
 export function hasLength<T, N extends number>(list: readonly T[], length: N): list is readonly T[] & Tuple<T, N> {

@@ -11,14 +11,27 @@ export { type CandidateRow, type Candidates, inBatch, matchedCaption } from "../
 export { defaultPlan, type ExecutionPlan, executionPlan } from "../objectives/execution-plan.js";
 export { objectives } from "../objectives/index.js";
 export type { Objective, RowLoss, RowPredictions } from "../objectives/objective.js";
-export { compilePairErrors, type PairErrors } from "../objectives/pair-errors.js";
+export {
+  compilePairErrors,
+  type PairErrorFeeds,
+  type PairErrorOptions,
+  type PairErrorResults,
+  type PairErrors,
+} from "../objectives/pair-errors.js";
+export type { PairFeeds, PairOptions } from "../objectives/pair-predictions.js";
 export { scoreMatching } from "../objectives/score-matching.js";
 export { type SoftRepaSettings, softRepa } from "../objectives/softrepa.js";
+export type { PromptCache } from "../pipelines/prompt-cache.js";
+export type { CompleteSpec } from "../runs/complete-spec.js";
 export { readConfigFile } from "../runs/config/read-config.js";
-export { type Checkpoint, readCheckpoint, writeCheckpoint } from "../runs/folder/checkpoint.js";
-export { RunFolder } from "../runs/folder/run-folder.js";
+export type { Comparison, Cost } from "../runs/estimate.js";
+export { type Checkpoint, type Fingerprints, readCheckpoint, writeCheckpoint } from "../runs/folder/checkpoint.js";
+export type { Manifest } from "../runs/folder/manifest.js";
+export { type BestBy, type KeepRule, RunFolder, type StoredCheckpoint } from "../runs/folder/run-folder.js";
+export type { RunRequest } from "../runs/prepare.js";
 export { type RunSpec, type RunSpecInput, runSpec } from "../runs/run-spec.js";
 export { type StartRequest, startRun } from "../runs/start-run.js";
+export type { WeightedPath } from "../runs/weighted-path.js";
 export { type GenerateRequest, generate, type ImageJob, type JobImage } from "../sampling/generate.js";
 export {
   compileGuidedDenoiser,
@@ -35,12 +48,13 @@ export {
   type SamplerOptions,
   sampleLatents,
 } from "../sampling/sample.js";
+export type { SamplerRequest, SamplingCache, SamplingCacheOptions } from "../sampling/sampling-cache.js";
 export {
   addNoise,
   type DrawNoise,
-  type Estimate,
+  type EstimateWeights,
   type Evaluation,
-  estimated,
+  estimate,
   firstOrderStep,
   flowMatchEuler,
   type NoiseLevel,
@@ -53,28 +67,40 @@ export {
   type RunState,
   type Scheduler,
   type SchedulerRun,
+  type SignalToNoise,
   type StartOptions,
 } from "../schedulers/index.js";
-export { SoftTokenEmbedding } from "../softtokens/embedding.js";
+export { SoftTokenEmbedding, type SoftTokenGradients } from "../softtokens/embedding.js";
 export type { FormatName } from "../softtokens/formats/index.js";
 export {
   createSoftTokens,
   type InitialTokenOptions,
   initialSoftTokens,
 } from "../softtokens/initial.js";
-export { requireFit } from "../softtokens/softtokens.js";
+export { type Placement, requireFit, type SoftTokenDimensions } from "../softtokens/softtokens.js";
+export type { AdamWState } from "../training/adamw.js";
 export { BatchSampler, type BatchSettings, type SamplerState, type TrainingPair } from "../training/batches.js";
 export {
   LatentsCache,
   type LatentsCacheSettings,
   latentsCacheBytes,
 } from "../training/latents-cache/latents-cache.js";
+export type { FittedRun } from "../training/plan/fit.js";
+export type { MemoryPlan } from "../training/plan/memory.js";
+export type { Throughput } from "../training/throughput.js";
 export { type TrainHooks, type TrainRequest, type TrainSettings, type TrainStep, train } from "../training/train.js";
 export type { TrainingState } from "../training/training-state.js";
 export {
+  type StepRow,
   type StepSizes,
   type TrainingBatch,
   type TrainingResult,
   TrainingStep,
 } from "../training/training-step.js";
-export { Validation, type ValidationResult } from "../training/validation.js";
+export {
+  type BucketErrors,
+  type ValidateOptions,
+  Validation,
+  type ValidationResult,
+  type ValidationSettings,
+} from "../training/validation.js";

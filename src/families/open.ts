@@ -5,14 +5,14 @@ import { InputError, UsageError } from "../core/errors.js";
 import { requireVariant } from "../pipelines/component-weights.js";
 import { openPipelineFolder, type PipelineFolder } from "../pipelines/folder.js";
 import { LatentPipeline } from "../pipelines/latent-pipeline.js";
-import type { OpenOptions } from "../pipelines/open-options.js";
+import type { PipelineFileOptions } from "../pipelines/open-options.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { isSingleFile, openSingleFile } from "../pipelines/single-file.js";
 import type { Engine } from "../runtime/engine.js";
 import type { Family } from "./family.js";
 import { builtInFamilies } from "./index.js";
 
-export interface OpenPipelineOptions extends OpenOptions {
+export interface OpenPipelineOptions extends PipelineFileOptions {
   /** Families to try before the built-in ones. */
   readonly families?: readonly Family[] | undefined;
 }
@@ -38,7 +38,7 @@ export async function openPipeline(
   return new LatentPipeline(family, folder.path, await family.open({ family, folder, engine, options }));
 }
 
-async function openFolder(path: string, options: OpenOptions): Promise<PipelineFolder> {
+async function openFolder(path: string, options: PipelineFileOptions): Promise<PipelineFolder> {
   const stats = await stat(path).catch(() => null);
   if (stats?.isFile()) {
     throw new InputError(

@@ -9,7 +9,7 @@ import { type FloatTensor, floatTensor, sizeOf } from "../core/tensor.js";
 import { openDataSet } from "../data/data-set.js";
 import { score } from "../evaluation/score.js";
 import { softRepa } from "../objectives/softrepa.js";
-import type { OpenOptions } from "../pipelines/open-options.js";
+import type { PipelineFileOptions } from "../pipelines/open-options.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import { generate } from "../sampling/generate.js";
@@ -30,7 +30,7 @@ const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
 const path = temporaryFolder();
 const tokenizers = { tokenizers: [tokenizerFolder("sd3")] };
-const open = (model: string, options: OpenOptions = tokenizers) =>
+const open = (model: string, options: PipelineFileOptions = tokenizers) =>
   openPipeline(model, engine, { ...shortText, ...options });
 
 /** Results of everything a pipeline does, at 16 x 16 pixels. */
@@ -229,7 +229,7 @@ describe("tokenizers of a single file", () => {
     });
     const model = path("whole-vocabulary", "model.safetensors");
     await writeOriginal("sdxl", model, "float16", () => true, Object.fromEntries(tables));
-    const encoded = async (options: OpenOptions) => (await open(model, options)).encodePrompts(captions);
+    const encoded = async (options: PipelineFileOptions) => (await open(model, options)).encodePrompts(captions);
     const wanted = await encoded({ tokenizers: [fixture("parity", "clip-tokenizer")] });
     assert.deepEqual(await encoded({}), wanted);
     assert.notDeepEqual(await encoded({ tokenizers: [tokenizerFolder("sdxl")] }), wanted);

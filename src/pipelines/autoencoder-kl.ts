@@ -20,10 +20,10 @@ import { openComponentWeights } from "./component-weights.js";
 import { weightsFingerprint } from "./fingerprint.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { ImageCodec } from "./image-codec.js";
-import type { OpenOptions } from "./open-options.js";
+import type { PipelineFileOptions } from "./open-options.js";
 
 /** Opens the pipeline's `vae` component. */
-export async function openAutoencoderKl(folder: PipelineFolder, options: OpenOptions): Promise<ImageCodec> {
+export async function openAutoencoderKl(folder: PipelineFolder, options: PipelineFileOptions): Promise<ImageCodec> {
   const config = await readComponentJson(folder, "vae", "config.json", autoencoderConfigSchema);
   const weights = await openComponentWeights(folder, "vae", "diffusion_pytorch_model", options.variant);
   return new AutoencoderKl(config, translateKeys(weights, autoencoderDialect));

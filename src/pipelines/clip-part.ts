@@ -19,7 +19,7 @@ import type { NamedTensors } from "../runtime/engine.js";
 import type { WeightSource } from "../weights/source.js";
 import { openComponentWeights } from "./component-weights.js";
 import { openPipelineClip, type PipelineFolder, readComponentJson } from "./folder.js";
-import type { OpenOptions } from "./open-options.js";
+import type { PipelineFileOptions } from "./open-options.js";
 import type { TruncatedPrompt } from "./pipeline.js";
 
 export interface ClipPart {
@@ -31,7 +31,11 @@ export interface ClipPart {
 }
 
 /** Opens `tokenizer` and `text_encoder` with `suffix` "" or "_2". */
-export async function openClipPart(folder: PipelineFolder, suffix: string, options: OpenOptions): Promise<ClipPart> {
+export async function openClipPart(
+  folder: PipelineFolder,
+  suffix: string,
+  options: PipelineFileOptions,
+): Promise<ClipPart> {
   return {
     name: `clip${suffix}`,
     tokenizer: await openPipelineClip(folder, `tokenizer${suffix}`),

@@ -24,7 +24,7 @@ import {
 } from "./clip-part.js";
 import { openComponentWeights } from "./component-weights.js";
 import { openPipelineT5, type PipelineFolder, readComponentJson } from "./folder.js";
-import { defaultMaxSequenceLength, type OpenOptions } from "./open-options.js";
+import { defaultMaxSequenceLength, type PipelineFileOptions } from "./open-options.js";
 import type { TruncatedPrompt } from "./pipeline.js";
 import type { TextEncoders } from "./text-encoders.js";
 
@@ -42,7 +42,7 @@ export class ClipT5TextEncoders implements TextEncoders {
     private readonly width: number,
   ) {}
 
-  static async open(folder: PipelineFolder, width: number, options: OpenOptions): Promise<ClipT5TextEncoders> {
+  static async open(folder: PipelineFolder, width: number, options: PipelineFileOptions): Promise<ClipT5TextEncoders> {
     const t5 = async (): Promise<T5Part> => ({
       tokenizer: await openPipelineT5(folder, "tokenizer_3", options.maxSequenceLength ?? defaultMaxSequenceLength),
       config: await readComponentJson(folder, "text_encoder_3", "config.json", t5ConfigSchema),

@@ -14,14 +14,14 @@ import {
   truncatedPrompts,
 } from "./clip-part.js";
 import type { PipelineFolder } from "./folder.js";
-import type { OpenOptions } from "./open-options.js";
+import type { PipelineFileOptions } from "./open-options.js";
 import type { TextEncoders } from "./text-encoders.js";
 
-export async function openSingleClip(folder: PipelineFolder, options: OpenOptions): Promise<TextEncoders> {
+export async function openSingleClip(folder: PipelineFolder, options: PipelineFileOptions): Promise<TextEncoders> {
   return new SingleClip(await openClipPart(folder, "", options));
 }
 
-export async function openTwoClips(folder: PipelineFolder, options: OpenOptions): Promise<TextEncoders> {
+export async function openTwoClips(folder: PipelineFolder, options: PipelineFileOptions): Promise<TextEncoders> {
   return new TwoClips(await openClipPart(folder, "", options), await openClipPart(folder, "_2", options));
 }
 

@@ -7,9 +7,9 @@ import {
   type DiffusionConfig,
   diffusionSchedulerNames,
   diffusionSchedulers,
-  ownScheduler,
   parseDiffusionConfig,
   type Scheduler,
+  schedulerFromConfig,
 } from "../schedulers/index.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 
@@ -33,7 +33,7 @@ export class DiffusionSchedulers {
 
   /** A scheduler over the file's noise schedule; "own" is the one named in the file. Unknown names are a UsageError. */
   named(name: string): Scheduler {
-    if (name === "own") return ownScheduler(this.config, this.file);
+    if (name === "own") return schedulerFromConfig(this.config, this.file);
     const known = diffusionSchedulerNames.find((each) => each === name);
     if (known !== undefined) return diffusionSchedulers[known](this.config);
     throw new UsageError(

@@ -1,6 +1,6 @@
 /** @file Options for opening a pipeline. */
 
-export interface OpenOptions {
+export interface PipelineFileOptions {
   /** File variant, e.g. fp16; default: the plain files, or the only variant if there are none. */
   readonly variant?: string | undefined;
   /** Tokens that the T5 encoder reads (diffusers' max_sequence_length); default `defaultMaxSequenceLength`. */

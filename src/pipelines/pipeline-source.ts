@@ -2,12 +2,12 @@
 
 import type { Engine } from "../runtime/engine.js";
 import type { PipelineFolder } from "./folder.js";
-import type { OpenOptions } from "./open-options.js";
+import type { PipelineFileOptions } from "./open-options.js";
 import type { FamilyIdentity } from "./pipeline.js";
 
 export interface PipelineSource {
   readonly family: FamilyIdentity;
   readonly folder: PipelineFolder;
   readonly engine: Engine;
-  readonly options: OpenOptions;
+  readonly options: PipelineFileOptions;
 }

@@ -11,7 +11,7 @@ import { errnoError } from "../weights/read-bytes.js";
 import { openSafetensors } from "../weights/safetensors.js";
 import type { WeightSource } from "../weights/source.js";
 import { readJson, type TokenizerLocation } from "./folder.js";
-import type { OpenOptions } from "./open-options.js";
+import type { PipelineFileOptions } from "./open-options.js";
 import type { OriginalEncoder } from "./single-file-layout.js";
 
 export interface FoundEncoder {
@@ -26,7 +26,7 @@ export interface FoundEncoder {
 export async function findEncoders(
   source: WeightSource,
   encoders: readonly OriginalEncoder[],
-  { textEncoders }: OpenOptions,
+  { textEncoders }: PipelineFileOptions,
 ): Promise<readonly FoundEncoder[]> {
   const found: FoundEncoder[] = [];
   const absent: OriginalEncoder[] = [];
@@ -89,7 +89,7 @@ function requireEncoders(
 export async function findTokenizers(
   path: string,
   encoders: readonly FoundEncoder[],
-  { tokenizers = [], textEncoders }: OpenOptions,
+  { tokenizers = [], textEncoders }: PipelineFileOptions,
 ): Promise<ReadonlyMap<string, TokenizerLocation>> {
   for (const folder of tokenizers) await requireTokenizer(folder, encoders);
   const folders = [...tokenizers, ...(textEncoders === undefined ? [] : [textEncoders]), dirname(path)];

@@ -7,7 +7,7 @@ import { openSafetensors } from "../weights/safetensors.js";
 import type { WeightSource } from "../weights/source.js";
 import { openTorchFile } from "../weights/torch-file.js";
 import type { FolderPart, PipelineFolder } from "./folder.js";
-import type { OpenOptions } from "./open-options.js";
+import type { PipelineFileOptions } from "./open-options.js";
 import { type RecognisedFamily, recognise } from "./recognise.js";
 import type { SingleFileFamily } from "./single-file-layout.js";
 import { findEncoders, findTokenizers } from "./single-file-text.js";
@@ -24,7 +24,7 @@ export async function isSingleFile(path: string): Promise<boolean> {
  */
 export async function openSingleFile(
   path: string,
-  options: OpenOptions,
+  options: PipelineFileOptions,
   families: readonly SingleFileFamily[],
 ): Promise<PipelineFolder> {
   if (options.variant !== undefined) {

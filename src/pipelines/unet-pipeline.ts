@@ -7,14 +7,14 @@ import { openComponentWeights } from "./component-weights.js";
 import { DiffusionSchedulers } from "./diffusion-schedulers.js";
 import { type PipelineFolder, readComponentJson } from "./folder.js";
 import type { LatentPipelineParts } from "./latent-pipeline.js";
-import type { OpenOptions } from "./open-options.js";
+import type { PipelineFileOptions } from "./open-options.js";
 import type { PipelineSource } from "./pipeline-source.js";
 import type { TextEncoders } from "./text-encoders.js";
 import { UnetDenoiser } from "./unet-denoiser.js";
 
 /** What differs between UNet pipelines. */
 export interface UnetPipelineSpec {
-  readonly openTextEncoders: (folder: PipelineFolder, options: OpenOptions) => Promise<TextEncoders>;
+  readonly openTextEncoders: (folder: PipelineFolder, options: PipelineFileOptions) => Promise<TextEncoders>;
   /** Overrides of scheduler_config.json. */
   readonly schedulerChanges?: Partial<DiffusionConfig>;
   readonly forceZerosForEmptyPrompt: boolean;

@@ -97,7 +97,7 @@ export interface Comparison {
   readonly ratio: Cost;
 }
 
-interface Cost {
+export interface Cost {
   readonly memory: number;
   readonly seconds: number;
 }

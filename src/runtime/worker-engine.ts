@@ -7,7 +7,7 @@ import type { OnnxModel, Target, TensorSpec } from "../graph/onnx/model.js";
 import type { CompileOptions, Engine, Library, NamedTensors, Precision, Provider, Session } from "./engine.js";
 import type { Answer, Numbered, Request } from "./worker-protocol.js";
 
-type Description = Pick<Engine, "library" | "provider" | "precision" | "target" | "repackingTarget">;
+export type EngineDescription = Pick<Engine, "library" | "provider" | "precision" | "target" | "repackingTarget">;
 
 /** Base class of engines. An idle worker thread does not keep the process alive. */
 export abstract class WorkerEngine implements Engine {
@@ -21,7 +21,7 @@ export abstract class WorkerEngine implements Engine {
   private requestCount = 0;
   private failure: RuntimeFailure | null = null;
 
-  protected constructor(description: Description, script: URL, settings: unknown) {
+  protected constructor(description: EngineDescription, script: URL, settings: unknown) {
     const { library } = description;
     this.library = library;
     this.provider = description.provider;

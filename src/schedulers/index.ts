@@ -4,7 +4,7 @@ export {
   type DiffusionSchedulerName,
   diffusionSchedulerNames,
   diffusionSchedulers,
-  schedulerFromConfig as ownScheduler,
+  schedulerFromConfig,
 } from "./by-name.js";
 export { type DiffusionConfig, parseDiffusionConfig } from "./diffusion-config.js";
 export { firstOrderStep } from "./first-order.js";
@@ -12,8 +12,8 @@ export { flowMatchEuler } from "./flow-match-euler.js";
 export type { NoiseLevel } from "./noise-level.js";
 export { addNoise, type NoiseSchedule, type NoisySample, noisySample } from "./noisy-sample.js";
 export {
-  type EstimateWeights as Estimate,
-  estimate as estimated,
+  type EstimateWeights,
+  estimate,
   type Parametrisation,
   type PredictionType,
   parametrisations,

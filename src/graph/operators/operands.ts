@@ -4,7 +4,7 @@ import { GraphError } from "../error.js";
 import type { OperatorName } from "./attributes.js";
 
 /** Operand tuples by their count; "2-3" means two operands and an optional third. */
-interface OperandTuples<T> {
+export interface OperandTuples<T> {
   0: readonly [];
   1: readonly [T];
   2: readonly [T, T];

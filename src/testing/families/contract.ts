@@ -12,7 +12,7 @@ import { Graph } from "../../graph/graph.js";
 import { writeOnnx } from "../../graph/onnx/writer.js";
 import { input } from "../../graph/ops.js";
 import { conditioningInputs } from "../../pipelines/inputs.js";
-import type { OpenOptions } from "../../pipelines/open-options.js";
+import type { PipelineFileOptions } from "../../pipelines/open-options.js";
 import { type DiffusionPipeline, unetStages } from "../../pipelines/pipeline.js";
 import { OnnxRuntimeEngine } from "../../runtime/onnxruntime/engine.js";
 import { noisySample } from "../../schedulers/index.js";
@@ -23,14 +23,14 @@ export interface FamilyFixture {
   /** The model as a diffusers folder. */
   readonly folder: string;
   /** The model as a single file, with options to open it; null for a family without single files. */
-  readonly file: { readonly path: string; readonly options: OpenOptions } | null;
+  readonly file: { readonly path: string; readonly options: PipelineFileOptions } | null;
 }
 
 export function familyContract(family: Family, prepare: () => Promise<FamilyFixture>): void {
   describe(`the family ${family.name}`, () => {
     const { engine, open: openSessions } = countingEngine(new OnnxRuntimeEngine("cpu", 1));
     after(() => engine.close());
-    const open = (path: string, options: OpenOptions = {}) =>
+    const open = (path: string, options: PipelineFileOptions = {}) =>
       openPipeline(path, engine, { maxSequenceLength: 24, families: [family], ...options });
     let fixture: FamilyFixture;
     let pipeline: DiffusionPipeline;
