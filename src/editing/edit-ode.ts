@@ -1,7 +1,7 @@
 /** @file The ODE between two images that FlowEdit follows, for flows and for diffusions of noise. */
 
 import type { FloatTensor } from "../core/tensor.js";
-import { addNoise, estimated, type NoiseLevel, type Scheduler, weightedSum } from "../schedulers/index.js";
+import { addNoise, estimate, type NoiseLevel, type Scheduler, weightedSum } from "../schedulers/index.js";
 import { isFlow } from "./strength.js";
 
 export interface EditOde {
@@ -32,6 +32,6 @@ export function editOde(scheduler: Scheduler): EditOde {
   }
   return {
     noised: (level, x, z, noise) => ({ zs: addNoise(level, x, noise), zt: addNoise(level, z, noise) }),
-    velocity: (level, sample, output) => estimated(scheduler.parametrisation.toNoise(level), sample, output),
+    velocity: (level, sample, output) => estimate(scheduler.parametrisation.toNoise(level), sample, output),
   };
 }
