@@ -46,5 +46,6 @@ export type { PlugAndPlayOptions } from "../editing/plug-and-play.js";
 export { type FlowEditPreset, type FlowEditPresetName, flowEditPresets } from "../editing/presets.js";
 export type { SdEditOptions } from "../editing/sdedit.js";
 export { type Resize, resizeNames } from "../editing/sizes.js";
+export type { ImageRequest } from "../editing/source-image.js";
 export { type Injection, type Switches, takeRows } from "../sampling/injection.js";
 export { SamplingCache } from "../sampling/sampling-cache.js";

@@ -8,7 +8,7 @@ export { openAutoencoderKl } from "../pipelines/autoencoder-kl.js";
 export { openSingleClip, openTwoClips } from "../pipelines/clip-text-encoders.js";
 export type { PromptEncoder } from "../pipelines/conditioning.js";
 export type { FolderPart, PipelineFolder, TokenizerLocation } from "../pipelines/folder.js";
-export type { ImageCodec } from "../pipelines/image-codec.js";
+export type { EncodeOptions, ImageCodec } from "../pipelines/image-codec.js";
 export type { LatentDenoiser, LatentPipelineParts } from "../pipelines/latent-pipeline.js";
 export { mmditPipelineParts } from "../pipelines/mmdit-pipeline.js";
 export type { PipelineFileOptions } from "../pipelines/open-options.js";

@@ -48,7 +48,7 @@ export {
   type SamplerOptions,
   sampleLatents,
 } from "../sampling/sample.js";
-export type { SamplerRequest, SamplingCache, SamplingCacheOptions } from "../sampling/sampling-cache.js";
+export type { SamplerRequest, SamplingCacheOptions } from "../sampling/sampling-cache.js";
 export {
   addNoise,
   type DrawNoise,

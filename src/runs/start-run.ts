@@ -8,9 +8,7 @@ import { requireResumable, resumedOptions } from "./resume-spec.js";
 import type { RunSpecInput } from "./run-spec.js";
 import { runTraining } from "./run-training.js";
 
-type Unspecified = Omit<RunRequest, "spec" | "resume">;
-
-export type StartRequest = Unspecified &
+export type StartRequest = Omit<RunRequest, "spec" | "resume"> &
   (
     | { readonly spec: RunSpecInput; readonly resume?: false }
     /** Its other options are those of the run in `out`; only what its numbers do not depend on may be given. */
