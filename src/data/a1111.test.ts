@@ -13,7 +13,7 @@ const settings = {
   model: "sd3",
 };
 
-test("the text has the web UI's form", () => {
+test("writes the web UI's text format", () => {
   assert.equal(
     a1111Parameters({ ...settings, negative: "blurry", extra: { "Soft tokens": "run/tokens", Strength: 0.5 } }),
     "two cats, one dog\n" +
@@ -22,7 +22,7 @@ test("the text has the web UI's form", () => {
   );
 });
 
-test("without a negative prompt its line is left out; values with separators are quoted", () => {
+test("omits an empty negative prompt and quotes values with separators", () => {
   assert.equal(
     a1111Parameters({ ...settings, negative: "", model: 'C:\\a, "b"' }),
     "two cats, one dog\n" +

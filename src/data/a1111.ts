@@ -1,6 +1,6 @@
-/** @file Settings of an image as the Stable Diffusion web UI (AUTOMATIC1111) writes them, which galleries and tools read. */
+/** @file Image settings in the text format of the Stable Diffusion web UI (AUTOMATIC1111), which galleries and tools read. */
 
-/** What the text holds; `extra` fields follow in their order, under their own names. */
+/** The settings in the text; `extra` fields are appended under their own names. */
 export interface ImageSettings {
   readonly prompt: string;
   readonly negative?: string;
@@ -14,7 +14,7 @@ export interface ImageSettings {
   readonly extra?: Readonly<Record<string, string | number>>;
 }
 
-/** Text for the PNG keyword `parameters`. */
+/** Formats the text of the PNG keyword `parameters`. */
 export function a1111Parameters(settings: ImageSettings): string {
   const { prompt, negative, extra = {}, ...known } = settings;
   const fields: Record<string, string | number> = {
@@ -31,7 +31,7 @@ export function a1111Parameters(settings: ImageSettings): string {
   return lines.join("\n");
 }
 
-/** The web UI quotes as JSON what its parser would take for the next field. */
+/** Quotes values with separators as JSON, as the web UI does. */
 function quoted(text: string): string {
   return /[,:\n]/.test(text) ? JSON.stringify(text) : text;
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Generator } from "../core/random.js";
-import { drawView, namesSide, viewKey } from "./augmentation.js";
+import { namesSide, sampleView, viewKey } from "./augmentation.js";
 
-test("captions that name left or right", () => {
+test("namesSide detects captions that name left or right", () => {
   const yes = [
     "a cat on the left",
     "LEFT of the dog",
@@ -26,23 +26,23 @@ test("captions that name left or right", () => {
   assert.deepEqual(no.filter(namesSide), []);
 });
 
-test("what is not random takes no number from the generator", () => {
+test("does not advance the generator if nothing is random", () => {
   const [random, untouched] = [new Generator(1), new Generator(1)];
-  assert.deepEqual(drawView({ crop: "center", flip: false }, "a cat", random), { crop: "center", flip: false });
+  assert.deepEqual(sampleView({ crop: "center", flip: false }, "a cat", random), { crop: "center", flip: false });
   assert.deepEqual(random.state(), untouched.state());
 });
 
-test("a caption changes only whether its own picture is mirrored, not what is drawn behind it", () => {
+test("a caption affects whether its own image is flipped, but not the views sampled after it", () => {
   const augmentation = { crop: "random", flip: true } as const;
-  const draw = (caption: string) => {
+  const sampleAfter = (caption: string) => {
     const random = new Generator(2);
-    drawView(augmentation, caption, random);
-    return Array.from({ length: 5 }, () => drawView(augmentation, "a cat", random));
+    sampleView(augmentation, caption, random);
+    return Array.from({ length: 5 }, () => sampleView(augmentation, "a cat", random));
   };
-  assert.deepEqual(draw("on the left"), draw("on the sofa"));
+  assert.deepEqual(sampleAfter("on the left"), sampleAfter("on the sofa"));
 });
 
-test("views that come again have a key of their own, views that do not have none", () => {
+test("fixed views have unique keys, random ones none", () => {
   const keys = [
     viewKey("a.png", { crop: "center" }),
     viewKey("a.png", { crop: "center", flip: true }),

@@ -1,4 +1,4 @@
-/** @file Reading parts of a file by offset. */
+/** @file Reads parts of a file by offset. */
 
 import { open } from "node:fs/promises";
 import { InputError, messageOf } from "../core/errors.js";
@@ -6,13 +6,13 @@ import { InputError, messageOf } from "../core/errors.js";
 /** An open file. */
 export interface ByteSource {
   readonly file: string;
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** Exactly `length` bytes from `offset`; an InputError where the file ends before. */
+  /** Reads exactly `length` bytes from `offset`. Throws an InputError if the file ends before. */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
 }
 
-/** Opens a file for as long as `body` takes. */
+/** Opens a file while `body` runs. */
 export async function withByteSource<T>(file: string, body: (source: ByteSource) => Promise<T>): Promise<T> {
   const failed = (error: unknown) => new InputError(`cannot read ${file}: ${messageOf(error)}`, { cause: error });
   const handle = await open(file, "r").catch((error: unknown) => {
@@ -22,7 +22,7 @@ export async function withByteSource<T>(file: string, body: (source: ByteSource)
     const { size } = await handle.stat();
     const read = async (offset: number, length: number): Promise<Uint8Array> => {
       if (offset + length > size) {
-        throw new InputError(`${file} is cut short: bytes ${offset} to ${offset + length} are wanted, it has ${size}`);
+        throw new InputError(`${file} is cut short: bytes ${offset} to ${offset + length} are needed, it has ${size}`);
       }
       const buffer = new Uint8Array(length);
       for (let done = 0; done < length; ) {

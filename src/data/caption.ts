@@ -1,11 +1,11 @@
-/** @file Captions as data sets hold them: trimmed, not empty, of sane length; and what makes two of them alike. */
+/** @file Validates captions of data sets and normalises them for comparison. */
 
 import { InputError } from "../core/errors.js";
 
-/** UTF-16 units of the longest caption; text encoders read some hundred tokens. */
+/** Longest caption in UTF-16 units; text encoders read a few hundred tokens. */
 export const maxCaptionLength = 2 ** 14;
 
-/** The caption in `text`, trimmed; `where` names the place in messages. */
+/** The trimmed caption. Throws an InputError that starts with `where` if it is empty or too long. */
 export function captionOf(text: string, where: string): string {
   if (text.length > maxCaptionLength) {
     throw new InputError(`${where}: the caption has ${text.length} characters, the limit is ${maxCaptionLength}`);
@@ -15,7 +15,7 @@ export function captionOf(text: string, where: string): string {
   return caption;
 }
 
-/** One caption a line, as in caption files: every line is a variant; empty lines and repetitions do not count. */
+/** Parses one caption per line; the lines are variants. Skips empty and repeated lines. */
 export function captionLines(text: string, where: string): string[] {
   const lines = text.split(/\r\n|\r|\n/).filter((line) => line.trim() !== "");
   if (lines.length === 0) throw new InputError(`${where} is empty`);
@@ -23,8 +23,8 @@ export function captionLines(text: string, where: string): string[] {
 }
 
 /**
- * What two captions must share to count as the same: their words in order, without case, punctuation and the English
- * articles. "A cat." and "the cat" are the same; "a cat left of a dog" and "a dog left of a cat" are not.
+ * Normal form for comparing captions: their words in order, without case, punctuation and English articles. "A cat." and "the
+ * cat" are equal; "a cat left of a dog" and "a dog left of a cat" are not.
  */
 export function normalCaption(caption: string): string {
   const words = wordsOf(caption).filter((word) => !articles.has(word));

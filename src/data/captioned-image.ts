@@ -1,29 +1,29 @@
-/** @file An image of a data set with its captions, wherever its bytes lie. */
+/** @file An image of a data set with its captions, independent of how it is stored. */
 
 import { open } from "node:fs/promises";
 import { InputError, messageOf } from "../core/errors.js";
 
-/** Bytes an image file may have; beyond, it is taken for something else. */
+/** Largest image file in bytes. */
 export const maxImageBytes = 2 ** 28;
 
-/** An encoded image that can be read again and again. */
+/** An encoded image that can be read repeatedly. */
 export interface ImageSource {
-  /** Names the image in messages, logs and caches: unique, and the same in every run. A file's is its path. */
+  /** Unique name of the image for messages, logs and caches, stable across runs; the path for a file. */
   readonly id: string;
   /**
-   * The encoded bytes; whoever reads them decides whether they are an image.
+   * Reads the encoded bytes, without checking that they are an image.
    *
-   * @throws InputError where they cannot be read
+   * @throws InputError if they cannot be read
    */
   readonly read: () => Promise<Uint8Array>;
 }
 
-/** One image with every caption that describes it (at least one, none empty). */
+/** One image with its captions (at least one, none empty). */
 export interface CaptionedImage extends ImageSource {
   readonly captions: readonly string[];
 }
 
-/** The image of a file of its own. */
+/** The source of an image file. */
 export function imageFile(file: string): ImageSource {
   return { id: file, read: () => readImageFile(file) };
 }

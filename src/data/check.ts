@@ -1,4 +1,4 @@
-/** @file Looking through a data set before anything is trained on it: what cannot be used, and what is better known. */
+/** @file Checks a data set before training: parts that cannot be used, and notes on its quality. */
 
 import { createHash } from "node:crypto";
 import { InputError } from "../core/errors.js";
@@ -9,45 +9,45 @@ import { decodeAll } from "./decode-all.js";
 import { Faults } from "./finding.js";
 import { nearDuplicates } from "./near-duplicates.js";
 
-/** What does not keep a data set from being used, but makes it worse. */
+/** Problems that do not prevent using a data set, but reduce its quality. */
 export const noteKinds = ["over-token-limit", "duplicate-image", "equal-captions", "similar-captions"] as const;
 export type NoteKind = (typeof noteKinds)[number];
 
 export interface Note {
   readonly kind: NoteKind;
-  /** Ids of the images that it is about. */
+  /** Ids of the affected images. */
   readonly where: readonly string[];
   /** One line. */
   readonly message: string;
 }
 
 export interface DataCheck {
-  /** Undefined where nothing of the data set can be used. */
-  readonly dataSet: Pick<DataSet, "shape" | "because"> | undefined;
+  /** Undefined if nothing of the data set can be used. */
+  readonly dataSet: Pick<DataSet, "format" | "because"> | undefined;
   /** Images and captions that can be used. */
   readonly images: number;
   readonly captions: number;
-  /** What cannot be used. */
+  /** Parts that cannot be used. */
   readonly faults: Faults;
   readonly notes: readonly Note[];
-  /** False where similar captions were too many to compare them all. */
+  /** False if there were too many captions to compare all. */
   readonly complete: boolean;
 }
 
 export interface CheckOptions {
-  /** What is cut off of a caption, in words; undefined where it is read to its end. */
-  readonly cutOff: (caption: string) => string | undefined;
-  /** Similarity (`nearDuplicates`) from which captions are told; 1 tells equal ones only. */
+  /** Describes how text encoders truncate a caption; undefined if they read all of it. */
+  readonly describeTruncation: (caption: string) => string | undefined;
+  /** Minimum similarity (`nearDuplicates`) of reported captions; 1 reports only equal ones. */
   readonly similarity: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** How much of similar captions a message shows. */
+/** Captions of a group, and characters of each, that a message shows. */
 const shownCaptions = 4;
 const shownLength = 200;
 
-/** Opens the data set, decodes every image and compares all captions. It throws only when it is interrupted. */
+/** Opens the data set, decodes every image and compares all captions. Throws only an InterruptedError. */
 export async function checkDataSet(path: string, options: CheckOptions): Promise<DataCheck> {
   const faults = new Faults();
   let dataSet: DataSet;
@@ -55,16 +55,16 @@ export async function checkDataSet(path: string, options: CheckOptions): Promise
     dataSet = await openDataSet(path, faults.add);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    // Where nothing could be used because of the parts, the parts have been told.
+    // If faults of parts left nothing to use, they are already reported.
     if (faults.total === 0) faults.add({ kind: "damaged-file", where: path, message: error.message });
     return { dataSet: undefined, images: 0, captions: 0, faults, notes: [], complete: true };
   }
-  const { signal, onProgress, cutOff, similarity } = options;
-  const twins = new Groups();
+  const { signal, onProgress, describeTruncation, similarity } = options;
+  const duplicates = new Groups();
   const hooks = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
   const items = await decodeAll(dataSet.items, faults.add, {
     ...hooks,
-    onImage: ({ id }, bytes) => twins.add(createHash("sha256").update(bytes).digest("base64"), id),
+    onImage: ({ id }, bytes) => duplicates.add(createHash("sha256").update(bytes).digest("base64"), id),
   });
   const { notes, complete } = captionNotes(items, similarity);
   return {
@@ -72,21 +72,25 @@ export async function checkDataSet(path: string, options: CheckOptions): Promise
     images: items.length,
     captions: items.reduce((sum, { captions }) => sum + captions.length, 0),
     faults,
-    notes: [...tooLong(items, cutOff), ...twins.notes("duplicate-image", () => "the same image"), ...notes],
+    notes: [
+      ...tooLong(items, describeTruncation),
+      ...duplicates.notes("duplicate-image", () => "the same image"),
+      ...notes,
+    ],
     complete,
   };
 }
 
-function tooLong(items: readonly CaptionedImage[], cutOff: CheckOptions["cutOff"]): Note[] {
+function tooLong(items: readonly CaptionedImage[], describeTruncation: CheckOptions["describeTruncation"]): Note[] {
   return items.flatMap(({ id, captions }) =>
     captions.flatMap((caption): Note[] => {
-      const cut = cutOff(caption);
-      return cut === undefined ? [] : [{ kind: "over-token-limit", where: [id], message: cut }];
+      const truncation = describeTruncation(caption);
+      return truncation === undefined ? [] : [{ kind: "over-token-limit", where: [id], message: truncation }];
     }),
   );
 }
 
-/** Captions of different images that are equal, or nearly so. Variants of one image may be alike. */
+/** Notes on equal and similar captions of different images. Variants of one image may be similar. */
 function captionNotes(items: readonly CaptionedImage[], similarity: number) {
   const owners = new Groups();
   for (const { id, captions } of items) for (const caption of captions) owners.add(caption, id);
@@ -105,7 +109,7 @@ function captionNotes(items: readonly CaptionedImage[], similarity: number) {
   };
 }
 
-/** Ids by what they have in common. */
+/** Image ids grouped by a key. */
 class Groups {
   private readonly groups = new Map<string, string[]>();
 
@@ -123,7 +127,7 @@ class Groups {
     return this.groups.get(key) ?? [];
   }
 
-  /** One note for each group of two or more, the largest first. */
+  /** One note per group of two or more, the largest first. */
   notes(kind: NoteKind, message: (key: string) => string): Note[] {
     const shared = [...this.groups].filter(([, ids]) => ids.length > 1).sort(([, a], [, b]) => b.length - a.length);
     return shared.map(([key, where]) => ({ kind, where, message: message(key) }));

@@ -12,7 +12,7 @@ import { pixels } from "../testing/data/data-folders.js";
 import { checkDataSet } from "./check.js";
 import { openDataSet } from "./data-set.js";
 
-/** Everything that is opened or listed through node:fs/promises, by its real path. */
+/** Real paths of everything opened or listed through node:fs/promises. */
 const opened: string[] = [];
 const original = { open: files.open, readFile: files.readFile, readdir: files.readdir };
 
@@ -21,11 +21,11 @@ function remember(path: unknown): void {
   try {
     opened.push(realpathSync(path));
   } catch {
-    // What is not there cannot be read.
+    // A missing file cannot be read.
   }
 }
 
-const options = { cutOff: () => undefined, similarity: 0.8 };
+const options = { describeTruncation: () => undefined, similarity: 0.8 };
 let root = "";
 
 before(async () => {
@@ -33,7 +33,7 @@ before(async () => {
 });
 after(() => files.rm(root, { recursive: true, force: true }));
 
-/** Runs `body` while every open file is remembered; each must lie inside `folder`. */
+/** Runs `body` and asserts that it opens only files inside `folder`. */
 async function inside<T>(folder: string, body: () => Promise<T>): Promise<T> {
   opened.length = 0;
   const watched = (name: keyof typeof original) =>
@@ -54,7 +54,7 @@ async function inside<T>(folder: string, body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A folder of its own inside one that holds a secret. */
+/** Creates an empty folder inside one with secret files. */
 async function emptyFolder(name: string): Promise<string> {
   const around = join(root, name);
   await files.mkdir(join(around, "data"), { recursive: true });
@@ -66,19 +66,19 @@ async function emptyFolder(name: string): Promise<string> {
 describe("damaged data sets", { timeout: 600_000 }, () => {
   const sets = damagedSets();
 
-  it("are more than two hundred, no two of them alike", () => {
+  it("are more than two hundred, with unique names", () => {
     assert.ok(sets.length >= 200, `${sets.length}`);
     assert.equal(new Set(sets.map(({ name }) => name)).size, sets.length);
   });
 
   for (const [name, base] of Object.entries(bases)) {
-    it(`${name} without damage has no fault`, async () => {
+    it(`${name}: reports no fault without damage`, async () => {
       const folder = await emptyFolder(`whole-${name}`);
       const path = await writeDamaged({ name, base, damage: () => {} }, folder);
       const { faults, images } = await inside(folder, () => checkDataSet(path, options));
       assert.deepEqual(faults.kept, []);
       assert.ok(images >= 4);
-      // The watch does see what is read.
+      // The spy records reads.
       assert.ok(opened.length > 0);
     });
   }
@@ -88,13 +88,13 @@ describe("damaged data sets", { timeout: 600_000 }, () => {
       const folder = await emptyFolder(`${index}`);
       const path = await writeDamaged(set, folder);
       const { faults, images } = await inside(folder, () => checkDataSet(path, options));
-      assert.ok(faults.total > 0, "the damage is not told");
+      assert.ok(faults.total > 0, "the damage is not reported");
       for (const { message, where } of faults.kept) {
         assert.match(message, /^[^\n]{10,600}$/);
         assert.doesNotMatch(message, /undefined|\[object|secret data|NaN/);
         assert.ok(where.length > 0);
       }
-      // Opened strictly it is refused, unless only decoding shows the damage; what is left open is as it was.
+      // Opened strictly it is rejected, unless only decoding reveals the damage.
       const strict = await inside(folder, () =>
         openDataSet(path).then(
           ({ items }) => items,
@@ -110,7 +110,7 @@ describe("damaged data sets", { timeout: 600_000 }, () => {
     });
   }
 
-  it("of random bytes here and there are read or told of, whatever they are", async () => {
+  it("are read or reported for random changes of bytes", async () => {
     const random = new Generator(7);
     const folder = await emptyFolder("random");
     for (let round = 0; round < repetitions(300); round++) {

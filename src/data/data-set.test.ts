@@ -5,14 +5,14 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../core/errors.js";
 import { repetitions } from "../testing/core/repetitions.js";
-import { contents, folderOf, refusal } from "../testing/data/data-folders.js";
+import { contents, folderOf, inputError } from "../testing/data/data-folders.js";
 import { openDataSet } from "./data-set.js";
 import { listImages } from "./folder-files.js";
 import { parseLine } from "./formats/metadata-jsonl.js";
 
 const line = (file_name: string, text: string) => `${JSON.stringify({ file_name, text, width: 2 })}\n`;
 
-test("sidecar captions: sorted, one caption a line, sub-folders in, hidden files out", async (t) => {
+test("sidecar captions: sorted, one caption per line, with sub-folders, without hidden files", async (t) => {
   const folder = await folderOf(t, {
     "b.JPG": true,
     "b.txt": "\ufeffa dog\r\n\r\n  a brown dog  \na dog\n",
@@ -34,7 +34,7 @@ test("sidecar captions: sorted, one caption a line, sub-folders in, hidden files
   );
 });
 
-test("metadata.jsonl: variants over several lines, other keys ignored, sidecars ignored", async (t) => {
+test("metadata.jsonl: several lines are variants; other keys and sidecars are ignored", async (t) => {
   const folder = await folderOf(t, {
     "metadata.jsonl": `${line("z.png", "a cat")}\n${line("./sub/a.jpeg", "a dog")}${line("z.png", "the cat")}`,
     "z.png": true,
@@ -47,7 +47,7 @@ test("metadata.jsonl: variants over several lines, other keys ignored, sidecars 
   ]);
 });
 
-test("links inside the folder are followed", async (t) => {
+test("follows links inside the folder", async (t) => {
   const folder = await folderOf(t, { "a.png": true, "a.txt": "a cat", "b.txt": "a copy" });
   await symlink("a.png", join(folder, "b.png"));
   assert.deepEqual(await contents(folder), [
@@ -56,23 +56,27 @@ test("links inside the folder are followed", async (t) => {
   ]);
 });
 
-test("a link that leaves the folder is refused", async (t) => {
+test("rejects a link that leaves the folder", async (t) => {
   const outside = await folderOf(t, { "secret.png": true });
   const folder = await folderOf(t, { "a.png": true, "a.txt": "a cat", "b.txt": "a secret" });
   await symlink(join(outside, "secret.png"), join(folder, "b.png"));
-  await assert.rejects(openDataSet(folder), refusal(/^link .*b\.png leaves the data folder/));
+  await assert.rejects(openDataSet(folder), inputError(/^link .*b\.png leaves the data folder/));
   await rm(join(folder, "b.png"));
   await symlink(outside, join(folder, "sub"));
-  await assert.rejects(openDataSet(folder), refusal(/^link .*sub leaves the data folder/));
+  await assert.rejects(openDataSet(folder), inputError(/^link .*sub leaves the data folder/));
   await rm(join(folder, "sub"));
   await symlink("nowhere.png", join(folder, "b.png"));
-  await assert.rejects(openDataSet(folder), refusal(/^link .*b\.png leads nowhere/));
+  await assert.rejects(openDataSet(folder), inputError(/^link .*b\.png leads nowhere/));
 });
 
 const refusals: [string, Record<string, string | true>, RegExp][] = [
   ["an empty folder", {}, /^data folder .* holds no png, jpeg or webp image$/],
   ["no image among the files", { "movie.mp4": "x" }, /holds no png, jpeg or webp image$/],
-  ["a caption without its image", { "a.txt": "x" }, /^caption file .*a\.txt has no png, jpeg or webp image beside it$/],
+  [
+    "a caption without its image",
+    { "a.txt": "x" },
+    /^caption file .*a\.txt has no png, jpeg or webp image next to it$/,
+  ],
   [
     "a caption named after the whole file",
     { "a.png": true, "a.png.txt": "x" },
@@ -86,7 +90,7 @@ const refusals: [string, Record<string, string | true>, RegExp][] = [
   ],
   ["an empty caption file", { "a.png": true, "a.txt": " \n" }, /^caption file .*a\.txt is empty$/],
   ["a caption file for two images", { "a.png": true, "a.jpg": true, "a.txt": "x" }, /share one caption file/],
-  ["an image that is none", { "a.png": "<html>", "a.txt": "x" }, /a\.png is not a png, jpeg or webp image/],
+  ["a file that is not an image", { "a.png": "<html>", "a.txt": "x" }, /a\.png is not a png, jpeg or webp image/],
   ["an empty image", { "a.png": "", "a.txt": "x" }, /^image .*a\.png is empty$/],
   ["metadata.json1", { "a.png": true, "metadata.json1": "{}" }, /metadata\.json1 is not read; .* metadata\.jsonl/],
   ["metadata.json", { "a.png": true, "metadata.json": "{}" }, /metadata\.json is not read/],
@@ -104,29 +108,37 @@ const refusals: [string, Record<string, string | true>, RegExp][] = [
   ],
   ["a line that is a list", { "metadata.jsonl": "[1]" }, /jsonl line 1: must be one JSON object/],
   ["no file_name", { "metadata.jsonl": '\n{"text":"x"}' }, /jsonl line 2: needs a file_name/],
-  ["a text that is no string", { "metadata.jsonl": '{"file_name":"a.png","text":7}' }, /line 1: needs a text/],
+  ["a text that is not a string", { "metadata.jsonl": '{"file_name":"a.png","text":7}' }, /line 1: needs a text/],
   ["an empty text", { "metadata.jsonl": line("a.png", " ") }, /line 1: the caption is empty$/],
   ["a file_name above the folder", { "metadata.jsonl": line("../a.png", "x") }, /"\.\.\/a\.png" leaves the folder/],
-  ["a file_name inside out", { "metadata.jsonl": line("b/../../a.png", "x") }, /leaves the folder/],
-  ["a Windows way out", { "metadata.jsonl": line("..\\a.png", "x") }, /leaves the folder/],
+  [
+    "a file_name that leaves the folder in the middle",
+    { "metadata.jsonl": line("b/../../a.png", "x") },
+    /leaves the folder/,
+  ],
+  ["a Windows path that leaves the folder", { "metadata.jsonl": line("..\\a.png", "x") }, /leaves the folder/],
   ["an absolute file_name", { "metadata.jsonl": line("/etc/a.png", "x") }, /must be relative/],
   ["an absolute Windows file_name", { "metadata.jsonl": line("C:\\a.png", "x") }, /must be relative/],
-  ["a file_name of another kind", { "metadata.jsonl": line("a.gif", "x") }, /"a\.gif" is not a png, jpeg or webp/],
+  [
+    "a file_name with another extension",
+    { "metadata.jsonl": line("a.gif", "x") },
+    /"a\.gif" is not a png, jpeg or webp/,
+  ],
   ["a missing image", { "metadata.jsonl": line("a.png", "x") }, /jsonl line 1: there is no image a\.png in/],
   [
-    "an image that metadata.jsonl leaves out",
+    "an image that metadata.jsonl does not list",
     { "metadata.jsonl": line("a.png", "x"), "a.png": true, "b.png": true },
     /^image .*b\.png has no caption \(a line in metadata\.jsonl\)$/,
   ],
 ];
 
 for (const [name, files, message] of refusals) {
-  test(`refused: ${name}`, async (t) => {
-    await assert.rejects(openDataSet(await folderOf(t, files)), refusal(message));
+  test(`rejects ${name}`, async (t) => {
+    await assert.rejects(openDataSet(await folderOf(t, files)), inputError(message));
   });
 }
 
-test("any line of metadata.jsonl is read or refused, and no name leaves the folder", () => {
+test("reads or rejects any line of metadata.jsonl, and no name leaves the folder", () => {
   const name = fc.array(fc.constantFrom("..", ".", "a", "/", "\\", "C:", ".png", "\0", "\n"), { maxLength: 6 });
   const entry = fc.record({ file_name: name.map((parts) => parts.join("")), text: fc.string() });
   const line = fc.oneof(
@@ -149,14 +161,14 @@ test("any line of metadata.jsonl is read or refused, and no name leaves the fold
   );
 });
 
-test("refused: captions in another encoding", async (t) => {
+test("rejects captions in another encoding", async (t) => {
   const folder = await folderOf(t, { "a.png": true });
   await writeFile(join(folder, "a.txt"), Buffer.from("caf\xe9", "latin1"));
-  await assert.rejects(openDataSet(folder), refusal(/a\.txt is not UTF-8 text$/));
+  await assert.rejects(openDataSet(folder), inputError(/a\.txt is not UTF-8 text$/));
 });
 
-test("refused: no folder, or a file in its place", async (t) => {
+test("rejects a missing folder, and a file in its place", async (t) => {
   const folder = await folderOf(t, { "a.png": true });
-  await assert.rejects(openDataSet(join(folder, "no")), refusal(/^cannot open data set .*ENOENT/));
-  await assert.rejects(openDataSet(join(folder, "a.png")), refusal(/a\.png is no data set; name a folder, /));
+  await assert.rejects(openDataSet(join(folder, "no")), inputError(/^cannot open data set .*ENOENT/));
+  await assert.rejects(openDataSet(join(folder, "a.png")), inputError(/a\.png is not a data set; name a folder, /));
 });

@@ -1,4 +1,4 @@
-/** @file Opening a data set, whatever its shape: a folder, a shard, or a captions file of COCO. */
+/** @file Opens a data set of any format: a folder, a shard, or a captions file of COCO. */
 
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
@@ -12,24 +12,24 @@ import { metadataJsonl, metadataName } from "./formats/metadata-jsonl.js";
 import { isParquet, parquet } from "./formats/parquet.js";
 import { isCompressedShard, isShard, webdataset } from "./formats/webdataset.js";
 
-/** Captioned images in an order that is the same on every machine. */
+/** Captioned images, in the same order on every machine. */
 export interface DataSet {
-  /** As the user named it. */
+  /** The path that the user gave. */
   readonly path: string;
-  /** Its shape, and by what it was recognised. */
-  readonly shape: string;
+  /** Title of its format, and what it was recognised by. */
+  readonly format: string;
   readonly because: string;
-  /** At least one; no two have the same id. */
+  /** At least one image; ids are unique. */
   readonly items: readonly CaptionedImage[];
 }
 
 /**
- * Opens a data set and checks it as far as that goes without decoding: structure, names, links, captions, and the first
- * bytes of images in files and tar shards. Nothing is unpacked or written; shards stay on disk.
+ * Opens a data set and checks everything except decoding: structure, names, links, captions, and the first bytes of images in
+ * files and tar shards. Nothing is unpacked or written; shards stay on disk.
  *
- * Parts that cannot be used are handed to `onFault` and left out; without it, the first of them is thrown.
+ * Parts that cannot be used are passed to `onFault` and skipped; without it, the first one is thrown.
  *
- * @throws InputError where the data set as a whole cannot be used
+ * @throws InputError if the data set as a whole cannot be used
  */
 export async function openDataSet(path: string, onFault?: ReportFault): Promise<DataSet> {
   const faults = new Faults();
@@ -46,7 +46,7 @@ export async function openDataSet(path: string, onFault?: ReportFault): Promise<
     throw new InputError(`${first.message}${rest}`);
   }
   if (items.length === 0) throw new InputError(`data set ${path} holds no captioned image`);
-  return { path, shape: format.title, because, items };
+  return { path, format: format.title, because, items };
 }
 
 async function locate(path: string, report: ReportFault): Promise<Recognised & { readonly files: FolderFiles }> {
@@ -72,5 +72,5 @@ async function locate(path: string, report: ReportFault): Promise<Recognised & {
     }
   }
   const readable = `a folder, a .parquet or .tar file, ${metadataName}, or COCO's ${join("annotations", "captions_*.json")}`;
-  throw new InputError(`${path} is no data set; name ${readable}`);
+  throw new InputError(`${path} is not a data set; name ${readable}`);
 }

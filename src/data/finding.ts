@@ -1,8 +1,8 @@
-/** @file What is wrong with a part of a data set: collected by whoever goes on without the part, thrown by whoever does not. */
+/** @file Faults in parts of a data set, which callers collect (skipping the part) or throw. */
 
 import { InputError } from "../core/errors.js";
 
-/** What makes a part unusable. */
+/** Reasons why a part cannot be used. */
 export const faultKinds = [
   "damaged-file",
   "unreadable-image",
@@ -15,16 +15,16 @@ export type FaultKind = (typeof faultKinds)[number];
 /** A part of a data set that cannot be used. */
 export interface Fault {
   readonly kind: FaultKind;
-  /** The id of the image, or the file and line. */
+  /** Id of the image, or file and line. */
   readonly where: string;
-  /** One line that names the place and what is wrong there. */
+  /** One line that names the place and the fault. */
   readonly message: string;
 }
 
-/** Takes a fault; the part is then left out. A strict one throws. */
+/** Called for each fault, whose part is then skipped; may throw to stop instead. */
 export type ReportFault = (fault: Fault) => void;
 
-/** Does one part; an InputError becomes a fault of that part, and the result is undefined. */
+/** Runs `body` for one part; an InputError is reported as a fault, with the result undefined. */
 export async function attempt<T>(
   report: ReportFault,
   kind: FaultKind,
@@ -40,8 +40,8 @@ export async function attempt<T>(
   }
 }
 
-/** Faults that are kept of each kind; the rest is counted. A damaged file may hold millions. */
-const keptOfKind = 1000;
+/** Faults kept per kind; others are only counted, since a damaged file may have millions. */
+const maxKeptPerKind = 1000;
 
 /** Collects faults in bounded memory. */
 export class Faults {
@@ -51,7 +51,7 @@ export class Faults {
   readonly add: ReportFault = (fault) => {
     const count = this.count(fault.kind) + 1;
     this.counts.set(fault.kind, count);
-    if (count <= keptOfKind) this.kept.push(fault);
+    if (count <= maxKeptPerKind) this.kept.push(fault);
   };
 
   count(kind: FaultKind): number {

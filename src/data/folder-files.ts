@@ -1,4 +1,4 @@
-/** @file The files of a folder: sub-folders count, hidden ones do not, and links that leave the folder are not followed. */
+/** @file Lists the files of a folder, with sub-folders, without hidden files or links that leave the folder. */
 
 import { readdir, realpath, stat } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
@@ -8,13 +8,13 @@ import { hasImageExtension, readableFormats } from "./image-format.js";
 
 /** Regular files below a folder. */
 export interface FolderFiles {
-  /** As the user named it; messages and ids begin with it. */
+  /** The path that the user gave, the prefix of messages and ids. */
   readonly folder: string;
-  /** Paths inside the folder, with `/`, sorted by code unit (alike on every machine). */
+  /** Paths inside the folder, with `/`, sorted by code unit (the same on every machine). */
   readonly names: readonly string[];
 }
 
-/** Lists a folder. A link that leads out of it, or nowhere, is a fault. */
+/** Lists a folder. Links that leave it or are broken are faults. */
 export async function listFiles(folder: string, report: ReportFault): Promise<FolderFiles> {
   let root: string;
   try {
@@ -46,7 +46,7 @@ export async function listFiles(folder: string, report: ReportFault): Promise<Fo
   return { folder, names: names.sort() };
 }
 
-/** Images of a folder, captions or not, sorted: full paths. For commands whose captions come from elsewhere. */
+/** Full paths of the images in a folder, sorted, for commands that take captions from elsewhere. */
 export async function listImages(folder: string): Promise<string[]> {
   const { names } = await listFiles(folder, ({ message }) => {
     throw new InputError(message);

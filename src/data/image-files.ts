@@ -1,4 +1,4 @@
-/** @file Captions by file name become images of a data set, once the files are seen to be images. */
+/** @file Turns captions by file name into captioned images, after checking that the files are images. */
 
 import { join } from "node:path";
 import { at } from "../core/lists.js";
@@ -6,10 +6,10 @@ import { type CaptionedImage, imageFile } from "./captioned-image.js";
 import { attempt, type ReportFault } from "./finding.js";
 import { requireImageFile } from "./image-format.js";
 
-/** Files looked into at once: enough to keep a disk busy. */
-const together = 16;
+/** Files opened at once, enough to keep a disk busy. */
+const concurrency = 16;
 
-/** Images of `folder` by name, sorted; a file whose first bytes are not an image's is a fault. */
+/** Captioned images of `folder`, sorted by name; files that are not images are faults. */
 export async function captionedFiles(
   folder: string,
   captions: ReadonlyMap<string, Iterable<string>>,
@@ -17,13 +17,13 @@ export async function captionedFiles(
 ): Promise<CaptionedImage[]> {
   const sorted = [...captions].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   const items: CaptionedImage[] = [];
-  for (let start = 0; start < sorted.length; start += together) {
-    const opened = sorted.slice(start, start + together).map(async ([name, texts]) => {
+  for (let start = 0; start < sorted.length; start += concurrency) {
+    const opened = sorted.slice(start, start + concurrency).map(async ([name, texts]) => {
       const image = imageFile(join(folder, name));
       await requireImageFile(image.id);
       return { ...image, captions: [...texts] };
     });
-    // All settle before the first fault is told, so that none is left behind unhandled.
+    // Settle all before the first fault is thrown, so that no rejection is left unhandled.
     await Promise.allSettled(opened);
     for (const [index, item] of opened.entries()) {
       const where = join(folder, at(sorted, start + index)[0]);

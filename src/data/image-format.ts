@@ -1,20 +1,20 @@
-/** @file Which image files are read (png, jpeg, webp), told by name and by first bytes. */
+/** @file Recognises supported image files (png, jpeg, webp) by extension and by first bytes. */
 
 import { open } from "node:fs/promises";
 import { extname } from "node:path";
 import { InputError, messageOf } from "../core/errors.js";
 
-/** Image formats that are read, as messages name them. */
+/** The supported image formats, for messages. */
 export const readableFormats = "png, jpeg or webp";
 
 const extensions: ReadonlySet<string> = new Set([".png", ".jpg", ".jpeg", ".webp"]);
 
-/** Whether the name ends as a readable image's does. */
+/** Whether the name has the extension of a supported image format. */
 export function hasImageExtension(name: string): boolean {
   return extensions.has(extname(name).toLowerCase());
 }
 
-/** The format that the first 12 bytes of a file declare. */
+/** The format by the first 12 bytes of a file. */
 export function sniffFormat(head: Uint8Array): "png" | "jpeg" | "webp" | undefined {
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.byteLength, 12)).toString("latin1");
   if (text.startsWith("\x89PNG\r\n\x1a\n")) return "png";
@@ -23,14 +23,14 @@ export function sniffFormat(head: Uint8Array): "png" | "jpeg" | "webp" | undefin
   return undefined;
 }
 
-/** Refuses bytes that are no readable image; `file` is for the message. */
+/** Throws an InputError that names `file` if the bytes are not a supported image. */
 export function requireImageBytes(head: Uint8Array, file: string): void {
   if (sniffFormat(head)) return;
   if (head.byteLength === 0) throw new InputError(`image ${file} is empty`);
-  throw new InputError(`${file} is not a ${readableFormats} image, whatever its name says`);
+  throw new InputError(`${file} is not a ${readableFormats} image, despite its name`);
 }
 
-/** Reads the first bytes of `file` and refuses it unless they are those of a readable image. */
+/** Throws an InputError if the first bytes of `file` are not those of a supported image. */
 export async function requireImageFile(file: string): Promise<void> {
   const head = new Uint8Array(12);
   let length: number;

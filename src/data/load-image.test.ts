@@ -22,14 +22,14 @@ const raw = (data: Uint8Array, width: number, height: number, channels: 1 | 2 | 
 
 const size = (width: number, height: number) => ({ width, height, crop: "center" }) as const;
 
-/** Byte value 0..255 of each number of a loaded image. */
+/** The values of a loaded image as bytes 0..255. */
 async function bytesOf(file: string, width: number, height: number): Promise<number[]> {
   const { shape, data } = await loadImage(imageFile(file), size(width, height));
   assert.deepEqual(shape, [3, height, width]);
   return Array.from(data, (value) => Math.round((value + 1) * 127.5));
 }
 
-test("pixels come out planar and exact in [-1,1] when nothing is resized", async (t) => {
+test("returns planar, exact values in [-1,1] without a resize", async (t) => {
   const file = await fileOf(t, "a.png", raw(Uint8Array.of(255, 0, 51, 0, 102, 255), 2, 1, 3).png());
   const { shape, data } = await loadImage(imageFile(file), size(2, 1));
   assert.deepEqual(shape, [3, 1, 2]);
@@ -37,7 +37,7 @@ test("pixels come out planar and exact in [-1,1] when nothing is resized", async
   for (const [index, value] of expected.entries()) assert.ok(Math.abs((data[index] ?? 9) - value) < 1e-6);
 });
 
-test("jpeg and webp are read, by content rather than by name", async (t) => {
+test("reads jpeg and webp by content, not by name", async (t) => {
   const blue = () =>
     raw(
       new Uint8Array(16 * 16 * 3).map((_, i) => (i % 3 === 2 ? 200 : 20)),
@@ -52,7 +52,7 @@ test("jpeg and webp are read, by content rather than by name", async (t) => {
   }
 });
 
-test("the crop is the middle of what covers the size", async (t) => {
+test("crops the centre after a resize that covers the size", async (t) => {
   // Columns 0..7 hold 0, 10, .. 70; a 4 x 4 crop keeps columns 2..5.
   const wide = raw(
     Uint8Array.from({ length: 8 * 4 * 3 }, (_, i) => (Math.floor(i / 3) % 8) * 10),
@@ -62,7 +62,7 @@ test("the crop is the middle of what covers the size", async (t) => {
   );
   const cropped = await bytesOf(await fileOf(t, "wide.png", wide.png()), 4, 4);
   assert.deepEqual(cropped.slice(0, 8), [20, 30, 40, 50, 20, 30, 40, 50]);
-  // A small picture is enlarged until it covers: 2 x 4 -> 8 x 16, rows 4..11 kept.
+  // A small image is enlarged to cover the size: 2 x 4 -> 8 x 16, rows 4..11 kept.
   const tall = raw(
     Uint8Array.from({ length: 2 * 4 * 3 }, (_, i) => (i < 12 ? 255 : 0)),
     2,
@@ -74,7 +74,7 @@ test("the crop is the middle of what covers the size", async (t) => {
   assert.equal(enlarged[63], 0);
 });
 
-test("shrinking averages (no aliasing)", async (t) => {
+test("shrinks without aliasing", async (t) => {
   const stripes = raw(
     Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (Math.floor(i / 3) % 2) * 255),
     64,
@@ -85,7 +85,7 @@ test("shrinking averages (no aliasing)", async (t) => {
   for (const value of middle) assert.ok(Math.abs(value - 127.5) < 3, `${middle}`);
 });
 
-test("a crop stands where it is put, and a mirror image is that of the crop", async (t) => {
+test("crops at the given position and flips after the crop", async (t) => {
   // Columns 0..7 hold 0, 10, .. 70.
   const wide = raw(
     Uint8Array.from({ length: 8 * 4 * 3 }, (_, i) => (Math.floor(i / 3) % 8) * 10),
@@ -105,8 +105,8 @@ test("a crop stands where it is put, and a mirror image is that of the crop", as
   assert.deepEqual(await row("center", true), [50, 40, 30, 20]);
 });
 
-test("a random crop of a picture that its EXIF turns is taken upright", async (t) => {
-  // 8 wide, 16 high as stored; orientation 6 turns it by 90 degrees clockwise: 16 wide, its left half the stored bottom.
+test("applies the EXIF orientation before a random crop", async (t) => {
+  // 8 wide, 16 high as stored; orientation 6 rotates it by 90 degrees clockwise: 16 wide, its left half the stored bottom.
   const stored = raw(
     Uint8Array.from({ length: 8 * 16 * 3 }, (_, i) => (i < 8 * 8 * 3 ? 255 : 0)),
     8,
@@ -123,8 +123,8 @@ test("a random crop of a picture that its EXIF turns is taken upright", async (t
   }
 });
 
-test("EXIF orientation is honoured", async (t) => {
-  // Left half white, right half black; orientation 6 = turn by 90 degrees clockwise, so white ends on top.
+test("applies the EXIF orientation", async (t) => {
+  // Left half white, right half black; orientation 6 = rotate by 90 degrees clockwise, so white ends on top.
   const half = raw(
     Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (Math.floor(i / 3) % 16 < 8 ? 255 : 0)),
     16,
@@ -137,7 +137,7 @@ test("EXIF orientation is honoured", async (t) => {
   assert.ok((bytes[15 * 16] ?? 255) < 5 && (bytes[255] ?? 255) < 5);
 });
 
-test("transparency is laid on white", async (t) => {
+test("composites transparency on white", async (t) => {
   const rgba = Uint8Array.of(255, 0, 0, 255, 255, 0, 0, 0, 0, 0, 0, 128);
   assert.deepEqual(
     await bytesOf(await fileOf(t, "a.png", raw(rgba, 3, 1, 4).png()), 3, 1),
@@ -149,7 +149,7 @@ test("transparency is laid on white", async (t) => {
   assert.deepEqual(await bytesOf(await fileOf(t, "b.png", greyAlpha), 2, 1), [40, 255, 40, 255, 40, 255]);
 });
 
-test("grey and 16-bit images become 8-bit RGB", async (t) => {
+test("converts grey and 16-bit images to 8-bit RGB", async (t) => {
   const grey = raw(Uint8Array.of(0, 128, 255), 3, 1, 1)
     .toColourspace("b-w")
     .png();
@@ -158,7 +158,7 @@ test("grey and 16-bit images become 8-bit RGB", async (t) => {
   assert.deepEqual(await bytesOf(await fileOf(t, "grey16.png", deepPng(0, [0x8000])), 1, 1), [128, 128, 128]);
 });
 
-test("bad images are one line each", async (t) => {
+test("rejects bad images in one line", async (t) => {
   const noise = raw(
     Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 256),
     64,
@@ -173,7 +173,7 @@ test("bad images are one line each", async (t) => {
     ["last row.png", png.subarray(0, -60), /^cannot decode image .*last row\.png: /],
     ["last row.jpg", jpeg.subarray(0, -60), /^cannot decode image .*last row\.jpg: /],
     ["text.png", Buffer.from("hello"), /text\.png is not a png, jpeg or webp image/],
-    ["picture.png", Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), /picture\.png is not a png/],
+    ["vector.png", Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), /vector\.png is not a png/],
     ["bomb.png", pngOf(8, 2, 60000, 60000, Buffer.of(0)), /^image .*bomb\.png is larger than the limit of 268 million/],
   ];
   for (const [name, bytes, message] of cases) {
@@ -193,7 +193,7 @@ test("bad images are one line each", async (t) => {
   );
 });
 
-/** A 16-bit PNG of one pixel (colour type 0 grey, 2 RGB), written by hand since sharp's input here is 8-bit. */
+/** A 16-bit PNG of one pixel (colour type 0 grey, 2 RGB), assembled by hand since sharp's raw input is 8-bit. */
 function deepPng(colour: 0 | 2, samples: readonly number[]): Buffer {
   const row = Buffer.alloc(1 + samples.length * 2);
   for (const [index, sample] of samples.entries()) row.writeUInt16BE(sample, 1 + index * 2);

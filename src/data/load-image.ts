@@ -1,4 +1,4 @@
-/** @file Decoding an image to the tensor that a VAE reads. */
+/** @file Decodes an image to the input tensor of a VAE. */
 
 import sharp, { type Sharp } from "sharp";
 import { InputError, messageOf } from "../core/errors.js";
@@ -6,17 +6,17 @@ import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import type { ImageSource } from "./captioned-image.js";
 import { requireImageBytes } from "./image-format.js";
 
-/** Most pixels an image may have before decoding is refused (a 200-megapixel photograph passes). */
+/** Largest image in pixels (enough for a 200-megapixel photograph). */
 export const maxPixels = 2 ** 28;
 
-/** Which part of a picture is seen, and whether in a mirror. */
+/** Crop and flip of an image. */
 export interface View {
   /**
-   * What of a picture of another shape is kept, after a resize that just covers the size: its middle, or the part whose
-   * left and top edges stand at these shares (0..1) of what is too much.
+   * Crop after a resize that covers the size: the centre, or an offset from the left and top edges as fractions (0..1) of the
+   * excess width and height.
    */
   readonly crop: "center" | { readonly x: number; readonly y: number };
-  /** Left and right exchanged, after the crop. */
+  /** Horizontal flip, after the crop. */
   readonly flip?: boolean;
 }
 
@@ -26,11 +26,11 @@ export interface LoadImageOptions extends View {
 }
 
 /**
- * Reads a png, jpeg or webp as [3,H,W] in [-1,1].
+ * Reads a png, jpeg or webp to [3,H,W] in [-1,1]. Throws an InputError if it cannot be decoded.
  *
- * Turned upright by its EXIF orientation, brought to sRGB, transparency laid on white, resized so that it covers the
- * size, both axes by the same factor, then cropped. The kernel is Lanczos-3 with antialiasing (sharper
- * than the bilinear of the PyTorch training scripts, and what people use to prepare data sets by hand).
+ * Applies the EXIF orientation, converts to sRGB, composites transparency on white, resizes to cover the size with the same
+ * factor for both axes, and crops. The kernel is Lanczos-3 with antialiasing (sharper than the bilinear kernel of the PyTorch
+ * training scripts, and common in data set preparation).
  */
 export async function loadImage(image: ImageSource, options: LoadImageOptions): Promise<FloatTensor> {
   const { width, height, crop, flip = false } = options;
@@ -44,13 +44,13 @@ export async function loadImage(image: ImageSource, options: LoadImageOptions): 
     if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels instead of 3`);
     return data;
   });
-  return fromPixels(pixels, width, height, flip);
+  return planarImage(pixels, width, height, flip);
 }
 
-/** Decodes all of an image's bytes and keeps nothing; an InputError, which calls it `id`, where that fails. */
+/** Decodes all of an image's bytes and discards the result. Throws an InputError that names `id` if that fails. */
 export async function requireDecodable(bytes: Uint8Array, id: string): Promise<void> {
   requireImageBytes(bytes, id);
-  // Every row counts for one of the few pixels, so none is passed over.
+  // Every row contributes to one of the few pixels, so none is skipped.
   await decoding(id, () =>
     decoder(bytes)
       .resize(4, 4, { ...cover, fit: "fill" })
@@ -59,7 +59,7 @@ export async function requireDecodable(bytes: Uint8Array, id: string): Promise<v
   );
 }
 
-// Shrinking while decoding would make jpeg and webp come out otherwise than a png of the same picture.
+// Shrinking while decoding would make jpeg and webp differ from a png of the same image.
 const cover = { fit: "cover", kernel: "lanczos3", fastShrinkOnLoad: false } as const;
 
 function decoder(bytes: Uint8Array): Sharp {
@@ -80,7 +80,7 @@ async function cropped(
   return image.resize(across, down, { ...cover, fit: "fill" }).extract({ ...place, width, height });
 }
 
-/** Runs sharp on the image `id`, and puts what it throws into words. */
+/** Runs sharp on the image `id` and converts its errors to InputErrors. */
 async function decoding<T>(id: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
@@ -93,8 +93,8 @@ async function decoding<T>(id: string, body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Interleaved RGB bytes -> planar [3,H,W] in [-1,1], mirrored after the crop where asked. */
-function fromPixels(pixels: Uint8Array, width: number, height: number, flip: boolean): FloatTensor {
+/** Interleaved RGB bytes -> planar [3,H,W] in [-1,1], optionally flipped. */
+function planarImage(pixels: Uint8Array, width: number, height: number, flip: boolean): FloatTensor {
   const image = floatTensor([3, height, width]);
   const area = width * height;
   for (let pixel = 0; pixel < area; pixel++) {

@@ -11,12 +11,12 @@ const mixed = (...weights: (number | undefined)[]) =>
     Number(pool.share.toFixed(6)),
   ]);
 
-test("without weights all sets are one pool", () => {
+test("makes one pool of all sets without weights", () => {
   assert.deepEqual(mixed(undefined), [["0", 1]]);
   assert.deepEqual(mixed(undefined, undefined), [["0,1", 1]]);
 });
 
-test("a weight is a share, and the rest belongs to the sets without one", () => {
+test("treats a weight as a share, and gives the rest to sets without one", () => {
   assert.deepEqual(mixed(undefined, 0.3), [
     ["1", 0.3],
     ["0", 0.7],
@@ -28,7 +28,7 @@ test("a weight is a share, and the rest belongs to the sets without one", () => 
   ]);
 });
 
-test("where every set has a weight, their proportion counts", () => {
+test("normalises the weights if every set has one", () => {
   assert.deepEqual(mixed(2, 6), [
     ["0", 0.25],
     ["1", 0.75],
@@ -36,7 +36,7 @@ test("where every set has a weight, their proportion counts", () => {
   assert.deepEqual(mixed(0.3), [["0", 1]]);
 });
 
-test("weights that leave nothing for a set without one are refused", () => {
+test("rejects weights that leave nothing for a set without one", () => {
   assert.throws(() => mixed(undefined, 0.5, 0.5), UsageError);
   assert.throws(() => mixed(undefined, 7), /^UsageError: the weights of data sets sum to 7, which leaves nothing/);
 });

@@ -5,7 +5,7 @@ import { repetitions } from "../testing/core/repetitions.js";
 import { normalCaption } from "./caption.js";
 import { nearDuplicates } from "./near-duplicates.js";
 
-test("case, punctuation and articles make no difference; order and words do", () => {
+test("normalCaption ignores case, punctuation and articles, but not order and words", () => {
   const same = ["A cat, on the mat.", "a cat on a mat", "cat on mat!", "ＣＡＴ on mat"];
   assert.equal(new Set(same.map(normalCaption)).size, 1);
   const different = ["a cat left of a dog", "a dog left of a cat", "cats", "cat", "1.5 m", "15 m", "cat 😀", "cat 🐶"];
@@ -13,7 +13,7 @@ test("case, punctuation and articles make no difference; order and words do", ()
   assert.deepEqual(["The", "...", " ! "].map(normalCaption), ["The", "...", "!"]);
 });
 
-test("groups captions that say nearly the same", () => {
+test("groups nearly equal captions", () => {
   const captions = [
     "a brown dog runs over a green field after a yellow ball in the sun",
     "a red circle",
@@ -54,7 +54,7 @@ function slowGroups(captions: readonly string[], threshold: number): number[][] 
   return members.filter(({ length }) => length > 1).sort((a, b) => b.length - a.length || a[0] - b[0]);
 }
 
-test("finds exactly what comparing every pair finds", () => {
+test("finds the same groups as comparing every pair", () => {
   const word = fc.constantFrom("red", "blue", "dog", "cat", "on", "left", "a", "the");
   const caption = fc.array(word, { minLength: 1, maxLength: 12 }).map((words) => words.join(" "));
   const thresholds = fc.constantFrom(0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 2 / 3);

@@ -1,27 +1,27 @@
 /**
- * @file Captions that say nearly the same, which a contrastive batch would take for different: by the Jaccard similarity of
- * their word pairs, found exactly by prefix filtering (Bayardo, Ma and Srikant, "Scaling Up All Pairs Similarity Search", 2007).
+ * @file Finds nearly equal captions, which a contrastive batch would treat as different, by the Jaccard similarity of their
+ * word pairs. Exact, by prefix filtering (Bayardo, Ma and Srikant, "Scaling Up All Pairs Similarity Search", 2007).
  */
 
 import { at } from "../core/lists.js";
 import { normalCaption } from "./caption.js";
 
 export interface NearDuplicates {
-  /** Positions of captions that are linked by similarity, the largest group first; no caption stands in two. */
+  /** Disjoint groups of similar captions, as positions, the largest group first. */
   readonly groups: readonly (readonly number[])[];
-  /** False where there were too many pairs to compare, so that some may be missing. */
+  /** False if there were too many pairs to compare, so that some may be missing. */
   readonly complete: boolean;
 }
 
-/** Work that takes some seconds: pairs looked at, a comparison counting as some. Hardly more than templates come near. */
+/** Limit that takes a few seconds, in visited pairs; hardly anything but templates reaches it. */
 const maxWork = 1.5e8;
-const workAComparison = 10;
+/** A comparison costs as much as this many visited pairs. */ const workPerComparison = 10;
 
 /**
- * Groups captions whose similarity is `threshold` (above 0, at most 1) or more: |A ∩ B| / |A ∪ B| of the pairs of
- * neighbouring words, the start and the end counted as words, after `normalCaption`. Order counts: "a cat left of a dog"
- * and "a dog left of a cat" share no more than their words' neighbourhoods. Groups are chains: neighbours in one are
- * similar, its ends may be less so. Captions equal after `normalCaption` are similar by 1.
+ * Groups captions whose similarity is `threshold` (above 0, at most 1) or more: |A ∩ B| / |A ∪ B| of the pairs of adjacent
+ * words after `normalCaption`, where start and end count as words. Order matters: "a cat left of a dog" and "a dog left of a
+ * cat" share few pairs. Groups are connected components, so two of their captions may be less similar than `threshold`.
+ * Captions that are equal after `normalCaption` have similarity 1.
  */
 export function nearDuplicates(captions: readonly string[], threshold: number): NearDuplicates {
   const normal = captions.map(normalCaption);
@@ -36,29 +36,29 @@ export function nearDuplicates(captions: readonly string[], threshold: number): 
   return { groups: links.groups(), complete };
 }
 
-/** Joins the similar ones of different captions; false where it gave up. */
+/** Links similar captions; returns false if it reached the limit. */
 function linkSimilar(captions: readonly (readonly [string, number])[], threshold: number, links: Links): boolean {
   const sets = rankedPairs(captions.map(([text]) => text));
   const order = sets.map((_, index) => index).sort((a, b) => at(sets, a).length - at(sets, b).length || a - b);
-  /** Captions before, by the rarest word pairs of each. */
+  /** Earlier captions by their rarest word pairs. */
   const index = new Map<number, number[]>();
   const seen = new Int32Array(sets.length).fill(-1);
   let work = 0;
   for (const current of order) {
     const set = at(sets, current);
-    // Two sets this similar have a pair in common among the rarest of each.
-    const prefix = set.subarray(0, set.length - atLeast(threshold, set) + 1);
+    // Two similar sets share a pair among the rarest of each.
+    const prefix = set.subarray(0, set.length - minOverlap(threshold, set) + 1);
     for (const pair of prefix) {
       const others = index.get(pair) ?? [];
       work += others.length;
       if (work > maxWork) return false;
       for (const other of others) {
         const otherSet = at(sets, other);
-        if (seen[other] === current || otherSet.length < atLeast(threshold, set)) continue;
+        if (seen[other] === current || otherSet.length < minOverlap(threshold, set)) continue;
         seen[other] = current;
         const [a, b] = [at(captions, current)[1], at(captions, other)[1]];
         if (links.joined(a, b)) continue;
-        work += workAComparison;
+        work += workPerComparison;
         if (jaccard(set, otherSet) >= threshold) links.join(a, b);
       }
     }
@@ -71,34 +71,34 @@ function linkSimilar(captions: readonly (readonly [string, number])[], threshold
   return true;
 }
 
-/** How many elements of `set` a similar one shares at least; a rounding error must not make it one more. */
-function atLeast(threshold: number, set: Uint32Array): number {
+/** Minimum number of elements that a similar set shares with `set`; tolerates rounding errors. */
+function minOverlap(threshold: number, set: Uint32Array): number {
   return Math.ceil(threshold * set.length - 1e-9);
 }
 
-/** The word pairs of each text as numbers, rare ones first and each once. */
+/** The distinct word pairs of each text as ranks, rare pairs first. */
 function rankedPairs(texts: readonly string[]): Uint32Array[] {
-  const numbers = new Map<string, number>();
+  const ids = new Map<string, number>();
   const counts: number[] = [];
   const sets = texts.map((text) => {
     const words = ["", ...text.split(" "), ""];
     const pairs = new Set<number>();
     for (let i = 1; i < words.length; i++) {
       const pair = `${words[i - 1]} ${words[i]}`;
-      const number = numbers.get(pair) ?? numbers.size;
-      numbers.set(pair, number);
-      pairs.add(number);
+      const id = ids.get(pair) ?? ids.size;
+      ids.set(pair, id);
+      pairs.add(id);
     }
-    for (const number of pairs) counts[number] = (counts[number] ?? 0) + 1;
+    for (const id of pairs) counts[id] = (counts[id] ?? 0) + 1;
     return pairs;
   });
   const ranks = new Uint32Array(counts.length);
-  const byCount = counts.map((_, number) => number).sort((a, b) => at(counts, a) - at(counts, b) || a - b);
-  for (const [rank, number] of byCount.entries()) ranks[number] = rank;
-  return sets.map((pairs) => Uint32Array.from(pairs, (number) => at(ranks, number)).sort());
+  const byCount = counts.map((_, id) => id).sort((a, b) => at(counts, a) - at(counts, b) || a - b);
+  for (const [rank, id] of byCount.entries()) ranks[id] = rank;
+  return sets.map((pairs) => Uint32Array.from(pairs, (id) => at(ranks, id)).sort());
 }
 
-/** Of two ascending lists. */
+/** Jaccard similarity of two sorted sets. */
 function jaccard(a: Uint32Array, b: Uint32Array): number {
   let common = 0;
   for (let i = 0, j = 0; i < a.length && j < b.length; ) {
@@ -110,7 +110,7 @@ function jaccard(a: Uint32Array, b: Uint32Array): number {
   return common / (a.length + b.length - common);
 }
 
-/** Disjoint groups (union-find). */
+/** Disjoint sets (union-find). */
 class Links {
   private readonly parents: Int32Array;
 

@@ -1,11 +1,11 @@
-/** @file Text inside PNG files: tEXt for Latin-1, iTXt for the rest; zTXt is read too (PNG specification, 11.3.4). */
+/** @file Text chunks of PNG files: writes tEXt for Latin-1 and iTXt otherwise; reads zTXt too (PNG specification, 11.3.4). */
 
 import { crc32, inflateSync } from "node:zlib";
 import { InputError, messageOf } from "../core/errors.js";
 
 const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
 
-/** No text of a PNG is inflated beyond this many bytes. */
+/** Largest inflated text in bytes. */
 const maxTextBytes = 16 * 2 ** 20;
 
 interface Chunk {
@@ -15,7 +15,7 @@ interface Chunk {
   readonly start: number;
 }
 
-/** A PNG with text chunks put before its pixels, where readers that stop early find them. */
+/** Inserts text chunks before the pixels, where readers that stop early find them. */
 export function insertPngText(png: Uint8Array, text: Readonly<Record<string, string>>): Uint8Array {
   const bytes = asBuffer(png);
   for (const chunk of chunksOf(bytes, "the encoded image")) {
@@ -26,7 +26,7 @@ export function insertPngText(png: Uint8Array, text: Readonly<Record<string, str
   throw new InputError("the encoded image has no pixels");
 }
 
-/** Text chunks of PNG bytes by keyword, the last of a keyword winning; `file` is for messages. */
+/** Text chunks by keyword; the last one of a keyword counts. Throws an InputError that names `file` if they are damaged. */
 export function pngText(png: Uint8Array, file: string): Record<string, string> {
   const texts: [string, string][] = [];
   for (const { type, data } of chunksOf(asBuffer(png), file)) {
@@ -59,10 +59,10 @@ function* chunksOf(bytes: Buffer, file: string): Generator<Chunk> {
 
 function textChunk(keyword: string, text: string): Buffer {
   if (!/^[\x21-\x7e]([\x20-\x7e]{0,77}[\x21-\x7e])?$/.test(keyword)) {
-    throw new InputError(`${JSON.stringify(keyword)} cannot be the keyword of a PNG text`);
+    throw new InputError(`${JSON.stringify(keyword)} is not a valid keyword of a PNG text`);
   }
-  if (text.includes("\0")) throw new InputError(`the PNG text ${keyword} holds a zero character`);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is what Latin-1 can spell
+  if (text.includes("\0")) throw new InputError(`the PNG text ${keyword} contains a NUL character`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range of Latin-1
   if (/^[\x01-\xff]*$/.test(text)) return chunk("tEXt", Buffer.from(`${keyword}\0${text}`, "latin1"));
   // keyword, 0, not compressed (flag 0, method 0), no language, no translated keyword, UTF-8 text
   return chunk("iTXt", Buffer.concat([Buffer.from(`${keyword}\0\0\0\0\0`, "latin1"), Buffer.from(text, "utf8")]));
@@ -88,7 +88,7 @@ function parseText(type: "tEXt" | "zTXt" | "iTXt", data: Buffer): [string, strin
 
 function splitAtZero(data: Buffer, encoding: BufferEncoding): [string, Buffer] {
   const zero = data.indexOf(0);
-  if (zero < 0) throw new Error("a zero is missing");
+  if (zero < 0) throw new Error("a NUL is missing");
   return [data.toString(encoding, 0, zero), data.subarray(zero + 1)];
 }
 

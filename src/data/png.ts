@@ -1,4 +1,4 @@
-/** @file Generated images as PNG files that carry their settings as text. */
+/** @file Writes generated images as PNG files with their settings as text. */
 
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
@@ -7,7 +7,7 @@ import { writeFileAtomic } from "../core/files.js";
 import { type FloatTensor, formatShape } from "../core/tensor.js";
 import { insertPngText, pngText } from "./png-text.js";
 
-/** Writes an image [3,H,W] in [-1,1] with text chunks, whole or not at all. */
+/** Writes an image [3,H,W] in [-1,1] with text chunks, atomically. Throws a RuntimeFailure for non-finite values. */
 export async function savePng(file: string, image: FloatTensor, text: Readonly<Record<string, string>>): Promise<void> {
   await writeFileAtomic(file, await encodePng(image, text));
 }
@@ -25,7 +25,7 @@ export async function encodePng(image: FloatTensor, text: Readonly<Record<string
   return insertPngText(png, text);
 }
 
-/** The text chunks of a PNG by keyword. */
+/** Reads the text chunks of a PNG by keyword. */
 export async function readPngText(file: string): Promise<Record<string, string>> {
   const bytes = await readFile(file).catch((error: unknown) => {
     throw new InputError(`cannot read image ${file}: ${messageOf(error)}`, { cause: error });
@@ -33,7 +33,7 @@ export async function readPngText(file: string): Promise<Record<string, string>>
   return pngText(bytes, file);
 }
 
-/** Planar [-1,1] -> interleaved bytes, in float32 and with halves to even, as diffusers' numpy code does. */
+/** Planar [-1,1] -> interleaved bytes, in float32 with halves rounded to even, as in diffusers' numpy code. */
 export function pixelBytes({ data: image }: FloatTensor): Uint8Array {
   const area = image.length / 3;
   const pixels = new Uint8Array(area * 3);
@@ -41,7 +41,7 @@ export function pixelBytes({ data: image }: FloatTensor): Uint8Array {
     for (let channel = 0; channel < 3; channel++) {
       const value = image[channel * area + pixel] ?? 0;
       if (!Number.isFinite(value)) {
-        throw new RuntimeFailure(`the image holds ${value}: the model overflowed, and nothing was written`);
+        throw new RuntimeFailure(`the image contains ${value}: the model overflowed, and nothing was written`);
       }
       const unit = Math.min(1, Math.max(0, Math.fround(value / 2 + 0.5)));
       pixels[pixel * 3 + channel] = roundHalfEven(Math.fround(unit * 255));

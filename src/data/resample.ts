@@ -1,16 +1,17 @@
 /**
- * @file Pillow's antialiased resize of 8-bit pictures, to the bit, and PyTorch's plain bilinear one.
+ * @file Pillow's antialiased resize of 8-bit images, bit for bit, and PyTorch's bilinear interpolation.
  *
- * Metrics are defined with these kernels, and other libraries' "bicubic" differs by several levels (their parameter is not -0.5, or they
- * do not widen the kernel when a picture shrinks), which moves scores and FID (github.com/Lightning-AI/torchmetrics/issues/3130).
+ * Metrics are defined with these kernels, and other libraries' "bicubic" differs by several levels (their parameter is not
+ * -0.5, or they do not widen the kernel when downsampling), which changes scores and FID
+ * (github.com/Lightning-AI/torchmetrics/issues/3130).
  */
 
 import { InputError } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 
-/** A picture of 8-bit red, green and blue, interleaved, rows from the top. */
-export interface RgbPicture {
+/** An 8-bit RGB image, interleaved, rows from top to bottom. */
+export interface RgbImage {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
@@ -19,7 +20,7 @@ export interface RgbPicture {
 export type Kernel = "bilinear" | "bicubic";
 
 interface Filter {
-  /** Half its width in source pixels, where the picture does not shrink. */
+  /** Half its width in source pixels, without downsampling. */
   readonly support: number;
   readonly at: (x: number) => number;
 }
@@ -37,25 +38,25 @@ const filters: Readonly<Record<Kernel, Filter>> = {
   },
 };
 
-/** Fractional bits of a weight, so that a sum of weighted bytes stays within 32 bits. */
+/** Fractional bits of a weight, such that a sum of weighted bytes fits in 32 bits. */
 const precisionBits = 22;
 
-/** For each target pixel, the first source pixel that it is made of, and the fixed-point weights from there on. */
+/** For each target pixel, the index of its first source pixel, and the fixed-point weights from there on. */
 interface Taps {
   readonly first: Int32Array;
   readonly weights: readonly Int32Array[];
 }
 
-/** The picture in another size (Pillow's Image.resize: columns first, rows then, rounded to bytes in between). */
-export function resizePicture(picture: RgbPicture, width: number, height: number, kernel: Kernel): RgbPicture {
+/** Resizes an image (Pillow's Image.resize: columns first, then rows, rounded to bytes in between). */
+export function resizeImage(image: RgbImage, width: number, height: number, kernel: Kernel): RgbImage {
   requireSize(width, height);
-  const across = picture.width === width ? picture : resizeColumns(picture, width, kernel);
+  const across = image.width === width ? image : resizeColumns(image, width, kernel);
   return across.height === height ? across : resizeRows(across, height, kernel);
 }
 
 function requireSize(width: number, height: number): void {
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    throw new InputError(`a picture cannot be resized to ${width} x ${height} pixels`);
+    throw new InputError(`an image cannot be resized to ${width} x ${height} pixels`);
   }
 }
 
@@ -80,7 +81,7 @@ function tapsOf(from: number, to: number, kernel: Kernel): Taps {
   return { first, weights };
 }
 
-/** One axis, on bytes that lie `step` apart; `line` is where such a run starts. */
+/** Resizes one row or column of one channel, whose bytes are `step` apart. */
 function resizeRun(
   source: Uint8Array,
   target: Uint8Array,
@@ -100,7 +101,7 @@ function resizeRun(
   }
 }
 
-function resizeColumns({ width, height, data }: RgbPicture, target: number, kernel: Kernel): RgbPicture {
+function resizeColumns({ width, height, data }: RgbImage, target: number, kernel: Kernel): RgbImage {
   const taps = tapsOf(width, target, kernel);
   const resized = new Uint8Array(3 * target * height);
   for (let row = 0; row < height; row++) {
@@ -112,7 +113,7 @@ function resizeColumns({ width, height, data }: RgbPicture, target: number, kern
   return { width: target, height, data: resized };
 }
 
-function resizeRows({ width, height, data }: RgbPicture, target: number, kernel: Kernel): RgbPicture {
+function resizeRows({ width, height, data }: RgbImage, target: number, kernel: Kernel): RgbImage {
   const taps = tapsOf(height, target, kernel);
   const resized = new Uint8Array(3 * width * target);
   const step = 3 * width;
@@ -120,21 +121,21 @@ function resizeRows({ width, height, data }: RgbPicture, target: number, kernel:
   return { width, height: target, data: resized };
 }
 
-/** The middle of a picture; where it is smaller, black is put around it. `halves` says how half a pixel of an offset is rounded. */
-export function cropCentre(picture: RgbPicture, width: number, height: number, halves: "down" | "even"): RgbPicture {
+/** Crops the centre of an image, and pads a smaller one with black. `halves` is the rounding of half-pixel offsets. */
+export function cropCentre(image: RgbImage, width: number, height: number, halves: "down" | "even"): RgbImage {
   requireSize(width, height);
   const cut = new Uint8Array(3 * width * height);
-  const [left, top] = [offset(picture.width, width, halves), offset(picture.height, height, halves)];
-  for (let row = Math.max(0, -top); row < height && row + top < picture.height; row++) {
+  const [left, top] = [offset(image.width, width, halves), offset(image.height, height, halves)];
+  for (let row = Math.max(0, -top); row < height && row + top < image.height; row++) {
     const from = Math.max(0, left);
-    const to = Math.min(picture.width, left + width);
-    const start = 3 * ((row + top) * picture.width + from);
-    cut.set(picture.data.subarray(start, start + 3 * (to - from)), 3 * (row * width + from - left));
+    const to = Math.min(image.width, left + width);
+    const start = 3 * ((row + top) * image.width + from);
+    cut.set(image.data.subarray(start, start + 3 * (to - from)), 3 * (row * width + from - left));
   }
   return { width, height, data: cut };
 }
 
-/** Where a crop begins; where it is larger than the picture, the smaller half of what is put around stands in front. */
+/** Offset of a crop; negative for padding, of which the smaller half goes first. */
 function offset(from: number, to: number, halves: "down" | "even"): number {
   if (from < to) return -Math.floor((to - from) / 2);
   const half = (from - to) / 2;
@@ -143,8 +144,8 @@ function offset(from: number, to: number, halves: "down" | "even"): number {
 }
 
 /**
- * PyTorch's interpolate(mode="bilinear", align_corners=False) of [3,H,W]: two neighbours an axis, without antialiasing, so that a
- * picture which shrinks much is sampled rather than averaged. pytorch-fid is defined so.
+ * PyTorch's interpolate(mode="bilinear", align_corners=False) of [3,H,W]: two neighbours per axis without antialiasing, as in
+ * pytorch-fid.
  */
 export function interpolateBilinear(image: FloatTensor, width: number, height: number): FloatTensor {
   requireSize(width, height);
@@ -166,7 +167,7 @@ export function interpolateBilinear(image: FloatTensor, width: number, height: n
   return resized;
 }
 
-/** The two source pixels of each target pixel, and the share of the second. */
+/** The two source pixels of each target pixel, and the weight of the second. */
 function neighbours(from: number, to: number): (readonly [number, number, number])[] {
   return Array.from({ length: to }, (_, target) => {
     const at = Math.max(0, ((target + 0.5) * from) / to - 0.5);

@@ -1,12 +1,12 @@
-/** @file Text that people write by hand: UTF-8 or refused, a byte order mark dropped. */
+/** @file Reads UTF-8 text files, without a byte order mark. */
 
 import { open } from "node:fs/promises";
 import { InputError, messageOf } from "../core/errors.js";
 
-/** Bytes of the largest text that is read whole; a string of Node holds hardly more. */
+/** Largest text in bytes, near the limit of Node's strings. */
 const maxTextBytes = 2 ** 29 - 2 ** 16;
 
-/** The whole text of `file`, which may have up to `limit` bytes. */
+/** Reads the text of `file`. Throws an InputError if it has more than `limit` bytes or is not UTF-8. */
 export async function readTextFile(file: string, limit: number = maxTextBytes): Promise<string> {
   let bytes: Uint8Array;
   try {
@@ -25,7 +25,7 @@ export async function readTextFile(file: string, limit: number = maxTextBytes): 
   return decodeText(bytes, file);
 }
 
-/** UTF-8 bytes as text; `where` names them in the message. */
+/** Decodes UTF-8. Throws an InputError that starts with `where`. */
 export function decodeText(bytes: Uint8Array, where: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -36,7 +36,7 @@ export function decodeText(bytes: Uint8Array, where: string): string {
   }
 }
 
-/** Parses JSON; `where` names it in the message. */
+/** Parses JSON. Throws an InputError that starts with `where`. */
 export function parseJsonText(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
@@ -45,7 +45,7 @@ export function parseJsonText(text: string, where: string): unknown {
   }
 }
 
-/** Lines of a list written by hand, trimmed: one entry a line, `#` comments and empty lines skipped. */
+/** Reads a list file: one trimmed entry per line; skips empty lines and `#` comments. */
 export async function readListFile(file: string, what: string): Promise<string[]> {
   const lines = (await readTextFile(file)).split(/\r\n|\r|\n/).map((line) => line.trim());
   const entries = lines.filter((line) => line !== "" && !line.startsWith("#"));

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { folderOf, refusal } from "../testing/data/data-folders.js";
+import { folderOf, inputError } from "../testing/data/data-folders.js";
 import { readLines } from "./text-lines.js";
 
 async function linesOf(file: string, limit: number): Promise<(string | null)[]> {
@@ -15,7 +15,7 @@ async function linesOf(file: string, limit: number): Promise<(string | null)[]> 
   return lines;
 }
 
-test("lines come as they stand in the file, also across chunks; what is too long comes as such", async (t) => {
+test("yields lines unchanged, also across chunks, and null for those over the limit", async (t) => {
   const file = join(await folderOf(t, {}), "lines");
   // 65536 is the size of a chunk.
   const line = fc.tuple(
@@ -30,7 +30,7 @@ test("lines come as they stand in the file, also across chunks; what is too long
       async (parts, end, limit) => {
         const texts = parts.map(([length, letter]) => letter.repeat(length));
         await writeFile(file, texts.join("\n") + (end ? "\n" : ""), "latin1");
-        // A last line without its end counts if there is something on it.
+        // A last line without a line end counts if it is not empty.
         const expected = end || texts.at(-1) !== "" ? texts : texts.slice(0, -1);
         const lines = end && texts.length === 0 ? [""] : expected;
         assert.deepEqual(
@@ -43,8 +43,8 @@ test("lines come as they stand in the file, also across chunks; what is too long
   );
 });
 
-test("a file that cannot be read is told", async (t) => {
+test("rejects a file that cannot be read", async (t) => {
   const folder = await folderOf(t, {});
-  await assert.rejects(linesOf(join(folder, "none"), 10), refusal(/^cannot read .*none: ENOENT/));
-  await assert.rejects(linesOf(folder, 10), refusal(/^cannot read .*EISDIR/));
+  await assert.rejects(linesOf(join(folder, "none"), 10), inputError(/^cannot read .*none: ENOENT/));
+  await assert.rejects(linesOf(folder, 10), inputError(/^cannot read .*EISDIR/));
 });

@@ -1,4 +1,4 @@
-/** @file Lines of a text file of any size, one at a time in bounded memory. */
+/** @file Reads a text file of any size line by line, in bounded memory. */
 
 import { type FileHandle, open } from "node:fs/promises";
 import { InputError, messageOf } from "../core/errors.js";
@@ -6,13 +6,13 @@ import { InputError, messageOf } from "../core/errors.js";
 const chunkBytes = 2 ** 16;
 const newline = 0x0a;
 
-/** A line without its end, and its number from 1; `bytes` is null where it is longer than the limit. */
+/** A line without its line end, and its number from 1; `bytes` is null if it exceeds the limit. */
 export interface TextLine {
   readonly number: number;
   readonly bytes: Uint8Array | null;
 }
 
-/** Goes through the lines of `file`; `\n` ends a line, and a last line needs none. */
+/** Yields the lines of `file`, separated by `\n`. Throws an InputError if it cannot be read. */
 export async function* readLines(file: string, limit: number): AsyncGenerator<TextLine> {
   const handle = await open(file, "r").catch((error: unknown) => {
     throw cannotRead(file, error);
@@ -37,7 +37,7 @@ export async function* readLines(file: string, limit: number): AsyncGenerator<Te
         start = end + 1;
       }
       length += chunk.length - start;
-      // What is over the limit is counted, not kept.
+      // Lines over the limit are counted, not kept.
       if (length > limit) parts = [];
       else if (start < chunk.length) parts.push(chunk.subarray(start));
     }

@@ -26,7 +26,7 @@ describe("rows of a conditioning", () => {
   });
 });
 
-describe("fixedBatches", () => {
+describe("paddedBatches", () => {
   it("pads the last batch with its last item", () => {
     assert.deepEqual(
       [...paddedBatches([1, 2, 3, 4, 5], 3)],

@@ -21,7 +21,7 @@ export async function openTrainingData(
   const warn = (message: string) => emit({ type: "warning", message });
   for (const { path, weight } of data) {
     const faults = new Faults();
-    const { shape, because, items } = await openDataSet(path, skipUnusable ? faults.add : undefined);
+    const { format, because, items } = await openDataSet(path, skipUnusable ? faults.add : undefined);
     let usable: readonly CaptionedImage[] = items;
     if (skipUnusable) {
       const onProgress = (done: number, total: number) =>
@@ -34,7 +34,15 @@ export async function openTrainingData(
     if (faults.total > reportedFaults) {
       warn(`left out: ${faults.total - reportedFaults} more (softrepa data check ${path} lists them)`);
     }
-    emit({ type: "data", path, weight: weight ?? null, shape, because, images: usable.length, left: faults.total });
+    emit({
+      type: "data",
+      path,
+      weight: weight ?? null,
+      shape: format,
+      because,
+      images: usable.length,
+      left: faults.total,
+    });
     sets.push({ path, items: usable, weight });
   }
   return sets;

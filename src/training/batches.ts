@@ -3,7 +3,7 @@
 import { InputError } from "../core/errors.js";
 import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
-import { type Augmentation, drawView, noAugmentation } from "../data/augmentation.js";
+import { type Augmentation, noAugmentation, sampleView } from "../data/augmentation.js";
 import { normalCaption } from "../data/caption.js";
 import type { CaptionedImage, ImageSource } from "../data/captioned-image.js";
 import type { View } from "../data/load-image.js";
@@ -152,7 +152,7 @@ class PoolQueue {
   private sampleEpoch(): QueuedPair[] {
     return this.random.shuffle<CaptionedImage>(this.pool.items).map((image) => {
       const caption = at(image.captions, this.random.integer(image.captions.length));
-      const view = drawView(this.augmentation, caption, this.random);
+      const view = sampleView(this.augmentation, caption, this.random);
       return { pair: { image, caption, view }, key: normalCaption(caption) };
     });
   }

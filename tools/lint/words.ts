@@ -40,7 +40,6 @@ const words: readonly Word[] = [
 export const pending: readonly string[] = [
   "docs",
   "src/cli",
-  "src/data",
   "src/demo",
   "src/evaluation",
   "src/models",

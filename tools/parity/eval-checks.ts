@@ -4,8 +4,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { concatRows, type FloatTensor, floatTensor, rows, type Shape, type Tensor } from "#softrepa/core/tensor.js";
-import { readPicture } from "#softrepa/data/picture.js";
 import { interpolateBilinear } from "#softrepa/data/resample.js";
+import { readRgbImage } from "#softrepa/data/rgb-image.js";
 import { openClip } from "#softrepa/evaluation/metrics/clip.js";
 import { featureStatistics, frechetDistance } from "#softrepa/evaluation/metrics/frechet.js";
 import { Graph } from "#softrepa/graph/graph.js";
@@ -51,7 +51,7 @@ async function* checkClip(folder: string, golden: string, engine: Engine): Async
       (a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10),
     );
     const expected = await file.tensor("pixel_values");
-    const pictures = await Promise.all(names.map((name) => readPicture(join(folder, "images", name))));
+    const pictures = await Promise.all(names.map((name) => readRgbImage(join(folder, "images", name))));
     const pixels = pictures.map((picture) => clip.pixelsOf(picture));
     // In units of the picture's own levels, 0..1.
     yield compare("pixels", levels(concatRows(pixels), clip.deviation), levels(expected, clip.deviation), pixelLimit);

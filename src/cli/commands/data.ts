@@ -5,8 +5,8 @@ import { InputError } from "../../core/errors.js";
 import { integer, number } from "../../core/option-values.js";
 import { shorten } from "../../core/text.js";
 import { checkDataSet, type DataCheck, type NoteKind, noteKinds } from "../../data/check.js";
-import { clipTokens, leastClipTokens } from "../../data/clip-pieces.js";
 import { type FaultKind, faultKinds } from "../../data/finding.js";
+import { maxClipTokens, minClipTokens } from "../../data/min-clip-tokens.js";
 import { openTruncation } from "../../families/truncation.js";
 import { jsonField, maxSequenceLengthField, optionalModelField } from "../common.js";
 import type { CommandContext, CommandRun } from "../context.js";
@@ -62,7 +62,7 @@ const titles: Readonly<Record<FaultKind | NoteKind, string>> = {
 async function runDataCheck(options: DataCheckOptions, { reporter, signal }: CommandContext): Promise<void> {
   const { path, similarity } = options;
   const check = await checkDataSet(path, {
-    cutOff: await describeTruncation(options),
+    describeTruncation: await describeTruncation(options),
     similarity,
     signal,
     onProgress: (done, total) => reporter.progress("images", done, total),
@@ -78,8 +78,8 @@ function reportCheck(
   { dataSet, images, captions, faults, notes, complete }: DataCheck,
   reporter: Reporter,
 ): void {
-  const { shape = null, because = null } = dataSet ?? {};
-  reporter.event("data", { path, format: shape, shape, because, images, captions });
+  const { format = null, because = null } = dataSet ?? {};
+  reporter.event("data", { path, format, shape: format, because, images, captions });
   for (const fault of faults.kept) reporter.event("fault", { ...fault });
   for (const note of notes) reporter.event("note", { ...note });
   const counts = {
@@ -92,7 +92,7 @@ function reportCheck(
 function printCheck(options: DataCheckOptions, check: DataCheck, reporter: Reporter): void {
   const { dataSet, images, captions, faults, notes, complete } = check;
   if (dataSet !== undefined) {
-    reporter.print(`${options.path}: ${dataSet.shape} (${dataSet.because}), ${images} images, ${captions} captions`);
+    reporter.print(`${options.path}: ${dataSet.format} (${dataSet.because}), ${images} images, ${captions} captions`);
   }
   const rows: [string, string][] = [];
   const add = (kind: FaultKind | NoteKind, count: number, lines: readonly string[]) => {
@@ -113,7 +113,7 @@ function printCheck(options: DataCheckOptions, check: DataCheck, reporter: Repor
   if (rows.length > 0) reporter.table([["problem", "where and what"], ...rows]);
   if (!complete) reporter.print("the search for similar captions is incomplete: there are too many of them");
   if (options.model === undefined) {
-    reporter.print(`without --model, only captions that certainly exceed CLIP's ${clipTokens} tokens are listed`);
+    reporter.print(`without --model, only captions that certainly exceed CLIP's ${maxClipTokens} tokens are listed`);
   }
   if (faults.total === 0)
     reporter.print(rows.length === 0 ? "no problems found" : "all images and captions can be used");
@@ -129,10 +129,10 @@ async function describeTruncation({ model, maxSequenceLength }: DataCheckOptions
   const quoted = (caption: string) => `"${shorten(caption, 40)}"`;
   if (model === undefined) {
     return (caption: string): string | undefined => {
-      const least = leastClipTokens(caption);
-      return least <= clipTokens
+      const least = minClipTokens(caption);
+      return least <= maxClipTokens
         ? undefined
-        : `${quoted(caption)} has at least ${least} CLIP tokens; the limit is ${clipTokens}`;
+        : `${quoted(caption)} has at least ${least} CLIP tokens; the limit is ${maxClipTokens}`;
     };
   }
   const truncation = await openTruncation(model, maxSequenceLength);

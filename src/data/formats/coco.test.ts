@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../../core/errors.js";
 import { repetitions } from "../../testing/core/repetitions.js";
-import { contents, folderOf, leniently, refusal } from "../../testing/data/data-folders.js";
+import { contents, folderOf, inputError, openLeniently } from "../../testing/data/data-folders.js";
 import { openDataSet } from "../data-set.js";
 
 interface Entry {
@@ -15,7 +15,7 @@ interface Entry {
   readonly caption?: unknown;
 }
 
-/** As the download has it: with the keys that are not read. */
+/** A captions file as in COCO's download, with keys that are not read. */
 const captionsOf = (images: readonly Entry[], annotations: readonly Entry[]) =>
   JSON.stringify({
     info: { description: "COCO 2017 Dataset", year: 2017 },
@@ -51,17 +51,17 @@ const wanted = (root: string) => [
   [`${root}000000000025.jpg`, "A giraffe by a tree.", "Two giraffes"],
 ];
 
-test("the layout of the download: captions by image id, all of an image as variants", async (t) => {
+test("reads the layout of the download: captions by image id, those of an image as variants", async (t) => {
   const folder = await folderOf(t, layout);
   assert.deepEqual(await contents(folder), wanted("train2017/"));
-  const { shape, because } = await openDataSet(folder);
-  assert.deepEqual([shape, because], ["COCO captions", "annotations/captions_train2017.json"]);
-  // Named by its captions file it is the same.
+  const { format, because } = await openDataSet(folder);
+  assert.deepEqual([format, because], ["COCO captions", "annotations/captions_train2017.json"]);
+  // The captions file names the same data set.
   const file = join(folder, "annotations", "captions_train2017.json");
   assert.deepEqual(await contents(file, folder), wanted("train2017/"));
 });
 
-test("other places of images and captions", async (t) => {
+test("finds images and captions in other folders", async (t) => {
   const json = layout["annotations/captions_train2017.json"];
   for (const [captions, root] of [
     ["annotations/captions_train2017.json", "images/train2017/"],
@@ -70,8 +70,8 @@ test("other places of images and captions", async (t) => {
     ["captions.json", ""],
     ["captions.json", "images/"],
   ]) {
-    const pictures = Object.fromEntries(images.map(({ file_name }) => [`${root}${file_name}`, true as const]));
-    assert.deepEqual(await contents(await folderOf(t, { [captions]: json, ...pictures })), wanted(root));
+    const files = Object.fromEntries(images.map(({ file_name }) => [`${root}${file_name}`, true as const]));
+    assert.deepEqual(await contents(await folderOf(t, { [captions]: json, ...files })), wanted(root));
   }
   const named = await folderOf(t, {
     "my.json": captionsOf([{ id: "a", file_name: "in/a.png" }], [{ image_id: "a", caption: "x" }]),
@@ -80,21 +80,21 @@ test("other places of images and captions", async (t) => {
   assert.deepEqual(await contents(join(named, "my.json"), named), [["in/a.png", "x"]]);
 });
 
-test("of train and val the one is taken whose images are there; else one must be named", async (t) => {
+test("picks train or val by which images exist; if both do, one must be named", async (t) => {
   const val = captionsOf([{ id: 1, file_name: "1.jpg" }], [{ image_id: 1, caption: "val" }]);
   const folder = await folderOf(t, { ...layout, "annotations/captions_val2017.json": val });
   assert.deepEqual(await contents(folder), wanted("train2017/"));
   const both = await folderOf(t, { ...layout, "annotations/captions_val2017.json": val, "val2017/1.jpg": true });
   await assert.rejects(
     openDataSet(both),
-    refusal(/holds 2 captions files \(.*\); name one: .*captions_train2017\.json$/),
+    inputError(/holds 2 captions files \(.*\); name one: .*captions_train2017\.json$/),
   );
   assert.deepEqual(await contents(join(both, "annotations", "captions_val2017.json"), both), [
     ["val2017/1.jpg", "val"],
   ]);
 });
 
-test("what is wrong is told by its place, and the rest is used", async (t) => {
+test("reports faults by their place and reads the rest", async (t) => {
   const folder = await folderOf(t, {
     ...layout,
     "annotations/captions_train2017.json": captionsOf(
@@ -123,12 +123,12 @@ test("what is wrong is told by its place, and the rest is used", async (t) => {
     "train2017/none.jpg": "<html>",
     "train2017/unlisted.jpg": true,
   });
-  const { items, faults } = await leniently(folder);
+  const { items, faults } = await openLeniently(folder);
   assert.equal(items.length, 2);
-  const told = faults.map(({ kind, message }) => `${kind} ${message.replaceAll(folder, "DIR")}`);
+  const reported = faults.map(({ kind, message }) => `${kind} ${message.replaceAll(folder, "DIR")}`);
   const file = /^(\S+) DIR.annotations.captions_train2017\.json: /;
   assert.deepEqual(
-    told.map((line) => line.replace(file, "$1 ")),
+    reported.map((line) => line.replace(file, "$1 ")),
     [
       'missing-image images[2]: file_name "../../etc/passwd.jpg" leaves the folder',
       'missing-image images[3]: file_name "/etc/passwd.jpg" must be relative to the folder',
@@ -141,12 +141,12 @@ test("what is wrong is told by its place, and the rest is used", async (t) => {
       "bad-caption annotations[6]: the caption is empty",
       "bad-caption annotations[7]: the caption has 10000000 characters, the limit is 16384",
       `missing-caption image ${join("DIR", "train2017", "bare.jpg")} has no caption (an annotation in annotations/captions_train2017.json)`,
-      `unreadable-image ${join("DIR", "train2017", "none.jpg")} is not a png, jpeg or webp image, whatever its name says`,
+      `unreadable-image ${join("DIR", "train2017", "none.jpg")} is not a png, jpeg or webp image, despite its name`,
     ],
   );
 });
 
-test("a captions file that is none is refused", async (t) => {
+test("rejects a malformed captions file", async (t) => {
   const cases: [string, RegExp][] = [
     ['{"images": [', /captions_train2017\.json: broken JSON/],
     ["[]", /captions_train2017\.json: must be one JSON object with images and annotations$/],
@@ -159,11 +159,11 @@ test("a captions file that is none is refused", async (t) => {
   ];
   for (const [json, message] of cases) {
     const folder = await folderOf(t, { ...layout, "annotations/captions_train2017.json": json });
-    await assert.rejects(openDataSet(folder), refusal(message));
+    await assert.rejects(openDataSet(folder), inputError(message));
   }
 });
 
-test("any JSON in its place is read or refused", async (t) => {
+test("reads or rejects any JSON", async (t) => {
   const folder = await folderOf(t, layout);
   const id = fc.oneof(fc.constantFrom(9, "9", 25), fc.jsonValue());
   const name = fc.oneof(fc.constantFrom("000000000009.jpg", "../x.jpg", "/x.jpg", "a\nb.jpg"), fc.jsonValue());
@@ -178,7 +178,7 @@ test("any JSON in its place is read or refused", async (t) => {
     fc.asyncProperty(json, async (value) => {
       await writeFile(join(folder, "annotations", "captions_train2017.json"), JSON.stringify(value));
       try {
-        const { items, faults } = await leniently(folder);
+        const { items, faults } = await openLeniently(folder);
         for (const { id: path } of items) assert.ok(path.startsWith(join(folder, "train2017")));
         for (const { message } of faults) assert.doesNotMatch(message, /\n/);
       } catch (error) {

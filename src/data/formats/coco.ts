@@ -12,7 +12,7 @@ import type { CaptionedImage } from "../captioned-image.js";
 import { attempt, type ReportFault } from "../finding.js";
 import type { FolderFiles } from "../folder-files.js";
 import { captionedFiles } from "../image-files.js";
-import { imagePathInside } from "../inner-path.js";
+import { relativeImagePath } from "../inner-path.js";
 import { parseJsonText, readTextFile } from "../text-file.js";
 import type { DataFormat } from "./format.js";
 
@@ -22,7 +22,7 @@ export const coco: DataFormat = {
   read: async (files, report) => readCoco(files, chooseCaptionsFile(files), report),
 };
 
-/** The captions file that the user named, in the folder that holds it and the images. */
+/** The format for a captions file that the user named. */
 export function cocoFrom(captionsFile: string): DataFormat {
   return { ...coco, read: (files, report) => readCoco(files, captionsFile, report) };
 }
@@ -31,7 +31,7 @@ function isCaptionsFile(name: string): boolean {
   return /^(annotations\/)?captions[^/]*\.json$/i.test(name);
 }
 
-/** Where there are several (the download has train and val), the one whose image folder is there. */
+/** Of several captions files (the download has train and val), the one whose image folder exists. */
 function chooseCaptionsFile({ folder, names }: FolderFiles): string {
   const files = names.filter(isCaptionsFile);
   if (files.length === 1) return at(files, 0);
@@ -61,7 +61,7 @@ async function readCoco(files: FolderFiles, name: string, report: ReportFault): 
   const { folder } = files;
   const file = join(folder, name);
   const parsed = instancesSchema.safeParse(parseJsonText(await readTextFile(file), file));
-  if (!parsed.success) throw new InputError(`${file}: ${parsed.error.issues[0]?.message ?? "not understood"}`);
+  if (!parsed.success) throw new InputError(`${file}: ${parsed.error.issues[0]?.message ?? "is invalid"}`);
   const images = await readImages(parsed.data.images, file, report);
   const root = chooseRoot(files, name, [...images.values()]);
 
@@ -100,7 +100,7 @@ async function readCoco(files: FolderFiles, name: string, report: ReportFault): 
   return captionedFiles(folder, captions, report);
 }
 
-/** File names by id. */
+/** Reads file names by id. */
 async function readImages(
   entries: readonly unknown[],
   file: string,
@@ -114,13 +114,13 @@ async function readImages(
       if (data === undefined) throw new InputError(`${where} needs an id and a file_name (a string)`);
       const key = String(data.id);
       if (images.has(key)) throw new InputError(`${where}: another image has the id ${idShown(data.id)}`);
-      images.set(key, imagePathInside(data.file_name, where));
+      images.set(key, relativeImagePath(data.file_name, where));
     });
   }
   return images;
 }
 
-/** Of the folders where the images may be, the one that has most of the first hundred. */
+/** Of the possible image folders, the one with most of the first hundred images. */
 function chooseRoot({ folder, names }: FolderFiles, captionsFile: string, images: readonly string[]): string {
   const present = new Set(names);
   const sample = images.slice(0, 100);
@@ -135,7 +135,7 @@ function chooseRoot({ folder, names }: FolderFiles, captionsFile: string, images
   );
 }
 
-/** Folders in which a captions file may have its images, "" or with a `/` behind. */
+/** Possible image folders of a captions file, "" or with a trailing `/`. */
 function imageRoots(captionsFile: string): string[] {
   const suffix = suffixOf(captionsFile);
   const beside = dirname(captionsFile) === "annotations" ? ["annotations/"] : [];

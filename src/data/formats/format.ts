@@ -1,19 +1,19 @@
-/** @file What every format of data sets is to the registry. */
+/** @file The interface of data set formats. */
 
 import type { CaptionedImage } from "../captioned-image.js";
 import type { ReportFault } from "../finding.js";
 import type { FolderFiles } from "../folder-files.js";
 
 export interface DataFormat {
-  /** Names the shape to people. */
+  /** Name of the format for messages. */
   readonly title: string;
-  /** By what the files were recognised (completes "because it has ..."), or undefined where they look otherwise. */
+  /** What the files are recognised by (completes "because it has ..."); undefined if they have another format. */
   readonly recognise: (files: FolderFiles) => string | undefined;
   /**
-   * The images with their captions, in an order that does not depend on the machine. What cannot be used is reported and
-   * left out.
+   * Reads the images with their captions, in the same order on every machine. Parts that cannot be used are reported and
+   * skipped.
    *
-   * @throws InputError where nothing of it can be used, or it is not clear what is meant
+   * @throws InputError if nothing can be used or the files are ambiguous
    */
   readonly read: (files: FolderFiles, report: ReportFault) => Promise<CaptionedImage[]>;
 }

@@ -1,4 +1,4 @@
-/** @file The registry of data formats: a data set is recognised by its shape. */
+/** @file The registry of data set formats. */
 
 import { InputError } from "../../core/errors.js";
 import type { FolderFiles } from "../folder-files.js";
@@ -10,16 +10,16 @@ import { parquet } from "./parquet.js";
 import { sidecar } from "./sidecar.js";
 import { webdataset } from "./webdataset.js";
 
-/** In the order in which they are asked: what says most about itself first, loose images last. */
+/** In the order of recognition, the most specific first. */
 const formats: readonly DataFormat[] = [metadataJsonl, coco, parquet, webdataset, sidecar];
 
 export interface Recognised {
   readonly format: DataFormat;
-  /** By what. */
+  /** What it was recognised by. */
   readonly because: string;
 }
 
-/** The format of a folder. Two kinds of shards side by side are refused, since either may be meant. */
+/** Recognises the format of a folder. Throws an InputError for a folder with two kinds of shards, which is ambiguous. */
 export function recognise(files: FolderFiles): Recognised {
   const matches = formats.flatMap((format): Recognised[] => {
     const because = format.recognise(files);

@@ -1,4 +1,4 @@
-/** @file `metadata.jsonl` as Hugging Face's imagefolder has it: `file_name` and `text` a line, other keys ignored. */
+/** @file Hugging Face's imagefolder with `metadata.jsonl`: `file_name` and `text` per line; other keys are ignored. */
 
 import { join } from "node:path";
 import { z } from "zod";
@@ -9,14 +9,14 @@ import { attempt, type ReportFault } from "../finding.js";
 import type { FolderFiles } from "../folder-files.js";
 import { captionedFiles } from "../image-files.js";
 import { hasImageExtension } from "../image-format.js";
-import { imagePathInside } from "../inner-path.js";
+import { relativeImagePath } from "../inner-path.js";
 import { decodeText, parseJsonText } from "../text-file.js";
 import { readLines, type TextLine } from "../text-lines.js";
 import type { DataFormat } from "./format.js";
 
 export const metadataName = "metadata.jsonl";
 
-/** Bytes of the longest line. */
+/** Longest line in bytes. */
 const maxLineBytes = 2 ** 20;
 
 export const metadataJsonl: DataFormat = {
@@ -30,7 +30,7 @@ const lineSchema = z.object(
   "must be one JSON object with file_name and text",
 );
 
-/** The lines say which images there are; several lines of one image are variants, and `.txt` files are ignored. */
+/** Reads the listed images; several lines of one image are variants, and `.txt` files are ignored. */
 async function readMetadataFolder({ folder, names }: FolderFiles, report: ReportFault): Promise<CaptionedImage[]> {
   const file = join(folder, metadataName);
   const present = new Set(names);
@@ -61,13 +61,13 @@ async function readMetadataFolder({ folder, names }: FolderFiles, report: Report
   return captionedFiles(folder, captions, report);
 }
 
-/** One caption of one image: a path inside the folder, and a text that is not empty. */
+/** Parses a line to a path inside the folder and a caption. Throws an InputError that starts with `where`. */
 export function parseLine({ bytes }: TextLine, where: string): { readonly name: string; readonly text: string } {
   if (bytes === null) throw new InputError(`${where}: the line has more than ${maxLineBytes} bytes`);
   const parsed = lineSchema.safeParse(parseJsonText(decodeText(bytes, where), where));
-  if (!parsed.success) throw new InputError(`${where}: ${parsed.error.issues[0]?.message ?? "not understood"}`);
+  if (!parsed.success) throw new InputError(`${where}: ${parsed.error.issues[0]?.message ?? "is invalid"}`);
   const text = captionOf(parsed.data.text, where);
-  return { name: imagePathInside(parsed.data.file_name, where), text };
+  return { name: relativeImagePath(parsed.data.file_name, where), text };
 }
 
 function isBlank(bytes: Uint8Array): boolean {

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { copyFile, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { contents, folderOf, leniently, reds, refusal, shard } from "../../testing/data/data-folders.js";
+import { contents, folderOf, inputError, openLeniently, reds, shard } from "../../testing/data/data-folders.js";
 import { openDataSet } from "../data-set.js";
 
 const rows = [0, 1, 2, 3, 4, 5, 6];
 const caption = (i: number) => (i % 2 ? `caption ${i}: ein Bär` : `caption ${i}`);
-/** As test/fixtures/data/make.py draws them. */
+/** As in test/fixtures/data/make.py. */
 const red = (i: number) => 20 * i;
 
 const written = [
@@ -25,21 +25,21 @@ const written = [
   "pyarrow-zstd",
 ];
 for (const name of written) {
-  test(`${name}: captions at once, images by row in any order`, async () => {
+  test(`${name}: reads captions, and images by row in any order`, async () => {
     const file = shard(`${name}.parquet`);
     assert.deepEqual(
       await contents(file),
       rows.map((i) => [`${i}`, caption(i)]),
     );
-    const { items, shape } = await openDataSet(file);
-    assert.equal(shape, "Parquet shards");
+    const { items, format } = await openDataSet(file);
+    assert.equal(format, "Parquet shards");
     assert.deepEqual(await reds(items), rows.map(red));
     const mixed = [5, 0, 6, 0, 3, 4, 2, 1];
     assert.deepEqual(await reds(mixed.map((i) => items[i])), mixed.map(red));
   });
 }
 
-test("required columns have no levels; jpeg under the names jpg and prompt", async () => {
+test("reads required columns, which have no levels, named jpg and prompt", async () => {
   const { items } = await openDataSet(shard("pyarrow-required.parquet"));
   assert.deepEqual(
     items.map(({ captions }) => captions),
@@ -48,8 +48,8 @@ test("required columns have no levels; jpeg under the names jpg and prompt", asy
   for (const [i, value] of (await reds(items)).entries()) assert.ok(Math.abs(value - red(i)) <= 2);
 });
 
-test("lists of captions are variants; an empty list and a null are no caption", async () => {
-  const { items, faults } = await leniently(shard("pyarrow-lists.parquet"));
+test("reads lists of captions as variants; an empty list or null is a missing caption", async () => {
+  const { items, faults } = await openLeniently(shard("pyarrow-lists.parquet"));
   assert.deepEqual(
     items.map(({ id, captions }) => [id.split("#")[1], ...captions]),
     [
@@ -67,8 +67,8 @@ test("lists of captions are variants; an empty list and a null are no caption", 
 });
 
 for (const name of ["pyarrow-nulls", "pyarrow-nulls-no-statistics"]) {
-  test(`${name}: rows without bytes or caption are told, the others keep their images`, async () => {
-    const { items, faults } = await leniently(shard(`${name}.parquet`));
+  test(`${name}: reports rows without bytes or caption and reads the others`, async () => {
+    const { items, faults } = await openLeniently(shard(`${name}.parquet`));
     assert.deepEqual(
       items.map(({ id, captions }) => [id.split("#")[1], ...captions]),
       [0, 3, 6].map((i) => [`${i}`, caption(i)]),
@@ -86,7 +86,7 @@ for (const name of ["pyarrow-nulls", "pyarrow-nulls-no-statistics"]) {
   });
 }
 
-test("the shards of a folder are one data set, in the order of their names", async (t) => {
+test("reads the shards of a folder as one data set, sorted by name", async (t) => {
   const bytes = await readFile(shard("datasets.parquet"));
   const folder = await folderOf(t, {
     "data/train-00001-of-00002.parquet": bytes,
@@ -102,27 +102,29 @@ test("the shards of a folder are one data set, in the order of their names", asy
   await copyFile(shard("datasets.parquet"), join(folder, "data", "test-00000-of-00001.parquet"));
   await assert.rejects(
     openDataSet(folder),
-    refusal(/holds shards of several splits: test \(data\/test-.*\), train \(data\/train-.*\); name the files of one/),
+    inputError(
+      /holds shards of several splits: test \(data\/test-.*\), train \(data\/train-.*\); name the files of one/,
+    ),
   );
   await openDataSet(join(folder, "data", "test-00000-of-00001.parquet"));
 });
 
-test("a file that is damaged is told, and the others are used", async (t) => {
+test("reports damaged files and reads the others", async (t) => {
   const bytes = await readFile(shard("pyarrow.parquet"));
   const folder = await folderOf(t, {
     "0.parquet": bytes,
     "1.parquet": bytes.subarray(0, -20),
-    "2.parquet": "no parquet at all",
+    "2.parquet": "not a parquet file",
     "3.parquet": "",
     "4.parquet": Buffer.concat([bytes.subarray(0, -8), Buffer.from([255, 255, 255, 127]), bytes.subarray(-4)]),
     "5.parquet": Buffer.concat([bytes.subarray(0, -4), Buffer.from("PARE")]),
   });
-  const { items, faults } = await leniently(folder);
+  const { items, faults } = await openLeniently(folder);
   assert.equal(items.length, 7);
   const expected = [
     /1\.parquet is cut short/,
-    /2\.parquet is no Parquet file$/,
-    /3\.parquet is no Parquet file: it has 0 bytes/,
+    /2\.parquet is not a Parquet file$/,
+    /3\.parquet is not a Parquet file: it has 0 bytes/,
     /4\.parquet is damaged: its footer says it has 2147483647 bytes/,
     /5\.parquet is an encrypted Parquet file/,
   ];

@@ -1,13 +1,13 @@
 /**
- * @file Parquet shards as Hugging Face writes them: a column of images ({bytes, path}, or bytes alone) and one of captions
- * (a string, or a list of them). Captions are read at once, images by row when they are wanted.
+ * @file Parquet shards as Hugging Face writes them: a column of images ({bytes, path}, or bytes alone) and one of captions (a
+ * string, or a list of strings). Captions are read on opening, images by row on demand.
  */
 
 import { join } from "node:path";
 import type { CaptionedImage } from "../captioned-image.js";
 import { attempt } from "../finding.js";
 import type { DataFormat } from "./format.js";
-import { refuseSplits } from "./splits.js";
+import { requireOneSplit } from "./splits.js";
 
 export const parquet: DataFormat = {
   title: "Parquet shards",
@@ -17,10 +17,10 @@ export const parquet: DataFormat = {
   },
   read: async ({ folder, names }, report) => {
     const shards = names.filter(isParquet);
-    refuseSplits(folder, shards);
-    // The reader takes as long to load as all of the command line; most data sets do without it.
+    requireOneSplit(folder, shards);
+    // Imported on demand: the reader takes as long to load as the rest of the command line.
     const { ShardReader } = await import("../parquet/shard.js");
-    // One for all shards: what it keeps in memory does not grow with their number.
+    // One reader for all shards, so that its memory does not grow with their number.
     const reader = new ShardReader();
     const items: CaptionedImage[] = [];
     for (const name of shards) {

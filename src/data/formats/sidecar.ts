@@ -1,4 +1,4 @@
-/** @file A `.txt` caption file beside each image, one caption a line; the lines are variants. */
+/** @file Images with a `.txt` caption file each, one caption per line; the lines are variants. */
 
 import { basename, dirname, join } from "node:path";
 import { InputError } from "../../core/errors.js";
@@ -11,7 +11,7 @@ import { hasImageExtension, readableFormats } from "../image-format.js";
 import { readTextFile } from "../text-file.js";
 import type { DataFormat } from "./format.js";
 
-/** Bytes of the largest caption file. */
+/** Largest caption file in bytes. */
 export const maxCaptionFileBytes = 2 ** 20;
 
 export const sidecar: DataFormat = {
@@ -26,7 +26,7 @@ export const sidecar: DataFormat = {
 };
 
 async function readSidecars({ folder, names }: FolderFiles, report: ReportFault): Promise<CaptionedImage[]> {
-  refuseMisnamedMetadata(folder, names);
+  requireNoMisnamedMetadata(folder, names);
   const images = names.filter(hasImageExtension);
   const sidecars = new Set(names.filter((name) => name.endsWith(".txt")));
   const captions = new Map<string, readonly string[]>();
@@ -56,18 +56,18 @@ async function readSidecars({ folder, names }: FolderFiles, report: ReportFault)
     const where = join(folder, sidecar);
     const stem = withoutExtension(sidecar);
     const hint = known.has(stem) ? `; name it ${withoutExtension(stem)}.txt` : "";
-    const message = `caption file ${where} has no ${readableFormats} image beside it${hint}`;
+    const message = `caption file ${where} has no ${readableFormats} image next to it${hint}`;
     report({ kind: "missing-image", where, message });
   }
-  // Last: a caption file under a wrong name says more.
+  // Reported last, since a misnamed caption file is the more useful fault.
   for (const where of bare) {
     report({ kind: "missing-caption", where, message: `image ${where} has no caption (a .txt caption file)` });
   }
   return captionedFiles(folder, captions, report);
 }
 
-/** Names that people give a metadata file by mistake, and where Hugging Face data sets keep theirs. */
-function refuseMisnamedMetadata(folder: string, names: readonly string[]): void {
+/** Throws an InputError for misspelt metadata files, and for metadata.jsonl in a sub-folder. */
+function requireNoMisnamedMetadata(folder: string, names: readonly string[]): void {
   for (const name of names) {
     const base = basename(name);
     if (base === "metadata.jsonl") {
@@ -76,7 +76,7 @@ function refuseMisnamedMetadata(folder: string, names: readonly string[]): void 
     }
     if (/^metadata\.(json.*|csv|tsv)$/i.test(base)) {
       const file = join(folder, name);
-      throw new InputError(`${file} is not read; captions come from metadata.jsonl (one JSON object a line)`);
+      throw new InputError(`${file} is not read; captions come from metadata.jsonl (one JSON object per line)`);
     }
   }
 }

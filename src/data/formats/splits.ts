@@ -1,4 +1,4 @@
-/** @file Splits in the names of shards (train-00000-of-00004.parquet), as Hugging Face tells them by words. */
+/** @file Splits in the names of shards (train-00000-of-00004.parquet), by Hugging Face's keywords. */
 
 import { InputError } from "../../core/errors.js";
 
@@ -15,15 +15,15 @@ const words: Readonly<Record<string, string>> = {
   dev: "validation",
 };
 
-/** The split that a file belongs to by its path inside the folder, "" where nothing tells. */
+/** The split of a file by its path inside the folder; "" if the path names none. */
 export function splitOf(name: string): string {
   const parts = name.toLowerCase().split(/[^a-z]+/);
   const known = parts.find((part) => Object.hasOwn(words, part));
   return known === undefined ? "" : (words[known] ?? "");
 }
 
-/** Refuses shards of several splits: nobody trains on the test set on purpose. */
-export function refuseSplits(folder: string, shards: readonly string[]): void {
+/** Throws an InputError for shards of several splits, to prevent training on a test set. */
+export function requireOneSplit(folder: string, shards: readonly string[]): void {
   const splits = new Map<string, string>();
   for (const name of shards) if (!splits.has(splitOf(name))) splits.set(splitOf(name), name);
   if (splits.size < 2) return;

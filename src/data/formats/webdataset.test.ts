@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { truncate } from "node:fs/promises";
 import { test } from "node:test";
-import { contents, folderOf, leniently, pixels, reds, refusal, shard } from "../../testing/data/data-folders.js";
+import { contents, folderOf, inputError, openLeniently, pixels, reds, shard } from "../../testing/data/data-folders.js";
 import { tarOf } from "../../testing/data/tar.js";
 import { openDataSet } from "../data-set.js";
 import { splitName } from "./webdataset.js";
@@ -9,7 +9,7 @@ import { splitName } from "./webdataset.js";
 const rows = [0, 1, 2, 3, 4, 5, 6];
 const caption = (i: number) => (i % 2 ? `caption ${i}: ein Bär` : `caption ${i}`);
 
-test("webdataset's own shards: jpg, png and webp with txt or json, read by offset in any order", async () => {
+test("reads webdataset's shards: jpg, png and webp with txt or json, by offset in any order", async () => {
   const file = shard("webdataset.tar");
   assert.deepEqual(
     await contents(file),
@@ -18,8 +18,8 @@ test("webdataset's own shards: jpg, png and webp with txt or json, read by offse
       return i % 2 ? [id, caption(i), `again ${i}`] : [id, caption(i)];
     }),
   );
-  const { items, shape } = await openDataSet(file);
-  assert.equal(shape, "webdataset tar shards");
+  const { items, format } = await openDataSet(file);
+  assert.equal(format, "webdataset tar shards");
   const order = [6, 1, 1, 4, 0, 2, 3, 5];
   for (const [at, red] of (await reds(order.map((i) => items[i]))).entries()) {
     assert.ok(Math.abs(red - 20 * order[at]) <= 2, `${red}`);
@@ -31,7 +31,7 @@ for (const [name, key] of [
   ["pax", `${"long-".repeat(30)}/${"ü".repeat(40)}`],
   ["ustar", `${"long-".repeat(18)}/${"name-".repeat(15)}ü`],
 ] as const) {
-  test(`${name}: long names, folders and links`, async () => {
+  test(`${name}: reads long names, skips folders and links`, async () => {
     const file = shard(`${name}.tar`);
     assert.deepEqual(
       await contents(file),
@@ -41,7 +41,7 @@ for (const [name, key] of [
   });
 }
 
-test("a key is the path up to the first dot of the last part", () => {
+test("splits a name at the first dot of its last part", () => {
   const cases: [string, string, string][] = [
     ["a.jpg", "a", "jpg"],
     ["./a/b.c/d.seg.PNG", "a/b.c/d", "seg.png"],
@@ -52,7 +52,7 @@ test("a key is the path up to the first dot of the last part", () => {
   for (const [name, key, extension] of cases) assert.deepEqual(splitName(name), { key, extension });
 });
 
-test("what is wrong with a sample is told, and the others are used", async (t) => {
+test("reports faulty samples and reads the others", async (t) => {
   const data = await pixels("png");
   const text = (value: string) => Buffer.from(value);
   const folder = await folderOf(t, {
@@ -87,7 +87,7 @@ test("what is wrong with a sample is told, and the others are used", async (t) =
     "c.tar.gz": "packed",
     "d.tar": "",
   });
-  const { items, faults } = await leniently(folder);
+  const { items, faults } = await openLeniently(folder);
   assert.deepEqual(
     items.map(({ id, captions }) => [id.split("#")[1], ...captions]),
     [
@@ -96,18 +96,18 @@ test("what is wrong with a sample is told, and the others are used", async (t) =
     ],
   );
   const expected: [string, RegExp][] = [
-    ["damaged-file", /c\.tar\.gz is compressed, so nothing in it can be read by offset; decompress it to a \.tar$/],
+    ["damaged-file", /c\.tar\.gz is compressed, so it cannot be read by offset; decompress it to a \.tar$/],
     ["missing-caption", /image .*a\.tar#1\.png has no caption \(1\.txt or 1\.json\)$/],
-    ["missing-image", /a\.tar#2\.txt has no png, jpeg or webp image beside it$/],
-    ["unreadable-image", /a\.tar#3\.png is not a png, jpeg or webp image, whatever its name says$/],
+    ["missing-image", /a\.tar#2\.txt has no png, jpeg or webp image next to it$/],
+    ["unreadable-image", /a\.tar#3\.png is not a png, jpeg or webp image, despite its name$/],
     ["bad-caption", /caption file .*a\.tar#4\.txt is not UTF-8 text but UTF-16; save it as UTF-8$/],
     ["bad-caption", /a\.tar#5\.json: needs a caption/],
     ["bad-caption", /caption file .*a\.tar#6\.txt is empty$/],
     ["unreadable-image", /image .*a\.tar#7\.png is empty$/],
-    ["damaged-file", /a\.tar#0: another sample before has the same key$/],
+    ["damaged-file", /a\.tar#0: an earlier sample has the same key$/],
     ["missing-caption", /a\.tar#\.\.\/9\.png has no caption/],
     ["missing-image", /a\.tar#\/etc\/\.\.\/9\.txt has no png/],
-    ["damaged-file", /a\.tar#\.\.\/9: another sample before has the same key$/],
+    ["damaged-file", /a\.tar#\.\.\/9: an earlier sample has the same key$/],
     ["missing-image", /a\.tar#10\.txt has no png/],
     ["damaged-file", /b\.tar is cut short/],
     ["damaged-file", /d\.tar is an empty archive$/],
@@ -119,7 +119,7 @@ test("what is wrong with a sample is told, and the others are used", async (t) =
   }
 });
 
-test("an archive that breaks off keeps its whole samples", async (t) => {
+test("reads the whole samples of a truncated archive", async (t) => {
   const data = await pixels("png", 20);
   const members = ["a", "b"].flatMap((key) => [
     { name: `${key}.png`, data },
@@ -127,7 +127,7 @@ test("an archive that breaks off keeps its whole samples", async (t) => {
   ]);
   const whole = tarOf(members);
   const folder = await folderOf(t, { "a.tar": whole.subarray(0, whole.length - 1024 - 700) });
-  const { items, faults } = await leniently(folder);
+  const { items, faults } = await openLeniently(folder);
   assert.equal(items.length, 1);
   assert.deepEqual(
     faults.map(({ kind }) => kind),
@@ -135,7 +135,7 @@ test("an archive that breaks off keeps its whole samples", async (t) => {
   );
 });
 
-test("a shard that changes after it was opened is told when it is read", async (t) => {
+test("rejects reading from a shard that was truncated after opening", async (t) => {
   const data = await pixels("png");
   const folder = await folderOf(t, {
     "a.tar": tarOf([
@@ -145,19 +145,19 @@ test("a shard that changes after it was opened is told when it is read", async (
   });
   const { items } = await openDataSet(folder);
   await truncate(`${folder}/a.tar`, 520);
-  await assert.rejects(items[0].read(), refusal(/a\.tar is cut short: bytes 512 to \d+ are wanted, it has 520$/));
+  await assert.rejects(items[0].read(), inputError(/a\.tar is cut short: bytes 512 to \d+ are needed, it has 520$/));
 });
 
-test("two kinds of shards, or tar files of several splits, are not guessed at", async (t) => {
+test("rejects two kinds of shards, and tar files of several splits", async (t) => {
   const tar = tarOf([]);
   const both = await folderOf(t, { "a.tar": tar, "b.parquet": "x" });
   await assert.rejects(
     openDataSet(both),
-    refusal(/holds 1 \.parquet files and 1 \.tar files; name the files of one kind$/),
+    inputError(/holds 1 \.parquet files and 1 \.tar files; name the files of one kind$/),
   );
   const splits = await folderOf(t, { "train/0.tar": tar, "val/0.tar": tar });
   await assert.rejects(
     openDataSet(splits),
-    refusal(/several splits: train \(train\/0\.tar\), validation \(val\/0\.tar\)/),
+    inputError(/several splits: train \(train\/0\.tar\), validation \(val\/0\.tar\)/),
   );
 });

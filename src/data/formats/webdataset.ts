@@ -1,6 +1,6 @@
 /**
- * @file Tar shards in webdataset's layout: neighbouring members of one key are a sample, `key.jpg` with `key.txt` (one
- * caption a line) or with `caption` or `text` in `key.json`. Images stay in their shards and are read by offset.
+ * @file Tar shards in webdataset's layout: adjacent members with the same key are a sample, `key.jpg` with `key.txt` (one
+ * caption per line) or with `caption` or `text` in `key.json`. Images stay in their shards and are read by offset.
  */
 
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { BlockReader, readTar, type TarMember } from "../tar/read-tar.js";
 import { decodeText, parseJsonText } from "../text-file.js";
 import type { DataFormat } from "./format.js";
 import { maxCaptionFileBytes } from "./sidecar.js";
-import { refuseSplits } from "./splits.js";
+import { requireOneSplit } from "./splits.js";
 
 export const webdataset: DataFormat = {
   title: "webdataset tar shards",
@@ -27,10 +27,10 @@ export const webdataset: DataFormat = {
   },
   read: async ({ folder, names }, report) => {
     const shards = names.filter(isShard);
-    refuseSplits(folder, shards);
+    requireOneSplit(folder, shards);
     for (const name of names.filter(isCompressedShard)) {
       const where = join(folder, name);
-      const message = `${where} is compressed, so nothing in it can be read by offset; decompress it to a .tar`;
+      const message = `${where} is compressed, so it cannot be read by offset; decompress it to a .tar`;
       report({ kind: "damaged-file", where, message });
     }
     const items: CaptionedImage[] = [];
@@ -65,7 +65,7 @@ async function readShard(source: ByteSource, items: CaptionedImage[], report: Re
     if (sample === undefined) return;
     const where = `${source.file}#${sample.key}`;
     if (seen.has(sample.key)) {
-      report({ kind: "damaged-file", where, message: `${where}: another sample before has the same key` });
+      report({ kind: "damaged-file", where, message: `${where}: an earlier sample has the same key` });
       return;
     }
     seen.add(sample.key);
@@ -86,7 +86,7 @@ async function readShard(source: ByteSource, items: CaptionedImage[], report: Re
       if (!sample.members.has(extension)) sample.members.set(extension, member);
     }
   } catch (error) {
-    // Of the sample in which the archive breaks off, the caption may be lost: it is told as such.
+    // The last sample of a truncated archive may have lost its caption, which is reported.
     await finish(sample);
     throw error;
   }
@@ -94,7 +94,7 @@ async function readShard(source: ByteSource, items: CaptionedImage[], report: Re
   if (members === 0) throw new InputError(`${source.file} is an empty archive`);
 }
 
-/** The key is the path up to the first dot of the last part; what follows is the extension. */
+/** Splits a path at the first dot of its last part into key and extension. */
 export function splitName(path: string): { readonly key: string; readonly extension: string } {
   const name = path.replace(/^(\.\/)+/, "");
   const base = name.slice(name.lastIndexOf("/") + 1);
@@ -115,10 +115,10 @@ async function sampleImage(
   const [extension, image] = [...members].find(([name]) => isImage(name)) ?? [];
   const texts = ["txt", "json"].filter((name) => members.has(name));
   if (image === undefined || extension === undefined) {
-    // Other modalities may share a shard; a caption alone is an image that was lost.
+    // Samples of other modalities are ignored; a caption alone means that its image is missing.
     if (!members.has("txt")) return undefined;
     const where = `${file}#${key}.txt`;
-    report({ kind: "missing-image", where, message: `${where} has no png, jpeg or webp image beside it` });
+    report({ kind: "missing-image", where, message: `${where} has no png, jpeg or webp image next to it` });
     return undefined;
   }
   const id = `${file}#${key}.${extension}`;
@@ -137,7 +137,7 @@ async function sampleImage(
   return { id, captions, read: () => withByteSource(file, (source) => source.read(image.offset, image.size)) };
 }
 
-/** Not `seg.png` and the like: those are something about the image. */
+/** Excludes extensions such as `seg.png`, which are annotations of the image. */
 function isImage(extension: string): boolean {
   return !extension.includes(".") && hasImageExtension(`x.${extension}`);
 }

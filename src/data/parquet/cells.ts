@@ -1,4 +1,4 @@
-/** @file Cells of columns that hold strings of bytes: all of a row group in turn, or one by its row. */
+/** @file Reads cells of byte columns: all of a row group in order, or one by its row. */
 
 import type { CompressionCodec } from "hyparquet";
 import { InputError } from "../../core/errors.js";
@@ -6,7 +6,7 @@ import { type ByteSource, withByteSource } from "../byte-source.js";
 import { chunkOf, type LeafColumn, type RowGroup } from "./footer.js";
 import { findPages, type PageTable, type PageValues, readDictionary, readPage } from "./pages.js";
 
-/** The values of each row: none where it is null or an empty list, several only where the column is a list. */
+/** Yields the values of each row: none for null or an empty list, several only in a list column. */
 export async function* readRows(
   source: ByteSource,
   column: LeafColumn,
@@ -34,18 +34,16 @@ export async function* readRows(
   if (row !== undefined) yield row;
   if (rows !== group.rows) {
     const name = column.path.join(".");
-    throw new InputError(
-      `${source.file} is damaged: column ${name} has ${rows} rows where its group has ${group.rows}`,
-    );
+    throw new InputError(`${source.file} is damaged: column ${name} has ${rows} rows, its group has ${group.rows}`);
   }
 }
 
-/** Reads single cells by row: only the page with the row, which is kept until another one is asked for. */
+/** Reads single cells by row: decodes only the page with the row, and keeps the last page. */
 export class CellReader {
   private page: { readonly key: string; readonly values: PageValues } | undefined;
   private dictionary: { readonly key: string; readonly values: readonly Uint8Array[] } | undefined;
 
-  /** The cell of `column`, which is no list, in row `row` of the group; undefined where it is null. */
+  /** The cell of `column`, which must not be a list, in row `row` of the group; undefined if it is null. */
   async read(
     file: string,
     column: LeafColumn,

@@ -10,11 +10,11 @@ import { openDataSet } from "../data-set.js";
 
 const folder = dirname(shard("pyarrow.parquet"));
 const fixtures = readdirSync(folder).filter((name) => name.endsWith(".parquet"));
-/** Copies of each fixture that are damaged. */
+/** Damaged copies per fixture. */
 const copies = 120;
 const maxGrowth = 300 << 20;
 
-/** Some bytes, a stretch of one byte, or the end is lost; most damage goes to where the metadata lie. */
+/** Changes bytes, overwrites a range or truncates; mostly in the metadata at the end. */
 function damage(bytes: Buffer, random: Generator): Uint8Array {
   const kind = random.integer(4);
   const place = () => {
@@ -30,7 +30,7 @@ function damage(bytes: Buffer, random: Generator): Uint8Array {
   return bytes;
 }
 
-test(`${copies} damaged copies of each file are read or refused, and leave no rejection unhandled`, async (t) => {
+test(`reads or rejects ${copies} damaged copies of each file without unhandled rejections`, async (t) => {
   assert.equal(fixtures.length, 16);
   const unhandled: unknown[] = [];
   const remember = (reason: unknown) => unhandled.push(reason);
@@ -42,22 +42,22 @@ test(`${copies} damaged copies of each file are read or refused, and leave no re
   });
   const random = new Generator(3);
   const before = process.memoryUsage.rss();
-  let refused = 0;
+  let rejected = 0;
   for (const name of fixtures) {
     const whole = await readFile(join(folder, name));
     const file = join(temporary, name);
     for (let copy = 0; copy < copies; copy++) {
       await writeFile(file, damage(Buffer.from(whole), random));
       const faults: string[] = [];
-      const told = (error: unknown) => faults.push(String(error));
+      const report = (error: unknown) => faults.push(String(error));
       const { items } = await openDataSet(file, ({ message }) => faults.push(`InputError: ${message}`)).catch(
         (error) => {
-          told(error);
+          report(error);
           return { items: [] };
         },
       );
-      for (const item of items) await item.read().catch(told);
-      refused += Number(faults.length > 0);
+      for (const item of items) await item.read().catch(report);
+      rejected += Number(faults.length > 0);
       for (const fault of faults) {
         assert.match(fault, /^InputError: [^\n]+$/);
         assert.ok(fault.includes(basename(file)), fault);
@@ -66,6 +66,6 @@ test(`${copies} damaged copies of each file are read or refused, and leave no re
   }
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(unhandled, []);
-  assert.ok(refused > (fixtures.length * copies) / 4, `${refused}`);
+  assert.ok(rejected > (fixtures.length * copies) / 4, `${rejected}`);
   assert.ok(process.memoryUsage.rss() - before < maxGrowth);
 });

@@ -1,4 +1,7 @@
-/** @file A Parquet file's footer: its columns and where their chunks lie. hyparquet parses it; what it says is checked here. */
+/**
+ * @file Reads a Parquet file's footer: its columns and the locations of their chunks. hyparquet parses it; this file validates
+ * it.
+ */
 
 import { type CompressionCodec, type FileMetaData, parquetMetadata, parquetSchema, type SchemaTree } from "hyparquet";
 import { InputError } from "../../core/errors.js";
@@ -7,17 +10,17 @@ import { parsing } from "./parsing.js";
 
 type RowGroupMetadata = FileMetaData["row_groups"][number];
 
-/** A column of plain values; of a struct or list it is one of the leaves. */
+/** A leaf column: plain values, or one leaf of a struct or list. */
 export interface LeafColumn {
   /** Position among the leaves, and so in every row group. */
   readonly index: number;
   /** Names from the top-level column down. */
   readonly path: readonly string[];
-  /** Whether values are strings of bytes; only such columns are read. */
+  /** Whether values are byte arrays; other columns are not read. */
   readonly isBytes: boolean;
   /** Whether they are marked as UTF-8 text. */
   readonly isText: boolean;
-  /** Definition level of a value that is there; repetition level of a value that continues its row. */
+  /** Definition level of a value that is not null; repetition level of a value that continues its row. */
   readonly maxDefinition: number;
   readonly maxRepetition: number;
 }
@@ -25,20 +28,20 @@ export interface LeafColumn {
 /** The values of one column in one row group. */
 export interface ColumnChunk {
   readonly codec: CompressionCodec;
-  /** Values, nulls included. */
+  /** Number of values, including nulls. */
   readonly values: number;
-  /** Byte at which its pages begin. */
+  /** Byte offset of its first page. */
   readonly start: number;
   readonly nulls: number | undefined;
 }
 
 export interface RowGroup {
   readonly rows: number;
-  /** By the index of the column. */
+  /** Chunks by column index. */
   readonly chunks: readonly ColumnChunk[];
 }
 
-/** The chunk of `column`; readFooter() has checked that every group has one of each column. */
+/** The chunk of `column`; readFooter() checks that every group has one for each column. */
 export function chunkOf(group: RowGroup, column: LeafColumn): ColumnChunk {
   const chunk = group.chunks[column.index];
   if (chunk === undefined) throw new RangeError(`no column ${column.index}`);
@@ -62,21 +65,21 @@ export async function readFooter(source: ByteSource): Promise<ParquetTable> {
     const columns = leavesOf([parquetSchema(metadata)]).map(leafColumn);
     const rowGroups = metadata.row_groups.map((group) => readRowGroup(group, columns, source));
     const rows = rowGroups.reduce((sum, group) => sum + group.rows, 0);
-    // A row with an image takes many bytes; a number beyond is damage, and would keep the loops over rows busy for ever.
+    // A row with an image takes many bytes, so more rows than bytes are damage, which would make the loops over rows endless.
     if (rows > size) throw new InputError(`${file} is damaged: ${rows} rows in ${size} bytes`);
     return { columns, rowGroups };
   });
 }
 
 async function footerLength({ file, size, read }: ByteSource): Promise<number> {
-  if (size < 12) throw new InputError(`${file} is no Parquet file: it has ${size} bytes`);
+  if (size < 12) throw new InputError(`${file} is not a Parquet file: it has ${size} bytes`);
   const end = Buffer.from(await read(size - 8, 8));
   const name = end.toString("latin1", 4);
   if (name === "PARE") throw new InputError(`${file} is an encrypted Parquet file, which is not read`);
   if (name !== magic) {
     const begins = Buffer.from(await read(0, 4)).toString("latin1") === magic;
     throw new InputError(
-      begins ? `${file} is cut short: a Parquet file ends with ${magic}` : `${file} is no Parquet file`,
+      begins ? `${file} is cut short: a Parquet file ends with ${magic}` : `${file} is not a Parquet file`,
     );
   }
   const length = end.readUInt32LE(0);
@@ -86,7 +89,7 @@ async function footerLength({ file, size, read }: ByteSource): Promise<number> {
   return length;
 }
 
-/** The paths from the root to each leaf below the last node of `path`. */
+/** Paths from the root to each leaf below the last node of `path`. */
 function leavesOf(path: readonly SchemaTree[]): (readonly SchemaTree[])[] {
   const children = path.at(-1)?.children ?? [];
   return children.length === 0 ? [path] : children.flatMap((child) => leavesOf([...path, child]));
@@ -130,5 +133,5 @@ function readRowGroup(group: RowGroupMetadata, columns: readonly LeafColumn[], {
 
 function count(value: bigint): number {
   if (typeof value === "bigint" && value >= 0n && value <= Number.MAX_SAFE_INTEGER) return Number(value);
-  throw new TypeError(`${value} is no count`);
+  throw new TypeError(`${value} is not a count`);
 }

@@ -1,4 +1,4 @@
-/** @file The pages of a column chunk: where they are, and the strings of bytes in one of them. hyparquet decodes them, one at a time. */
+/** @file Locates the pages of a column chunk and decodes the byte arrays of one page at a time with hyparquet. */
 
 import { decompress as decompressZstd } from "fzstd";
 import { type CompressionCodec, type Compressors, type Encoding, type PageHeader, snappyUncompress } from "hyparquet";
@@ -13,31 +13,31 @@ import type { ColumnChunk, LeafColumn } from "./footer.js";
 import { damaged, parsing } from "./parsing.js";
 import { bitsFor, readRuns } from "./runs.js";
 
-/** Where pages lie in the file; typed arrays, since there may be as many pages as images. */
+/** Locations of pages in the file; typed arrays, since there may be as many pages as images. */
 export interface PageTable {
   readonly dictionary: number | undefined;
-  /** Byte at which each page of values begins. */
+  /** Byte offset of each page of values. */
   readonly offsets: Float64Array;
-  /** Position of its first value in the chunk; one more entry holds the number of all values. */
+  /** Position of each page's first value in the chunk; the last entry is the number of all values. */
   readonly firstValues: Float64Array;
 }
 
-/** Decoded values of a page; without levels every value is there and begins a row. */
+/** Decoded values of a page; without levels, every value is present and starts a row. */
 export interface PageValues {
   readonly repetition: readonly number[] | undefined;
   readonly definition: readonly number[] | undefined;
-  /** Values that are not null, as views into the page. */
+  /** The non-null values, as views into the page. */
   readonly bytes: readonly Uint8Array[];
 }
 
-/** Bytes and values of the largest page that is decoded. */
+/** Limits of a page that is decoded. */
 const maxPageBytes = 2 ** 29;
 const maxPageValues = 2 ** 22;
-/** Page headers are small, but may hold statistics. */
+/** Page headers are small, but may include statistics. */
 const headerBytes = 2 ** 9;
 const maxHeaderBytes = 2 ** 22;
 
-/** Two are told where the page ends, which those of hyparquet-compressors do not look at. */
+/** Snappy and zstd replace those of hyparquet-compressors, which do not check the size of the output. */
 const compressors: Compressors = {
   ...otherCompressors,
   SNAPPY: (input, length) => {
@@ -50,14 +50,14 @@ const compressors: Compressors = {
 
 interface Page {
   readonly header: PageHeader;
-  /** Byte behind the header, and of the end of the page. */
+  /** Byte offsets of the data after the header and of the end of the page. */
   readonly start: number;
   readonly end: number;
-  /** Nulls included; 0 for a page of another kind. */
+  /** Number of values, including nulls; 0 for other kinds of page. */
   readonly values: number;
 }
 
-/** Goes through the headers of a chunk's pages, without reading the pages. */
+/** Reads the page headers of a chunk without reading the pages. */
 export async function findPages(source: ByteSource, chunk: ColumnChunk): Promise<PageTable> {
   const offsets: number[] = [];
   const firstValues: number[] = [];
@@ -146,7 +146,7 @@ function checkedPage(header: PageHeader, start: number, where: string, size: num
   return { header, start, end, values };
 }
 
-/** A page's levels and values, no longer compressed. */
+/** A page's uncompressed levels and values. */
 interface Parts {
   readonly repetition: Uint8Array;
   readonly definition: Uint8Array;
@@ -154,7 +154,7 @@ interface Parts {
   readonly encoding: Encoding;
 }
 
-/** V1: everything is compressed together, and each kind of level has its length before it. */
+/** V1: everything is compressed together, and each kind of level is preceded by its length. */
 function splitV1(stored: Uint8Array, header: PageHeader, column: LeafColumn, codec: CompressionCodec): Parts {
   const { data_page_header: details } = header;
   if (details === undefined) throw new Error("its header is missing");
@@ -163,7 +163,7 @@ function splitV1(stored: Uint8Array, header: PageHeader, column: LeafColumn, cod
     if (largest === 0) return rest.subarray(0, 0);
     if (encoding !== "RLE") throw new Error(`levels with the encoding ${encoding}`);
     const end = 4 + new DataView(rest.buffer, rest.byteOffset, rest.byteLength).getUint32(0, true);
-    if (end > rest.length) throw new Error("its levels break off");
+    if (end > rest.length) throw new Error("its levels are truncated");
     const bytes = rest.subarray(4, end);
     rest = rest.subarray(end);
     return bytes;
@@ -173,7 +173,7 @@ function splitV1(stored: Uint8Array, header: PageHeader, column: LeafColumn, cod
   return { repetition, definition, values: rest, encoding: details.encoding };
 }
 
-/** V2: levels come first and are not compressed; their lengths stand in the header. */
+/** V2: levels come first, uncompressed, with their lengths in the header. */
 function splitV2(stored: Uint8Array, header: PageHeader, codec: CompressionCodec): Parts {
   const { data_page_header_v2: details } = header;
   if (details === undefined) throw new Error("its header is missing");
@@ -181,9 +181,9 @@ function splitV2(stored: Uint8Array, header: PageHeader, codec: CompressionCodec
   const levelsEnd =
     repetitionEnd + count(details.definition_levels_byte_length, "a page's length of definition levels");
   const size = header.uncompressed_page_size - levelsEnd;
-  if (levelsEnd > stored.length || size < 0) throw new Error("its levels break off");
+  if (levelsEnd > stored.length || size < 0) throw new Error("its levels are truncated");
   const rest = stored.subarray(levelsEnd);
-  // A page without values may be empty, though nothing compresses to no byte.
+  // A page without values may be empty, which no codec decompresses.
   const values = details.is_compressed !== false && size > 0 ? decompressPage(rest, size, codec, compressors) : rest;
   const [repetition, definition] = [stored.subarray(0, repetitionEnd), stored.subarray(repetitionEnd, levelsEnd)];
   return { repetition, definition, values, encoding: details.encoding };

@@ -1,8 +1,8 @@
-/** @file What hyparquet throws about bytes that are damaged, as errors of this program. */
+/** @file Converts hyparquet's errors about damaged bytes to InputErrors. */
 
 import { InputError, messageOf } from "../../core/errors.js";
 
-/** The result of `body`; whatever it throws becomes an InputError about `where`. */
+/** Returns the result of `body`; anything it throws becomes an InputError about `where`. */
 export function parsing<T>(where: string, body: () => T): T {
   try {
     return body();
@@ -13,8 +13,8 @@ export function parsing<T>(where: string, body: () => T): T {
 
 export function damaged(where: string, error: unknown): InputError {
   if (error instanceof InputError) return error;
-  // hyparquet trusts what it reads, so that its TypeErrors and RangeErrors say nothing about the file.
-  const stumbled = error instanceof TypeError || error instanceof RangeError;
-  const message = stumbled ? `${where} is damaged` : `${where} is damaged or not supported (${messageOf(error)})`;
+  // hyparquet does not validate its input, so its TypeErrors and RangeErrors say nothing about the file.
+  const uninformative = error instanceof TypeError || error instanceof RangeError;
+  const message = uninformative ? `${where} is damaged` : `${where} is damaged or not supported (${messageOf(error)})`;
   return new InputError(message, { cause: error });
 }

@@ -1,4 +1,4 @@
-/** @file The images and captions of a Parquet shard. */
+/** @file Reads the images and captions of a Parquet shard. */
 
 import { InputError } from "../../core/errors.js";
 import { type ByteSource, withByteSource } from "../byte-source.js";
@@ -10,7 +10,7 @@ import { CellReader, readRows } from "./cells.js";
 import { chunkOf, type LeafColumn, type ParquetTable, type RowGroup, readFooter } from "./footer.js";
 import { findPages } from "./pages.js";
 
-/** Names of columns in the order in which they are taken; else the only one that can be meant. */
+/** Column names in order of preference; without a match, the only suitable column is used. */
 const imageNames = ["image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes"];
 const captionNames = ["text", "caption", "captions", "prompt", "sentence", "sentences", "description"];
 
@@ -84,7 +84,7 @@ async function readRowGroup(part: Part, items: CaptionedImage[], report: ReportF
   }
 }
 
-/** Statistics mostly say that there are none; where they do not, the column is gone through. */
+/** Rows whose image is null. Reads the column only if its statistics do not exclude nulls. */
 async function rowsWithoutImage(source: ByteSource, image: LeafColumn, group: RowGroup): Promise<Set<number>> {
   const absent = new Set<number>();
   if (image.maxDefinition === 0 || chunkOf(group, image).nulls === 0) return absent;

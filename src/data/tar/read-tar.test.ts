@@ -25,7 +25,7 @@ const content = fc.uint8Array({ maxLength: 1500 });
 const name = fc.string({ minLength: 1, maxLength: 60 }).filter((text) => !/\p{Cc}/u.test(text));
 
 describe("readTar", () => {
-  it("tells where the bytes of every member lie", async () => {
+  it("locates the bytes of every member", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(name, content), { maxLength: 5 }), async (files) => {
         const bytes = tarOf(files.map(([path, data]) => ({ name: path, data })));
@@ -38,7 +38,7 @@ describe("readTar", () => {
     );
   });
 
-  it("reads sizes in base 256 and of pax headers, and leaves links, folders and devices out", async () => {
+  it("reads sizes in base 256 and in pax headers, and skips links, folders and devices", async () => {
     const data = Buffer.from("hello");
     const members = await membersOf(
       tarOf([
@@ -64,20 +64,20 @@ describe("readTar", () => {
     );
   });
 
-  it("does not need the blocks of zeros at the end, and stops at them", async () => {
+  it("stops at the blocks of zeros at the end, which are optional", async () => {
     const bytes = tarOf([{ name: "a", data: Buffer.from("x") }]);
     assert.equal((await membersOf(bytes.subarray(0, 1024))).length, 1);
     assert.equal((await membersOf(Buffer.concat([bytes, Buffer.alloc(700, 7)]))).length, 1);
     assert.deepEqual(await membersOf(new Uint8Array(0)), []);
   });
 
-  it("refuses what is damaged, after what is whole", async () => {
+  it("rejects damage after the whole members", async () => {
     const bytes = tarOf([
       { name: "a", data: Buffer.from("x") },
       { name: "b", data: Buffer.alloc(600) },
     ]);
     const cases: [string, Uint8Array, number, RegExp][] = [
-      ["no archive", Buffer.alloc(2000, "text"), 0, /a\.tar at byte 0: the checksum is no number, so this is no tar/],
+      ["not an archive", Buffer.alloc(2000, "text"), 0, /a\.tar at byte 0: the checksum is not a number: not a tar/],
       [
         "cut in a member",
         bytes.subarray(0, 1024 + 512 + 100),
@@ -113,7 +113,7 @@ describe("readTar", () => {
     }
   });
 
-  it("gives or refuses bytes of any kind", async () => {
+  it("reads or rejects any bytes", async () => {
     const whole = tarOf([
       { name: "a".repeat(150), data: Buffer.from("x".repeat(700)) },
       { name: "p", type: "x", data: Buffer.from("12 path=new\n") },
@@ -121,11 +121,12 @@ describe("readTar", () => {
     ]);
     const change = fc.record({ at: fc.nat(whole.length - 1), to: fc.nat(255) });
     await fc.assert(
-      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 6 }), fc.boolean(), async (changes, mendSums) => {
+      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 6 }), fc.boolean(), async (changes, fixSums) => {
         const bytes = Uint8Array.from(whole);
         for (const { at, to } of changes) bytes[at] = to;
-        if (mendSums)
-          for (let start = 0; start + 512 <= bytes.length; start += 512) mend(bytes.subarray(start, start + 512));
+        if (fixSums)
+          for (let start = 0; start + 512 <= bytes.length; start += 512)
+            fixChecksum(bytes.subarray(start, start + 512));
         try {
           for (const { name: path, offset, size } of await membersOf(bytes)) {
             assert.ok(offset + size <= bytes.length);
@@ -141,8 +142,8 @@ describe("readTar", () => {
   });
 });
 
-/** Gives a block the checksum of a header, so that damage elsewhere is looked at. */
-function mend(block: Uint8Array): void {
+/** Corrects the checksum of a header block, so that damage in other fields is tested. */
+function fixChecksum(block: Uint8Array): void {
   block.fill(32, 148, 156);
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.set(Buffer.from(`${sum.toString(8).padStart(6, "0")}\0 `), 148);

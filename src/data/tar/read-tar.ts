@@ -1,6 +1,6 @@
 /**
- * @file The members of a tar archive, with where their bytes lie: ustar, pax (`path`, `size`) and GNU (long names, large
- * sizes), as POSIX.1-2017 (pax, "ustar Interchange Format") and GNU tar's manual ("Basic Tar Format") have it.
+ * @file Locates the members of a tar archive: ustar, pax (`path`, `size`) and GNU (long names, large sizes), after POSIX.1-2017
+ * (pax, "ustar Interchange Format") and GNU tar's manual ("Basic Tar Format").
  */
 
 import { InputError } from "../../core/errors.js";
@@ -9,30 +9,30 @@ import type { ByteSource } from "../byte-source.js";
 
 /** A regular file of the archive. */
 export interface TarMember {
-  /** As the archive spells it. It names the member; nothing is ever opened or written under it. */
+  /** Name in the archive; never used as a path to open or write. */
   readonly name: string;
-  /** Of its first byte in the archive. */
+  /** Byte offset of its data in the archive. */
   readonly offset: number;
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
 }
 
 const blockBytes = 512;
-/** Bytes of the longest extended header; names are short. */
+/** Largest extended header in bytes. */
 const maxExtendedBytes = 2 ** 20;
-/** Headers are read this far ahead, since small members (captions) lie beside them. */
+/** Bytes read ahead, since headers and small members (captions) are adjacent. */
 const windowBytes = 2 ** 16;
 
-/** What an extended header says about the member behind it. */
+/** Fields of an extended header, which apply to the next member. */
 interface Extended {
   readonly name?: string;
   readonly size?: number;
 }
 
 /**
- * Goes through the members in the order of the archive. Links, folders and devices are left out.
+ * Yields the regular files in the order of the archive; skips links, folders and devices.
  *
- * @throws InputError, once, where the archive is damaged; what came before is good
+ * @throws InputError at damage; the members before it are valid
  */
 export async function* readTar(source: ByteSource): AsyncGenerator<TarMember> {
   const blocks = new BlockReader(source);
@@ -55,7 +55,7 @@ export async function* readTar(source: ByteSource): AsyncGenerator<TarMember> {
       if (type === "L") extended = { ...extended, name: textOf(bytes) };
       else if (type === "x") extended = { ...extended, ...paxFields(bytes, where) };
     } else {
-      // "0" and NUL are plain files, "7" is one that wants to be contiguous.
+      // "0" and NUL are regular files, "7" is a contiguous file.
       if ("0\x007".includes(type)) yield { name: extended.name ?? nameOf(header), offset: start, size };
       else if (type === "S")
         throw new InputError(`${where}: sparse members are not read; pack with --hole-detection=raw`);
@@ -65,19 +65,19 @@ export async function* readTar(source: ByteSource): AsyncGenerator<TarMember> {
   }
 }
 
-/** Long name, long link, and the two pax headers: they describe the member behind them. */
+/** Long name, long link and the two pax headers, which describe the next member. */
 function isExtension(type: string): boolean {
   return "LKxg".includes(type);
 }
 
-/** Links, devices, folders and pipes have no bytes, whatever their size says. */
+/** Links, devices, folders and pipes have no data, even if their size is not 0. */
 function isEmpty(type: string): boolean {
   return "123456".includes(type);
 }
 
 function requireChecksum(header: Uint8Array, where: string, first: boolean): void {
   const stored = numberField(header, 148, 8, "checksum", where);
-  // The field itself counts as spaces. Old archives summed signed bytes.
+  // The checksum field counts as spaces. Old archives sum signed bytes.
   let [unsigned, signed] = [8 * 32, 8 * 32];
   for (const [index, byte] of header.entries()) {
     if (index >= 148 && index < 156) continue;
@@ -86,11 +86,11 @@ function requireChecksum(header: Uint8Array, where: string, first: boolean): voi
   }
   if (stored === unsigned || stored === signed) return;
   throw new InputError(
-    first ? `${where}: this is no tar archive` : `${where}: the header is damaged (its checksum is wrong)`,
+    first ? `${where}: not a tar archive` : `${where}: the header is damaged (its checksum is wrong)`,
   );
 }
 
-/** A number in octal digits, or in base 256 where the first bit is set. */
+/** A number in octal digits, or in base 256 if the first bit is set. */
 function numberField(header: Uint8Array, start: number, length: number, what: string, where: string): number {
   const field = header.subarray(start, start + length);
   if (at(field, 0) & 0x80) {
@@ -100,17 +100,17 @@ function numberField(header: Uint8Array, start: number, length: number, what: st
   }
   const digits = textOf(field).trim();
   if (/^[0-7]*$/.test(digits)) return Number.parseInt(digits || "0", 8);
-  throw new InputError(`${where}: the ${what} is no number, so this is no tar archive, or a damaged one`);
+  throw new InputError(`${where}: the ${what} is not a number: not a tar archive, or a damaged one`);
 }
 
 function nameOf(header: Uint8Array): string {
   const name = textOf(header.subarray(0, 100));
-  // Only POSIX's magic is followed by a NUL; old GNU headers keep times where the prefix would be.
+  // Only POSIX's magic is followed by a NUL; old GNU headers have times in place of the prefix.
   const prefix = textOf(header.subarray(257, 263)) === "ustar" ? textOf(header.subarray(345, 500)) : "";
   return prefix === "" ? name : `${prefix}/${name}`;
 }
 
-/** Text up to the first NUL; what is no UTF-8, or would break a line, comes out as the replacement character. */
+/** Text up to the first NUL; invalid UTF-8 and control characters become the replacement character. */
 function textOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end)).replace(/\p{Cc}/gu, "\ufffd");
@@ -132,11 +132,11 @@ function paxFields(bytes: Uint8Array, where: string): Extended {
   }
   const [path, size] = [fields.get("path")?.replace(/\p{Cc}/gu, "\ufffd"), fields.get("size")];
   if (fields.has("GNU.sparse.major")) throw new InputError(`${where}: sparse members are not read`);
-  if (size !== undefined && !/^\d{1,15}$/.test(size)) throw new InputError(`${where}: the pax size is no number`);
+  if (size !== undefined && !/^\d{1,15}$/.test(size)) throw new InputError(`${where}: the pax size is not a number`);
   return { ...(path !== undefined && { name: path }), ...(size !== undefined && { size: Number(size) }) };
 }
 
-/** Reads through one window, so that neighbouring headers cost one read. */
+/** Reads through a window, so that adjacent headers take one read. */
 export class BlockReader {
   private window: Uint8Array = new Uint8Array(0);
   private start = 0;

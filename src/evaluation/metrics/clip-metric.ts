@@ -3,7 +3,7 @@
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { at } from "../../core/lists.js";
-import { readPicture } from "../../data/picture.js";
+import { readRgbImage } from "../../data/rgb-image.js";
 import { type Clip, openClip } from "./clip.js";
 import { type FeatureCache, hashText } from "./feature-cache.js";
 import type { EvaluatedImage, MetricSources, PromptMetric } from "./metric.js";
@@ -37,7 +37,7 @@ export class ClipMetric implements PromptMetric {
       images,
       ({ hash }) => `image:${hash}`,
       (missing) =>
-        this.clip.embedPixels(missing, async ({ file }) => this.clip.pixelsOf(await readPicture(file)), hooks),
+        this.clip.embedPixels(missing, async ({ file }) => this.clip.pixelsOf(await readRgbImage(file)), hooks),
     );
     const score = await this.formula(this.clip);
     return embeds.map((image, index) => score(cosine(image, at(texts, index))));

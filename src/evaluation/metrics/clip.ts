@@ -6,7 +6,7 @@ import { z } from "zod";
 import { InputError } from "../../core/errors.js";
 import { at } from "../../core/lists.js";
 import { type FloatTensor, intTensor } from "../../core/tensor.js";
-import type { Kernel, RgbPicture } from "../../data/resample.js";
+import type { Kernel, RgbImage } from "../../data/resample.js";
 import {
   type ClipTextConfig,
   clipTextConfigSchema,
@@ -106,7 +106,7 @@ export class Clip {
   }
 
   /** [1, 3, S, S], as the vision tower takes it. */
-  pixelsOf(image: RgbPicture): FloatTensor {
+  pixelsOf(image: RgbImage): FloatTensor {
     const { fit, side: size, kernel, mean, deviation } = this.parts.preprocessing;
     const square = fit === "contain" ? containSquare(image, size, kernel) : coverSquare(image, size, kernel, "down");
     const pixels = normalized(square, mean, deviation);

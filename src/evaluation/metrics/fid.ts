@@ -2,8 +2,8 @@
 
 import { basename } from "node:path";
 import type { FloatTensor } from "../../core/tensor.js";
-import { readPicture } from "../../data/picture.js";
-import { interpolateBilinear, type RgbPicture } from "../../data/resample.js";
+import { interpolateBilinear, type RgbImage } from "../../data/resample.js";
+import { readRgbImage } from "../../data/rgb-image.js";
 import { fidInception, inceptionIgnoredKeys, inceptionSide } from "../../models/fid-inception.js";
 import { Weights } from "../../models/weights.js";
 import type { Engine } from "../../runtime/engine.js";
@@ -51,7 +51,7 @@ class FidFeatures implements SetMetric {
       async (missing) => {
         this.graph ??= this.open(Math.min(batchSize, missing.length));
         const feedsOf = async ({ file }: EvaluatedImage) => {
-          const pixels = inceptionPixels(await readPicture(file));
+          const pixels = inceptionPixels(await readRgbImage(file));
           return { pixels: { ...pixels, shape: [1, ...pixels.shape] } };
         };
         return (await this.graph).run(missing, feedsOf, hooks);
@@ -79,7 +79,7 @@ class FidFeatures implements SetMetric {
 }
 
 /** [3, 299, 299] in -1..1. */
-export function inceptionPixels(image: RgbPicture): FloatTensor {
+export function inceptionPixels(image: RgbImage): FloatTensor {
   const resized = interpolateBilinear(normalized(image), inceptionSide, inceptionSide);
   return { ...resized, data: resized.data.map((value) => 2 * value - 1) };
 }

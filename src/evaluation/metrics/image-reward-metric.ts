@@ -3,8 +3,8 @@
 import { basename, dirname } from "node:path";
 import { at } from "../../core/lists.js";
 import { type FloatTensor, intTensor } from "../../core/tensor.js";
-import { readPicture } from "../../data/picture.js";
-import type { RgbPicture } from "../../data/resample.js";
+import type { RgbImage } from "../../data/resample.js";
+import { readRgbImage } from "../../data/rgb-image.js";
 import {
   type ImageRewardConfig,
   imageReward,
@@ -72,7 +72,7 @@ class ImageRewardMetric implements PromptMetric {
       const { side } = this.config.vision;
       this.graph ??= this.open(Math.min(batchSize, missing.length));
       const feedsOf = async ({ file, prompt }: EvaluatedImage) => {
-        const pixels = rewardPixels(await readPicture(file), side);
+        const pixels = rewardPixels(await readRgbImage(file), side);
         const { ids, length } = this.tokenizer.encode(prompt);
         const mask = ids.map((_, place) => (place < length ? 1 : 0));
         return {
@@ -113,6 +113,6 @@ class ImageRewardMetric implements PromptMetric {
 }
 
 /** As the package's _transform: the shorter side by Pillow's bicubic kernel, the middle, CLIP's moments. */
-export function rewardPixels(image: RgbPicture, side: number): FloatTensor {
+export function rewardPixels(image: RgbImage, side: number): FloatTensor {
   return normalized(coverSquare(image, side, "bicubic", "even"), clipMean, clipDeviation);
 }

@@ -4,8 +4,8 @@ import { basename } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { at } from "../../core/lists.js";
 import type { FloatTensor } from "../../core/tensor.js";
-import { readPicture } from "../../data/picture.js";
-import type { RgbPicture } from "../../data/resample.js";
+import type { RgbImage } from "../../data/resample.js";
+import { readRgbImage } from "../../data/rgb-image.js";
 import { translateKeys } from "../../models/dialect.js";
 import {
   lpips,
@@ -66,7 +66,7 @@ class LpipsMetric implements PairMetric {
         const rows: Float32Array[] = [];
         // One pair a run: images may differ in size from pair to pair, and VGG's first levels are large.
         for (const [first, second] of missing) {
-          const [a, b] = await Promise.all([readPicture(first.file), readPicture(second.file)]);
+          const [a, b] = await Promise.all([readRgbImage(first.file), readRgbImage(second.file)]);
           const graph = this.graphFor(a, first.file, b, second.file);
           const feeds = { a: single(pixelsOf(a)), b: single(pixelsOf(b)) };
           rows.push(
@@ -80,7 +80,7 @@ class LpipsMetric implements PairMetric {
     return distances.map((distance) => at(distance, 0));
   }
 
-  private graphFor(a: RgbPicture, fileA: string, b: RgbPicture, fileB: string): Promise<BatchedGraph> {
+  private graphFor(a: RgbImage, fileA: string, b: RgbImage, fileB: string): Promise<BatchedGraph> {
     const { width, height } = a;
     if (b.width !== width || b.height !== height) {
       throw new InputError(
@@ -115,7 +115,7 @@ class LpipsMetric implements PairMetric {
 }
 
 /** [3, H, W] in -1..1. */
-function pixelsOf(image: RgbPicture): FloatTensor {
+function pixelsOf(image: RgbImage): FloatTensor {
   return normalized(image, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]);
 }
 

@@ -1,7 +1,7 @@
 /** @file How each metric's author turns an image into numbers; docs/metrics.md lists them side by side. */
 
 import { type FloatTensor, floatTensor } from "../../core/tensor.js";
-import { cropCentre, type Kernel, type RgbPicture, resizePicture } from "../../data/resample.js";
+import { cropCentre, type Kernel, type RgbImage, resizeImage } from "../../data/resample.js";
 
 /** OpenAI's CLIP: mean and deviation of each channel of images in 0..1. */
 export const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
@@ -11,7 +11,7 @@ export type PerChannel = readonly [number, number, number];
 
 /** Bytes to planar [3, H, W]: (value / 255 - mean) / deviation. */
 export function normalized(
-  { width, height, data }: RgbPicture,
+  { width, height, data }: RgbImage,
   mean: PerChannel = [0, 0, 0],
   deviation: PerChannel = [1, 1, 1],
 ): FloatTensor {
@@ -32,19 +32,19 @@ export function normalized(
  * The shorter side to `side`, then the middle square. The longer side is rounded down. Halves of an odd margin: transformers' CLIPImageProcessor
  * rounds down, torchvision's CenterCrop to the even neighbour.
  */
-export function coverSquare(image: RgbPicture, side: number, kernel: Kernel, halves: "down" | "even"): RgbPicture {
+export function coverSquare(image: RgbImage, side: number, kernel: Kernel, halves: "down" | "even"): RgbImage {
   const { width, height } = image;
   const long = Math.trunc((side * Math.max(width, height)) / Math.min(width, height));
-  const resized = resizePicture(image, width <= height ? side : long, width <= height ? long : side, kernel);
+  const resized = resizeImage(image, width <= height ? side : long, width <= height ? long : side, kernel);
   return cropCentre(resized, side, side, halves);
 }
 
 /** The longer side to `side`, black around the shorter one (HPSv2's ResizeMaxSize). */
-export function containSquare(image: RgbPicture, side: number, kernel: Kernel): RgbPicture {
+export function containSquare(image: RgbImage, side: number, kernel: Kernel): RgbImage {
   const longest = Math.max(image.width, image.height);
   if (longest === side) return cropCentre(image, side, side, "even");
   const of = (size: number) => Math.max(1, roundHalfEven((size * side) / longest));
-  return cropCentre(resizePicture(image, of(image.width), of(image.height), kernel), side, side, "even");
+  return cropCentre(resizeImage(image, of(image.width), of(image.height), kernel), side, side, "even");
 }
 
 /** Python's round. */

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { InputError, throwIfAborted } from "../../core/errors.js";
-import { pictureSize, readPicture } from "../../data/picture.js";
+import { readImageSize, readRgbImage } from "../../data/rgb-image.js";
 import { readPrompt } from "../../scenes/read-prompt.js";
 import { categories, colours, imageSize, relations, shapes } from "../../scenes/scene.js";
 import { type Expectation, verify } from "../../scenes/verify.js";
@@ -44,7 +44,7 @@ export const sceneAccuracy = defineMetric({ name: "accuracy", files: {}, open: a
 async function verdictOf(image: EvaluatedImage): Promise<Verdict | null> {
   const expectation = expectationIn(image) ?? (await expectationOfPrompt(image));
   if (expectation === null) return null;
-  const pixels = await readPicture(image.file);
+  const pixels = await readRgbImage(image.file);
   if (pixels.width !== imageSize || pixels.height !== imageSize) {
     throw new InputError(
       `the scenes' verifier reads images of ${imageSize} x ${imageSize}; ${image.file} has ${pixels.width} x ${pixels.height}`,
@@ -66,6 +66,6 @@ function expectationIn({ file, metadata = {} }: EvaluatedImage): Expectation | n
 async function expectationOfPrompt({ file, prompt }: EvaluatedImage): Promise<Expectation | null> {
   const expectation = readPrompt(prompt);
   if (expectation === null) return null;
-  const { width, height } = await pictureSize(file);
+  const { width, height } = await readImageSize(file);
   return width === imageSize && height === imageSize ? expectation : null;
 }

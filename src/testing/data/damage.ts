@@ -1,4 +1,4 @@
-/** @file Data sets of every shape, and ways to damage them of which each must be noticed. It has no tests of its own. */
+/** @file Data sets of every format, and ways to damage them, each of which must be reported. */
 
 import { execFileSync } from "node:child_process";
 import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
 import { pixels, shard } from "./data-folders.js";
 import { tarOf } from "./tar.js";
 
-/** Files of a data set by their path, and what is to be opened of it. */
+/** Files of a data set by path, and the path to open. */
 export interface Plan {
   readonly files: Map<string, Uint8Array>;
   readonly links: Map<string, string>;
@@ -21,7 +21,7 @@ export interface DamagedSet {
   readonly base: () => Promise<Plan>;
 }
 
-/** Writes a damaged data set below `folder`, which is empty, and says what is to be opened. */
+/** Writes a damaged data set to the empty `folder`; returns the path to open. */
 export async function writeDamaged({ base, damage }: DamagedSet, folder: string): Promise<string> {
   const plan = await base();
   damage(plan);
@@ -44,7 +44,7 @@ const captions = ["a cat on a mat", "a dog in the rain", "two birds", "a red hou
 const formats = ["png", "jpeg", "webp"] as const;
 const extensions = { png: "png", jpeg: "jpg", webp: "webp" } as const;
 
-/** Four images of the three formats, named 0.png, 1.jpg, 2.webp and 3.png. */
+/** Four images in three formats: 0.png, 1.jpg, 2.webp and 3.png. */
 async function images(): Promise<{ readonly name: string; readonly bytes: Uint8Array }[]> {
   return Promise.all(
     captions.map(async (_, i) => {
@@ -115,7 +115,7 @@ const cut =
   (bytes) =>
     bytes.subarray(0, Math.floor(bytes.length * share));
 
-/** A PNG whose header promises far more pixels than its file has. */
+/** A PNG whose header claims far more pixels than its file has. */
 export function bombPng(width: number, height: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -134,14 +134,14 @@ export function bombPng(width: number, height: number): Buffer {
 }
 
 function bombJpeg(bytes: Buffer): Buffer {
-  // The frame header (SOF0): height and width stand five bytes behind its mark.
+  // The frame header (SOF0): height and width are five bytes after its marker.
   const frame = bytes.indexOf(Buffer.from([0xff, 0xc0]));
   bytes.writeUInt16BE(65500, frame + 5);
   bytes.writeUInt16BE(65500, frame + 7);
   return bytes;
 }
 
-/** Ways to damage an image, by the format of the file. */
+/** Ways to damage an image: description, file and change. */
 const imageDamages: readonly (readonly [string, string, Change])[] = [
   ...["0.png", "1.jpg", "2.webp"].flatMap((name) =>
     [0.1, 0.3, 0.5, 0.7, 0.8].map((share) => [`${name} cut to ${100 * share}%`, name, cut(share)] as const),
@@ -169,7 +169,7 @@ const badTexts: readonly (readonly [string, Uint8Array])[] = [
   ["of 20000 letters", Buffer.alloc(20_000, "x")],
 ];
 
-const waysOut = [
+const badNames = [
   "../secret.png",
   "/etc/passwd.png",
   "x/../../secret.png",
@@ -187,13 +187,13 @@ const waysOut = [
   "0.png/1.png",
 ];
 
-/** Every way, at least two hundred. */
+/** All damaged data sets, at least two hundred. */
 export function damagedSets(): DamagedSet[] {
   const sets: DamagedSet[] = [];
   const add = (base: keyof typeof bases, name: string, damage: (plan: Plan) => void) =>
     sets.push({ name: `${base}: ${name}`, damage, base: bases[base] });
 
-  // Images, in every shape that has them as they are.
+  // Images, in every format that stores them as files.
   for (const [what, name, to] of imageDamages) {
     add("sidecar", what, (plan) => change(plan, name, to));
     add("metadata", what, (plan) => change(plan, name, to));
@@ -239,7 +239,7 @@ export function damagedSets(): DamagedSet[] {
   );
 
   // Names.
-  for (const name of waysOut) {
+  for (const name of badNames) {
     const shown = JSON.stringify(name);
     add("metadata", `the file_name ${shown}`, (plan) =>
       change(plan, "metadata.jsonl", (all) =>
@@ -269,7 +269,7 @@ export function damagedSets(): DamagedSet[] {
     add("coco", `a link ${what}`, (plan) => plan.links.set("train2017/0.png", target));
   }
 
-  // What is missing, or something else than a file.
+  // Missing files, and other things in place of files.
   for (const base of ["sidecar", "metadata"] as const) {
     add(base, "an image is missing", (plan) => plan.files.delete("0.png"));
     add(base, "a pipe for an image", (plan) => plan.pipes.add("0.png"));

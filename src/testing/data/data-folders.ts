@@ -1,4 +1,4 @@
-/** @file What tests of data sets share: small images, folders that go away, and reading what a data set gives. It has no tests of its own. */
+/** @file Helpers for tests of data sets: small images, temporary folders, and the contents of a data set. */
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import type { CaptionedImage } from "../../data/captioned-image.js";
 import { openDataSet } from "../../data/data-set.js";
 import type { Fault } from "../../data/finding.js";
 
-/** Shards that other libraries wrote. */
+/** Path of a shard written by another library. */
 export function shard(name: string): string {
   return resolve("test", "fixtures", "data", name);
 }
@@ -24,7 +24,7 @@ export function pixels(format: "png" | "jpeg" | "webp", size = 2, red = 0x33): P
     .toBuffer();
 }
 
-/** A folder of the named files: `true` is a small image of the name's format, anything else the file's content. */
+/** Creates a temporary folder of files: `true` is a small image in the format of its name, anything else the content. */
 export async function folderOf(t: TestContext, files: Readonly<Record<string, string | Uint8Array | true>>) {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "softrepa-data-")));
   t.after(() => rm(folder, { recursive: true, force: true }));
@@ -36,20 +36,20 @@ export async function folderOf(t: TestContext, files: Readonly<Record<string, st
   return folder;
 }
 
-/** Ids behind the path, and captions, of a data set without faults. */
+/** Ids without the path, and captions, of a data set without faults. */
 export async function contents(path: string, base = path): Promise<[string, ...string[]][]> {
   const { items } = await openDataSet(path);
   return items.map(({ id, captions }) => [id.slice(base.length + 1), ...captions]);
 }
 
-/** What is left of a data set, and what is wrong with the rest. */
-export async function leniently(path: string): Promise<{ items: readonly CaptionedImage[]; faults: Fault[] }> {
+/** Opens a data set and collects its faults. */
+export async function openLeniently(path: string): Promise<{ items: readonly CaptionedImage[]; faults: Fault[] }> {
   const faults: Fault[] = [];
   const { items } = await openDataSet(path, (fault) => faults.push(fault));
   return { items, faults };
 }
 
-/** The red of the first pixel of each image. */
+/** Red value of the first pixel of each image. */
 export function reds(items: readonly CaptionedImage[]): Promise<number[]> {
   return Promise.all(
     items.map(
@@ -63,8 +63,8 @@ export function reds(items: readonly CaptionedImage[]): Promise<number[]> {
   );
 }
 
-/** An InputError of one line. */
-export function refusal(message: RegExp): (error: unknown) => true {
+/** Asserts that an error is an InputError in one line that matches `message`. */
+export function inputError(message: RegExp): (error: unknown) => true {
   return (error) => {
     assert.ok(error instanceof InputError, String(error));
     assert.match(error.message, message);

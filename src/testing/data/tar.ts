@@ -1,15 +1,15 @@
-/** @file Tar archives for tests, from nothing. It has no tests of its own. */
+/** @file Builds tar archives for tests. */
 
 export interface TestMember {
   readonly name: string;
   readonly data: Uint8Array;
-  /** Type flag; a plain file without it. */
+  /** Type flag; default: a regular file. */
   readonly type?: string;
   /** Changes the header before its checksum is written. */
   readonly patch?: (header: Buffer) => void;
 }
 
-/** An archive with two blocks of zeros at its end; names over 100 bytes go into GNU's long name member. */
+/** An archive that ends with two blocks of zeros; names over 100 bytes use GNU's long name member. */
 export function tarOf(members: readonly TestMember[]): Buffer {
   const blocks = members.flatMap((member) => {
     const long = Buffer.from(member.name).length > 100;

@@ -1,4 +1,4 @@
-/** @file A small data set for tests: plain shapes with captions, drawn from nothing. */
+/** @file A small data set for tests: coloured geometric shapes with captions. */
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ const shapes = {
   triangle: '<polygon points="32,10 54,52 10,52"/>',
 } as const;
 
-/** Writes one image for each colour and shape, with metadata.jsonl, and returns the captions. */
+/** Writes one image per colour and shape with metadata.jsonl; returns the captions. */
 export async function writeTestImages(folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const captions: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * @file Checkpoints of the original layout for tests, made from the manifests of test/fixtures/single-file, and what diffusers'
- * converters make of them. It has no tests of its own.
+ * @file Checkpoints of the original layout for tests, generated from the manifests in test/fixtures/single-file, which also
+ * describe the results of diffusers' converters.
  */
 
 import { createHash } from "node:crypto";
@@ -22,9 +22,9 @@ const shape = z.array(z.int().nonnegative());
 const manifestSchema = z.object({
   /** Shapes under the original keys. */
   original: z.record(z.string(), shape),
-  /** Keys that such files have besides, and nothing reads. */
+  /** Further keys of such files that are ignored. */
   ignored: z.record(z.string(), shape),
-  /** Of each network diffusers' configuration, and shape and digest of each tensor under diffusers' keys. */
+  /** Per network, diffusers' configuration, and shape and digest of each tensor by diffusers' key. */
   components: z.record(
     z.string(),
     z.object({
@@ -41,8 +41,8 @@ export function readManifest(family: OriginalName): Manifest {
 }
 
 /**
- * The numbers of an original key: k / 1024 with |k| <= 127 from a hash, and 1 more in the weights of norms, so that float16
- * holds them exactly. The manifests' digests are of these numbers.
+ * The values of an original key: k / 1024 with |k| <= 127 from a hash, plus 1 for the weights of norms, which float16
+ * represents exactly. The manifests' digests are of these values.
  */
 export function originalValues(name: string, shape: Shape): FloatTensor {
   const seed = crc32(name);
@@ -60,7 +60,7 @@ export function originalValues(name: string, shape: Shape): FloatTensor {
   return tensor;
 }
 
-/** Everything that the file of a manifest holds, the keys that nothing reads included. */
+/** All tensors of a manifest's file, including the ignored keys. */
 export function originalTensors({ original, ignored }: Manifest, dtype: "float32" | "float16"): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>();
   for (const [name, shape] of Object.entries({ ...original, ...ignored })) {
@@ -70,7 +70,7 @@ export function originalTensors({ original, ignored }: Manifest, dtype: "float32
   return tensors;
 }
 
-/** A source of the shapes alone, whose tensors lie in no file. */
+/** A source with shapes only, without a file. */
 export function shapesOnly(shapes: Readonly<Record<string, Shape>>, origin = "shapes"): WeightSource {
   let offset = 0;
   const tensors = new Map<string, StoredTensor>();
@@ -82,12 +82,12 @@ export function shapesOnly(shapes: Readonly<Record<string, Shape>>, origin = "sh
   return { origin, tensors, metadata: {} };
 }
 
-/** The names of all tensors of a source, sorted. */
+/** Sorted names of all tensors of a source. */
 export function namesOf({ tensors, arranged }: WeightSource): string[] {
   return [...tensors.keys(), ...(arranged?.keys() ?? [])].sort();
 }
 
-/** The numbers of a tensor of a source, put in order on the host and not in a graph. */
+/** The values of a tensor of a source, arranged on the host instead of in a graph. */
 export async function valuesOf({ tensors, arranged }: WeightSource, name: string): Promise<FloatTensor> {
   const tensor = arranged?.get(name);
   if (tensor === undefined) return readTensor(tensors.get(name) as StoredTensor);
@@ -110,7 +110,7 @@ export async function valuesOf({ tensors, arranged }: WeightSource, name: string
   }
 }
 
-/** What the manifests say of a tensor's numbers. */
+/** Digest of a tensor's values, as in the manifests. */
 export function digestOf({ data }: FloatTensor): string {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return createHash("sha256").update(bytes).digest("hex").slice(0, 12);

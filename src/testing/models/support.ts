@@ -1,4 +1,4 @@
-/** @file What the tests of networks share: fixtures, one run of a graph, comparison with the reference. It has no tests of its own. */
+/** @file Helpers for tests of networks: fixtures, a single run of a graph, comparison with the reference. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -16,11 +16,11 @@ import { openCheckpoint } from "../../weights/checkpoint.js";
 import { openSafetensors, readTensor } from "../../weights/safetensors.js";
 import type { StoredTensor, WeightSource } from "../../weights/source.js";
 
-/** The families with goldens of whole pipelines: sd35 has its weights in shards, sdxl in a half-precision variant. */
+/** The families with golden values of whole pipelines: sd35 has sharded weights, sdxl a half-precision variant. */
 export const families = ["sd15", "sdxl", "sd3", "sd35"] as const;
 export type Family = (typeof families)[number];
 
-/** The path of a file or folder of `test/fixtures/parity`; tests run from the repository's root. */
+/** Path in `test/fixtures/parity`; tests run from the repository's root. */
 export function fixture(path: string): string {
   return join(process.cwd(), "test", "fixtures", "parity", path);
 }
@@ -29,7 +29,7 @@ export function readJson(path: string): unknown {
   return JSON.parse(readFileSync(fixture(path), "utf8"));
 }
 
-/** Every tensor of a golden file. */
+/** Reads all tensors of a file of golden values. */
 export async function readGoldens(path: string): Promise<(name: string) => FloatTensor> {
   const { tensors } = await openSafetensors(fixture(path));
   const loaded = new Map<string, FloatTensor>();
@@ -41,13 +41,13 @@ export async function readGoldens(path: string): Promise<(name: string) => Float
   };
 }
 
-/** The weights and configuration of one folder of a fixture's pipeline. */
+/** Opens the weights and configuration of one component of a fixture pipeline. */
 export async function readComponent(path: string): Promise<{ source: WeightSource; config: unknown }> {
   const stem = path.includes("text_encoder") ? "model" : "diffusion_pytorch_model";
   return { source: await openCheckpoint(fixture(path), stem), config: readJson(`${path}/config.json`) };
 }
 
-/** Builds a graph on `source` with inputs like `feeds`, and runs it once. */
+/** Builds a graph with the weights of `source` and inputs for `feeds`, and runs it once. */
 export async function runModel(
   engine: Engine,
   source: WeightSource,
@@ -73,7 +73,9 @@ export async function runModel(
   };
 }
 
-/** |actual - expected| <= atol + rtol |expected| everywhere; the default is what the goldens' README grants one module. */
+/**
+ * Asserts |actual - expected| <= atol + rtol |expected|; the defaults are the tolerances of one module in the fixtures' README.
+ */
 export function assertClose(
   what: string,
   actual: FloatTensor,
@@ -96,7 +98,7 @@ export function idTensor(ids: readonly (readonly number[])[]): Tensor {
   return intTensor([ids.length, ids[0]?.length ?? 0], ids.flat());
 }
 
-/** `source` with other tensors: `change` returns a replacement, or null to leave one out. */
+/** Copies `source` with changed tensors: `change` returns a replacement, or null to omit one. */
 export function alterSource(
   source: WeightSource,
   change: (name: string, stored: StoredTensor) => readonly [string, StoredTensor] | null,
@@ -108,12 +110,11 @@ export function alterSource(
   return { ...source, tensors: new Map(tensors) };
 }
 
-/** A stored tensor with another shape. */
 export function reshaped(stored: StoredTensor, shape: Shape): StoredTensor {
   return { ...stored, shape };
 }
 
-/** Elements start..end of one axis. */
+/** Elements start..end along one axis. */
 export function sliceOf({ shape, data }: FloatTensor, axis: number, start: number, end: number): FloatTensor {
   const inner = sizeOf(shape.slice(axis + 1));
   const size = shape[axis] ?? 0;
@@ -126,7 +127,7 @@ export function sliceOf({ shape, data }: FloatTensor, axis: number, start: numbe
   return part;
 }
 
-/** `run` fails with an InputError of one line that matches `message`. */
+/** Asserts that `run` throws an InputError in one line that matches `message`. */
 export function refuses(run: () => void, message: RegExp): void {
   assert.throws(
     run,
@@ -134,7 +135,7 @@ export function refuses(run: () => void, message: RegExp): void {
   );
 }
 
-/** The key that `schema` finds fault with first, and why. */
+/** The first issue that `schema` reports, as "key: message". */
 export function faultOf(schema: z.ZodType, value: unknown): string {
   const [issue] = schema.safeParse(value).error?.issues ?? [];
   return issue ? `${issue.path.join(".")}: ${issue.message}` : "none";

@@ -1,4 +1,4 @@
-/** @file What several tests of files share; it has no tests of its own. */
+/** @file Helpers for tests of files. */
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -8,16 +8,16 @@ import { join } from "node:path";
 import { after, before } from "node:test";
 import { SoftrepaError } from "../../core/errors.js";
 
-/** A path among the fixtures; tests run from the repository's root. */
+/** Path of a fixture; tests run from the repository's root. */
 export const fixture = (...path: readonly string[]): string => join(process.cwd(), "test", "fixtures", ...path);
 
-/** A folder beside the repository that some workplaces have, or undefined. */
+/** Path in an optional folder next to the repository, or undefined. */
 export function shared(...path: readonly string[]): string | undefined {
   const folder = join(process.cwd(), "..", "shared", ...path);
   return existsSync(folder) ? folder : undefined;
 }
 
-/** A folder that exists while the tests of this file run; returns paths in it. */
+/** Creates a folder for the tests of this file; returns paths in it. */
 export function temporaryFolder(): (...path: readonly string[]) => string {
   let folder = "";
   before(async () => {
@@ -27,35 +27,35 @@ export function temporaryFolder(): (...path: readonly string[]) => string {
   return (...path) => join(folder, ...path);
 }
 
-/** The call fails on purpose, with one line that matches all `patterns`. */
+/** Asserts that the call rejects with a SoftrepaError in one line that matches all `patterns`. */
 export async function refuses(call: () => Promise<unknown>, ...patterns: readonly RegExp[]): Promise<void> {
   await assert.rejects(call, (error: unknown) => {
-    assertOnPurpose(error);
+    assertSoftrepaError(error);
     for (const pattern of patterns) assert.match(error.message, pattern);
     return true;
   });
 }
 
-/** The call succeeds or fails on purpose; anything else thrown is a defect. */
+/** Asserts that the call resolves or rejects with a SoftrepaError in one line. */
 export async function survives(call: () => Promise<unknown>): Promise<void> {
   try {
     await call();
   } catch (error) {
-    assertOnPurpose(error);
+    assertSoftrepaError(error);
   }
 }
 
-function assertOnPurpose(error: unknown): asserts error is SoftrepaError {
+function assertSoftrepaError(error: unknown): asserts error is SoftrepaError {
   if (!(error instanceof SoftrepaError)) throw new Error("not a SoftrepaError", { cause: error });
   assert.doesNotMatch(error.message, /\n/, "an error message is one line");
 }
 
-/** The bit patterns, which tell -0 from 0 and one NaN from another. */
+/** Bit patterns, which distinguish -0 from 0 and NaNs from each other. */
 export function bitsOf(values: Float32Array): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }
 
-/** Numbers that a careless copy would change: signed zeros, infinities, subnormals, quiet and signalling NaNs. */
+/** Values that a careless copy would change: signed zeros, infinities, subnormals, quiet and signalling NaNs. */
 export const awkward: Float32Array = new Float32Array(
   Uint32Array.of(
     0,
@@ -73,7 +73,7 @@ export const awkward: Float32Array = new Float32Array(
   ).buffer,
 );
 
-/** The pickle of a bare tensor with anything in its fields; numbers below 2^31. */
+/** The pickle of a bare tensor with any fields; integers below 2^31. */
 export function tensorPickle(fields: {
   type?: string;
   key?: string;

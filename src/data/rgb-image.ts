@@ -1,25 +1,25 @@
-/** @file Decoding an image file to its bytes as Pillow's `Image.open(file).convert("RGB")` gives them: what metrics are defined on. */
+/** @file Decodes an image file to the bytes of Pillow's `Image.open(file).convert("RGB")`, on which metrics are defined. */
 
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { InputError, messageOf } from "../core/errors.js";
 import { requireImageBytes } from "./image-format.js";
 import { maxPixels } from "./load-image.js";
-import type { RgbPicture } from "./resample.js";
+import type { RgbImage } from "./resample.js";
 
 /**
- * Reads a png, jpeg or webp. Unlike `loadImage` it neither turns the picture by its EXIF orientation nor applies a colour profile, and
- * drops transparency instead of laying it on white: the metrics' authors do none of these.
+ * Reads a png, jpeg or webp. Unlike `loadImage`, it ignores the EXIF orientation and the colour profile, and drops transparency
+ * instead of compositing on white, as the metrics' authors do. Throws an InputError if the file cannot be decoded.
  */
-export async function readPicture(file: string): Promise<RgbPicture> {
+export async function readRgbImage(file: string): Promise<RgbImage> {
   const bytes = await readFile(file).catch((error: unknown) => {
     throw new InputError(`cannot read image ${file}: ${messageOf(error)}`, { cause: error });
   });
-  return decodePicture(bytes, file);
+  return decodeRgbImage(bytes, file);
 }
 
-/** Width and height as its header gives them, without decoding it. */
-export async function pictureSize(file: string): Promise<{ readonly width: number; readonly height: number }> {
+/** Reads width and height from the header, without decoding the image. */
+export async function readImageSize(file: string): Promise<{ readonly width: number; readonly height: number }> {
   try {
     const { width, height } = await sharp(file, { limitInputPixels: maxPixels }).metadata();
     return { width, height };
@@ -28,8 +28,8 @@ export async function pictureSize(file: string): Promise<{ readonly width: numbe
   }
 }
 
-/** As `readPicture`, of bytes that are read already. */
-export async function decodePicture(bytes: Uint8Array, file: string): Promise<RgbPicture> {
+/** As `readRgbImage`, for bytes in memory. */
+export async function decodeRgbImage(bytes: Uint8Array, file: string): Promise<RgbImage> {
   requireImageBytes(bytes, file);
   try {
     const source = sharp(bytes, { limitInputPixels: maxPixels, failOn: "error", ignoreIcc: true });
