@@ -1,4 +1,4 @@
-/** @file Goldens of the denoiser, with soft tokens and without. */
+/** @file Goldens of the denoiser, with and without soft tokens. */
 
 import { join } from "node:path";
 import { type FloatTensor, floatTensor, rows } from "#softrepa/core/tensor.js";
@@ -15,12 +15,12 @@ import { type Comparison, compare, limits } from "./compare.js";
 import { GoldenFile } from "./golden-file.js";
 import { type Subject, softTokensOf } from "./subject.js";
 
-/** Runs each sample of a golden by itself, since a timestep serves a whole run. */
+/** Runs the samples of a golden one at a time, because a run has only one timestep. */
 export async function* checkDenoiser(subject: Subject, golden: string): AsyncGenerator<Comparison> {
   const { pipeline, folder } = subject;
   const file = await GoldenFile.open(join(folder, golden));
   const tokens = await softTokensOf(subject, golden, file, { tokens: "tokens", table: "t_tokens" });
-  // SDXL's sizes are an input here, though the denoiser can tell them from the sample.
+  // SDXL's time_ids are an input here, although the denoiser can derive them from the sample.
   const names = [...Object.keys(pipeline.conditioningShapes), "time_ids"];
   for (const prefix of ["", "wide."]) {
     for (const [output, softTokens] of [
@@ -52,7 +52,7 @@ export async function* checkDenoiser(subject: Subject, golden: string): AsyncGen
   }
 }
 
-/** One prediction of a denoiser, in a graph of its own. */
+/** One prediction of a denoiser, in a new graph. */
 export async function denoiseOne(
   pipeline: Denoiser,
   sample: FloatTensor,

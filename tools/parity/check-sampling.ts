@@ -1,4 +1,4 @@
-/** @file Goldens of schedulers and of whole samples. */
+/** @file Goldens of schedulers and of whole sampling runs. */
 
 import { join } from "node:path";
 import { z } from "zod";
@@ -18,7 +18,7 @@ import { type Comparison, compare, limits } from "./compare.js";
 import { GoldenFile, readJson } from "./golden-file.js";
 import { type Subject, softTokensOf } from "./subject.js";
 
-/** Names of goldens for schedulers. */
+/** Schedulers by their names in goldens. */
 const schedulerNames: Readonly<Record<string, DiffusionSchedulerName>> = {
   ddim: "ddim",
   pndm: "pndm",
@@ -31,9 +31,9 @@ const schedulerNames: Readonly<Record<string, DiffusionSchedulerName>> = {
 const schedulerSchema = z.object({
   steps: z.int().positive(),
   kind: z.string().optional(),
-  /** Of flow matching. */
+  /** For flow matching. */
   shift: z.number().optional(),
-  /** A scheduler_config.json in place of the pipeline's. */
+  /** A scheduler_config.json that replaces the pipeline's. */
   config: z.record(z.string(), z.unknown()).optional(),
 });
 
@@ -56,16 +56,16 @@ export async function* checkScheduler(subject: Subject, golden: string): AsyncGe
   yield compare("samples", concatRows(taken), samples, limits.sampler);
 }
 
-/** The scheduler of a golden, on the pipeline's own diffusion unless the golden brings another. */
+/** The scheduler of a golden, with the pipeline's noise schedule unless the golden has a config. */
 function openScheduler({ pipeline }: Subject, { kind, shift, config }: z.infer<typeof schedulerSchema>): Scheduler {
   if (shift !== undefined) return flowMatchEuler({ num_train_timesteps: 1000, shift });
   const name = schedulerNames[kind ?? ""];
-  if (name === undefined) throw new InputError(`there is no scheduler for goldens of the kind ${kind}`);
+  if (name === undefined) throw new InputError(`the golden's scheduler kind ${kind} is unknown`);
   return config ? diffusionSchedulers[name](parseDiffusionConfig(config)) : pipeline.schedulerNamed(name);
 }
 
 function noiseOf(noises: FloatTensor | null, step: number): FloatTensor {
-  if (noises === null) throw new InputError("the golden has no noise, and the scheduler draws some");
+  if (noises === null) throw new InputError("the golden has no noise, but the scheduler needs it");
   return rows(noises, step, step + 1);
 }
 
@@ -73,7 +73,7 @@ export async function* checkSample(subject: Subject, golden: string): AsyncGener
   const { folder, meta, pipeline } = subject;
   const file = await GoldenFile.open(join(folder, golden));
   const { prompts, negative, steps, guidance_scale: guidanceScale } = meta.sample;
-  // As in diffusers, there is a negative branch only above 1; "zeros" is what the empty prompt comes to in it.
+  // As in diffusers, only a guidance scale above 1 has a negative branch; "zeros" means the empty prompt.
   const away = guidanceScale > 1 ? negative.replace(/^zeros$/, "") : null;
   const texts = await encodeForGuidance(pipeline, prompts, away);
   const names = { tokens: "tokens", table: "t_tokens" };
@@ -86,7 +86,7 @@ export async function* checkSample(subject: Subject, golden: string): AsyncGener
     shape: initial.shape,
     drawNoise: () => {
       const noise = draws.shift();
-      if (noise === undefined) throw new InputError("the golden has not as much noise as the scheduler draws");
+      if (noise === undefined) throw new InputError("the golden has less noise than the scheduler needs");
       return noise;
     },
     conditioning: texts.conditioning,

@@ -30,7 +30,7 @@ export async function* checkTrainingSteps(subject: Subject, golden: string): Asy
     table: "init.t_tokens",
   });
   const embedding = await SoftTokenEmbedding.open(pipeline, softTokens);
-  // Pairs per run that do not divide the batch, so that the filling up is tested as well.
+  // A number of pairs per run that does not divide the batch, to test the padding of the last run too.
   const options = { latentShape: latents.shape.slice(1), plan: executionPlan(Math.max(1, images - 1)) };
   const contrast = await TrainingStep.open(pipeline, embedding, softRepa(loss), options);
   const settings = { weightDecay: weight_decay, beta1: betas[0], beta2: betas[1], epsilon: eps };

@@ -1,4 +1,4 @@
-/** @file Which function checks which golden of a family folder. */
+/** @file The check functions of a family folder's goldens, by file name. */
 
 import { checkAutoencoder } from "./check-autoencoder.js";
 import { checkDenoiser } from "./check-denoiser.js";

@@ -1,4 +1,4 @@
-/** @file Goldens of a bare CLIP vocabulary: texts and their 77 ids. */
+/** @file Goldens of a CLIP vocabulary without a pipeline: texts with their 77 ids. */
 
 import { z } from "zod";
 import { openClipTokenizer, type TextTokenizer } from "#softrepa/models/tokenizer/index.js";
@@ -8,10 +8,10 @@ import { readJson } from "./golden-file.js";
 const ids = z.array(z.int());
 const casesSchema = z.array(z.object({ text: z.string(), input_ids: ids, also_accepted: ids.optional() })).nonempty();
 
-/** Where `also_accepted` stands, either answer is right. */
+/** Accepts `input_ids` or, if present, `also_accepted`. */
 export async function* checkVocabulary(folder: string, golden: string): AsyncGenerator<Comparison> {
   const cases = await readJson(folder, golden, casesSchema);
-  const tokenizer = await openBare(folder, cases[0].input_ids.at(-1) ?? 0);
+  const tokenizer = await openVocabulary(folder, cases[0].input_ids.at(-1) ?? 0);
   const wrong = cases.filter(({ text, input_ids, also_accepted }) => {
     const given = tokenizer.encode(text).ids.join();
     return input_ids.join() !== given && also_accepted?.join() !== given;
@@ -26,10 +26,10 @@ export async function* checkVocabulary(folder: string, golden: string): AsyncGen
   };
 }
 
-/** A tokenizer from vocabulary and merges alone; the padding is the token with id `pad`. */
-async function openBare(folder: string, pad: number): Promise<TextTokenizer> {
+/** Opens a tokenizer from vocabulary and merges only; `pad` is the id of the padding token. */
+async function openVocabulary(folder: string, pad: number): Promise<TextTokenizer> {
   const vocabulary = await readJson(folder, "vocab.json", z.record(z.string(), z.int()));
   const padToken = Object.keys(vocabulary).find((token) => vocabulary[token] === pad);
-  // The vocabulary spells "!" with its end-of-word mark or without; the token meant is the plain one.
+  // The vocabulary has "!" with and without the end-of-word mark; the padding token is the one without.
   return openClipTokenizer(folder, padToken?.replace("</w>", "") ?? "<|endoftext|>");
 }

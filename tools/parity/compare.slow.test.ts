@@ -8,21 +8,21 @@ const ok = (actual: number[], expected: number[], limit: Parameters<typeof compa
   compare("x", tensor(...actual), tensor(...expected), limit).ok;
 
 describe("compare", () => {
-  it("allows absolute plus relative errors, element by element", () => {
+  it("allows absolute plus relative errors per element", () => {
     const limit = { kind: "each", absolute: 0.1, relative: 0.01 } as const;
     assert.equal(ok([1.1, 10.19, -10.19], [1, 10, -10], limit), true);
     assert.equal(ok([1.12, 10, -10], [1, 10, -10], limit), false);
     assert.equal(ok([1, 10, -10.21], [1, 10, -10], limit), false);
   });
 
-  it("allows a relative error of the whole, where one element may be off", () => {
+  it("allows a relative error of the whole tensor", () => {
     assert.equal(ok([1000, 0.9], [1000, 0], limits.gradient), true);
     assert.equal(ok([1000, 1.1], [1000, 0], limits.gradient), false);
     assert.equal(ok([0, 0], [0, 0], limits.gradient), true);
     assert.equal(ok([1e-9, 0], [0, 0], limits.gradient), false);
   });
 
-  it("never takes what is no number, or of another size, for right", () => {
+  it("rejects non-finite values and other sizes", () => {
     for (const limit of Object.values(limits)) {
       assert.equal(ok([Number.NaN, 1], [1, 1], limit), false);
       assert.equal(ok([1, 1], [1, Number.NaN], limit), false);
@@ -32,7 +32,7 @@ describe("compare", () => {
     }
   });
 
-  it("tells the largest errors, in a line with the limit and the verdict", () => {
+  it("reports the largest errors in a line with the limit and the verdict", () => {
     const comparison = compare("vae mean", tensor(1, 2.5, 3), tensor(1, 2, 3), limits.module);
     assert.deepEqual([comparison.largestAbsolute, comparison.largestRelative], [0.5, 0.25]);
     assert.match(

@@ -1,13 +1,13 @@
-/** @file Comparing numbers with goldens, and the line that says how it went. */
+/** @file Compares values with goldens and formats the result. */
 
 import type { FloatTensor } from "#softrepa/core/tensor.js";
 
-/** What a comparison allows: |a - b| <= absolute + relative |b|, or a relative L2 error of the whole tensor. */
+/** The tolerance: |a - b| <= absolute + relative |b| per element, or a relative L2 error of the whole tensor. */
 export type Limit =
   | { readonly kind: "each"; readonly absolute: number; readonly relative: number }
   | { readonly kind: "whole"; readonly relative: number };
 
-/** Tolerances of the goldens' README. */
+/** The tolerances in the goldens' README. */
 export const limits = {
   module: { kind: "each", absolute: 2e-4, relative: 1e-3 },
   sampler: { kind: "each", absolute: 2e-3, relative: 5e-3 },
@@ -20,11 +20,11 @@ export const limits = {
 export interface Comparison {
   readonly name: string;
   readonly largestAbsolute: number;
-  /** Largest |a - b| / |b|, or the relative L2 error of the whole where that is the limit. */
+  /** Largest |a - b| / |b|, or the relative L2 error of the whole tensor if that is the limit. */
   readonly largestRelative: number;
   readonly limit: Limit;
   readonly ok: boolean;
-  /** Why it failed, where numbers do not tell. */
+  /** The reason of a failure that the errors do not show. */
   readonly remark?: string;
 }
 
@@ -49,7 +49,7 @@ export function compare(
     if (difference !== 0) largestRelative = Math.max(largestRelative, difference / Math.abs(reference));
     squares += difference ** 2;
     expectedSquares += reference ** 2;
-    // Written so that NaN is outside.
+    // Written so that NaN counts as outside the limit.
     if (limit.kind === "each" && !(difference <= limit.absolute + limit.relative * Math.abs(reference))) within = false;
   }
   if (limit.kind === "each") return { name, largestAbsolute, largestRelative, limit, ok: within };

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Shows that diffusers opens a Stable Diffusion 3 pipeline folder of ours and draws the pictures that softrepa draws.
+"""Checks that diffusers opens a Stable Diffusion 3 pipeline folder of softrepa and generates the same images.
 
 For every prompt and seed it runs the built `softrepa generate` and diffusers' StableDiffusion3Pipeline, both on the CPU in
-float32 from the same latents (softrepa's noise is PyTorch's CPU generator), and compares the 8-bit pictures. softrepa itself
-needs no Python: this is for checking it, in a throw-away virtual environment:
+float32 from the same latents (softrepa's noise is PyTorch's CPU generator), and compares the 8-bit images. softrepa itself
+needs no Python: run this check in a temporary virtual environment:
 
     npm ci && npm run build
     python3 -m venv /tmp/agreement
@@ -12,10 +12,11 @@ needs no Python: this is for checking it, in a throw-away virtual environment:
     /tmp/agreement/bin/python tools/parity/diffusers-agreement.py test/fixtures/parity/sd3/pipeline \\
         --prompt "a red cube on top of a blue sphere" --images 2 --steps 8
 
-Where model_index.json has no T5 (text_encoder_3 is [null, null]), diffusers is opened with text_encoder_3=None and
-tokenizer_3=None, otherwise with T5. Other versions of the first three packages give a note; it is these that were measured.
+If model_index.json has no T5 (text_encoder_3 is [null, null]), diffusers is opened with text_encoder_3=None and
+tokenizer_3=None, otherwise with T5. The project's figures were measured with these versions; other versions of the first
+three packages print a note.
 
-Exit codes: 0 every picture within the limit, 1 some picture is not, 2 no comparison was possible.
+Exit codes: 0 all images within the limit, 1 some image outside the limit, 2 no comparison was possible.
 """
 
 from __future__ import annotations
@@ -38,41 +39,41 @@ CLASS_NAME = "StableDiffusion3Pipeline"
 
 
 def give_up(message: str) -> NoReturn:
-    """Ends with one line and exit code 2."""
+    """Prints one line and exits with code 2."""
     print(f"cannot compare: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)
 
 
 def parse_arguments() -> argparse.Namespace:
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     parser = argparse.ArgumentParser(
-        description="Compares the pictures of softrepa and diffusers from one pipeline folder, in 1/255 of the range."
+        description="Compares the images of softrepa and diffusers from one pipeline folder, in 1/255 of the range."
     )
     parser.add_argument("folder", type=Path, help="pipeline folder with model_index.json")
-    parser.add_argument("--prompt", action="append", metavar="TEXT", help="may be given several times")
+    parser.add_argument("--prompt", action="append", metavar="TEXT", help="can be repeated")
     parser.add_argument("--negative", default="", metavar="TEXT")
-    parser.add_argument("--seed", type=int, default=0, help="seed of each prompt's first picture (default 0)")
-    parser.add_argument("--images", type=int, default=1, help="pictures a prompt; their seeds count up (default 1)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of each prompt's first image (default 0)")
+    parser.add_argument("--images", type=int, default=1, help="images per prompt, with consecutive seeds (default 1)")
     parser.add_argument("--steps", type=int, default=28)
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--width", type=int, help="default: the model's")
     parser.add_argument("--height", type=int, help="default: the model's")
     parser.add_argument("--max-sequence-length", type=int, default=256, help="T5 text tokens (default 256)")
-    parser.add_argument("--variant", help="weight files to take, such as fp16")
-    parser.add_argument("--threads", type=int, help="CPU threads of either (default: all)")
+    parser.add_argument("--variant", help="variant of the weight files, such as fp16")
+    parser.add_argument("--threads", type=int, help="CPU threads of both (default: all)")
     parser.add_argument("--limit", type=int, default=2, help="largest difference allowed, in 1/255 (default 2)")
-    parser.add_argument("--out", type=Path, help="keep the pictures of both here")
-    parser.add_argument("--softrepa", type=Path, default=root / "dist/cli/main.js", help="the built command")
+    parser.add_argument("--out", type=Path, help="folder in which to keep the images of both")
+    parser.add_argument("--softrepa", type=Path, default=root / "dist/cli/main.js", help="path of the built command")
     options = parser.parse_args()
     options.prompt = options.prompt or ["a red cube on top of a blue sphere", "two cats sleeping on a wooden bench"]
     if len(set(options.prompt)) < len(options.prompt):
-        parser.error("a prompt is given twice")
+        parser.error("a prompt is repeated")
     for name in ("images", "steps", "threads"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            parser.error(f"--{name} is a whole number from 1 up, got {value}")
+            parser.error(f"--{name} must be a whole number of at least 1, got {value}")
     if options.seed < 0:
-        parser.error(f"--seed is a whole number from 0 up, got {options.seed}")
+        parser.error(f"--seed must be a whole number of at least 0, got {options.seed}")
     return options
 
 
@@ -82,15 +83,15 @@ def require_packages() -> None:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            # A package may be there and want another one, which its message names.
+            # An installed package may lack a dependency, which its message names.
             missing.append(f"{package} ({error})")
     if missing:
-        head = f"the head of {Path(__file__).name} says how to install them"
-        give_up(f"Python packages are missing: {', '.join(missing)}; {head}")
+        hint = f"the docstring of {Path(__file__).name} shows how to install them"
+        give_up(f"Python packages are missing: {', '.join(missing)}; {hint}")
     for package, wanted in PINNED.items():
         found = importlib.metadata.version(package)
         if found.split("+")[0] != wanted:
-            print(f"note: {package} is {found}, figures in this project are from {wanted}", file=sys.stderr)
+            print(f"note: {package} is {found}, the figures in this project are from {wanted}", file=sys.stderr)
 
 
 def has_t5(folder: Path) -> bool:
@@ -102,14 +103,14 @@ def has_t5(folder: Path) -> bool:
     except ValueError as error:
         give_up(f"{index} is not JSON: {error}")
     if not isinstance(components, dict) or components.get("_class_name") != CLASS_NAME:
-        give_up(f"{index} is not of a {CLASS_NAME}")
+        give_up(f"{index} does not describe a {CLASS_NAME}")
     return (components.get("text_encoder_3") or [None])[0] is not None
 
 
 def run_softrepa(options: argparse.Namespace, out: Path) -> dict[tuple[str, int], Path]:
-    """Pictures by prompt and seed."""
+    """Generates images with softrepa; returns their files by prompt and seed."""
     if not options.softrepa.is_file():
-        give_up(f"{options.softrepa} is missing: run npm run build, or name the command with --softrepa")
+        give_up(f"{options.softrepa} is missing: run npm run build, or set --softrepa")
     command = ["node", str(options.softrepa), "generate", "--json", "--force", "--provider=cpu"]
     command += [f"--model={options.folder}", f"--out={out}{os.sep}"]
     command += [f"--prompt={prompt}" for prompt in options.prompt]
@@ -146,8 +147,8 @@ def open_diffusers(options: argparse.Namespace, with_t5: bool):
         pipeline = diffusers.StableDiffusion3Pipeline.from_pretrained(
             str(options.folder), torch_dtype=torch.float32, local_files_only=True, **without
         )
-    except Exception as error:  # noqa: BLE001 - whatever diffusers raises means that it does not open the folder
-        give_up(f"diffusers does not open {options.folder}: {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - any error means that diffusers cannot open the folder
+        give_up(f"diffusers cannot open {options.folder}: {type(error).__name__}: {error}")
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -162,12 +163,12 @@ def compare(options: argparse.Namespace, out: Path) -> bool:
     pipeline = open_diffusers(options, with_t5)
     t5 = "with T5" if with_t5 else "without T5"
     print(f"{options.folder}: {t5}, {options.steps} steps, guidance {options.guidance:g}")
-    print("differences, and the standard deviation of the picture's own pixels (contrast), in 1/255")
+    print("differences, and the standard deviation of the image's pixels (contrast), in 1/255")
     print(f"{'largest':>7} {'mean':>8} {'contrast':>8}  seed  prompt")
     worst = 0
     for prompt in options.prompt:
         for seed in range(options.seed, options.seed + options.images):
-            picture = pipeline(
+            image = pipeline(
                 prompt=prompt,
                 negative_prompt=options.negative,
                 num_inference_steps=options.steps,
@@ -178,23 +179,23 @@ def compare(options: argparse.Namespace, out: Path) -> bool:
                 generator=torch.Generator("cpu").manual_seed(seed),
             ).images[0]
             file = ours[prompt, seed]
-            picture.save(file.with_name(f"{file.stem}-diffusers.png"))
-            theirs = numpy.asarray(picture.convert("RGB"), dtype=numpy.int16)
+            image.save(file.with_name(f"{file.stem}-diffusers.png"))
+            theirs = numpy.asarray(image.convert("RGB"), dtype=numpy.int16)
             own = numpy.asarray(Image.open(file).convert("RGB"), dtype=numpy.int16)
             if own.shape != theirs.shape:
-                give_up(f"softrepa's picture has the shape {own.shape}, that of diffusers {theirs.shape}")
+                give_up(f"softrepa's image has shape {own.shape}, but diffusers' has {theirs.shape}")
             difference = numpy.abs(own - theirs)
             largest = int(difference.max())
             worst = max(worst, largest)
             print(f"{largest:7d} {difference.mean():8.4f} {theirs.std():8.1f}  {seed:4d}  {prompt}", flush=True)
     count = len(options.prompt) * options.images
     verdict = "agree" if worst <= options.limit else "DIFFER"
-    print(f"{count} pictures {verdict}: largest difference {worst}/255, allowed {options.limit}/255")
+    print(f"{count} images {verdict}: largest difference {worst}/255, allowed {options.limit}/255")
     return worst <= options.limit
 
 
 def main() -> int:
-    os.environ["HF_HUB_OFFLINE"] = "1"  # before the packages are imported: nothing may be fetched
+    os.environ["HF_HUB_OFFLINE"] = "1"  # set before the packages are imported, so that they download nothing
     options = parse_arguments()
     require_packages()
     kept = contextlib.nullcontext(options.out) if options.out else tempfile.TemporaryDirectory()

@@ -1,4 +1,4 @@
-/** @file Goldens of the metrics' networks: a folder with a small CLIP in `clip/`, pictures, and numbers; larger networks are synthetic. */
+/** @file Goldens of the metrics' networks: a folder with a small CLIP in `clip/`, images, and expected values; larger networks have synthetic weights. */
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ import { withSyntheticWeights } from "./synthetic-weights.js";
 
 type EvalCheck = (folder: string, golden: string, engine: Engine) => AsyncGenerator<Comparison>;
 
-/** Which function checks which golden. */
+/** The check functions by golden file. */
 export const evalChecks: Readonly<Record<string, EvalCheck>> = {
   "clip.safetensors": checkClip,
   "frechet.safetensors": checkFrechet,
@@ -36,7 +36,7 @@ export const evalChecks: Readonly<Record<string, EvalCheck>> = {
   "imagereward.safetensors": checkImageReward,
 };
 
-/** Beside the convolution weights of networks that are read with relu. */
+/** Gain of the synthetic convolution weights in networks with ReLU. */
 const reluGain = Math.SQRT2;
 const pixelLimit: Limit = { kind: "each", absolute: 2 / 255, relative: 0 };
 
@@ -51,9 +51,9 @@ async function* checkClip(folder: string, golden: string, engine: Engine): Async
       (a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10),
     );
     const expected = await file.tensor("pixel_values");
-    const pictures = await Promise.all(names.map((name) => readRgbImage(join(folder, "images", name))));
-    const pixels = pictures.map((picture) => clip.pixelsOf(picture));
-    // In units of the picture's own levels, 0..1.
+    const decoded = await Promise.all(names.map((name) => readRgbImage(join(folder, "images", name))));
+    const pixels = decoded.map((image) => clip.pixelsOf(image));
+    // In units of the image's levels, 0 to 1.
     yield compare("pixels", levels(concatRows(pixels), clip.deviation), levels(expected, clip.deviation), pixelLimit);
     const ids = prompts.map((prompt) => clip.tokenizer.encode(prompt).ids);
     const table = floatTensor([ids.length, ids[0].length], Float32Array.from(ids.flat()));
@@ -172,13 +172,13 @@ function joinRows(tensors: readonly FloatTensor[]): FloatTensor {
   return floatTensor(shape, Float32Array.from(tensors.flatMap(({ data }) => [...data])));
 }
 
-function joinVectors(vectorsOfItems: readonly Float32Array[]): FloatTensor {
-  return joinRows(vectorsOfItems.map((data) => floatTensor([data.length], data)));
+function joinVectors(embeddings: readonly Float32Array[]): FloatTensor {
+  return joinRows(embeddings.map((data) => floatTensor([data.length], data)));
 }
 
 const single = (value: number): FloatTensor => floatTensor([1], Float32Array.of(value));
 
-/** Normalised pixels [N, 3, H, W] times the deviations: differences are then those of levels in 0..1. */
+/** Multiplies normalised pixels [N, 3, H, W] by the deviations, so that differences are in units of pixel levels from 0 to 1. */
 function levels(pixels: FloatTensor, deviation: readonly number[]): FloatTensor {
   const area = pixels.shape[2] * pixels.shape[3];
   return { ...pixels, data: pixels.data.map((x, i) => x * deviation[Math.floor(i / area) % 3]) };

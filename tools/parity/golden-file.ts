@@ -1,4 +1,4 @@
-/** @file Reading goldens: safetensors of inputs and expected outputs, and the JSON files beside them. */
+/** @file Reads goldens: safetensors files of inputs and expected outputs, with their JSON files. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ export class GoldenFile {
   }
 }
 
-/** meta.json, as far as the goldens that are covered need it. */
+/** The fields of meta.json that the checks use. */
 export const metaSchema = z.object({
   family: z.string(),
   t5_max_length: z.int().positive().optional(),

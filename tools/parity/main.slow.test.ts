@@ -24,7 +24,7 @@ function parity(...args: readonly string[]): Promise<Outcome> {
   });
 }
 
-/** What stands in front of the numbers, `folder/golden part`. */
+/** The names of comparisons, `folder/golden part`. */
 const named = (lines: readonly string[], verdict: RegExp) =>
   lines.filter((line) => verdict.test(line)).map((line) => line.split(/ {2,}/)[0]);
 
@@ -81,7 +81,7 @@ async function editCases(folder: string) {
 }
 
 describe("parity", () => {
-  it("passes every golden of every family and of the tokenizer, and lists the rest as not covered", async () => {
+  it("passes all goldens of all families and of the tokenizer, and lists the others as not covered", async () => {
     const { code, lines, err } = await parity(fixture("parity"));
     assert.deepEqual([code, err], [0, ""]);
     assert.deepEqual(named(lines, / FAIL( |$)/), []);
@@ -124,7 +124,7 @@ describe("parity", () => {
 
 describe("parity of a copy", () => {
   let root = "";
-  /** A family folder with the goldens that are quick to run. */
+  /** A family folder with the goldens that run fast. */
   const folder = () => join(root, "mine");
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "softrepa-parity-"));
@@ -141,7 +141,7 @@ describe("parity of a copy", () => {
   };
   const failing = ({ lines }: Outcome) => named(lines, / FAIL( |$)/);
 
-  it("takes a single family folder, under any name", async () => {
+  it("accepts a single family folder of any name", async () => {
     await fresh();
     const outcome = await parity(folder());
     assert.deepEqual(
@@ -151,7 +151,7 @@ describe("parity of a copy", () => {
     assert.ok(outcome.lines.slice(0, -1).every((line) => line.startsWith("mine/") && / ok$/.test(line)));
   });
 
-  it("fails on one number that is beyond its tolerance", async () => {
+  it("fails on one value outside its tolerance", async () => {
     await fresh();
     const golden = join(folder(), "text.safetensors");
     const move = (by: number) =>
@@ -168,7 +168,7 @@ describe("parity of a copy", () => {
     assert.equal(outcome.lines.at(-1), "7 passed, 1 failed, 0 not covered yet");
   });
 
-  it("fails on one token id, on a golden that cannot be read, and on one with nothing in it", async () => {
+  it("fails on one wrong token id, an unreadable golden, and an empty golden", async () => {
     await fresh();
     await writeFile(join(folder(), "scheduler-flow-euler.safetensors"), "no tensors");
     const text: { prompts: string[]; input_ids_2: number[][] } = JSON.parse(
@@ -183,7 +183,7 @@ describe("parity of a copy", () => {
     assert.ok(failing(await parity(folder())).includes("mine/text.json"));
   });
 
-  it("fails on a pipeline of a covered class that does not open, rather than passing it over", async () => {
+  it("fails on a pipeline of a supported class that does not open, instead of skipping it", async () => {
     await fresh();
     await rm(join(folder(), "pipeline"));
     await cp(fixture("parity", "sd3", "pipeline"), join(folder(), "pipeline"), { recursive: true });
@@ -196,11 +196,11 @@ describe("parity of a copy", () => {
     await changeJson(join(folder(), "pipeline", "model_index.json"), { _class_name: "OtherPipeline" });
     const other = await parity(folder());
     assert.equal(other.lines.at(-1), "0 passed, 0 failed, 3 not covered yet");
-    // Nothing passed is no success.
+    // It also fails if nothing passed.
     assert.equal(other.code, 1);
   });
 
-  it("says in one line what is no folder of goldens", async () => {
+  it("rejects paths that are not folders of goldens with a one-line message", async () => {
     const file = join(root, "file");
     await writeFile(file, "x");
     for (const [args, code, message] of [

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** @file `npm run parity -- FOLDER`: runs every golden that it recognises in a folder laid out like test/fixtures/parity. */
+/** @file `npm run parity -- FOLDER`: checks all goldens that it recognises in a folder with the layout of test/fixtures/parity. */
 
 import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
@@ -16,13 +16,15 @@ import { evalChecks } from "./eval-checks.js";
 import { openSubject } from "./subject.js";
 import { Tally } from "./tally.js";
 
-/** Files beside goldens that are none themselves. */
+/** JSON files that accompany goldens. */
 const companions = /^(meta|prompts|imagereward-names|scheduler-.*)\.json$/;
 
 async function main(): Promise<void> {
   const [, , argument] = process.argv;
   if (argument === undefined) {
-    process.stderr.write("usage: npm run parity -- FOLDER (laid out like test/fixtures/parity, or one family of it)\n");
+    process.stderr.write(
+      "usage: npm run parity -- FOLDER (laid out like test/fixtures/parity or one of its families)\n",
+    );
     process.exitCode = 2;
     return;
   }
@@ -40,7 +42,7 @@ async function main(): Promise<void> {
   tally.finish();
 }
 
-/** A folder that is a family or a vocabulary itself, rather than a folder of such. */
+/** Whether the folder is itself a family or a vocabulary, rather than a folder of these. */
 function isGoldenFolder(folder: string): boolean {
   return ["meta.json", "pipeline", "vocab.json"].some((name) => existsSync(join(folder, name)));
 }
@@ -99,7 +101,7 @@ function notCovered(name: string, golden: string, tally: Tally): void {
   tally.report(name, `${golden.padEnd(44)} not covered yet`);
 }
 
-/** Whether a family folder's pipeline is of a class that can be opened; one that cannot even be read counts, and fails. */
+/** Whether the class of a family folder's pipeline is supported; an unreadable pipeline counts as supported, and fails. */
 async function isCovered(folder: string): Promise<boolean> {
   const pipeline = join(folder, "pipeline");
   if (!existsSync(pipeline)) return false;

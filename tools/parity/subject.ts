@@ -26,13 +26,13 @@ export async function openSubject(folder: string, engine: Engine): Promise<Subje
   return { folder, meta, pipeline: await openPipeline(join(folder, "pipeline"), engine, options) };
 }
 
-/** text.json and prompts.json. */
+/** The format of text.json and prompts.json. */
 export const textSchema = z.looseObject({ prompts: z.array(z.string()) });
 
-/** The stages of goldens whose name does not say it: the default of the authors' module, which differs from their commands'. */
-const unnamedStages = "TTF";
+/** The stages of goldens without stages in their names: the default of the authors' module, which differs from their scripts' default. */
+const defaultStages = "TTF";
 
-/** The soft tokens of a golden; a UNet's stages stand in its name (`softrepa-TFF`: the way down alone). */
+/** The soft tokens of a golden; its name contains a UNet's stages (`softrepa-TFF`: only the down blocks). */
 export async function softTokensOf(
   { pipeline }: Subject,
   golden: string,
@@ -40,7 +40,7 @@ export async function softTokensOf(
   names: { readonly tokens: string; readonly table: string },
 ): Promise<SoftTokens> {
   const tokens = await file.tensor(names.tokens);
-  const flags = /-([TF]{3})\.safetensors$/.exec(golden)?.[1] ?? unnamedStages;
+  const flags = /-([TF]{3})\.safetensors$/.exec(golden)?.[1] ?? defaultStages;
   const stages = unetStages.filter((_, index) => flags[index] === "T");
   return {
     placement: pipeline.softTokenLayout.placement,

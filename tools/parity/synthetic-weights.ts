@@ -1,4 +1,4 @@
-/** @file Weights that goldens do not ship, made from their names and written where a graph can map them. */
+/** @file Generates weights that the goldens do not include from the weights' names, in a file that a graph can map. */
 
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,8 +9,8 @@ import { openSafetensors } from "#softrepa/weights/safetensors.js";
 import type { WeightSource } from "#softrepa/weights/source.js";
 
 /**
- * Writes the synthetic weights (the goldens' README says how they come about), hands them to `use` and removes them. Those of rank 4 are
- * multiplied by `convolutionGain`. Tensor by tensor, since a whole network may not fit in memory twice.
+ * Writes synthetic weights (as the goldens' README defines them), passes them to `use` and removes them. Weights of rank 4 are
+ * multiplied by `convolutionGain`. Written one tensor at a time, because a whole network may not fit in memory twice.
  */
 export async function withSyntheticWeights<T>(
   shapes: ReadonlyMap<string, Shape>,
@@ -36,7 +36,7 @@ export async function withSyntheticWeights<T>(
       for (const [name, shape] of shapes) {
         const values = syntheticWeight(name, shape);
         if (shape.length === 4 && convolutionGain !== 1) {
-          // One rounding, as in the goldens.
+          // Rounded once, as in the goldens.
           for (let i = 0; i < values.length; i++) values[i] *= convolutionGain;
         }
         await handle.writeFile(new Uint8Array(values.buffer));

@@ -1,4 +1,4 @@
-/** @file Full-size goldens: denoiser outputs, the errors of two images with two texts, loss, and gradients of the soft tokens. */
+/** @file Full-size goldens: denoiser outputs, errors of two images x two captions, loss, and gradients of the soft tokens. */
 
 import { join } from "node:path";
 import { type FloatTensor, floatTensor, rows } from "#softrepa/core/tensor.js";
@@ -19,13 +19,13 @@ import { type Comparison, compare, limits } from "../compare.js";
 import { GoldenFile, readJson } from "../golden-file.js";
 import { fullModel, fullModelSchema } from "./models.js";
 
-/** Numbers of the goldens' README: seeds of R, timesteps of the outputs and of training, images and texts. */
+/** From the goldens' README: seeds of R, timesteps of the outputs and of training, number of images and captions. */
 const seeds = { tokens: 11, table: 12, prompt_embeds: 13, sample: 14, latents: 15, noise: 16, pooled: 17 } as const;
 const timesteps = [501, 37];
 const trainingTimestep = 613;
-const texts = 2;
+const batchSize = 2;
 
-/** Checks `<model>.safetensors` of a folder, with the synthetic weights that `cache` has or gets. */
+/** Checks `<model>.safetensors` of a folder with synthetic weights, which are cached in `cache`. */
 export async function* checkFullModel(
   engine: Engine,
   folder: string,
@@ -47,7 +47,7 @@ export async function* checkFullModel(
   const conditioning: Record<string, FloatTensor> = {};
   for (const name of ["prompt_embeds", "pooled"] as const) {
     const shape = denoiser.conditioningShapes[name];
-    if (shape !== undefined) conditioning[name] = syntheticInput(seeds[name], [texts, ...shape]);
+    if (shape !== undefined) conditioning[name] = syntheticInput(seeds[name], [batchSize, ...shape]);
   }
 
   const sample = syntheticInput(seeds.sample, [timesteps.length, ...latentShape]);
@@ -60,16 +60,16 @@ export async function* checkFullModel(
     yield compare(name, floatTensor(expected.shape, output), expected, limits.module);
   }
   const batch = {
-    latents: syntheticInput(seeds.latents, [texts, ...latentShape], 0.5),
+    latents: syntheticInput(seeds.latents, [batchSize, ...latentShape], 0.5),
     noise: syntheticInput(seeds.noise, [1, ...latentShape], 0.5),
     conditioning,
     timestep: trainingTimestep,
-    rows: fullMatrix(texts),
+    rows: fullMatrix(batchSize),
   };
   yield* checkStep(denoiser, softTokens, batch, dweight, golden);
 }
 
-/** Of each sample by itself, at its timestep. */
+/** Predicts each sample separately at its timestep. */
 async function predictions(
   denoiser: Denoiser,
   sample: FloatTensor,
@@ -93,10 +93,10 @@ async function* checkStep(
 ): AsyncGenerator<Comparison> {
   const embedding = await SoftTokenEmbedding.open(denoiser, softTokens);
   const objective = softRepa({ temperature: 1, scale: 4, dweight });
-  const options = { latentShape: batch.latents.shape.slice(1), plan: executionPlan(texts) };
+  const options = { latentShape: batch.latents.shape.slice(1), plan: executionPlan(batchSize) };
   const step = await TrainingStep.open(denoiser, embedding, objective, options);
   const { rows: matrixRows, loss, gradients } = await step.run(batch);
-  const matrix = floatTensor([texts, texts], Float32Array.from(matrixRows.flatMap(({ errors }) => errors)));
+  const matrix = floatTensor([batchSize, batchSize], Float32Array.from(matrixRows.flatMap(({ errors }) => errors)));
   yield compare("errors", matrix, await golden.tensor("errors"), limits.error);
   yield compare("loss", floatTensor([1], Float32Array.of(loss)), await golden.tensor("loss"), limits.error);
   yield compare("grad.tokens", gradients.tokens, await golden.tensor("grad.tokens"), limits.gradient);

@@ -26,7 +26,7 @@ function parityFull(...args: readonly string[]): Promise<Outcome> {
 
 const parts = ["output_base", "output", "errors", "loss", "grad.tokens", "grad.t_tokens.row61"];
 
-describe("parity:full, on models that are small", () => {
+describe("parity:full with small models", () => {
   let root = "";
   const goldens = () => join(root, "goldens");
   const run = (...args: readonly string[]) =>
@@ -37,7 +37,7 @@ describe("parity:full, on models that are small", () => {
   });
   after(() => rm(root, { recursive: true, force: true }));
 
-  it("passes what the reference gave, and keeps the weights", async () => {
+  it("passes the reference's outputs and caches the weights", async () => {
     const first = await run();
     assert.equal(first.code, 0);
     assert.match(
@@ -57,7 +57,7 @@ describe("parity:full, on models that are small", () => {
     assert.equal(second.lines.filter((line) => line.startsWith("goldens/sd3 ")).length, parts.length);
   });
 
-  it("fails on numbers that are not the model's", async () => {
+  it("fails on wrong outputs", async () => {
     await changeTensors(join(goldens(), "sd15.safetensors"), (tensors) => {
       for (const name of ["output", "grad.tokens"]) {
         const { data } = tensors.get(name) ?? {};
@@ -71,7 +71,7 @@ describe("parity:full, on models that are small", () => {
     assert.deepEqual(failed, ["goldens/sd15 output", "goldens/sd15 grad.tokens"]);
   });
 
-  it("does not take one model's weights for another's", async () => {
+  it("does not reuse the cached weights of another model", async () => {
     await changeJson(join(goldens(), "sd3.json"), { config: { _class_name: "SD3Transformer2DModel" } });
     const broken = await run("sd3");
     assert.equal(broken.code, 1);
@@ -85,13 +85,13 @@ describe("parity:full, on models that are small", () => {
     assert.equal((await readdir(join(root, "cache"))).length, count + 1);
   });
 
-  it("says in one line what it cannot check", async () => {
+  it("rejects invalid arguments with a one-line message", async () => {
     await writeFile(join(root, "file"), "x");
     for (const [args, code, message] of [
       [["sdxl"], 1, /^parity:full: .*goldens has no sdxl: sd15, sd3\n$/],
       [["--goldens", join(root, "nowhere")], 1, /^parity:full: no such file or folder: .*nowhere\n$/],
       [["--fast"], 2, /^parity:full: .*'--fast'.*usage: npm run parity:full[^\n]*\n$/],
-      [["--threads", "x"], 2, /^parity:full: --threads x is no whole number \(usage: [^\n]*\n$/],
+      [["--threads", "x"], 2, /^parity:full: --threads x is not a whole number \(usage: [^\n]*\n$/],
     ] as const) {
       const outcome = await run(...args);
       assert.deepEqual([outcome.code, outcome.lines], [code, [""]], outcome.err);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * @file `npm run parity:full`: real models at full size, with synthetic weights that are written to a cache on first use
+ * @file `npm run parity:full`: checks real models at full size with synthetic weights, which are written to a cache on first use
  * (out/parity-full; SD1.5's UNet 1.7 GB, SD3-medium's transformer 4.2 GB).
  */
 
@@ -15,7 +15,7 @@ import { Tally } from "../tally.js";
 import { checkFullModel } from "./check.js";
 
 const usage = "usage: npm run parity:full -- [--goldens FOLDER] [--cache FOLDER] [--threads N] [MODEL...]";
-/** Megabytes that the whole of it may take at once. */
+/** Limit of peak memory, in MB. */
 const memoryLimit = 20_000;
 
 async function main(): Promise<void> {
@@ -54,7 +54,7 @@ function readArguments() {
     });
     const threads = Number(values.threads);
     if (!Number.isInteger(threads) || threads < 0)
-      throw new UsageError(`--threads ${values.threads} is no whole number`);
+      throw new UsageError(`--threads ${values.threads} is not a whole number`);
     return { ...values, threads, models };
   } catch (error) {
     throw new UsageError(`${messageOf(error)} (${usage})`, { cause: error });

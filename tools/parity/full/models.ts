@@ -1,4 +1,4 @@
-/** @file The models of the full-size goldens: the denoiser alone, of the configuration that stands beside the golden. */
+/** @file The models of the full-size goldens: only the denoiser, with the configuration stored with the golden. */
 
 import { z } from "zod";
 import type { Shape } from "#softrepa/core/tensor.js";
@@ -8,7 +8,7 @@ import {
   syntheticDenoiser,
 } from "#softrepa/testing/synthetic/denoiser.js";
 
-/** `<model>.json` beside its golden. */
+/** The format of `<model>.json`. */
 export const fullModelSchema = z.object({
   config: denoiserConfigSchema,
   /** Shapes of the soft tokens and of their time table. */
@@ -16,7 +16,7 @@ export const fullModelSchema = z.object({
   t_tokens: z.array(z.int().positive()),
 });
 
-/** What the goldens' README says of a model: the sizes of its inputs, and how it is trained. */
+/** A model as the goldens' README defines it: sizes of inputs, and `dweight` of the objective. */
 export interface FullModel extends SyntheticDenoiser {
   /** [channels, h, w]. */
   readonly latentShape: Shape;
