@@ -1,4 +1,4 @@
-/** @file The benchmarks, each run in a process of its own so that its peak memory is its own. */
+/** @file The benchmarks, each run in a separate process to measure its peak memory. */
 
 import { Generator } from "#softrepa/core/random.js";
 import { floatTensor } from "#softrepa/core/tensor.js";
@@ -16,18 +16,19 @@ import { SoftTokenEmbedding } from "#softrepa/softtokens/embedding.js";
 import { initialSoftTokens } from "#softrepa/softtokens/initial.js";
 import { TrainingStep } from "#softrepa/training/training-step.js";
 import { convolutions } from "./convolution.js";
-import { matMulPeak, peakMemory, time } from "./measure.js";
+import { measurePeakGflops, peakMemory, time } from "./measure.js";
 import { benchDenoiser, randomConditioning } from "./subject.js";
 
-/** What one benchmark tells; times in seconds, work in GFLOP, memory in MB. */
+/** The result of one benchmark: times in seconds, operations in GFLOP, memory in MB. */
 export interface Measurement {
   readonly title: string;
   readonly seconds: number;
   readonly runs: number;
-  /** All products that are computed, and those without what checkpoints compute twice. */
+  /** All operations. */
   readonly executed: number;
+  /** Operations without the recomputation of checkpoints. */
   readonly useful: number;
-  /** The machine's best in plain products, measured before and after; 0 where it was not asked for. */
+  /** The machine's peak rate in matrix products, measured before and after; 0 if not measured. */
   readonly peakGflops: number;
   readonly peakMemory: number | null;
 }
@@ -37,7 +38,7 @@ const latentShape = [16, 64, 64];
 const softTokens = { shape: [5, 4, 768], stages: null };
 const blocks = 12;
 
-/** A graph to be timed: its work, one run of it, and its end. */
+/** A graph to time, with functions that run it once and release it. */
 interface Step {
   readonly graph: Graph;
   readonly outputs: Readonly<Record<string, Value>>;
@@ -45,20 +46,20 @@ interface Step {
   readonly release: () => Promise<void>;
 }
 
-/** Times a step between two measurements of the machine's peak. */
+/** Times a step and measures the machine's peak rate before and after it. */
 async function measureStep(
   title: string,
   repetitions: number,
   open: (denoiser: MmditDenoiser, random: Generator) => Promise<Step>,
 ): Promise<Measurement> {
   const engine = new OnnxRuntimeEngine("cpu");
-  const before = await matMulPeak(engine);
+  const before = await measurePeakGflops(engine);
   const step = await open(await benchDenoiser(engine, blocks), new Generator(0));
   const { executed, useful } = countFlops(step.graph, Object.values(step.outputs));
   const { median: seconds, runs } = await time(step.run, repetitions);
   const memory = peakMemory();
   await step.release();
-  const peakGflops = Math.max(before, await matMulPeak(engine));
+  const peakGflops = Math.max(before, await measurePeakGflops(engine));
   await engine.close();
   return { title, seconds, runs, executed: executed / 1e9, useful: useful / 1e9, peakGflops, peakMemory: memory };
 }
@@ -95,8 +96,8 @@ function samplingStep(): Promise<Measurement> {
   });
 }
 
-/** A whole contrastive step, B x B pairs in runs of 4, on 4 blocks and 64 image tokens. */
-async function wholeStep(batch: number): Promise<Measurement> {
+/** A complete contrastive step: B x B pairs in runs of 4, with 4 blocks and 64 image tokens. */
+async function completeStep(batch: number): Promise<Measurement> {
   const engine = new OnnxRuntimeEngine("cpu");
   const denoiser = await benchDenoiser(engine, 4);
   const random = new Generator(0);
@@ -120,7 +121,7 @@ async function wholeStep(batch: number): Promise<Measurement> {
   const seconds = (performance.now() - start) / 1000;
   const memory = peakMemory();
   await engine.close();
-  const title = `whole step at B = ${batch}: ${batch * batch} pairs`;
+  const title = `complete step at B = ${batch}: ${batch * batch} pairs`;
   return { title, seconds, runs: 1, executed: 0, useful: 0, peakGflops: 0, peakMemory: memory };
 }
 
@@ -128,6 +129,6 @@ export const cases: Readonly<Record<string, () => Promise<unknown>>> = {
   train: trainingStep,
   sample: samplingStep,
   convolutions,
-  "step-b4": () => wholeStep(4),
-  "step-b16": () => wholeStep(16),
+  "step-b4": () => completeStep(4),
+  "step-b16": () => completeStep(16),
 };

@@ -1,4 +1,4 @@
-/** @file How the gradient of 3x3 convolutions towards their image compares with the convolutions, at the sizes of SD 1.5. */
+/** @file Compares the time of 3x3 convolutions and of their input gradients, at the sizes of SD 1.5. */
 
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
@@ -16,10 +16,10 @@ import { OpenVinoEngine } from "#softrepa/runtime/openvino/engine.js";
 import { findOpenVino } from "#softrepa/runtime/openvino/find-library.js";
 import { writeSyntheticWeights } from "#softrepa/testing/synthetic/weights.js";
 import { openSafetensors } from "#softrepa/weights/safetensors.js";
-import { timeInTurns } from "./measure.js";
+import { timeInterleaved } from "./measure.js";
 import { cacheFolder } from "./subject.js";
 
-/** Channels and height of the levels of the UNet at 512 pixels. */
+/** Channels and height of each resolution level of the UNet at 512 pixels. */
 const levels = [
   [320, 64],
   [640, 32],
@@ -27,10 +27,10 @@ const levels = [
   [1280, 8],
 ] as const;
 
-/** Images at once: one, and the pairs of a row of a small training batch. */
+/** Batch sizes: one image, and the pairs of one row of a small training batch. */
 const batches = [1, 4] as const;
 
-/** Milliseconds of one convolution and of its gradient. */
+/** The time of one convolution and of its input gradient, in milliseconds. */
 export interface ConvolutionTiming {
   readonly engine: string;
   readonly weights: "mapped" | "repacked";
@@ -41,7 +41,7 @@ export interface ConvolutionTiming {
   readonly vjp: number;
 }
 
-/** With every engine of this machine. */
+/** Measures all engines of this machine. */
 export async function convolutions(): Promise<ConvolutionTiming[]> {
   const engines: [string, Engine][] = [["onnxruntime", new OnnxRuntimeEngine("cpu")]];
   const library = findOpenVino();
@@ -66,7 +66,7 @@ export async function convolutions(): Promise<ConvolutionTiming[]> {
   return timings;
 }
 
-/** The convolution and its gradient in turns, so that what else the machine does meets both. */
+/** Times the convolution and its gradient alternately, so that other load on the machine affects both equally. */
 async function timeBoth(engine: Engine, target: Target, shape: Shape): Promise<[forward: number, vjp: number]> {
   const channels = shape[1];
   const file = join(cacheFolder, `bench-kernel-${channels}.safetensors`);
@@ -75,16 +75,16 @@ async function timeBoth(engine: Engine, target: Target, shape: Shape): Promise<[
   if (stored === undefined) throw new Error(`${file} has no kernel`);
   const attributes = { strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] } as const;
   const image = new Generator(0).normal(shape);
-  const compile = async (towardsImage: boolean) => {
+  const compile = async (gradient: boolean) => {
     const graph = new Graph();
     const [x, y] = [input(graph, "x", shape), input(graph, "y", shape)];
     const forward = conv2d(x, parameter(graph, stored), attributes);
-    const value = towardsImage ? gradients([{ value: forward, cotangent: y }], [x])[0] : forward;
+    const value = gradient ? gradients([{ value: forward, cotangent: y }], [x])[0] : forward;
     const session = await engine.compile(writeOnnx(graph, { value: slice(value, 1, 0, 1) }, target));
-    return { session, feeds: { [towardsImage ? "y" : "x"]: image } };
+    return { session, feeds: { [gradient ? "y" : "x"]: image } };
   };
   const [forward, vjp] = [await compile(false), await compile(true)];
-  const medians = await timeInTurns(
+  const medians = await timeInterleaved(
     [forward, vjp].map(
       ({ session, feeds }) =>
         () =>

@@ -1,4 +1,4 @@
-/** @file One contrastive step of a denoiser at full size, with synthetic weights, for what it takes of memory. */
+/** @file Measures the memory of one contrastive step of a full-size denoiser with synthetic weights. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ import { TrainingStep } from "#softrepa/training/training-step.js";
 import { openSafetensors } from "#softrepa/weights/safetensors.js";
 import { peakMemory } from "./measure.js";
 
-/** The models of test/fixtures/parity/full, at the sizes of their goldens. */
+/** The models of test/fixtures/parity/full with the sizes of their goldens. */
 export const fullModels = {
   sd15: { title: "SD1.5's UNet, 16 x 16 latents", textLength: 77, side: 16, stages: ["down", "mid"], tokens: [1, 4] },
   sd3: { title: "SD3-medium's transformer, 32 x 32 latents", textLength: 96, side: 32, stages: [], tokens: [5, 4] },
@@ -26,9 +26,9 @@ export type FullModelName = keyof typeof fullModels;
 
 export const fullCaseSchema = z.object({
   model: z.enum(["sd15", "sd3"]),
-  /** Images of the batch. */
+  /** Number of images. */
   batch: z.int().positive(),
-  /** Runs after which the step is broken off; each goes over a few pairs, and all take the same memory. Null: the whole step. */
+  /** Number of runs after which the step is aborted; each run computes a few pairs and takes the same memory. Null: the complete step. */
   runs: z.int().positive().nullable(),
   cache: z.string(),
   threads: z.int().nonnegative(),
@@ -36,17 +36,18 @@ export const fullCaseSchema = z.object({
 export type FullCase = z.infer<typeof fullCaseSchema>;
 
 export const fullResultSchema = z.object({
-  /** Pairs a run, as `train` chooses them, and runs that were made. */
-  chunk: z.number(),
+  /** As `train` selects it. */
+  pairsPerRun: z.number(),
+  /** Number of completed runs. */
   runs: z.number(),
   seconds: z.number(),
-  /** Largest resident memory of the process, in MB; null where the system does not say. */
+  /** Peak resident memory of the process, in MB; null if the system does not report it. */
   peakMemory: z.number().nullable(),
 });
 export type FullResult = z.infer<typeof fullResultSchema>;
 
-/** Measures in this process, which therefore should do nothing else. */
-export async function runFullCase({ model, batch, runs: most, cache, threads }: FullCase): Promise<FullResult> {
+/** Runs a case in this process, which should do nothing else. */
+export async function runFullCase({ model, batch, runs: maxRuns, cache, threads }: FullCase): Promise<FullResult> {
   const { textLength, side, stages, tokens } = fullModels[model];
   const file = join("test", "fixtures", "parity", "full", `${model}.json`);
   const { config } = z.object({ config: denoiserConfigSchema }).parse(JSON.parse(await readFile(file, "utf8")));
@@ -72,7 +73,7 @@ export async function runFullCase({ model, batch, runs: most, cache, threads }: 
     timestep: 613,
     rows: fullMatrix(batch),
   };
-  const { signal, checks } = abortedAtCheck((most ?? Number.POSITIVE_INFINITY) + 1);
+  const { signal, checks } = abortedAtCheck((maxRuns ?? Number.POSITIVE_INFINITY) + 1);
   const start = performance.now();
   try {
     await step.run(training, { signal });
@@ -84,5 +85,5 @@ export async function runFullCase({ model, batch, runs: most, cache, threads }: 
   await step.release();
   await embedding.release();
   await engine.close();
-  return { chunk: plan.pairsPerRun, runs: Math.min(most ?? checks(), checks()), seconds, peakMemory: memory };
+  return { pairsPerRun: plan.pairsPerRun, runs: Math.min(maxRuns ?? checks(), checks()), seconds, peakMemory: memory };
 }

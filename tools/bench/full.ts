@@ -1,6 +1,6 @@
 /**
- * @file `npm run bench -- --full [--cache FOLDER] [--threads N]`: memory of training steps at full size, each in a process of its
- * own, against what they may take. Weights are written to the cache on first use (6 GB).
+ * @file `npm run bench -- --full [--cache FOLDER] [--threads N]`: peak memory of training steps of full-size models, each in a
+ * separate process, with limits. Weights are written to the cache on first use (6 GB).
  */
 
 import { spawnSync } from "node:child_process";
@@ -16,9 +16,9 @@ import {
   runFullCase,
 } from "./full-case.js";
 
-/** Megabytes that a whole step of two images may take. */
+/** Peak memory limit of a complete step of two images, in MB. */
 const limits = { sd15: 6000, sd3: 12_000 } as const;
-/** How much more than a batch of 4 a batch of 64 may take. */
+/** Limit of peak memory at batch 64 relative to batch 4. */
 const growthLimit = 1.2;
 
 const { values } = parseArgs({
@@ -26,7 +26,7 @@ const { values } = parseArgs({
   options: {
     cache: { type: "string", default: join("out", "parity-full") },
     threads: { type: "string", default: "0" },
-    /** A case in JSON: what the report starts its processes with. */
+    /** A case as JSON, for the child processes. */
     run: { type: "string" },
   },
 });
@@ -45,21 +45,23 @@ function report(): void {
   print(`${fullModels.sd15.title}: first runs of a step of 64 images`, large, growthLimit * (small.peakMemory ?? 0));
 }
 
-function measure(what: Pick<FullCase, "model" | "batch" | "runs">): FullResult {
-  const told = JSON.stringify({ ...what, cache: values.cache, threads: Number(values.threads) });
+function measure(options: Pick<FullCase, "model" | "batch" | "runs">): FullResult {
+  const json = JSON.stringify({ ...options, cache: values.cache, threads: Number(values.threads) });
   const main = fileURLToPath(new URL("./main.js", import.meta.url));
-  const child = spawnSync(process.execPath, [main, "--full", "--run", told], {
+  const child = spawnSync(process.execPath, [main, "--full", "--run", json], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
   });
-  if (child.status !== 0) throw new Error(`benchmark ${told} ended with code ${child.status}`);
+  if (child.status !== 0) throw new Error(`benchmark ${json} exited with code ${child.status}`);
   return fullResultSchema.parse(JSON.parse(child.stdout));
 }
 
-function print(title: string, { peakMemory, seconds, runs, chunk }: FullResult, limit?: number): void {
+function print(title: string, { peakMemory, seconds, runs, pairsPerRun }: FullResult, limit?: number): void {
   const memory = peakMemory === null ? "unknown" : `${peakMemory.toFixed(0)} MB`;
   const verdict = limit === undefined || peakMemory === null ? "" : peakMemory <= limit ? "ok" : "FAIL";
   if (verdict === "FAIL") process.exitCode = 1;
   const against = verdict === "" ? "" : `, limit ${limit?.toFixed(0)} MB ${verdict}`;
-  console.log(`${title}: peak memory ${memory}${against}; ${runs} runs of ${chunk} pairs, ${seconds.toFixed(0)} s`);
+  console.log(
+    `${title}: peak memory ${memory}${against}; ${runs} runs of ${pairsPerRun} pairs, ${seconds.toFixed(0)} s`,
+  );
 }

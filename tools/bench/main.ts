@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** @file `npm run bench`: training step, sampling step, convolution gradients, and memory against the batch size. */
+/** @file `npm run bench`: training step, sampling step, convolution gradients, and memory by batch size. */
 
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
@@ -35,7 +35,7 @@ function measure<T>(name: string, schema: z.ZodType<T>): T {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
   });
-  if (child.status !== 0) throw new Error(`benchmark ${name} ended with code ${child.status}`);
+  if (child.status !== 0) throw new Error(`benchmark ${name} exited with code ${child.status}`);
   return schema.parse(JSON.parse(child.stdout));
 }
 
@@ -56,7 +56,7 @@ function report(): void {
     console.log(`  share of peak ${((100 * rate) / peakGflops).toFixed(0)}%`);
     if (useful < executed) {
       const share = (100 * useful) / seconds / peakGflops;
-      console.log(`  without what checkpoints compute twice: ${useful.toFixed(0)} GFLOP, ${share.toFixed(0)}% of peak`);
+      console.log(`  without recomputation: ${useful.toFixed(0)} GFLOP, ${share.toFixed(0)}% of peak`);
     }
     console.log(`  peak memory   ${megabytes(peakMemory)}\n`);
   }
@@ -67,14 +67,14 @@ function report(): void {
     console.log(`${title}: ${seconds.toFixed(1)} s, peak memory ${megabytes(peakMemory)}`);
   }
   if (small.peakMemory && large.peakMemory) {
-    console.log(`memory at B = 16 over B = 4: ${(large.peakMemory / small.peakMemory).toFixed(3)}`);
+    console.log(`peak memory at B = 16 relative to B = 4: ${(large.peakMemory / small.peakMemory).toFixed(3)}`);
   }
 }
 
 function reportConvolutions(): void {
-  console.log("gradient of 3x3 convolutions towards the image, against the convolution");
+  console.log("input gradient of 3x3 convolutions, compared with the convolution");
   for (const { engine, weights, batch, channels, side, forward, vjp } of measure("convolutions", convolutionSchema)) {
-    const times = `${vjp.toFixed(1)} ms against ${forward.toFixed(1)} ms: ${(vjp / forward).toFixed(2)}`;
+    const times = `${vjp.toFixed(1)} ms, convolution ${forward.toFixed(1)} ms: ratio ${(vjp / forward).toFixed(2)}`;
     console.log(
       `  ${`${engine}, ${weights}`.padEnd(23)} ${`${batch} x ${channels} channels, ${side} x ${side}`.padEnd(28)} ${times}`,
     );
@@ -94,6 +94,6 @@ else if (flag === "--start-up") {
   await startUp(Number(process.argv[3] ?? 0));
 } else if (flag === "--soak") {
   const { soak } = await import("./soak.js");
-  const number = (position: number, otherwise: number) => Number(process.argv[position] ?? otherwise);
+  const number = (position: number, fallback: number) => Number(process.argv[position] ?? fallback);
   if (!(await soak({ steps: number(3, 2000), batch: number(4, 2), resolution: number(5, 64) }))) process.exitCode = 1;
 } else report();

@@ -1,4 +1,4 @@
-/** @file Time, memory and the machine's own limit, as benchmarks measure them. */
+/** @file Measures time, memory and the machine's peak rate. */
 
 import { readFileSync } from "node:fs";
 import { Generator } from "#softrepa/core/random.js";
@@ -7,14 +7,14 @@ import { writeOnnx } from "#softrepa/graph/onnx/writer.js";
 import { gemm, input, slice } from "#softrepa/graph/ops.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
 
-/** Shortest and middle of some timings, in seconds. */
+/** Shortest and median time of several runs, in seconds. */
 export interface Timing {
   readonly best: number;
   readonly median: number;
   readonly runs: number;
 }
 
-/** Times `run` after one warm-up run, whose page faults would count. */
+/** Times `run` after one warm-up run, to exclude page faults. */
 export async function time(run: () => Promise<unknown>, runs: number): Promise<Timing> {
   await run();
   const seconds: number[] = [];
@@ -27,28 +27,28 @@ export async function time(run: () => Promise<unknown>, runs: number): Promise<T
   return { best: seconds[0], median: seconds[Math.floor(seconds.length / 2)], runs };
 }
 
-/** Medians in seconds of several things, each timed `runs` times, in turns. */
-export async function timeInTurns(all: readonly (() => Promise<unknown>)[], runs: number): Promise<number[]> {
-  const seconds: number[][] = all.map(() => []);
-  for (let index = 0; index <= runs; index++) {
-    for (const [place, run] of all.entries()) {
+/** Times several functions alternately, `runs` times each, and returns their medians in seconds. */
+export async function timeInterleaved(functions: readonly (() => Promise<unknown>)[], runs: number): Promise<number[]> {
+  const seconds: number[][] = functions.map(() => []);
+  for (let round = 0; round <= runs; round++) {
+    for (const [index, run] of functions.entries()) {
       const start = performance.now();
       await run();
-      // The first run's page faults would count.
-      if (index > 0) seconds[place].push((performance.now() - start) / 1000);
+      // The first run is a warm-up, to exclude page faults.
+      if (round > 0) seconds[index].push((performance.now() - start) / 1000);
     }
   }
   return seconds.map((each) => each.sort((a, b) => a - b)[Math.floor(runs / 2)]);
 }
 
-/** A chain of products of one shape, [rows, width] x [width, width]. */
+/** Shapes of the products [rows, width] x [width, width]. */
 const peakShapes = [
   { rows: 2048, width: 1536 },
   { rows: 4096, width: 768 },
 ] as const;
 
-/** The most GFLOP/s that plain float32 matrix products reach on this engine: the best of several shapes. */
-export async function matMulPeak(engine: Engine): Promise<number> {
+/** Peak rate of float32 matrix products on this engine in GFLOP/s: the maximum over several shapes. */
+export async function measurePeakGflops(engine: Engine): Promise<number> {
   let peak = 0;
   for (const { rows, width } of peakShapes) {
     const graph = new Graph();
@@ -66,7 +66,7 @@ export async function matMulPeak(engine: Engine): Promise<number> {
   return peak;
 }
 
-/** Largest resident memory that this process has had so far, in MB; null where the system does not say. */
+/** Peak resident memory of this process so far, in MB; null if the system does not report it. */
 export function peakMemory(): number | null {
   try {
     const found = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"));

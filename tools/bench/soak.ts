@@ -1,6 +1,6 @@
 /**
- * @file `npm run bench -- --soak`: does a long run grow? `softrepa train` on the demo's pipeline with validation, previews and
- * checkpoints, its resident memory sampled all the while, and the peaks of the quarters compared.
+ * @file `npm run bench -- --soak`: checks that memory does not grow during a long run. Runs `softrepa train` on the demo's pipeline
+ * with validation, previews and checkpoints, samples its resident memory, and compares the peaks of the quarters.
  */
 
 import { spawn } from "node:child_process";
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { writeScenes } from "#softrepa/demo/scenes.js";
 
-/** Largest growth of the last quarter's peak over the second's that is taken for noise. */
+/** Largest growth of the last quarter's peak over the second quarter's that counts as noise. */
 const tolerance = 0.03;
 /** Milliseconds between samples. */
 const interval = 250;
@@ -23,27 +23,29 @@ const eventSchema = z.looseObject({ event: z.string(), step: z.number().optional
 export interface SoakOptions {
   readonly steps: number;
   readonly batch: number;
-  /** Pixels a side. */
+  /** Image side in pixels. */
   readonly resolution: number;
 }
 
-/** Prints each quarter's peak; says whether the last is within 3% of the second. */
+/** Prints each quarter's peak; returns whether the last is at most 3% above the second. */
 export async function soak(options: SoakOptions): Promise<boolean> {
   const { steps, batch, resolution } = options;
   const folder = await mkdtemp(join(tmpdir(), "softrepa-soak-"));
   try {
     await writeScenes(join(folder, "data"), 512, "train", 5);
     const start = performance.now();
-    const peaks = await peaksOfQuarters(trainArguments(folder, options), steps);
+    const peaks = await quarterPeaks(trainArguments(folder, options), steps);
     const seconds = (performance.now() - start) / 1000;
     console.log(`${steps} steps of ${batch ** 2} pairs at ${resolution} px on demo/pipeline: ${seconds.toFixed(0)} s`);
     for (const [quarter, peak] of peaks.entries()) {
       console.log(`  quarter ${quarter + 1}: peak resident memory ${peak.toFixed(1)} MB`);
     }
     const ratio = peaks[3] / peaks[1];
-    const holds = ratio <= 1 + tolerance;
-    console.log(`  quarter 4 over quarter 2: ${ratio.toFixed(4)} (${holds ? "within" : "beyond"} ${tolerance * 100}%)`);
-    return holds;
+    const ok = ratio <= 1 + tolerance;
+    console.log(
+      `  quarter 4 relative to quarter 2: ${ratio.toFixed(4)} (${ok ? "within" : "above"} ${tolerance * 100}%)`,
+    );
+    return ok;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -71,8 +73,8 @@ function trainArguments(folder: string, { steps, batch, resolution }: SoakOption
   ];
 }
 
-/** Runs the command and samples its resident memory, MB; a sample belongs to the quarter of the last step that was told. */
-async function peaksOfQuarters(args: readonly string[], steps: number): Promise<number[]> {
+/** Runs the command and samples its resident memory in MB; a sample belongs to the quarter of the last reported step. */
+async function quarterPeaks(args: readonly string[], steps: number): Promise<number[]> {
   const main = fileURLToPath(import.meta.resolve("#softrepa/cli/main.js"));
   const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<number | null>((resolve, reject) => child.on("close", resolve).on("error", reject));
@@ -90,7 +92,7 @@ async function peaksOfQuarters(args: readonly string[], steps: number): Promise<
       if (event.event === "step") step = event.step ?? step;
     }
     const code = await ended;
-    if (code !== 0) throw new Error(`softrepa train ended with code ${code}`);
+    if (code !== 0) throw new Error(`softrepa train exited with code ${code}`);
     return peaks;
   } finally {
     clearInterval(timer);
@@ -98,7 +100,7 @@ async function peaksOfQuarters(args: readonly string[], steps: number): Promise<
   }
 }
 
-/** Resident memory of a process now, in MB; null where the system does not say or the process is gone. */
+/** Current resident memory of a process, in MB; null if the system does not report it or the process has exited. */
 export function residentMemory(pid: number | "self"): number | null {
   try {
     const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));

@@ -1,6 +1,6 @@
 /**
- * @file `npm run bench -- --start-up`: where the seconds go from a command to its first step and its first image. Graphs are
- * timed part by part; then whole commands on the demo's pipeline, each a process of its own.
+ * @file `npm run bench -- --start-up`: measures the time from a command to its first step or image. First the phases of compiling
+ * and running a graph, then complete commands on the demo's pipeline, each in a separate process.
  */
 
 import { spawn } from "node:child_process";
@@ -25,24 +25,24 @@ import { denoiserConfigSchema, syntheticDenoiser } from "#softrepa/testing/synth
 import { openSafetensors } from "#softrepa/weights/safetensors.js";
 import { cacheFolder, randomConditioning } from "./subject.js";
 
-/** One part: seconds on the clock, and of processors, which other work on the machine does not lengthen. */
+/** One phase: wall time, and CPU time, which other load on the machine does not affect. */
 interface Phase {
   readonly name: string;
   readonly seconds: number;
-  readonly processor: number;
+  readonly cpuSeconds: number;
 }
 
 interface Phases {
   readonly title: string;
-  /** In their order. */
+  /** In order of execution. */
   readonly phases: readonly Phase[];
 }
 
 const demoPipeline = join("demo", "pipeline");
 const fullConfig = join("test", "fixtures", "parity", "full", "sd15.json");
 
-/** Phases of getting a training step going; `threads` as on the command line. */
-async function phasesOf(
+/** Measures the phases up to the second run of a training graph; `threads` as on the command line. */
+async function measurePhases(
   title: string,
   threads: number,
   open: (engine: OnnxRuntimeEngine) => Promise<{ denoiser: Denoiser; latentShape: Shape; softTokens: Shape }>,
@@ -53,7 +53,7 @@ async function phasesOf(
     const [start, used] = [performance.now(), process.cpuUsage()];
     const result = await body();
     const { user, system } = process.cpuUsage(used);
-    phases.push({ name, seconds: (performance.now() - start) / 1000, processor: (user + system) / 1e6 });
+    phases.push({ name, seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 });
     return result;
   };
   try {
@@ -77,10 +77,10 @@ async function phasesOf(
       ...randomConditioning(denoiser, 1, random),
       soft_tokens: random.normal([1, ...softTokens]),
     };
-    const asked = new Set(session.inputs.map(({ name }) => name));
-    const taken = Object.fromEntries(Object.entries(feeds).filter(([name]) => asked.has(name)));
-    await timed("first run, reads weights", () => session.run(taken));
-    await timed("second run", () => session.run(taken));
+    const inputNames = new Set(session.inputs.map(({ name }) => name));
+    const used = Object.fromEntries(Object.entries(feeds).filter(([name]) => inputNames.has(name)));
+    await timed("first run, reads weights", () => session.run(used));
+    await timed("second run", () => session.run(used));
     await session.release();
     return { title, phases };
   } finally {
@@ -88,8 +88,8 @@ async function phasesOf(
   }
 }
 
-const ofDemo = (threads: number) =>
-  phasesOf("demo/pipeline, 1 pair at 64 px", threads, async (engine) => {
+const measureDemo = (threads: number) =>
+  measurePhases("demo/pipeline, 1 pair at 64 px", threads, async (engine) => {
     const pipeline = await openPipeline(demoPipeline, engine);
     const { latentChannels, vaeScaleFactor, softTokenLayout } = pipeline;
     const side = 64 / vaeScaleFactor;
@@ -97,8 +97,8 @@ const ofDemo = (threads: number) =>
     return { denoiser: pipeline, latentShape: [latentChannels, side, side], softTokens };
   });
 
-const ofUnet = (threads: number) =>
-  phasesOf("SD1.5's UNet in full width, synthetic fp16 weights, 1 pair at 256 px", threads, async (engine) => {
+const measureUnet = (threads: number) =>
+  measurePhases("SD1.5's UNet at full width, synthetic fp16 weights, 1 pair at 256 px", threads, async (engine) => {
     const { config } = z.object({ config: denoiserConfigSchema }).parse(JSON.parse(readFileSync(fullConfig, "utf8")));
     const synthetic = syntheticDenoiser(config, { textLength: 77, stages: ["down"] });
     const file = await cachedWeights(join(cacheFolder, "sd15"), synthetic.weights, synthetic.buffers);
@@ -109,7 +109,7 @@ const ofUnet = (threads: number) =>
 
 const eventSchema = z.looseObject({ event: z.string() });
 
-/** Seconds from the start of a command to the first event of a name; the command is ended then. */
+/** Seconds from the start of a command to the first event named `event`, after which the command is interrupted. */
 async function secondsTo(event: string, args: readonly string[]): Promise<number> {
   const main = fileURLToPath(import.meta.resolve("#softrepa/cli/main.js"));
   const start = performance.now();
@@ -127,15 +127,13 @@ async function secondsTo(event: string, args: readonly string[]): Promise<number
 }
 
 export async function startUp(threads: number): Promise<void> {
-  for (const measure of [ofDemo, ofUnet]) {
+  for (const measure of [measureDemo, measureUnet]) {
     const { title, phases } = await measure(threads);
-    const toFirst = phases.slice(0, -1).reduce((sum, { processor }) => sum + processor, 0);
+    const toFirst = phases.slice(0, -1).reduce((sum, { cpuSeconds: processor }) => sum + processor, 0);
     console.log(title);
-    for (const { name, seconds, processor } of phases) {
+    for (const { name, seconds, cpuSeconds: processor } of phases) {
       const share = name === "second run" ? "" : `, ${((100 * processor) / toFirst).toFixed(0)}%`;
-      console.log(
-        `  ${name.padEnd(26)} ${seconds.toFixed(2).padStart(7)} s, processor ${processor.toFixed(2)} s${share}`,
-      );
+      console.log(`  ${name.padEnd(26)} ${seconds.toFixed(2).padStart(7)} s, CPU ${processor.toFixed(2)} s${share}`);
     }
   }
   const folder = await mkdtemp(join(tmpdir(), "softrepa-start-"));
@@ -162,7 +160,7 @@ export async function startUp(threads: number): Promise<void> {
       "--out",
       join(folder, "x.png"),
     ];
-    console.log("whole commands on demo/pipeline");
+    console.log("complete commands on demo/pipeline");
     console.log(
       `  train, to the first step   ${(await secondsTo("step", train)).toFixed(1).padStart(9)} s (4 x 4 pairs)`,
     );

@@ -1,4 +1,4 @@
-/** @file What benchmarks run: a mid-size MM-DiT with synthetic weights. */
+/** @file The model of the benchmarks: a mid-size MM-DiT with synthetic weights. */
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { flowMatchEuler } from "#softrepa/schedulers/index.js";
 import { weightShapes, writeSyntheticWeights } from "#softrepa/testing/synthetic/weights.js";
 import { openSafetensors } from "#softrepa/weights/safetensors.js";
 
-/** A transformer 768 wide on the text and latents of SD3. */
+/** A transformer of width 768 for SD3's prompt embeds and latents. */
 function configuration(blocks: number): MmditConfig {
   return {
     _class_name: "SD3Transformer2DModel",
@@ -33,13 +33,13 @@ function configuration(blocks: number): MmditConfig {
   };
 }
 
-/** CLIP's 77 tokens and as many of T5. */
+/** 77 tokens each of CLIP and T5. */
 const textLength = 154;
 
-/** Where synthetic weights are kept between runs. */
+/** The folder that caches synthetic weights between runs. */
 export const cacheFolder = process.env.SOFTREPA_CACHE ?? join("out", "bench");
 
-/** The denoiser with `blocks` blocks; its weights are written on first use. */
+/** Opens a denoiser with `blocks` blocks, whose weights are written on first use. */
 export async function benchDenoiser(engine: Engine, blocks: number): Promise<MmditDenoiser> {
   const config = configuration(blocks);
   const file = join(cacheFolder, `bench-mmdit-768x${blocks}.safetensors`);
@@ -63,8 +63,8 @@ export async function benchDenoiser(engine: Engine, blocks: number): Promise<Mmd
   });
 }
 
-/** Random texts of the shapes that `denoiser` reads. */
-export function randomConditioning(denoiser: Denoiser, texts: number, random: Generator): Conditioning {
+/** Random conditioning of `count` prompts. */
+export function randomConditioning(denoiser: Denoiser, count: number, random: Generator): Conditioning {
   const entries = Object.entries(denoiser.conditioningShapes);
-  return Object.fromEntries(entries.map(([name, shape]: [string, Shape]) => [name, random.normal([texts, ...shape])]));
+  return Object.fromEntries(entries.map(([name, shape]: [string, Shape]) => [name, random.normal([count, ...shape])]));
 }

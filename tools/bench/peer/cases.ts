@@ -1,4 +1,4 @@
-/** @file What is measured side by side with PyTorch: networks of true width, sizes that fit a small machine. */
+/** @file The cases compared with PyTorch: networks at full width, with sizes that fit a small machine. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,9 +6,9 @@ import { z } from "zod";
 import type { Shape } from "#softrepa/core/tensor.js";
 import { type DenoiserConfig, denoiserConfigSchema } from "#softrepa/testing/synthetic/denoiser.js";
 
-/** One row of a contrastive batch with its gradients; one guided sampling step; one image from its latents. */
-export const works = ["train", "sample", "decode"] as const;
-export type Work = (typeof works)[number];
+/** "train" is one row of a contrastive batch with gradients, "sample" one guided sampling step, "decode" one image from its latents. */
+export const tasks = ["train", "sample", "decode"] as const;
+export type Task = (typeof tasks)[number];
 
 interface CommonCase {
   readonly name: string;
@@ -18,24 +18,24 @@ interface CommonCase {
 }
 
 export interface DenoiserCase extends CommonCase {
-  readonly work: "train" | "sample";
+  readonly task: "train" | "sample";
   readonly config: DenoiserConfig;
   readonly textLength: number;
-  /** Captions of a row; of a sampling step two, the empty one and the prompt. */
-  readonly texts: number;
-  /** [layers, count, width] as the text stream sees them. */
+  /** Captions of a row; two for a sampling step, the empty prompt and the prompt. */
+  readonly promptCount: number;
+  /** [layers, count, width], with the width of the text stream. */
   readonly softTokens: Shape;
 }
 
 export interface DecodeCase extends CommonCase {
-  readonly work: "decode";
+  readonly task: "decode";
   /** vae/config.json */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
 export type PeerCase = DenoiserCase | DecodeCase;
 
-/** Stable Diffusion 1.5's autoencoder without the 1 x 1 convolution before the decoder, which PyTorch's side leaves out too. */
+/** Stable Diffusion 1.5's autoencoder without the 1 x 1 convolution before the decoder, which peer.py also omits. */
 const autoencoder = {
   _class_name: "AutoencoderKL",
   act_fn: "silu",
@@ -54,8 +54,8 @@ const autoencoder = {
   sample_size: 512,
 };
 
-/** SDXL's UNet with fewer of its equal blocks: one residual block a stage, and two transformer layers for ten. */
-const sdxlBlocks = {
+/** SDXL's UNet with fewer repeated blocks: one residual block per stage, and two transformer layers instead of ten. */
+const sdxlConfig = {
   _class_name: "UNet2DConditionModel",
   act_fn: "silu",
   addition_embed_type: "text_time",
@@ -84,13 +84,13 @@ export async function peerCases(root: string): Promise<readonly PeerCase[]> {
   const demoFile = join(root, "demo", "pipeline", "transformer", "config.json");
   const demo = denoiserConfigSchema.parse(JSON.parse(await readFile(demoFile, "utf8")));
   const fourBlocks: DenoiserConfig = { ...sd3, num_layers: 4 };
-  const sdxl = denoiserConfigSchema.parse(sdxlBlocks);
+  const sdxl = denoiserConfigSchema.parse(sdxlConfig);
   const ofSd3 = { config: fourBlocks, latentShape: [16, 64, 64], textLength: 154, softTokens: [4, 4, 1536] };
   const ofSd15 = { config: sd15, textLength: 77, softTokens: [1, 4, 768] };
   const ofSdxl = { config: sdxl, latentShape: [4, 32, 32], textLength: 77, softTokens: [1, 4, 2048] };
   const ofDemo = { config: demo, latentShape: [4, 16, 16], textLength: 17, softTokens: [5, 4, 192] };
-  const train = { work: "train", texts: 4 } as const;
-  const sample = { work: "sample", texts: 2 } as const;
+  const train = { task: "train", promptCount: 4 } as const;
+  const sample = { task: "sample", promptCount: 2 } as const;
   return [
     { name: "sd3-train", title: "SD3-medium, 4 blocks, 1024 + 154 tokens: row of 4 pairs", ...ofSd3, ...train },
     { name: "sd3-sample", title: "SD3-medium, 4 blocks: guided sampling step", ...ofSd3, ...sample },
@@ -102,14 +102,14 @@ export async function peerCases(root: string): Promise<readonly PeerCase[]> {
       latentShape: [4, 64, 64],
       ...sample,
     },
-    { name: "sdxl-train", title: "SDXL UNet of fewer blocks, 32 x 32: row of 4 pairs", ...ofSdxl, ...train },
-    { name: "sdxl-sample", title: "SDXL UNet of fewer blocks, 32 x 32: guided sampling step", ...ofSdxl, ...sample },
-    { name: "demo-train", title: "The demo's transformer: row of 8 pairs", ...ofDemo, work: "train", texts: 8 },
+    { name: "sdxl-train", title: "SDXL UNet with fewer blocks, 32 x 32: row of 4 pairs", ...ofSdxl, ...train },
+    { name: "sdxl-sample", title: "SDXL UNet with fewer blocks, 32 x 32: guided sampling step", ...ofSdxl, ...sample },
+    { name: "demo-train", title: "The demo's transformer: row of 8 pairs", ...ofDemo, task: "train", promptCount: 8 },
     { name: "demo-sample", title: "The demo's transformer: guided sampling step", ...ofDemo, ...sample },
     {
       name: "decode",
       title: "Autoencoder: 512 x 512 image",
-      work: "decode",
+      task: "decode",
       config: autoencoder,
       latentShape: [4, 64, 64],
     },

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * @file `npm run bench -- --peer`: the same work in softrepa and in PyTorch, each run in a process of its own, in turn; checks
- * that the numbers agree, prints ratios, writes docs/benchmarks.md.
+ * @file `npm run bench -- --peer`: runs the same cases in softrepa and in PyTorch, alternately and in separate processes, compares
+ * their results, prints ratios of time and memory, and writes docs/benchmarks.md.
  */
 
 import { spawn } from "node:child_process";
@@ -54,7 +54,7 @@ try {
   process.exitCode = 1;
 }
 
-/** One variant of one case, alone in this process. */
+/** Runs one variant of one case in this process. */
 async function child({ subject, name, results, ...files }: z.infer<typeof childSchema>): Promise<void> {
   const peerCase = (await peerCases(root)).find((candidate) => candidate.name === name);
   if (!peerCase) throw new Error(`no case ${name}`);
@@ -77,11 +77,14 @@ async function main(): Promise<void> {
 
 async function measureCase(peerCase: PeerCase, python: string): Promise<CaseResult> {
   const files = await prepare(peerCase, folder, runs, threads);
-  const mine = subjects.filter((subject) => subject.startsWith("onnxruntime") || findOpenVino() !== null);
+  const available = subjects.filter((subject) => subject.startsWith("onnxruntime") || findOpenVino() !== null);
   const variants = [
-    { name: "PyTorch eager fp32", start: (out: string) => peer(python, files, "eager", out) },
-    { name: "PyTorch compiled bf16", start: (out: string) => peer(python, files, "compiled", out) },
-    ...mine.map((subject) => ({ name: subject, start: (out: string) => own(subject, peerCase, files, out) })),
+    { name: "PyTorch eager fp32", start: (out: string) => runPyTorch(python, files, "eager", out) },
+    { name: "PyTorch compiled bf16", start: (out: string) => runPyTorch(python, files, "compiled", out) },
+    ...available.map((subject) => ({
+      name: subject,
+      start: (out: string) => runSoftrepa(subject, peerCase, files, out),
+    })),
   ];
   const timings = new Map<string, Timing[]>();
   for (let round = 0; round < Number(options.rounds); round++) {
@@ -93,28 +96,28 @@ async function measureCase(peerCase: PeerCase, python: string): Promise<CaseResu
   }
   const reference = resultFile(peerCase, variants[0].name);
   const results = variants.map(async ({ name }): Promise<VariantResult> => {
-    const of = timings.get(name) ?? [];
+    const measured = timings.get(name) ?? [];
     return {
       name,
-      seconds: of.flatMap(({ seconds }) => seconds),
-      peakMemory: Math.max(...of.map(({ peakMemory }) => peakMemory)),
+      seconds: measured.flatMap(({ seconds }) => seconds),
+      peakMemory: Math.max(...measured.map(({ peakMemory }) => peakMemory)),
       ...(await compareResults(reference, resultFile(peerCase, name))),
     };
   });
-  return { name: peerCase.name, title: peerCase.title, work: peerCase.work, variants: await Promise.all(results) };
+  return { name: peerCase.name, title: peerCase.title, task: peerCase.task, variants: await Promise.all(results) };
 }
 
 function resultFile({ name }: PeerCase, variant: string): string {
   return join(folder, name, `${variant.replaceAll(" ", "-")}.safetensors`);
 }
 
-function own(subject: string, { name }: PeerCase, files: PreparedCase, results: string): Promise<Timing> {
-  const told = JSON.stringify({ subject, name, results, ...files });
+function runSoftrepa(subject: string, { name }: PeerCase, files: PreparedCase, results: string): Promise<Timing> {
+  const request = JSON.stringify({ subject, name, results, ...files });
   const sizes = ["--runs", String(runs), "--threads", String(threads)];
-  return timed(process.execPath, [fileURLToPath(import.meta.url), ...sizes, "--child", told]);
+  return timed(process.execPath, [fileURLToPath(import.meta.url), ...sizes, "--child", request]);
 }
 
-function peer(python: string, { description }: PreparedCase, variant: string, results: string): Promise<Timing> {
+function runPyTorch(python: string, { description }: PreparedCase, variant: string, results: string): Promise<Timing> {
   return timed(python, [join(root, "tools", "bench", "peer", "peer.py"), description, variant, results]);
 }
 
@@ -132,12 +135,12 @@ function run(command: string, args: readonly string[]): Promise<string> {
     });
     process_.on("error", failed);
     process_.on("close", (code) =>
-      code === 0 ? done(output) : failed(new Error(`${command} ${args[0]} ended with ${code}`)),
+      code === 0 ? done(output) : failed(new Error(`${command} ${args[0]} exited with code ${code}`)),
     );
   });
 }
 
-/** A virtual environment with the pinned packages, made on first use. */
+/** Creates a virtual environment with the pinned packages on first use; returns its Python. */
 async function installPeer(): Promise<string> {
   const environment = join(folder, "venv");
   const python = join(environment, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
@@ -158,7 +161,7 @@ async function installPeer(): Promise<string> {
   return python;
 }
 
-/** What this and earlier runs have measured, in the order of the cases. */
+/** Results of this and earlier runs, in the order of the cases. */
 async function storedResults(all: readonly PeerCase[]): Promise<readonly CaseResult[]> {
   const files = all.map(({ name }) => join(folder, name, "result.json")).filter(existsSync);
   return Promise.all(files.map(async (file) => JSON.parse(await readFile(file, "utf8")) as CaseResult));

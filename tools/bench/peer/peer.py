@@ -1,9 +1,9 @@
-"""PyTorch's side of `npm run bench -- --peer`: the work of one case on diffusers' public classes.
+"""PyTorch's side of `npm run bench -- --peer`: runs one case with diffusers' public classes.
 
 usage: peer.py CASE.json eager|compiled RESULTS.safetensors
 
-Prints one JSON line: seconds of each run after the warm-up, and the process's peak memory in MB. The case names the
-network's configuration, its weights, the inputs and what is to be computed; softrepa reads the very same files.
+Prints one JSON line: the seconds of each run after warm-up, and the peak memory of the process in MB. The case has the
+network's configuration, its weights, the inputs and the task; softrepa reads the same files.
 """
 
 import contextlib
@@ -27,21 +27,21 @@ classes = {
 
 
 def load_model():
-    """Weights are used as they are loaded, without a second copy."""
+    """Loads the model and assigns the loaded weights without a second copy."""
     config = case["config"]
     cls = classes[config["_class_name"]]
     with torch.device("meta"):
         model = cls.from_config(config)
     weights = {key: value.float() for key, value in load_file(case["weights"]).items()}
     missing, unexpected = model.load_state_dict(weights, strict=False, assign=True)
-    # Of an autoencoder the decoder alone is written.
+    # Only the decoder of an autoencoder is written.
     missing = [key for key in missing if not key.startswith(("encoder.", "quant_conv.", "post_quant_conv."))]
     assert not missing and not unexpected, (missing[:3], unexpected[:3])
     return model.eval().requires_grad_(False)
 
 
 def sd3_denoise(model, sample, timestep, prompt_embeds, pooled, soft):
-    """SD3's transformer with soft tokens [N, layers, count, width] in front of the text of its first layers."""
+    """SD3's transformer with soft tokens [N, layers, count, width] before the text tokens of its first layers."""
     height, width = sample.shape[-2:]
     image = model.pos_embed(sample)
     temb = model.time_text_embed(timestep, pooled)
@@ -59,7 +59,7 @@ def sd3_denoise(model, sample, timestep, prompt_embeds, pooled, soft):
 
 
 def unet_denoise(model, sample, timestep, prompt_embeds, pooled, soft):
-    """A UNet with soft tokens [N, 1, count, width] behind the first text token, in all its stages."""
+    """A UNet with soft tokens [N, 1, count, width] after the first text token, in all its stages."""
     states = torch.cat([prompt_embeds[:, :1], soft[:, 0], prompt_embeds[:, 1:]], 1)
     added = None
     if pooled is not None:
@@ -75,7 +75,7 @@ denoise = sd3_denoise if case["config"]["_class_name"] == "SD3Transformer2DModel
 
 
 def pair_errors(sample, target, timestep, prompt_embeds, pooled, soft):
-    """Errors of one image with every caption, and each error's gradient towards that pair's soft tokens."""
+    """Errors of one image with every caption, and the gradient of each error with respect to its pair's soft tokens."""
     pairs = len(prompt_embeds)
     soft = soft.expand(pairs, -1, -1, -1).clone().requires_grad_()
     sample = sample.expand(pairs, -1, -1, -1)
@@ -87,13 +87,14 @@ def pair_errors(sample, target, timestep, prompt_embeds, pooled, soft):
 
 @torch.no_grad()
 def guided(sample, timestep, prompt_embeds, pooled, soft):
-    """One step of classifier-free guidance, both branches in one batch; the first text is the empty one."""
-    texts = len(prompt_embeds)
-    sample = sample.expand(texts, -1, -1, -1)
-    soft = soft.expand(texts, -1, -1, -1)
-    prediction = compute(model, sample, timestep.expand(texts), prompt_embeds, pooled, soft).float()
-    empty, text = prediction.chunk(2)
-    return {"prediction": (empty + case["guidance"] * (text - empty)).contiguous()}
+    """One step of classifier-free guidance, with both branches in one batch; the first prompt is the empty one."""
+    count = len(prompt_embeds)
+    sample = sample.expand(count, -1, -1, -1)
+    soft = soft.expand(count, -1, -1, -1)
+    prediction = compute(model, sample, timestep.expand(count), prompt_embeds, pooled, soft).float()
+    unconditional, conditional = prediction.chunk(2)
+    guided_prediction = unconditional + case["guidance"] * (conditional - unconditional)
+    return {"prediction": guided_prediction.contiguous()}
 
 
 @torch.no_grad()
@@ -105,8 +106,8 @@ def decode_latents(autoencoder, latents):
     return autoencoder.decoder(latents)
 
 
-work = {"train": pair_errors, "sample": guided, "decode": decode}[case["work"]]
-compute = decode_latents if case["work"] == "decode" else denoise
+task = {"train": pair_errors, "sample": guided, "decode": decode}[case["task"]]
+compute = decode_latents if case["task"] == "decode" else denoise
 precision = contextlib.nullcontext
 if variant == "compiled":
     compute = torch.compile(compute)
@@ -116,7 +117,7 @@ arguments = [inputs.get(name) for name in case["arguments"]]
 
 def run():
     with precision():
-        return work(*arguments)
+        return task(*arguments)
 
 
 def peak_memory():

@@ -1,4 +1,4 @@
-/** @file The files of one case, which both sides read: weights, inputs, and what is to be done with them. */
+/** @file Writes the files of a case that softrepa and PyTorch read: weights, inputs, and its description. */
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { weightShapes } from "#softrepa/testing/synthetic/weights.js";
 import { writeSafetensors } from "#softrepa/weights/safetensors.js";
 import type { DecodeCase, DenoiserCase, PeerCase } from "./cases.js";
 
-/** What a case's softrepa and PyTorch are told; paths are absolute. */
+/** The files of a case, as absolute paths. */
 export interface PreparedCase {
   readonly weights: string;
   readonly inputs: string;
@@ -25,7 +25,7 @@ export interface PreparedCase {
 export const guidance = 4;
 const timestep = 500;
 
-/** All stages see the soft tokens: so do those of PyTorch's UNet, which has one text for all of them. */
+/** All stages get the soft tokens, because PyTorch's UNet uses the same text states in all of them. */
 const stages: readonly UnetStage[] = ["down", "mid", "up"];
 
 export function denoiserOf({ config, textLength }: DenoiserCase): SyntheticDenoiser {
@@ -38,29 +38,29 @@ export async function prepare(
   runs: number,
   threads: number,
 ): Promise<PreparedCase> {
-  const own = join(folder, peerCase.name);
-  await mkdir(own, { recursive: true });
-  const weights = await writeWeights(peerCase, folder);
-  const inputs = join(own, "inputs.safetensors");
-  const tensors = peerCase.work === "decode" ? decodeInputs(peerCase) : denoiserInputs(peerCase);
+  const caseFolder = join(folder, peerCase.name);
+  await mkdir(caseFolder, { recursive: true });
+  const weights = await cacheWeights(peerCase, folder);
+  const inputs = join(caseFolder, "inputs.safetensors");
+  const tensors = peerCase.task === "decode" ? decodeInputs(peerCase) : denoiserInputs(peerCase);
   await writeSafetensors(inputs, new Map(Object.entries(tensors)));
-  const description = join(own, "case.json");
-  const { work, config } = peerCase;
-  const told = { work, config, weights, inputs, arguments: argumentsOf[work], guidance, runs, threads };
-  await writeFileAtomic(description, JSON.stringify(told, null, 2));
+  const description = join(caseFolder, "case.json");
+  const { task, config } = peerCase;
+  const content = { task, config, weights, inputs, arguments: argumentsOf[task], guidance, runs, threads };
+  await writeFileAtomic(description, JSON.stringify(content, null, 2));
   return { weights, inputs, description };
 }
 
-/** PyTorch's functions' arguments by their names in the file; those that are not there are None. */
-const argumentsOf: Readonly<Record<PeerCase["work"], readonly string[]>> = {
+/** Argument names of the functions in peer.py; missing inputs are None. */
+const argumentsOf: Readonly<Record<PeerCase["task"], readonly string[]>> = {
   train: ["sample", "target", "timestep", "prompt_embeds", "pooled", "soft"],
   sample: ["sample", "timestep", "prompt_embeds", "pooled", "soft"],
   decode: ["latents"],
 };
 
-/** In float16, as checkpoints are published. */
-function writeWeights(peerCase: PeerCase, folder: string): Promise<string> {
-  if (peerCase.work !== "decode") {
+/** Writes weights in float16, like published checkpoints; returns the file. */
+function cacheWeights(peerCase: PeerCase, folder: string): Promise<string> {
+  if (peerCase.task !== "decode") {
     const { weights, buffers } = denoiserOf(peerCase);
     return cachedWeights(join(folder, peerCase.name.replace(/-.*/, "")), weights, buffers);
   }
@@ -73,7 +73,7 @@ function writeWeights(peerCase: PeerCase, folder: string): Promise<string> {
 
 function denoiserInputs(peerCase: DenoiserCase): Record<string, Tensor> {
   const random = new Generator(1);
-  const { latentShape, texts, textLength, softTokens, config } = peerCase;
+  const { latentShape, promptCount, textLength, softTokens, config } = peerCase;
   const width =
     config._class_name === "SD3Transformer2DModel" ? config.joint_attention_dim : config.cross_attention_dim;
   const pooled = pooledWidth(config);
@@ -81,8 +81,8 @@ function denoiserInputs(peerCase: DenoiserCase): Record<string, Tensor> {
     sample: random.normal([1, ...latentShape]),
     target: random.normal([1, ...latentShape]),
     timestep: floatTensor([1], Float32Array.of(timestep)),
-    prompt_embeds: random.normal([texts, textLength, Number(width)]),
-    ...(pooled === null ? {} : { pooled: random.normal([texts, pooled]) }),
+    prompt_embeds: random.normal([promptCount, textLength, Number(width)]),
+    ...(pooled === null ? {} : { pooled: random.normal([promptCount, pooled]) }),
     soft: random.normal([1, ...softTokens]),
   };
 }

@@ -1,9 +1,9 @@
-/** @file The comparison as people read it: in the terminal, and in docs/benchmarks.md between two marks. */
+/** @file Prints the comparison and writes it to docs/benchmarks.md, between two marks. */
 
 import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { writeFileAtomic } from "#softrepa/core/files.js";
-import type { Work } from "./cases.js";
+import type { Task } from "./cases.js";
 import type { Agreement } from "./compare.js";
 
 export interface VariantResult extends Agreement {
@@ -13,11 +13,11 @@ export interface VariantResult extends Agreement {
   readonly peakMemory: number;
 }
 
-/** The first variant is PyTorch in fp32, the second PyTorch's best. */
+/** The first variant is PyTorch in fp32, the second is PyTorch's fastest. */
 export interface CaseResult {
   readonly name: string;
   readonly title: string;
-  readonly work: Work;
+  readonly task: Task;
   readonly variants: readonly VariantResult[];
 }
 
@@ -27,13 +27,13 @@ function median(values: readonly number[]): number {
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2;
 }
 
-/** Cells of one line: time with its spread, ratios to both of PyTorch's variants, memory, agreement. */
+/** The cells of a row: time with its range, ratios to both PyTorch variants, memory, agreement. */
 function cells(variant: VariantResult, { variants: [eager, compiled] }: CaseResult): readonly string[] {
   const time = median(variant.seconds);
-  const [least, most] = [Math.min(...variant.seconds), Math.max(...variant.seconds)];
+  const [min, max] = [Math.min(...variant.seconds), Math.max(...variant.seconds)];
   return [
     variant.name,
-    inUnits(time, least, most),
+    formatTime(time, min, max),
     (time / median(eager.seconds)).toFixed(2),
     (time / median(compiled.seconds)).toFixed(2),
     `${variant.peakMemory.toFixed(0)} MB`,
@@ -55,7 +55,7 @@ export function printCase(result: CaseResult): void {
 const begin = "<!-- measured by npm run bench -- --peer -->";
 const end = "<!-- end of what was measured -->";
 
-/** Replaces what stands between the marks; what people wrote around them stays. */
+/** Replaces the text between the marks and keeps the rest. */
 export async function writeDocument(file: string, results: readonly CaseResult[], threads: number): Promise<void> {
   const old = await readFile(file, "utf8").catch(() => `# Benchmarks\n\n${begin}\n${end}\n`);
   const [before, after] = [old.split(begin)[0], old.split(end)[1] ?? "\n"];
@@ -68,9 +68,9 @@ export async function writeDocument(file: string, results: readonly CaseResult[]
   await writeFileAtomic(file, `${before}${begin}\n\n${machine}\n\n${tables.join("\n")}\n${end}${after}`);
 }
 
-/** Seconds, or milliseconds where a second is long: median (shortest-longest). */
-function inUnits(time: number, least: number, most: number): string {
-  if (time >= 1) return `${time.toFixed(2)} s (${least.toFixed(2)}-${most.toFixed(2)})`;
-  const [middle, from, to] = [time, least, most].map((seconds) => (1000 * seconds).toFixed(1));
+/** Median (min-max) in seconds, or in milliseconds below one second. */
+function formatTime(time: number, min: number, max: number): string {
+  if (time >= 1) return `${time.toFixed(2)} s (${min.toFixed(2)}-${max.toFixed(2)})`;
+  const [middle, from, to] = [time, min, max].map((seconds) => (1000 * seconds).toFixed(1));
   return `${middle} ms (${from}-${to})`;
 }

@@ -1,4 +1,4 @@
-/** @file softrepa's side of a case: reads the files, runs, writes what came out. */
+/** @file Runs a case in softrepa: reads its files, times it, and writes the results. */
 
 import { z } from "zod";
 import { InputError } from "#softrepa/core/errors.js";
@@ -35,7 +35,7 @@ export type Timing = z.infer<typeof timingSchema>;
 
 type Tensors = Readonly<Record<string, FloatTensor>>;
 
-/** Runs the case in this process, whose peak memory is told with its times. */
+/** Runs a case in this process; returns its times and the peak memory of the process. */
 export async function runSubject(
   subject: Subject,
   peerCase: PeerCase,
@@ -47,7 +47,7 @@ export async function runSubject(
   const engine = await openSubject(subject, threads);
   const inputs = await readAll(files.inputs);
   const repackWeights = subject === "onnxruntime repacked";
-  const run = await (peerCase.work === "decode"
+  const run = await (peerCase.task === "decode"
     ? openDecoder(engine, peerCase, files.weights, inputs)
     : openDenoiser(engine, peerCase, files.weights, repackWeights, inputs));
   let found: Tensors = {};
@@ -60,7 +60,7 @@ export async function runSubject(
   }
   await writeSafetensors(results, new Map(Object.entries(found)));
   const memory = peakMemory();
-  if (memory === null) throw new InputError("this system does not tell a process's peak memory");
+  if (memory === null) throw new InputError("this system does not report the peak memory of a process");
   await engine.close();
   return { seconds, peakMemory: memory };
 }
@@ -79,18 +79,18 @@ async function openDenoiser(
   repackWeights: boolean,
   { sample, target, timestep, prompt_embeds, pooled, soft }: Tensors,
 ): Promise<() => Promise<Tensors>> {
-  const { texts, latentShape, softTokens: shape } = peerCase;
+  const { promptCount, latentShape, softTokens: shape } = peerCase;
   const denoiser = denoiserOf(peerCase).open(engine, await openSafetensors(weights));
   const form = { shape, stages: denoiser.softTokenLayout.stages };
   const conditioning = { prompt_embeds, ...(pooled && { pooled }) };
   const softTokens = floatTensor(shape, soft.data);
-  if (peerCase.work === "train") {
-    const options = fittingOptions(denoiser, repackWeights, texts, latentShape, form);
+  if (peerCase.task === "train") {
+    const options = chooseOptions(denoiser, repackWeights, promptCount, latentShape, form);
     const step = await compilePairErrors(denoiser, options);
     const feeds = { sample, target, timestep, softTokens };
     return async () => {
       const all: FloatTensor[][] = [];
-      for (const { batch, real } of paddedBatches([...Array(texts).keys()], options.plan.pairsPerRun)) {
+      for (const { batch, real } of paddedBatches([...Array(promptCount).keys()], options.plan.pairsPerRun)) {
         const run = await step.run({ ...feeds, conditioning: selectConditioning(conditioning, batch) });
         const errors = floatTensor([batch.length], run.errors);
         const gradients = floatTensor([batch.length, run.gradients.length / batch.length], run.gradients);
@@ -111,18 +111,18 @@ async function openDenoiser(
   return async () => ({ prediction: await step.run(feeds) });
 }
 
-/** The training graph that a run would choose by itself on this machine: what `fitRun` does, for a denoiser alone. */
-function fittingOptions(
+/** The training graph that a run would select on this machine; does the same as `fitRun`, for a denoiser without a pipeline. */
+function chooseOptions(
   denoiser: Denoiser,
   repackWeights: boolean,
-  texts: number,
+  promptCount: number,
   latentShape: Shape,
   softTokens: SoftTokenSpec,
 ): PairErrorOptions {
   const tokensPerPair = denoiser.tokensPerPair(latentShape);
   const { precision } = denoiser.engine;
   const plans = possiblePlans({
-    pairs: texts,
+    pairs: promptCount,
     tokensPerPair,
     precision,
     checkpoints: "auto",
@@ -132,12 +132,12 @@ function fittingOptions(
   const all = plans.map((plan): PairErrorOptions => {
     return { plan, latentShape, images: "shared", softTokens, gradients: true };
   });
-  const most = memoryBudget(machineMemory());
+  const limit = memoryBudget(machineMemory());
   const fits = (options: PairErrorOptions) => {
     const { graph, outputs } = pairErrorGraph(denoiser, options);
     const built = { graph, outputs: Object.values(outputs) };
     const { activations, session } = sessionMemory(built);
-    return activations + session + estimateMemory(graph, built.outputs).weights <= most;
+    return activations + session + estimateMemory(graph, built.outputs).weights <= limit;
   };
   const found = all.find(fits) ?? all.at(-1);
   if (found === undefined) throw new InputError("a row without pairs cannot be run");
