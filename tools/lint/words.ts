@@ -44,7 +44,6 @@ export const pending: readonly string[] = [
   "src/evaluation",
   "src/models",
   "src/testing",
-  "tools/parity",
   "tools/pretrain",
   "tools/sweep",
 ];
