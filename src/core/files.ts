@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { InputError, messageOf, SoftrepaError } from "./errors.js";
+import { ifMissing } from "./missing.js";
 
 /** Writes a file atomically; after a failure the old file remains and the partial one is removed. */
 export function writeFileAtomic(file: string, ...chunks: readonly (Uint8Array | string)[]): Promise<void> {
@@ -42,7 +43,7 @@ export async function writeFolderAtomic(folder: string, fill: (temporary: string
     await mkdir(temporary, { recursive: true });
     await fill(temporary);
     await syncFolder(temporary);
-    await rename(folder, old).catch(() => undefined);
+    await rename(folder, old).catch(ifMissing(undefined));
     await rename(temporary, folder);
     await syncFolder(dirname(folder));
     await rm(old, { recursive: true, force: true });
@@ -55,7 +56,7 @@ export async function writeFolderAtomic(folder: string, fill: (temporary: string
 
 /** Removes temporary files and folders of killed processes. */
 export async function removeLeftovers(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
+  const names = await readdir(folder).catch(ifMissing<string[]>([]));
   for (const name of names.filter((one) => /^\..+\.[0-9a-f]{8}(\.old)?\.tmp$/.test(one))) {
     await rm(join(folder, name), { recursive: true, force: true });
   }

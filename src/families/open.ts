@@ -1,7 +1,7 @@
 /** @file Opens a model of any family. */
 
-import { stat } from "node:fs/promises";
 import { InputError, UsageError } from "../core/errors.js";
+import { isFile } from "../core/missing.js";
 import { requireVariant } from "../pipelines/component-weights.js";
 import { openPipelineFolder, type PipelineFolder } from "../pipelines/folder.js";
 import { LatentPipeline } from "../pipelines/latent-pipeline.js";
@@ -39,8 +39,7 @@ export async function openPipeline(
 }
 
 async function openFolder(path: string, options: PipelineFileOptions): Promise<PipelineFolder> {
-  const stats = await stat(path).catch(() => null);
-  if (stats?.isFile()) {
+  if (await isFile(path)) {
     throw new InputError(
       `${path} is not a diffusers pipeline folder, and has no checkpoint extension (.safetensors, .ckpt)`,
     );

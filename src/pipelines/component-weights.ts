@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
+import { isFolder } from "../core/missing.js";
 import { type CheckpointStem, checkpointVariants, openCheckpoint } from "../weights/checkpoint.js";
 import type { WeightSource } from "../weights/source.js";
 import type { PipelineFolder } from "./folder.js";
@@ -29,8 +30,8 @@ export async function requireVariant(folder: PipelineFolder, variant: string): P
   const offered = new Set<string>();
   for (const component of folder.components) {
     for (const stem of ["diffusion_pytorch_model", "model"] as const) {
-      const variants = await checkpointVariants(join(folder.path, component), stem).catch(() => []);
-      for (const name of variants) offered.add(name);
+      const path = join(folder.path, component);
+      for (const name of (await isFolder(path)) ? await checkpointVariants(path, stem) : []) offered.add(name);
     }
   }
   if (offered.has(variant)) return;

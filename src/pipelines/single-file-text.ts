@@ -1,9 +1,10 @@
 /** @file Finds the text encoders that a single file lacks, and tokenizers, which no checkpoint contains. */
 
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError, UsageError } from "../core/errors.js";
+import { isFile } from "../core/missing.js";
 import { type OriginalNetwork, subtree, withoutUnusedKeys } from "../models/original/network.js";
 import { builtInClipFolder, builtInClipSize } from "../models/tokenizer/index.js";
 import { openCheckpoint } from "../weights/checkpoint.js";
@@ -170,10 +171,6 @@ async function firstOf<T, R>(items: readonly T[], find: (item: T) => Promise<R |
     if (found !== null) return found;
   }
   return null;
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => null))?.isFile() ?? false;
 }
 
 /** Lists a folder that the user named. Throws an InputError if it does not exist. */

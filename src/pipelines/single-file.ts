@@ -1,7 +1,7 @@
 /** @file Presents a single-file checkpoint as the diffusers folder of the same model, without converting or copying anything. */
 
-import { stat } from "node:fs/promises";
 import { InputError, UsageError } from "../core/errors.js";
+import { statOrNull } from "../core/missing.js";
 import { subtree, withoutUnusedKeys } from "../models/original/network.js";
 import { openSafetensors } from "../weights/safetensors.js";
 import type { WeightSource } from "../weights/source.js";
@@ -14,7 +14,7 @@ import { findEncoders, findTokenizers } from "./single-file-text.js";
 
 /** Whether `path` has a checkpoint's extension and is a file or does not exist. */
 export async function isSingleFile(path: string): Promise<boolean> {
-  const stats = await stat(path).catch(() => null);
+  const stats = await statOrNull(path);
   return (stats === null || stats.isFile()) && /\.(?:safetensors|ckpt|pt|pth)$/i.test(path);
 }
 

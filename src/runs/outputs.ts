@@ -1,15 +1,16 @@
 /** @file Where results go: settled and checked before a model is loaded, so that no work is lost at its end. */
 
-import { access, constants, readdir, stat } from "node:fs/promises";
+import { access, constants, readdir } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { InputError, messageOf, UsageError } from "../core/errors.js";
+import { ifMissing, isFolder, statOrNull } from "../core/missing.js";
 import { lockName } from "./folder/run-lock.js";
 
 /** Refuses a run folder that holds something already (unless `force`) or that cannot be written. */
 export async function requireRunFolder(folder: string, force: boolean): Promise<void> {
   await requireWritable(folder);
   // A lock is no result: whether it holds is for who trains to say.
-  const entries = (await readdir(folder).catch(() => [])).filter((name) => !name.startsWith(lockName));
+  const entries = (await readdir(folder).catch(ifMissing<string[]>([]))).filter((name) => !name.startsWith(lockName));
   if (entries.length > 0 && !force) {
     throw new InputError(`run folder ${folder} is not empty; name another one, or overwrite it with \`force\``);
   }
@@ -55,15 +56,5 @@ async function requireWritable(folder: string): Promise<void> {
 }
 
 async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function isFolder(file: string): Promise<boolean> {
-  return stat(file).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+  return (await statOrNull(file)) !== null;
 }

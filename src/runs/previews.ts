@@ -1,6 +1,6 @@
 /** @file Sample images of a run in training: the same prompts and seeds every time, made as `softrepa generate` makes them. */
 
-import { access } from "node:fs/promises";
+import { statOrNull } from "../core/missing.js";
 import { encodeForGuidance } from "../pipelines/conditioning.js";
 import { modelName } from "../pipelines/model-name.js";
 import type { DiffusionPipeline } from "../pipelines/pipeline.js";
@@ -68,8 +68,5 @@ export class Previews {
 }
 
 async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
+  return (await statOrNull(file)) !== null;
 }

@@ -1,7 +1,7 @@
 /** @file `path` or `path=0.3`: a data set and how much of what is drawn it should be. */
 
-import { stat } from "node:fs/promises";
 import { UsageError } from "../core/errors.js";
+import { statOrNull } from "../core/missing.js";
 
 export interface WeightedPath {
   readonly path: string;
@@ -12,17 +12,11 @@ export interface WeightedPath {
 /** A path that exists as it was typed is one, even if it looks as if it had a weight. */
 export async function readWeightedPath(typed: string): Promise<WeightedPath> {
   const [, path, number] = /^(.+)=([^=/\\]*)$/.exec(typed) ?? [];
-  if (path === undefined || number === undefined || (await exists(typed))) return { path: typed, weight: undefined };
+  if (path === undefined || number === undefined || (await statOrNull(typed)) !== null)
+    return { path: typed, weight: undefined };
   const weight = /^(\d+\.?\d*|\.\d+)$/.test(number) ? Number(number) : Number.NaN;
   if (weight > 0 && Number.isFinite(weight)) return { path, weight };
   throw new UsageError(
     `\`data\` ${typed}: the weight must be a number above 0, such as ${path}=0.3, not ${JSON.stringify(number)}`,
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
   );
 }

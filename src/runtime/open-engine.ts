@@ -103,7 +103,7 @@ function listCandidates(
   return library === "openvino" || precision === "bf16" ? ofOpenVino : [...ofOnnxRuntime, ...ofOpenVino];
 }
 
-const notFound = `OpenVINO is not found: install it (its archive, or the Python package openvino), or set ${libraryVariable} to the folder of libopenvino_c`;
+const notFound = `OpenVINO is not found: install it (its archive, or the Python package openvino), or set ${libraryVariable} to the absolute path of the folder with libopenvino_c`;
 
 /** Runs the test model and returns its float32 outputs. */
 async function runSelfTest(engine: Engine, { model, input }: SelfTest): Promise<readonly Float32Array[]> {

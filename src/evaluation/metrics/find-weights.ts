@@ -1,8 +1,9 @@
 /** @file Which files below a folder belong to which metric, by the names under which their authors publish them. */
 
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { InputError, messageOf } from "../../core/errors.js";
+import { isFolder } from "../../core/missing.js";
 import type { MetricDefinition, WantedFile } from "./metric.js";
 
 /** Either the files by role, or a line that says what is missing and where to get it. */
@@ -81,11 +82,4 @@ async function listPaths(folder: string): Promise<string[]> {
   };
   await walk(folder, 0);
   return found;
-}
-
-function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
 }

@@ -1,9 +1,9 @@
 /** @file Several runs as one, so that they can be compared: the same prompts and seeds, and the metrics that all of them have. */
 
-import { stat } from "node:fs/promises";
 import { basename, extname, join, relative, resolve } from "node:path";
 import { UsageError } from "../../core/errors.js";
 import { at } from "../../core/lists.js";
+import { isFolder } from "../../core/missing.js";
 import { readGenEval } from "./geneval.js";
 import { type EvaluationScores, readScores } from "./scores.js";
 
@@ -26,8 +26,7 @@ export async function joinRuns(runs: readonly NamedRun[], folder: string): Promi
   const names = runNames(runs.map(({ path }) => path));
   const joined = await Promise.all(
     runs.map(async ({ path, scores }, index) => {
-      const found = await stat(path).catch(() => null);
-      const home = found?.isDirectory() ? path : join(path, "..");
+      const home = (await isFolder(path)) ? path : join(path, "..");
       const run = at(names, index);
       const nameOf = (variant: string) => (scores.variants.length === 1 ? run : `${run}/${variant}`);
       return {

@@ -1,10 +1,10 @@
 /** @file What a run measured, image by image: scores.json, from which reports and comparisons are made, and scores.csv. */
 
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
 import { writeFileAtomic } from "../../core/files.js";
+import { isFile, statOrNull } from "../../core/missing.js";
 import { readJsonFile } from "../json-file.js";
 import { metricSchema } from "../paired-comparison.js";
 
@@ -73,7 +73,7 @@ export async function writeScores(folder: string, scores: EvaluationScores): Pro
 
 /** Reads the scores of a run's folder. */
 export async function readScores(folder: string): Promise<EvaluationScores> {
-  const found = await stat(folder).catch(() => null);
+  const found = await statOrNull(folder);
   if (found === null) throw new InputError(`no such file or folder: ${folder}`);
   const file = found.isDirectory() ? join(folder, jsonName) : folder;
   if (found.isDirectory() && !(await isFile(file))) {
@@ -115,12 +115,5 @@ function renamePictures(value: unknown): unknown {
       if (key === "of" && inner === "picture") return [key, "image"];
       return [key === "pictures" ? "images" : key, renamePictures(inner)];
     }),
-  );
-}
-
-function isFile(file: string): Promise<boolean> {
-  return stat(file).then(
-    (found) => found.isFile(),
-    () => false,
   );
 }

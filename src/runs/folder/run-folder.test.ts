@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -101,6 +101,23 @@ describe("a run folder", () => {
     // What takes its place is whole again.
     await run.save(syntheticCheckpoint(2), keepAll);
     assert.equal((await run.newest(() => {}))?.state.step, 2);
+  });
+
+  it("rejects checkpoints that cannot be read instead of starting again", async () => {
+    const run = newRun();
+    for (const step of [1, 2]) await run.save(syntheticCheckpoint(step, { loss: 1 }), keepAll);
+    const manifest = join(run.checkpointAt(2), "manifest.json");
+    await rm(manifest);
+    // A link to itself can be read by nobody, not even by root.
+    await symlink("manifest.json", manifest);
+    await assert.rejects(() => run.newest(() => {}), /ELOOP/);
+    const keep = { last: 1, best: { metric: "loss", better: "lower" } } as const;
+    await assert.rejects(() => run.save(syntheticCheckpoint(3, { loss: 2 }), keep), /ELOOP/);
+    assert.deepEqual(await stepsOf(run), [1, 2, 3]);
+    await rm(join(run.path, "checkpoints"), { recursive: true });
+    await symlink("checkpoints", join(run.path, "checkpoints"));
+    await assert.rejects(() => run.newest(() => {}), /ELOOP/);
+    await assert.rejects(() => run.clear(), /ELOOP/);
   });
 
   it("is cleared of a run's files, but not of others", async () => {

@@ -6,6 +6,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError, SoftrepaError } from "../../core/errors.js";
 import { removeLeftovers } from "../../core/files.js";
+import { ifMissing, isUnreadable } from "../../core/missing.js";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { type Manifest, readManifest } from "./manifest.js";
 import { lockName } from "./run-lock.js";
@@ -100,7 +101,7 @@ export class RunFolder {
   async best({ metric, better }: BestBy): Promise<(StoredCheckpoint & { readonly value: number }) | undefined> {
     let best: (StoredCheckpoint & { readonly value: number }) | undefined;
     for (const one of await this.listCheckpoints()) {
-      const manifest: Manifest | undefined = await readManifest(one.folder).catch(() => undefined);
+      const manifest: Manifest | undefined = await readManifest(one.folder).catch(ifDamaged);
       const value = manifest?.metrics[metric];
       if (value === undefined) continue;
       if (best === undefined || (better === "lower" ? value < best.value : value > best.value))
@@ -120,7 +121,7 @@ export class RunFolder {
       try {
         return await readCheckpoint(folder);
       } catch (error) {
-        if (!(error instanceof SoftrepaError)) throw error;
+        if (!(error instanceof SoftrepaError) || isUnreadable(error)) throw error;
         damage ??= new InputError(error.message, { cause: error });
         onDamaged(error.message);
       }
@@ -134,6 +135,11 @@ function padded(step: number): string {
   return String(step).padStart(6, "0");
 }
 
+/** A damaged checkpoint has no metrics; one that cannot be read may be the best one, which must not be removed. */
+function ifDamaged(error: unknown): undefined {
+  if (isUnreadable(error)) throw error;
+}
+
 async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch(() => []);
+  return readdir(folder).catch(ifMissing<string[]>([]));
 }

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { InputError, messageOf } from "../../core/errors.js";
+import { ifMissing } from "../../core/missing.js";
 
 export const lockName = "run.lock";
 
@@ -60,7 +61,7 @@ export class RunLock {
           held.set(holder.mark, file);
           return new RunLock(file, holder, made);
         }
-        const text = await readFile(file, "utf8").catch(() => undefined);
+        const text = await readFile(file, "utf8").catch(ifMissing(undefined));
         // It has just been freed.
         if (text === undefined) continue;
         const other = parse(text);
@@ -147,8 +148,8 @@ function isRunning({ pid, host, began, mark }: Holder): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // Somebody else's process may not be signalled, but it is there.
-    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
+    // EPERM: somebody else's process may not be signalled, but it is there.
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
   }
   const now = startTimeOf(pid);
   return began === null || now === null || began === now;

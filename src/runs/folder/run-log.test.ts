@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, it } from "node:test";
@@ -42,4 +42,12 @@ it("a log that is not there is empty, and one that cannot be written is an error
     () => new RunLog(join(root, "no", "log.jsonl")).append({ step: 1 }),
     /^RuntimeFailure: cannot write/,
   );
+});
+
+it("rejects a log that cannot be read, and keeps it", async () => {
+  // A link to itself can be read by nobody, not even by root.
+  const log = new RunLog(join(root, "loop.jsonl"));
+  await symlink("loop.jsonl", log.file);
+  await assert.rejects(() => log.rewind(5), /^RuntimeFailure: cannot read .*loop\.jsonl: ELOOP/);
+  assert.equal(await readlink(log.file), "loop.jsonl");
 });

@@ -4,6 +4,7 @@ import { appendFile, open, readFile } from "node:fs/promises";
 import { z } from "zod";
 import { messageOf, RuntimeFailure } from "../../core/errors.js";
 import { writeFileAtomic } from "../../core/files.js";
+import { isMissing } from "../../core/missing.js";
 
 const lineSchema = z.looseObject({ step: z.number() });
 export type LogLine = z.infer<typeof lineSchema>;
@@ -34,13 +35,33 @@ export class RunLog {
 
   /** Keeps the lines up to `step` and returns them; a last line that was cut off by a kill is dropped too. */
   async rewind(step: number): Promise<LogLine[]> {
-    const text = await readFile(this.file, "utf8").catch(() => "");
-    const kept = text.split("\n").flatMap((line) => {
-      const parsed = parse(line);
-      return parsed === undefined || parsed.step > step ? [] : [{ line, parsed }];
-    });
-    await writeFileAtomic(this.file, kept.map(({ line }) => `${line}\n`).join(""));
-    return kept.map(({ parsed }) => parsed);
+    const bytes = await this.read();
+    const kept: LogLine[] = [];
+    const lines: Uint8Array[] = [];
+    for (let start = 0; start < bytes.length; ) {
+      const newline = bytes.indexOf("\n", start);
+      const end = newline < 0 ? bytes.length : newline + 1;
+      const line = bytes.subarray(start, end);
+      const parsed = parse(line.toString());
+      if (parsed !== undefined && parsed.step <= step) {
+        kept.push(parsed);
+        lines.push(line);
+        if (newline < 0) lines.push(Buffer.from("\n"));
+      }
+      start = end;
+    }
+    await writeFileAtomic(this.file, ...lines);
+    return kept;
+  }
+
+  /** The bytes, since a string of Node has at most 512 MiB; empty if there is no log. */
+  private async read(): Promise<Buffer> {
+    try {
+      return await readFile(this.file);
+    } catch (error) {
+      if (isMissing(error)) return Buffer.alloc(0);
+      throw new RuntimeFailure(`cannot read ${this.file}: ${messageOf(error)}`, { cause: error });
+    }
   }
 
   private async attempt(body: () => Promise<void>): Promise<void> {

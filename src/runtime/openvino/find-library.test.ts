@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { after, describe, it } from "node:test";
 import { findOpenVino, libraryVariable } from "./find-library.js";
 
@@ -33,5 +33,26 @@ describe("OpenVINO's library", () => {
     const archived = await place("archive", "runtime", "lib", "intel64", "libopenvino_c.so");
     const environment = { INTEL_OPENVINO_DIR: join(folder, "archive"), VIRTUAL_ENV: join(folder, "env") };
     assert.equal(findOpenVino(environment), archived);
+  });
+  it("is never found in the working folder or its parents, nor by a relative path", async () => {
+    const planted = await place("data", "node_modules", "openvino-node", "bin", "libopenvino_c.so");
+    await place("data", "node_modules", "openvino-node", "package.json");
+    await place("data", "images", "lib", "python3.12", "site-packages", "openvino", "libs", "libopenvino_c.so");
+    await place("data", "images", "runtime", "lib", "intel64", "libopenvino_c.so");
+    await place("data", "images", "libopenvino_c.so");
+    const before = process.cwd();
+    process.chdir(join(folder, "data", "images"));
+    try {
+      assert.notEqual(findOpenVino({}), planted);
+      for (const value of [".", "libopenvino_c.so", "./libopenvino_c.so"]) {
+        assert.equal(findOpenVino({ [libraryVariable]: value }), null, value);
+      }
+      for (const name of ["VIRTUAL_ENV", "CONDA_PREFIX", "INTEL_OPENVINO_DIR"]) {
+        assert.ok(!findOpenVino({ [name]: "." })?.startsWith(join(folder, "data")), name);
+        assert.equal(isAbsolute(findOpenVino({ [name]: "." }) ?? "/"), true, name);
+      }
+    } finally {
+      process.chdir(before);
+    }
   });
 });

@@ -1,18 +1,23 @@
 /** @file Finds an installed OpenVINO C library; softrepa does not ship it. */
 
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-/** The environment variable for the library's file or folder; if set, no other place is searched. */
+/** Names a file or a folder by its absolute path; if it is set, no other folder is searched. */
 export const libraryVariable = "OPENVINO_LIB";
 
-/** The path of the library's file; null if there is none. */
+/**
+ * Returns the absolute path of the library, or null. Loading it runs its code, so that only fixed places are searched: those
+ * that environment variables name absolutely, the system's, and this package's own installation, never the working folder or
+ * its parents.
+ */
 export function findOpenVino(environment: NodeJS.ProcessEnv = process.env): string | null {
   const named = environment[libraryVariable];
+  if (named && !isAbsolute(named)) return null;
   if (named) return existsSync(named) && statSync(named).isFile() ? named : libraryIn(named);
-  for (const folder of defaultFolders(environment)) {
+  for (const folder of defaultFolders(environment).filter((one) => isAbsolute(one))) {
     const file = libraryIn(folder);
     if (file !== null) return file;
   }
@@ -57,14 +62,11 @@ function sitePackages(prefix: string): readonly string[] {
   return [...versions, join(prefix, "Lib", "site-packages")];
 }
 
-/** The official openvino-node package, if its install script has downloaded the binaries. */
+/** The official openvino-node installed inside this package or beside it in one node_modules. */
 function nodePackage(): readonly string[] {
-  try {
-    const { resolve } = createRequire(join(process.cwd(), "package.json"));
-    return [join(dirname(resolve("openvino-node/package.json")), "bin")];
-  } catch {
-    return [];
-  }
+  const root = fileURLToPath(new URL("../../..", import.meta.url)).replace(/[/\\]$/, "");
+  const beside = basename(dirname(root)) === "node_modules" ? [dirname(root)] : [];
+  return [join(root, "node_modules"), ...beside].map((folder) => join(folder, "openvino-node", "bin"));
 }
 
 /** The newest library in `folder`, or null. */

@@ -3,9 +3,9 @@
  * and, if the tokens depend on the timestep, `dc_t_tokens.pth` in the same folder, a pickled nn.Embedding.
  */
 
-import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { InputError, UsageError } from "../../core/errors.js";
+import { statOrNull } from "../../core/missing.js";
 import { type FloatTensor, floatTensor, formatShape } from "../../core/tensor.js";
 import { readTorchFile } from "../../weights/torch-file.js";
 import { writeTorchEmbedding, writeTorchParameter } from "../../weights/torch-write.js";
@@ -88,8 +88,5 @@ async function readSingleTensor(file: string, name: "" | "weight"): Promise<Floa
 }
 
 async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
+  return (await statOrNull(file)) !== null;
 }

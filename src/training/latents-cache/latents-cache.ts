@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError, messageOf } from "../../core/errors.js";
+import { ifMissing } from "../../core/missing.js";
 import { type FloatTensor, floatTensor, type Shape, sizeOf } from "../../core/tensor.js";
 import type { View } from "../../data/load-image.js";
 import { float16ToFloat32, float32ToFloat16 } from "../../weights/half.js";
@@ -191,10 +192,7 @@ export class LatentsCache {
     let used = 0;
     for (const shard of await this.shards("latents-")) {
       for (const ending of [dataExtension, indexExtension]) {
-        used += await stat(`${shard}${ending}`).then(
-          ({ size }) => size,
-          () => 0,
-        );
+        used += await stat(`${shard}${ending}`).then(({ size }) => size, ifMissing(0));
       }
     }
     this.used = used;

@@ -12,6 +12,7 @@ import { type FileHandle, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32c } from "../../core/crc32c.js";
 import { writeFileAtomic } from "../../core/files.js";
+import { ifMissing } from "../../core/missing.js";
 
 export const dataExtension = ".f16";
 export const indexExtension = ".index";
@@ -47,10 +48,7 @@ export async function writeIndex(shard: string, settingsHash: Buffer, entries: r
 export async function readIndex(shard: string, settingsHash: Buffer, size: number): Promise<ShardIndex> {
   // Read the index first: latents of its entries are in the data file already, even if another process is appending.
   const bytes = await readFile(`${shard}${indexExtension}`);
-  const dataSize = await stat(`${shard}${dataExtension}`).then(
-    (found) => found.size,
-    () => 0,
-  );
+  const dataSize = await stat(`${shard}${dataExtension}`).then((found) => found.size, ifMissing(0));
   if (!bytes.subarray(0, entrySize).equals(headerOf(settingsHash))) return { entries: [], damage: "all its latents" };
   const entries: ShardEntry[] = [];
   let damage: ShardIndex["damage"] = null;
