@@ -34,7 +34,7 @@ export async function editImage(pipeline: DiffusionPipeline, request: EditReques
   const { pixels, sizes } = edit.image;
   request.onProgress?.(0, prepared.denoiserRuns);
   if (prepared.stepsRun === 0) {
-    request.onNotice?.("no step runs, and the image stays as it is: raise `imageStrength` or `steps`");
+    request.onNotice?.("no step runs, so the image is unchanged: raise `imageStrength` or `steps`");
     return editedImage(pipeline, request, edit, await resizeImage(pixels, sizes.output));
   }
   const cache = request.cache ?? new SamplingCache(pipeline);

@@ -50,7 +50,7 @@ export async function openSourceImage(pipeline: DiffusionPipeline, request: Imag
   if (mask !== null && coverage(mask) === 0) onNotice?.("the mask is empty: nothing may change (white is what may)");
   if (mask !== null && coverage(mask) === 1) onNotice?.("the mask is full: everything may change");
   if (!sameSize(size, sizes.kept))
-    onNotice?.(`of the image, ${inWords(size)}, the middle ${inWords(sizes.kept)} are kept`);
+    onNotice?.(`of the image, ${inWords(size)}, the middle ${inWords(sizes.kept)} is kept`);
   if (!sameSize(sizes.kept, sizes.working)) {
     onNotice?.(`the image, ${inWords(sizes.kept)}, is edited at ${inWords(sizes.working)}`);
   }
