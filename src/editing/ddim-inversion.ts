@@ -1,4 +1,4 @@
-/** @file DDIM inversion: from a clean image to the noise that DDIM makes it of (arXiv 2010.02502; diffusers' DDIMInverseScheduler). */
+/** @file DDIM inversion: from a clean image to the noise from which DDIM samples it (arXiv 2010.02502; diffusers' DDIMInverseScheduler). */
 
 import { UsageError } from "../core/errors.js";
 import { at } from "../core/lists.js";
@@ -9,23 +9,27 @@ import type { Scheduler } from "../schedulers/index.js";
 import type { EditContext } from "./method.js";
 
 export interface Inversion {
-  /** Of each step, ascending. */
+  /** Ascending, one per step. */
   readonly timesteps: readonly number[];
-  /** The clean latents, then those after each step: `latents[i + 1]` is the sample at `timesteps[i]`. */
+  /** The clean latents, then the latents after each step: `latents[i + 1]` is the sample at `timesteps[i]`. */
   readonly latents: readonly [FloatTensor, ...FloatTensor[]];
   /** The sample at a timestep of the inversion. */
   at(timestep: number): FloatTensor;
 }
 
-/** Inverts the source in `steps` steps, with guidance if there is any. */
+/** Inverts the source in `steps` steps; guidance is off by default. */
 export async function ddimInversion(
   { scheduler, source, denoise, drawNoise }: Pick<EditContext, "scheduler" | "source" | "denoise" | "drawNoise">,
-  { steps, text, guidance = 1 }: { readonly steps: number; readonly text: Conditioning; readonly guidance?: number },
+  {
+    steps,
+    prompt,
+    guidance = 1,
+  }: { readonly steps: number; readonly prompt: Conditioning; readonly guidance?: number },
 ): Promise<Inversion> {
   const run = scheduler.startInverse(steps);
   const latents: [FloatTensor, ...FloatTensor[]] = [source];
   await runSteps(run, run.begin(source), {
-    predict: async (sample, timestep) => (await denoise([{ sample, text, guidance }], timestep))[0],
+    predict: async (sample, timestep) => (await denoise([{ sample, prompt, guidance }], timestep))[0],
     drawNoise,
     afterStep(state) {
       latents.push(state.sample);
@@ -39,12 +43,12 @@ export async function ddimInversion(
   };
 }
 
-/** Refuses numbers of steps whose inversion does not pass every sampling timestep; names the first that is missing. */
+/** Rejects an inversion whose timesteps lack sampling timesteps, and names the first that are missing. */
 export function requireTimesteps(scheduler: Scheduler, steps: number, inversionSteps: number): void {
   const inverted = new Set(scheduler.startInverse(inversionSteps).timesteps);
   const missing = scheduler.start(steps).timesteps.filter((timestep) => !inverted.has(timestep));
   if (missing.length === 0) return;
   throw new UsageError(
-    `\`inversionSteps\` ${inversionSteps} lacks timesteps of the ${steps} sampling steps, such as ${missing.slice(0, 3).join(", ")}: take ${steps}, a multiple of it, or 999`,
+    `\`inversionSteps\` ${inversionSteps} lacks timesteps of the ${steps} sampling steps, such as ${missing.slice(0, 3).join(", ")}: use ${steps} or 999`,
   );
 }

@@ -9,7 +9,7 @@ export interface Plane {
   readonly data: Uint8Array;
 }
 
-/** Squared Euclidean distance of each pixel to the nearest one that `counts`; infinite where there is none. */
+/** Squared Euclidean distance from each pixel to the nearest pixel whose value `counts`; infinite if there is none. */
 export function squaredDistances({ width, height, data }: Plane, counts: (value: number) => boolean): Float64Array {
   const distances = Float64Array.from(data, (value) => (counts(value) ? 0 : Number.POSITIVE_INFINITY));
   for (let column = 0; column < width; column++) transform(distances, column, width, height);
@@ -21,7 +21,7 @@ export function squaredDistances({ width, height, data }: Plane, counts: (value:
 function transform(values: Float64Array, start: number, step: number, count: number): void {
   const f = Float64Array.from({ length: count }, (_, i) => at(values, start + i * step));
   const vertices: number[] = [];
-  /** Where each parabola begins to be the lowest. */
+  /** Where each parabola becomes the lowest. */
   const from: number[] = [];
   for (let q = 0; q < count; q++) {
     if (at(f, q) === Number.POSITIVE_INFINITY) continue;

@@ -1,4 +1,4 @@
-/** @file The context of one edit: texts, noise and warm denoisers. */
+/** @file The context of one edit: prompts, noise and warm denoisers. */
 
 import type { FloatTensor } from "../core/tensor.js";
 import { encodeForGuidance } from "../pipelines/conditioning.js";
@@ -12,9 +12,9 @@ import type { EditContext } from "./method.js";
 export interface ContextRequest extends Pick<EditContext, "source" | "mask" | "prompts"> {
   readonly cache: SamplingCache;
   readonly negative: string;
-  /** In every denoiser call; null for the plain model. */
+  /** Used in every denoiser call; null for the plain model. */
   readonly softTokens: SoftTokens | null;
-  /** 0..1, of the soft tokens (default 1). */
+  /** 0..1, the weight of the soft tokens' effect (default 1). */
   readonly strength?: number | undefined;
   readonly drawNoise: DrawNoise;
   readonly repackWeights?: boolean | undefined;
@@ -24,7 +24,7 @@ export interface ContextRequest extends Pick<EditContext, "source" | "mask" | "p
   readonly onTruncated?: ((cut: TruncatedPrompt) => void) | undefined;
 }
 
-/** Calls `body` with a context, whose denoisers are free for others afterwards. */
+/** Calls `body` with a context, and releases its denoisers to the cache afterwards. */
 export async function withContext<T>(
   pipeline: DiffusionPipeline,
   request: ContextRequest,

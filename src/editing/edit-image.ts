@@ -1,4 +1,4 @@
-/** @file From an image and two texts to an edited image. */
+/** @file Editing an image from start to end: encode, run a method, decode, paste. */
 
 import { UsageError } from "../core/errors.js";
 import { Generator } from "../core/random.js";
@@ -18,7 +18,7 @@ import { openSourceImage, type SourceImage } from "./source-image.js";
 import { isFlow } from "./strength.js";
 
 /**
- * Edits one image. The seed draws the noise in the order in which the method's reference draws it.
+ * Edits one image. Noise is drawn from the seed in the order of the method's reference implementation.
  *
  * @throws UsageError if options contradict each other or do not fit the model; InputError if the image or the mask cannot be used
  */
@@ -58,14 +58,14 @@ function defaultMethod({ scheduler }: DiffusionPipeline, { mask }: EditRequest):
 
 /** Rejects missing inputs, and inputs that the method does not use. */
 function requireInputs({ name, sourcePrompt, mask }: EditMethod, request: EditRequest): void {
-  if (request.target.trim() === "") throw new UsageError("`target` is empty: describe the image as it is to be");
+  if (request.target.trim() === "") throw new UsageError("`target` is empty: describe the edited image");
   if (sourcePrompt === "required" && request.source === undefined) {
-    throw new UsageError(`${name} needs \`source\`, a text that describes the image as it is`);
+    throw new UsageError(`${name} needs \`source\`, a prompt that describes the unedited image`);
   }
   if (request.source !== undefined) requireUse(name, "source", (one) => one.sourcePrompt !== "unused");
   if (request.negative !== undefined) requireUse(name, "negativePrompt", (one) => one.negativePrompt);
   if (mask === "required" && request.mask === undefined) {
-    throw new UsageError(`${name} needs a \`mask\`, whose white is painted anew`);
+    throw new UsageError(`${name} needs a \`mask\`, whose white pixels are repainted`);
   }
   if (request.mask === undefined && request.feather !== undefined) throw new UsageError("`feather` needs a `mask`");
 }
@@ -104,7 +104,7 @@ async function editedLatents(
   );
 }
 
-/** The edited image inside of the mask, the image's own pixels outside. */
+/** Copies the pixels outside the mask from the image. */
 async function pasted(
   { pixels, mask, sizes }: SourceImage,
   edited: FloatTensor,

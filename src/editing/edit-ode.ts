@@ -1,24 +1,24 @@
-/** @file The ODE between two images that FlowEdit follows, for flows and for diffusions of noise. */
+/** @file FlowEdit's ODE from the source to the edited image, for flows and for noise-prediction models. */
 
 import type { FloatTensor } from "../core/tensor.js";
 import { addNoise, estimate, type NoiseLevel, type Scheduler, weightedSum } from "../schedulers/index.js";
 import { isFlow } from "./strength.js";
 
 export interface EditOde {
-  /** The source x and the edited image z with the same noise, as the model is given them. */
+  /** The model inputs for the source x and the edited image z with the same noise. */
   noised(
     level: NoiseLevel,
     x: FloatTensor,
     z: FloatTensor,
     noise: FloatTensor,
   ): { readonly zs: FloatTensor; readonly zt: FloatTensor };
-  /** d z / d sigma by the model's output. */
+  /** Estimates d z / d sigma from the model's output. */
   velocity(level: NoiseLevel, sample: FloatTensor, output: FloatTensor): FloatTensor;
 }
 
 /**
- * A flow's own (arXiv 2412.08629): zt = z + zs - x. Diffusions of noise: DDIM's ODE d z / d sigma = eps, where sigma = sqrt((1 - a) / a)
- * and the model is given sqrt(a) (z + sigma noise); it has the coordinates of z = x / sqrt(a) (arXiv 2010.02502, equation 14).
+ * For flows (arXiv 2412.08629): zt = z + zs - x. For noise prediction, DDIM's ODE d z / d sigma = eps with sigma = sqrt((1 - a) / a), in
+ * the coordinates x / sqrt(a) (arXiv 2010.02502, equation 14); the model input is sqrt(a) (z + sigma noise).
  */
 export function editOde(scheduler: Scheduler): EditOde {
   if (isFlow(scheduler)) {

@@ -1,4 +1,4 @@
-/** @file What is asked of an edit. */
+/** @file The inputs of an edit. */
 
 import type { TruncatedPrompt } from "../pipelines/pipeline.js";
 import type { SamplingCache } from "../sampling/sampling-cache.js";
@@ -7,36 +7,36 @@ import type { EditMethod, PreparedEdit } from "./method.js";
 import type { ImageRequest, SourceImage } from "./source-image.js";
 
 export interface EditRequest extends ImageRequest {
-  /** Describes the image as it is; for the methods that read it. */
+  /** Describes the unedited image, for the methods that use it. */
   readonly source?: string | undefined;
-  /** Describes the image as it is to be. */
+  /** Describes the edited image. */
   readonly target: string;
-  /** By default inpainting where there is a mask, FlowEdit on Stable Diffusion 3, and image to image on UNets. */
+  /** Default: inpainting with a mask; without one FlowEdit on Stable Diffusion 3, and image to image on UNets. */
   readonly method?: EditMethod | undefined;
-  /** What guidance leads away from (default ""). */
+  /** Negative prompt (default ""). */
   readonly negative?: string | undefined;
   readonly seed: number;
-  /** Soft tokens in every denoiser call; null for the plain model. `file` names them in the settings. */
+  /** Soft tokens, used in every denoiser call; null for the plain model. The settings record `file`. */
   readonly tokens: { readonly softTokens: SoftTokens; readonly file: string; readonly strength: number } | null;
-  /** Pixels inside the mask's edge over which the edited image fades in (default 0). */
+  /** Pixels inside the mask over which the edited image fades in (default 0). */
   readonly feather?: number | undefined;
-  /** Whether pixels outside of the mask are the image's own bytes (default true), rather than what the autoencoder makes of them. */
+  /** Copy the pixels outside the mask from the image (default true), instead of decoding them. */
   readonly paste?: boolean | undefined;
-  /** How the model is called in the settings. */
+  /** The model's name in the settings. */
   readonly model: string;
   readonly maxSequenceLength?: number | undefined;
   readonly variant?: string | undefined;
-  /** Keeps compiled denoisers and prompt embeds for later calls; without it they are freed at the end. */
+  /** Keeps compiled denoisers and prompt embeds for later calls; by default they are freed at the end. */
   readonly cache?: SamplingCache | undefined;
   readonly repackWeights?: boolean | undefined;
-  /** Stops before the next run of the denoiser with an InterruptedError. */
+  /** Stops before the next denoiser run with an InterruptedError. */
   readonly signal?: AbortSignal | undefined;
-  /** Denoiser runs done, and all that there are. */
+  /** Receives the number of denoiser runs done, and their total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly onTruncated?: ((cut: TruncatedPrompt) => void) | undefined;
 }
 
-/** An edit that is about to run. */
+/** A prepared method and its image. */
 export interface Edit {
   readonly method: EditMethod;
   readonly prepared: PreparedEdit;

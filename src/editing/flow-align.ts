@@ -1,6 +1,6 @@
 /**
- * @file FlowAlign (Kim et al. 2025, arXiv 2505.23145): FlowEdit with guidance from the source text to the target text and a term that holds
- * the trajectory to the source. Three denoiser calls a step where FlowEdit has four.
+ * @file FlowAlign (Kim et al. 2025, arXiv 2505.23145): FlowEdit with guidance from the source prompt to the target prompt and a
+ * term that keeps the trajectory near the source. Three denoiser calls per step; FlowEdit has four.
  */
 
 import { z as zod } from "zod";
@@ -17,7 +17,7 @@ const options = zod.strictObject({
   steps: stepsOption(33),
   nMax: lastStepsOption("all"),
   guidance: guidanceOption(13.5),
-  sourceTerm: described(number(0), "how strongly the trajectory is held to the source (0.01)"),
+  sourceTerm: described(number(0), "weight of the term that keeps the trajectory near the source (0.01)"),
 });
 export type FlowAlignOptions = zod.input<typeof options>;
 
@@ -30,7 +30,7 @@ interface Settings {
 
 export const flowAlignSpec: MethodSpec<typeof options.shape> = {
   name: "flowalign",
-  summary: "FlowEdit held to the source, with three denoiser calls a step instead of four (FlowAlign)",
+  summary: "FlowEdit that stays nearer to the source, with three denoiser calls per step instead of four (FlowAlign)",
   families: ["sd3"],
   sourcePrompt: "required",
   negativePrompt: false,
@@ -57,15 +57,15 @@ async function run(context: EditContext, settings: Settings): Promise<FloatTenso
     const { zs: q, zt: p } = ode.noised(at(levels, i), x, z, drawNoise());
     const [vq, vn, vc] = await denoise(
       [
-        { sample: q, text: source },
-        { sample: p, text: source },
-        { sample: p, text: target },
+        { sample: q, prompt: source },
+        { sample: p, prompt: source },
+        { sample: p, prompt: target },
       ],
       t,
     );
     const vp = weightedSum([1 - w, vn], [w, vc]);
     const difference = weightedSum([1, vp], [-1, vq]);
-    // zeta ((q - sigma vq) - (p - sigma vp)): the difference of the two clean images that are foreseen.
+    // zeta ((q - sigma vq) - (p - sigma vp)): the difference between the two estimates of the clean image.
     const pull = weightedSum([1, q], [-1, p], [sigma, difference]);
     z = keepOutside(mask, x, weightedSum([1, z], [next - sigma, difference], [zeta, pull]));
     onSample(z);

@@ -1,6 +1,6 @@
 /**
- * @file FlowEdit (Kulikov et al. 2024, arXiv 2412.08629, algorithm 1): from the source straight to the edited image, along the difference
- * of two velocities, without inversion. On models that predict noise it goes along DDIM's own ODE.
+ * @file FlowEdit (Kulikov et al. 2024, arXiv 2412.08629, algorithm 1): integrates the difference of the
+ * target's and the source's velocity from the source to the edited image, without inversion. Noise-prediction models use DDIM's ODE.
  */
 
 import { z } from "zod";
@@ -19,18 +19,18 @@ import { type FlowEditPreset, flowEditPresetNames, flowEditPresets } from "./pre
 const options = z.strictObject({
   steps: stepsOption(50),
   nMax: lastStepsOption("33 of 50; 30 with soft tokens"),
-  nMin: described(integer(0, 999), "the last steps that sample the target alone (0)"),
-  averages: described(integer(1, 100), "draws of noise averaged in each step (1)"),
+  nMin: described(integer(0, 999), "how many of the last steps sample with the target prompt alone (0)"),
+  averages: described(integer(1, 100), "noise samples averaged per step (1)"),
   sourceGuidance: guidanceOption(3.5),
   targetGuidance: guidanceOption("13.5; 9 with soft tokens"),
-  preset: described(choice(flowEditPresetNames), "published settings, which the other options override (softrepa)"),
+  preset: described(choice(flowEditPresetNames), "published settings; other options override them (softrepa)"),
 });
 export type FlowEditOptions = z.input<typeof options>;
 
 export const flowEditSpec: MethodSpec<typeof options.shape> = {
   name: "flowedit",
   summary:
-    "from the source text to the target text along the difference of their velocities, without inversion (FlowEdit)",
+    "follows the difference between the velocities of the source and target prompts, without inversion (FlowEdit)",
   families: null,
   sourcePrompt: "required",
   negativePrompt: true,
@@ -56,8 +56,8 @@ export const flowEditSpec: MethodSpec<typeof options.shape> = {
 async function run(context: EditContext, settings: FlowEditPreset): Promise<FloatTensor> {
   const { scheduler, source: x, mask, prompts, encode, denoise, drawNoise, onSample } = context;
   const { steps: N, nMax, nMin, averages, sourceGuidance, targetGuidance } = settings;
-  const source = { text: await encode(prompts.source), guidance: sourceGuidance };
-  const target = { text: await encode(prompts.target), guidance: targetGuidance };
+  const source = { prompt: await encode(prompts.source), guidance: sourceGuidance };
+  const target = { prompt: await encode(prompts.target), guidance: targetGuidance };
   const ode = editOde(scheduler);
   const { timesteps, levels } = scheduler.start(N, { from: N - nMax });
   let z = x;
@@ -80,7 +80,7 @@ async function run(context: EditContext, settings: FlowEditPreset): Promise<Floa
       );
       D = D === undefined ? difference : weightedSum([1, D], [1, difference]);
     }
-    if (D === undefined) throw new RangeError("an average of no draws");
+    if (D === undefined) throw new RangeError("no noise samples to average");
     z = keepOutside(mask, x, weightedSum([1, z], [next.sigma - level.sigma, D]));
     onSample(z);
   }
@@ -101,7 +101,7 @@ async function run(context: EditContext, settings: FlowEditPreset): Promise<Floa
   return sample;
 }
 
-/** Without the keys whose value is undefined. */
+/** Drops the keys whose value is undefined. */
 function definedOf<T extends object>(given: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;

@@ -1,4 +1,4 @@
-/** @file Denoiser calls with classifier-free guidance (arXiv 2207.12598), all those of one step in one batch. */
+/** @file Denoiser calls with classifier-free guidance (arXiv 2207.12598), all calls of one step in one batch. */
 
 import { throwIfAborted } from "../core/errors.js";
 import { at } from "../core/lists.js";
@@ -9,24 +9,24 @@ import type { Injection, Switches } from "../sampling/injection.js";
 import type { Sampler } from "../sampling/sample.js";
 import type { SamplerRequest, SamplingCache } from "../sampling/sampling-cache.js";
 
-/** One sample with the text that it is denoised with. */
+/** One sample and the prompt that it is denoised with. */
 export interface Call {
   /** Scaled for the model, [1, channels, h, w]. */
   readonly sample: FloatTensor;
-  readonly text: Conditioning;
-  /** How far away from the negative text; at 1 or below (the default) there is no negative row. */
+  readonly prompt: Conditioning;
+  /** Guidance scale (default 1); at 1 or below there is no row for the negative prompt. */
   readonly guidance?: number;
 }
 
-/** An injection, and which of its switches are on in this step. */
+/** An injection with the switches of this step. */
 export interface Injected {
   readonly injection: Injection;
   readonly switches: Switches;
 }
 
 /**
- * The model's outputs after guidance, one a call. The batch has the calls' rows in their order: of a guided call the negative text's,
- * then the text's.
+ * Returns one guided model output per call. The rows of the batch follow the calls: for a guided call its negative prompt, then its
+ * prompt.
  */
 export type Denoise = <const C extends readonly Call[]>(
   calls: C,
@@ -37,14 +37,14 @@ export type Denoise = <const C extends readonly Call[]>(
 export interface GuidedCallsOptions extends Omit<SamplerRequest, "images" | "guided" | "latentShape" | "injection"> {
   /** [channels, h, w]. */
   readonly latentShape: Shape;
-  /** Called when guidance first needs it. */
+  /** Encodes the negative prompt; called once, if a call is guided. */
   readonly encodeNegative: () => Promise<Conditioning>;
   readonly signal?: AbortSignal | undefined;
-  /** After each run of the denoiser. */
+  /** Called after each denoiser run. */
   readonly onRun?: () => void;
 }
 
-/** The denoisers of one edit: a compiled graph for each number of rows, kept until `release`. */
+/** The denoisers of one edit: one compiled graph per number of rows, leased until `release`. */
 export class GuidedCalls {
   private readonly leases = new Map<string, ReturnType<SamplingCache["lease"]>>();
   private negative: Conditioning | undefined;
@@ -61,14 +61,14 @@ export class GuidedCalls {
   ) => {
     const { signal, onRun, encodeNegative } = this.options;
     throwIfAborted(signal);
-    const texts: (readonly Conditioning[])[] = [];
-    for (const { text, guidance = 1 } of calls) {
+    const prompts: (readonly Conditioning[])[] = [];
+    for (const { prompt, guidance = 1 } of calls) {
       if (guidance > 1) this.negative ??= await encodeNegative();
-      texts.push(guidance > 1 && this.negative ? [this.negative, text] : [text]);
+      prompts.push(guidance > 1 && this.negative ? [this.negative, prompt] : [prompt]);
     }
-    const samples = calls.flatMap(({ sample }, index) => at(texts, index).map(() => sample));
+    const samples = calls.flatMap(({ sample }, index) => at(prompts, index).map(() => sample));
     const sampler = await this.samplerOf(samples.length, injected?.injection);
-    const conditioning = joinConditioning(texts.flat());
+    const conditioning = joinConditioning(prompts.flat());
     const predict = sampler.predictor({ conditioning, negative: null, guidanceScale: 1 });
     const outputs = await predict(concatRows(samples), timestep, injected?.switches);
     onRun?.();
@@ -106,7 +106,7 @@ export class GuidedCalls {
   }
 }
 
-/** negative + scale (positive - negative), rounded as a graph of float32 does. */
+/** negative + scale (positive - negative), with the float32 rounding of the guided denoiser's graph. */
 function guide(negative: FloatTensor, positive: FloatTensor, scale: number): FloatTensor {
   const s = Math.fround(scale);
   const guided = negative.data.map((away, i) => away + Math.fround(s * Math.fround(at(positive.data, i) - away)));

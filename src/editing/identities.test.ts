@@ -1,4 +1,4 @@
-/** @file What methods come to in cases where the answer is known. */
+/** @file Methods in cases with a known answer. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -40,7 +40,7 @@ async function generated(pipeline: DiffusionPipeline, noise: FloatTensor, steps:
 describe("FlowEdit and FlowAlign", () => {
   const same = { source: texts.source, target: texts.source };
   for (const family of families) {
-    it(`FlowEdit with equal texts and guidance gives the source (${family})`, async () => {
+    it(`FlowEdit with equal prompts and guidance gives the source (${family})`, async () => {
       const pipeline = pipelines[family];
       const equal = flowEdit({ steps: 6, nMax: 4, averages: 2, sourceGuidance: 3, targetGuidance: 3 });
       const source = randomLatents(pipeline, 1);
@@ -48,7 +48,7 @@ describe("FlowEdit and FlowAlign", () => {
       assertChanged((await editLatents(pipeline, equal)).latents, source);
     });
   }
-  it("FlowAlign with equal texts gives the source", async () => {
+  it("FlowAlign with equal prompts gives the source", async () => {
     const pipeline = pipelines.sd3;
     const method = flowAlign({ steps: 5, guidance: 9 });
     const source = randomLatents(pipeline, 1);
@@ -121,7 +121,7 @@ describe("injection", () => {
   const pipeline = pipelines.sd15;
   const invert = (prompt: string) =>
     inContext(pipeline, {}, async (context) =>
-      ddimInversion(context, { steps: 4, text: await context.encode(prompt) }),
+      ddimInversion(context, { steps: 4, prompt: await context.encode(prompt) }),
     );
 
   it("Plug-and-Play without injection is plain sampling, and with it is not", async () => {
@@ -139,7 +139,7 @@ describe("injection", () => {
     assertEqual((await editLatents(pipeline, masaCtrl({ steps: 4, fromStep: 4 }))).latents, plain, 2e-5);
     assertChanged((await editLatents(pipeline, masaCtrl({ steps: 4, fromStep: 1, fromLayer: 4 }))).latents, plain);
   });
-  it("MasaCtrl with equal texts and no reference has equal rows", async () => {
+  it("MasaCtrl with equal prompts and no reference has equal rows", async () => {
     const same = { source: texts.source, target: texts.source };
     const method = masaCtrl({ steps: 4, fromStep: 1, reference: false });
     const { samples } = await editLatents(pipeline, method, { prompts: same });

@@ -1,4 +1,4 @@
-/** @file The editing methods: a line for each. */
+/** @file The editing methods, one line each. */
 
 import { UsageError } from "../core/errors.js";
 import { type FlowAlignOptions, flowAlignSpec } from "./flow-align.js";

@@ -1,7 +1,7 @@
 /**
- * @file Inpainting with a model that was not trained for it: what is outside of the mask is put back after every step (diffusers'
- * StableDiffusionInpaintPipeline and StableDiffusion3InpaintPipeline, for networks without mask channels). At strength 1 it starts from noise
- * alone, so that nothing of the old image is left inside of the mask.
+ * @file Inpainting with a model that was not trained for it: the latents outside the mask are reset after every step (diffusers'
+ * StableDiffusionInpaintPipeline and StableDiffusion3InpaintPipeline, for networks without mask channels). At strength 1 it starts from pure
+ * noise, so that nothing of the image is left inside the mask.
  */
 
 import type { z } from "zod";
@@ -14,7 +14,7 @@ export type InpaintOptions = z.input<typeof options>;
 
 export const inpaintSpec: MethodSpec<typeof options.shape> = {
   name: "inpaint",
-  summary: "what is white in the mask is painted anew",
+  summary: "repaints the white part of the mask",
   families: null,
   sourcePrompt: "unused",
   negativePrompt: true,

@@ -1,9 +1,9 @@
-/** @file Latents that change inside of a mask alone. */
+/** @file Restricting a change of latents to a mask. */
 
 import { at } from "../core/lists.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 
-/** (1 - m) * kept + m * changed; everything where there is no mask. `mask` [1, 1, h, w] is shared by the channels. */
+/** (1 - m) * kept + m * changed; `changed` without a mask. `mask` [1, 1, h, w] applies to all channels. */
 export function keepOutside(mask: FloatTensor | null, kept: FloatTensor, changed: FloatTensor): FloatTensor {
   if (mask === null) return changed;
   const area = mask.data.length;

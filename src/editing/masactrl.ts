@@ -1,6 +1,6 @@
 /**
- * @file MasaCtrl (Cao et al. 2023, arXiv 2304.08465; TencentARC/MasaCtrl): the target reads keys and values of the source's self-attentions,
- * so that it shows the source's objects in a new layout.
+ * @file MasaCtrl (Cao et al. 2023, arXiv 2304.08465; TencentARC/MasaCtrl): the target's self-attentions use the
+ * keys and values of the source, so that the source's objects appear in a new layout.
  */
 
 import { z } from "zod";
@@ -15,11 +15,11 @@ import { described, guidanceOption, inversionPromptOption, stepsOption } from ".
 
 const options = z.strictObject({
   steps: stepsOption(50),
-  inversionPrompt: inversionPromptOption("the source text"),
-  fromStep: described(integer(0, 1000), "the first step, from 0, that reads the source's attention (4)"),
-  fromLayer: described(integer(0, 100), "the first self-attention, from 0, that reads it (10)"),
+  inversionPrompt: inversionPromptOption("the source prompt"),
+  fromStep: described(integer(0, 1000), "first step, from 0, that uses the source's keys and values (4)"),
+  fromLayer: described(integer(0, 100), "first self-attention, from 0, that uses them (10)"),
   guidance: guidanceOption(7.5),
-  reference: described(z.boolean("must be true or false"), "hold the source to its inversion in each step (true)"),
+  reference: described(z.boolean("must be true or false"), "reset the source to its inversion before each step (true)"),
 });
 export type MasaCtrlOptions = z.input<typeof options>;
 
@@ -34,7 +34,7 @@ interface Settings {
 
 export const masaCtrlSpec: MethodSpec<typeof options.shape> = {
   name: "masactrl",
-  summary: "the target reads the source's self-attention: the same objects in another layout (MasaCtrl)",
+  summary: "keeps the objects in a new layout: uses keys and values of the source (MasaCtrl)",
   families: ["sd15"],
   sourcePrompt: "optional",
   negativePrompt: true,
@@ -53,13 +53,13 @@ export const masaCtrlSpec: MethodSpec<typeof options.shape> = {
   },
 };
 
-/** The second half of the rows, the target's, takes keys and values of the first, the source's. */
+/** The second half of the rows (target) takes keys and values of the first half (source). */
 function keysAndValues(fromLayer: number): Injection {
   return {
     name: `masactrl from layer ${fromLayer}`,
     switches: ["attention"],
     taps(on) {
-      // Self-attentions count in the order in which they run.
+      // Self-attentions are numbered in the order in which they run.
       const layers: string[] = [];
       return [
         {
@@ -81,11 +81,11 @@ function keysAndValues(fromLayer: number): Injection {
 async function run(context: EditContext, settings: Settings): Promise<FloatTensor> {
   const { scheduler, mask, prompts, encode, denoise, drawNoise, onSample } = context;
   const { steps, inversionPrompt = prompts.source, fromStep, fromLayer, guidance, reference } = settings;
-  const inversion = await ddimInversion(context, { steps, text: await encode(inversionPrompt) });
+  const inversion = await ddimInversion(context, { steps, prompt: await encode(inversionPrompt) });
   const [source, target] = [await encode(prompts.source), await encode(prompts.target)];
   const injection = keysAndValues(fromLayer);
   const sampling = scheduler.start(steps);
-  // Noisiest first: the inversion's latents where sampling has its samples, the clean ones last.
+  // In the order of sampling: the inverted latents at each of its timesteps, then the clean latents.
   const stored = inversion.latents.toReversed();
   const noise = at(stored, 0);
   let state = sampling.begin(concatRows([noise, noise]));
@@ -95,8 +95,8 @@ async function run(context: EditContext, settings: Settings): Promise<FloatTenso
     const xt = rows(state.sample, 1, 2);
     const outputs = await denoise(
       [
-        { sample: xs, text: source, guidance },
-        { sample: xt, text: target, guidance },
+        { sample: xs, prompt: source, guidance },
+        { sample: xt, prompt: target, guidance },
       ],
       t,
       { injection, switches: { attention: i >= fromStep } },

@@ -1,4 +1,4 @@
-/** @file What an editing method is: its options, what it is offered for, and the loop from source latents to edited ones. */
+/** @file The interface of editing methods: options, supported families, and the loop from source latents to edited latents. */
 
 import type { z } from "zod";
 import { UsageError } from "../core/errors.js";
@@ -7,78 +7,79 @@ import type { Conditioning, FamilyDefaults } from "../pipelines/pipeline.js";
 import type { DrawNoise, Scheduler } from "../schedulers/index.js";
 import type { Denoise } from "./guided-calls.js";
 
-/** What the options of a method are completed for. */
+/** The model that a method is prepared for. */
 export interface EditedModel {
   readonly family: string;
   readonly scheduler: Scheduler;
   readonly defaults: Pick<FamilyDefaults, "steps" | "guidanceScale">;
-  /** Whether there are soft tokens: some defaults differ with them. */
+  /** Whether soft tokens are used; some defaults depend on it. */
   readonly softTokens: boolean;
 }
 
-/** What a method works with. */
+/** Inputs and operations of a running method. */
 export interface EditContext {
   readonly scheduler: Scheduler;
   /** Clean, scaled latents of the image [1, channels, h, w]. */
   readonly source: FloatTensor;
-  /** [1, 1, h, w] of zeros and ones, 1 where the image may change; null for everywhere. */
+  /** [1, 1, h, w] of zeros and ones, 1 where the image may change; null without a mask. */
   readonly mask: FloatTensor | null;
-  /** `source` is "" where there is none. */
+  /** `source` is "" if none was given. */
   readonly prompts: { readonly source: string; readonly target: string };
+  /** Encodes one prompt; known prompts come from the cache. */
   encode(prompt: string): Promise<Conditioning>;
   readonly denoise: Denoise;
-  /** Unit normal noise of the latents' shape, new at each call. */
+  /** Draws unit normal noise of the latents' shape. */
   readonly drawNoise: DrawNoise;
-  /** Told the latents before the first step and after each. */
+  /** Receives the latents before the first step and after each step. */
   onSample(sample: FloatTensor): void;
 }
 
-/** A method with complete options. */
+/** A method with all its options filled in and checked. */
 export interface PreparedEdit {
-  /** The complete options, as an edited image's settings have them. */
+  /** All options, recorded in the edited image. */
   readonly settings: Readonly<Record<string, number | boolean | string>>;
-  /** Sampling steps that run; with none the image stays as it is. */
+  /** Sampling steps that run; with 0 the image is unchanged. */
   readonly stepsRun: number;
-  /** Runs of the denoiser, each of one batch. */
+  /** Denoiser runs, one batch each. */
   readonly denoiserRuns: number;
-  /** The edited latents, clean and scaled as `source` is. */
+  /** Returns the edited latents, clean and scaled like `source`. */
   run(context: EditContext): Promise<FloatTensor>;
 }
 
-/** What is known of a method without its options. */
+/** Properties of a method that do not depend on its options. */
 export interface MethodFacts {
   readonly name: string;
   /** One line for help texts. */
   readonly summary: string;
-  /** Names of the families that offer it; null for all. */
+  /** Names of the supported families; null for all. */
   readonly families: readonly string[] | null;
-  /** A text that describes the image as it is. */
+  /** Whether the method uses a prompt that describes the unedited image. */
   readonly sourcePrompt: "required" | "optional" | "unused";
-  /** Whether guidance leads away from a negative text. */
+  /** Whether guidance uses a negative prompt. */
   readonly negativePrompt: boolean;
   readonly mask: "required" | "optional";
-  /** Whether images are encoded to the mean of the autoencoder's posterior, or to a sample of it, as the method's reference does. */
+  /** Whether the image is encoded to the mean or to a sample of the autoencoder's posterior, as in the method's reference implementation. */
   readonly posterior: "mean" | "sample";
 }
 
-/** A method and its options. */
+/** A method with its options. */
 export interface EditMethod extends MethodFacts {
-  /** Completes and checks the options; UsageError where they contradict each other or do not fit the model. */
+  /** Fills in defaults and checks the options; UsageError if they contradict each other or do not fit the model. */
   prepare(model: EditedModel): PreparedEdit;
 }
 
-/** A method without its options: what the file of each method has. */
+/** The definition of a method, exported by its file. */
 export interface MethodSpec<Shape extends z.ZodRawShape> extends MethodFacts {
-  /** None is required; descriptions are help texts. */
+  /** All are optional; their descriptions are help texts. */
   readonly options: z.ZodObject<Shape>;
   prepare(options: z.output<z.ZodObject<Shape>>, model: EditedModel): PreparedEdit;
 }
 
-/** A spec with its options' types forgotten. */
+/** A definition without the types of its options, for lists of methods. */
 export interface MethodEntry extends MethodFacts {
-  /** Each option's schema by its name. */
+  /** Schemas by option name. */
   readonly options: Readonly<z.ZodRawShape>;
-  /** Checks options of any origin and joins them to the method. */
+  /** Checks options from any source; UsageError for a wrong value. */
   configure(given: unknown): EditMethod;
 }
 

@@ -1,4 +1,4 @@
-/** @file Options that several methods have: ranges and help texts. */
+/** @file Options shared by several methods: ranges and help texts. */
 
 import type { z } from "zod";
 import { UsageError } from "../core/errors.js";
@@ -12,7 +12,7 @@ export const guidanceOption = (preset: number | string) =>
 export const strengthOption = (preset: number) =>
   described(number(0, 1), `how much of the image is noised, 0..1 (${preset})`);
 
-/** The last steps that run: a count, or a share of all steps. */
+/** How many of the last steps run: a count, or a share of all steps. */
 export const lastStepsOption = (preset: string) =>
   described(
     number(0, 1000).refine((n) => n < 1 || Number.isInteger(n), "must be a whole number, or a share below 1"),
@@ -21,16 +21,16 @@ export const lastStepsOption = (preset: string) =>
 
 export const shareOption = (what: string, preset: number) => described(number(0, 1), `${what}, 0..1 (${preset})`);
 
-export const inversionPromptOption = (preset: string) => described(text, `text of the inversion (${preset})`);
+export const inversionPromptOption = (preset: string) => described(text, `prompt for the inversion (${preset})`);
 
 export function described<T extends z.ZodType>(value: T, help: string): z.ZodOptional<T> {
   return value.optional().describe(help);
 }
 
-/** `nMax` as a count of `steps`, which it must not exceed. */
+/** Converts `nMax` to a count of steps; UsageError unless it is in 1..steps. */
 export function lastSteps(nMax: number, steps: number): number {
   const count = nMax < 1 ? Math.round(nMax * steps) : nMax;
-  if (count < 1) throw new UsageError(`\`nMax\` ${nMax} of ${steps} steps leaves none to run: raise it`);
+  if (count < 1) throw new UsageError(`\`nMax\` ${nMax} of ${steps} steps is no step: raise it`);
   if (count <= steps) return count;
   throw new UsageError(`\`nMax\` ${count} is above the ${steps} steps: lower it or raise \`steps\``);
 }

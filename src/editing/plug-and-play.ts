@@ -1,6 +1,6 @@
 /**
- * @file Plug-and-Play (Tumanyan et al. 2022, arXiv 2211.12572; MichalGeyer/pnp-diffusers): the source's inversion is denoised beside the
- * target, which takes its features and self-attention maps and so its layout.
+ * @file Plug-and-Play (Tumanyan et al. 2022, arXiv 2211.12572; MichalGeyer/pnp-diffusers): the inverted source is denoised in
+ * the same batch as the target, which takes its features and self-attention maps and so keeps its layout.
  */
 
 import { z } from "zod";
@@ -16,11 +16,11 @@ const options = z.strictObject({
   steps: stepsOption(50),
   inversionSteps: described(
     integer(1, 1000),
-    "steps of the inversion, whose timesteps contain the sampling ones (999)",
+    "inversion steps; their timesteps must include the sampling timesteps (999)",
   ),
   inversionPrompt: inversionPromptOption("empty"),
-  features: shareOption("share of the steps, from the first, with injected features", 0.8),
-  attention: shareOption("share of the steps, from the first, with injected self-attention", 0.5),
+  features: shareOption("share of the steps, from the first, that inject features", 0.8),
+  attention: shareOption("share of the steps, from the first, that inject self-attention", 0.5),
   guidance: guidanceOption(7.5),
 });
 export type PlugAndPlayOptions = z.input<typeof options>;
@@ -36,7 +36,7 @@ interface Settings {
 
 export const plugAndPlaySpec: MethodSpec<typeof options.shape> = {
   name: "pnp",
-  summary: "the target takes features and self-attention of the inverted image, and so its layout (Plug-and-Play)",
+  summary: "keeps the layout: injects features and self-attention of the inverted image (Plug-and-Play)",
   families: ["sd15"],
   sourcePrompt: "unused",
   negativePrompt: true,
@@ -57,7 +57,7 @@ export const plugAndPlaySpec: MethodSpec<typeof options.shape> = {
   },
 };
 
-/** All rows take row 0's residual of one block, and its queries and keys in the self-attentions of the upper half. */
+/** All rows take row 0's residual in one block, and its queries and keys in the decoder's self-attentions. */
 const fromFirstRow: Injection = {
   name: "plug-and-play",
   switches: ["features", "attention"],
@@ -86,7 +86,7 @@ const fromFirstRow: Injection = {
 async function run(context: EditContext, settings: Settings): Promise<FloatTensor> {
   const { scheduler, source, mask, prompts, encode, denoise, drawNoise, onSample } = context;
   const { steps, inversionSteps, inversionPrompt, features, attention, guidance } = settings;
-  const inversion = await ddimInversion(context, { steps: inversionSteps, text: await encode(inversionPrompt) });
+  const inversion = await ddimInversion(context, { steps: inversionSteps, prompt: await encode(inversionPrompt) });
   const [none, target] = [await encode(""), await encode(prompts.target)];
   const sampling = scheduler.start(steps);
   const [featureSteps, attentionSteps] = [Math.trunc(steps * features), Math.trunc(steps * attention)];
@@ -96,8 +96,8 @@ async function run(context: EditContext, settings: Settings): Promise<FloatTenso
   for (const [i, t] of sampling.timesteps.entries()) {
     const [, output] = await denoise(
       [
-        { sample: inversion.at(t), text: none },
-        { sample: state.sample, text: target, guidance },
+        { sample: inversion.at(t), prompt: none },
+        { sample: state.sample, prompt: target, guidance },
       ],
       t,
       { injection: fromFirstRow, switches: { features: i < featureSteps, attention: i < attentionSteps } },

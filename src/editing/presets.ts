@@ -1,6 +1,6 @@
 /** @file Published settings of FlowEdit, with and without soft tokens. */
 
-/** The options of FlowEdit that presets set. */
+/** FlowEdit options that a preset sets. */
 export interface FlowEditPreset {
   readonly steps: number;
   readonly nMax: number;
@@ -10,7 +10,7 @@ export interface FlowEditPreset {
   readonly targetGuidance: number;
 }
 
-/** FlowEdit's own for Stable Diffusion 3 (arXiv 2412.08629, appendix; FlowEdit's SD3_exp.yaml). */
+/** FlowEdit's defaults for Stable Diffusion 3 (arXiv 2412.08629, appendix; FlowEdit's SD3_exp.yaml). */
 const flowedit: FlowEditPreset = {
   steps: 50,
   nMax: 33,
@@ -20,7 +20,7 @@ const flowedit: FlowEditPreset = {
   targetGuidance: 13.5,
 };
 
-/** SoftREPA's (arXiv 2503.08250) with its tokens. */
+/** SoftREPA's defaults with its tokens (arXiv 2503.08250; edit_sd3.py). */
 const softrepa: FlowEditPreset = { ...flowedit, nMax: 30, targetGuidance: 9 };
 
 /** By name: without soft tokens, and with them. */

@@ -1,4 +1,4 @@
-/** @file Reading images to edit and their masks, in their own size, upright. */
+/** @file Reading images and masks in their own size, with EXIF orientation applied. */
 
 import sharp from "sharp";
 import { InputError, messageOf } from "../core/errors.js";
@@ -8,15 +8,15 @@ import { requireImageBytes } from "../data/image-format.js";
 import { maxPixels } from "../data/load-image.js";
 import type { Mask } from "./mask.js";
 
-/** An image as it is in its file, turned upright by its EXIF orientation, in sRGB. */
+/** A decoded image in sRGB, in its own size. */
 export interface RgbImage {
   /** [3, height, width] in -1..1: byte / 127.5 - 1. */
   readonly pixels: FloatTensor;
-  /** Its alpha channel; null where every pixel is opaque. */
+  /** The alpha channel; null if every pixel is opaque. */
   readonly alpha: Mask | null;
 }
 
-/** Reads a png, jpeg or webp. Colours of transparent pixels are what the file has. */
+/** Reads a png, jpeg or webp. Transparent pixels keep the colours of the file. */
 export async function readRgb(file: string): Promise<RgbImage> {
   const { data, width, height } = await decode(file);
   const area = width * height;
@@ -31,7 +31,7 @@ export async function readRgb(file: string): Promise<RgbImage> {
   return { pixels, alpha: alpha.every((value) => value === 255) ? null : { width, height, data: alpha } };
 }
 
-/** Reads an image's brightness, 0..255, as Pillow's convert("L") has it: (19595 R + 38470 G + 7471 B) / 2^16, rounded. */
+/** Reads an image as grey values 0..255 like Pillow's convert("L"): (19595 R + 38470 G + 7471 B) / 2^16, rounded. */
 export async function readGrey(file: string): Promise<Mask> {
   const { data, width, height } = await decode(file);
   const grey = new Uint8Array(width * height);

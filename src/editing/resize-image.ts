@@ -1,4 +1,4 @@
-/** @file Images and masks in other sizes, and one pasted into another. */
+/** @file Resizing and cropping images and masks, and pasting the edited image into the source. */
 
 import sharp from "sharp";
 import { at } from "../core/lists.js";
@@ -15,7 +15,7 @@ export function sameSize(a: Size, b: Size): boolean {
   return a.width === b.width && a.height === b.height;
 }
 
-/** An image [3, H, W] in another size, both axes by their own factors (Lanczos-3 with antialiasing); as it is where it has the size. */
+/** Resizes an image [3, H, W], each axis by its own factor (Lanczos-3 with antialiasing); returns it unchanged if it has the size. */
 export async function resizeImage(image: FloatTensor, size: Size): Promise<FloatTensor> {
   const from = sizeOfImage(image);
   if (sameSize(from, size)) return image;
@@ -26,12 +26,12 @@ export async function resizeImage(image: FloatTensor, size: Size): Promise<Float
   return fromBytes(bytes, size);
 }
 
-/** The image as its PNG has it: whole bytes. */
+/** Rounds values to those of 8-bit pixels, as saving to PNG does. */
 export function rounded(image: FloatTensor): FloatTensor {
   return fromBytes(pixelBytes(image), sizeOfImage(image));
 }
 
-/** Interleaved bytes to [3, H, W] in -1..1. */
+/** Converts interleaved bytes to [3, H, W] in -1..1. */
 export function fromBytes(bytes: Uint8Array, { width, height }: Size): FloatTensor {
   const area = width * height;
   const image = floatTensor([3, height, width]);
@@ -43,7 +43,7 @@ export function fromBytes(bytes: Uint8Array, { width, height }: Size): FloatTens
   return image;
 }
 
-/** The middle of an image. */
+/** The centre of an image. */
 export function cropImage(image: FloatTensor, size: Size): FloatTensor {
   const from = sizeOfImage(image);
   const area = from.width * from.height;
@@ -67,7 +67,7 @@ function crop(plane: Float32Array | Uint8Array, from: Size, { width, height }: S
   return cut;
 }
 
-/** `edited` where the weights are 1 and `kept`, unchanged, where they are 0; images of one size. */
+/** Mixes two images of one size: `edited` where the weight is 1, `kept` without any change where it is 0. */
 export function paste(kept: FloatTensor, edited: FloatTensor, weights: Float32Array): FloatTensor {
   const mixed = kept.data.map((own, i) => {
     const weight = at(weights, i % weights.length);

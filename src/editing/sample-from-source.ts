@@ -1,4 +1,4 @@
-/** @file Sampling that starts from the noised source: what image to image and inpainting have in common. */
+/** @file Sampling from the noised source: the loop shared by image to image and inpainting. */
 
 import { z } from "zod";
 import type { FloatTensor } from "../core/tensor.js";
@@ -17,7 +17,7 @@ export const fromSourceOptions = (strength: number) =>
   });
 export type FromSourceOptions = z.output<ReturnType<typeof fromSourceOptions>>;
 
-/** What to start from at a strength: the source with noise of the first timestep, or noise alone. */
+/** The first sample: the source noised to the first timestep, or pure noise. */
 export type Start = "noised" | "noise";
 
 export function prepareFromSource(
@@ -39,8 +39,8 @@ export function prepareFromSource(
 }
 
 /**
- * With a mask, what is outside of it is, after each step, the source with the same noise at the next timestep, and in the end the source
- * (as diffusers' inpainting pipelines do).
+ * With a mask, each step resets the latents outside it to the source with the same noise at the next timestep, and the last step resets
+ * them to the source (as in diffusers' inpainting pipelines).
  */
 async function sampleFromSource(
   { scheduler, source, mask, prompts, encode, denoise, drawNoise, onSample }: EditContext,
@@ -56,12 +56,12 @@ async function sampleFromSource(
     onSample(source);
     return source;
   }
-  const text = await encode(prompts.target);
+  const prompt = await encode(prompts.target);
   const noise = drawNoise();
   const first = start === "noise" ? noise : run.addNoise(source, noise);
   onSample(first);
   const { sample } = await runSteps(run, run.begin(first), {
-    predict: async (input, timestep) => (await denoise([{ sample: input, text, guidance }], timestep))[0],
+    predict: async (input, timestep) => (await denoise([{ sample: input, prompt, guidance }], timestep))[0],
     drawNoise,
     afterStep(state): RunState {
       const kept = state.index < run.timesteps.length ? run.addNoise(source, noise, state.index) : source;

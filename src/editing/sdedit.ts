@@ -1,7 +1,7 @@
 /**
- * @file SDEdit, known as image to image: noise is added to the source, and it is denoised with the target text (Meng et al. 2021,
+ * @file SDEdit, known as image to image: the source is noised, then denoised with the target prompt (Meng et al. 2021,
  * arXiv 2108.01073; diffusers' StableDiffusionImg2ImgPipeline and StableDiffusion3Img2ImgPipeline). At strength 1 UNets keep 8 to 12% of the
- * source's signal; Stable Diffusion 3 keeps none, so that it generates.
+ * source's signal; Stable Diffusion 3 keeps none and generates.
  */
 
 import type { z } from "zod";
@@ -14,7 +14,7 @@ export type SdEditOptions = z.input<typeof options>;
 
 export const sdEditSpec: MethodSpec<typeof options.shape> = {
   name: "sdedit",
-  summary: "noise is added to the image, and it is denoised with the target text (image to image)",
+  summary: "noises the image and denoises it with the target prompt (image to image)",
   families: null,
   sourcePrompt: "unused",
   negativePrompt: true,

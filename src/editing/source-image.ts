@@ -1,4 +1,4 @@
-/** @file The image to edit and its mask, checked and brought to the sizes of the edit. */
+/** @file Opening the image to edit and its mask, and resizing them for the edit. */
 
 import { InputError, UsageError } from "../core/errors.js";
 import type { FloatTensor } from "../core/tensor.js";
@@ -10,26 +10,26 @@ import { cropImage, cropMask, resizeImage, rounded, sameSize, sizeOfImage } from
 import { type EditSizes, editSizes, type Resize, type Size } from "./sizes.js";
 
 export interface ImageRequest {
-  /** The path of a png, jpeg or webp, or an image that was generated. */
+  /** The path of a png, jpeg or webp, or a generated image. */
   readonly image: string | GeneratedImage;
-  /** The path of an image whose white may change, or "alpha": what is transparent may. */
+  /** The path of an image whose white pixels may change, or "alpha" for the transparent pixels of the image. */
   readonly mask?: string | undefined;
-  /** Pixels of the image by which the mask grows (default 0). */
+  /** Pixels by which the mask grows (default 0). */
   readonly maskGrow?: number | undefined;
   /** "fit" by default. */
   readonly resize?: Resize | undefined;
   readonly width?: number | undefined;
   readonly height?: number | undefined;
-  /** One line about what was done to the image or the mask. */
+  /** Receives one line per change to the image or the mask that was not asked for. */
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 export interface SourceImage {
-  /** What is kept of the image, in its own size: [3, H, W], whole bytes in -1..1. */
+  /** The kept part of the image in its own size, [3, H, W]: 8-bit values in -1..1. */
   readonly pixels: FloatTensor;
-  /** The same as the model sees it. */
+  /** The same at the size of the model's input. */
   readonly working: FloatTensor;
-  /** Of `pixels`' size. */
+  /** At the size of `pixels`. */
   readonly mask: Mask | null;
   readonly sizes: EditSizes;
 }
@@ -43,16 +43,15 @@ export async function openSourceImage(pipeline: DiffusionPipeline, request: Imag
   const sizes = editSizes(pipeline, size, { resize, width, height });
   const greys = await greysOf(request, rgb, name);
   if (greys !== null && !sameSize(greys, size)) {
-    onNotice?.(`the mask, ${inWords(greys)}, is resized to the image's ${inWords(size)}`);
+    onNotice?.(`the mask, ${sizeText(greys)}, is resized to the image's ${sizeText(size)}`);
   }
   const whole = greys && growMask(sampleMask(thresholdMask(greys), size.width, size.height), request.maskGrow ?? 0);
   const mask = whole && cropMask(whole, sizes.kept);
-  if (mask !== null && coverage(mask) === 0) onNotice?.("the mask is empty: nothing may change (white is what may)");
-  if (mask !== null && coverage(mask) === 1) onNotice?.("the mask is full: everything may change");
-  if (!sameSize(size, sizes.kept))
-    onNotice?.(`of the image, ${inWords(size)}, the middle ${inWords(sizes.kept)} is kept`);
+  if (mask !== null && coverage(mask) === 0) onNotice?.("the mask is empty: nothing changes (white pixels may change)");
+  if (mask !== null && coverage(mask) === 1) onNotice?.("the mask is full: the whole image may change");
+  if (!sameSize(size, sizes.kept)) onNotice?.(`the image, ${sizeText(size)}, is cropped to ${sizeText(sizes.kept)}`);
   if (!sameSize(sizes.kept, sizes.working)) {
-    onNotice?.(`the image, ${inWords(sizes.kept)}, is edited at ${inWords(sizes.working)}`);
+    onNotice?.(`the image, ${sizeText(sizes.kept)}, is edited at ${sizeText(sizes.working)}`);
   }
   const pixels = sameSize(size, sizes.kept) ? rgb.pixels : cropImage(rgb.pixels, sizes.kept);
   return { pixels, working: await resizeImage(pixels, sizes.working), mask, sizes };
@@ -71,6 +70,6 @@ async function greysOf({ mask, maskGrow }: ImageRequest, { alpha }: RgbImage, na
   return null;
 }
 
-function inWords({ width, height }: Size): string {
+function sizeText({ width, height }: Size): string {
   return `${width}x${height}`;
 }

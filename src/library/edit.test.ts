@@ -134,7 +134,7 @@ describe("sizes of edited images", () => {
   });
   it("crops or stretches to a size", async () => {
     const wide = await writeImage("wide.png", 100, 50);
-    const notices = ["of the image, 100x50, the middle 50x50 is kept", "the image, 50x50, is edited at 64x64"];
+    const notices = ["the image, 100x50, is cropped to 50x50", "the image, 50x50, is edited at 64x64"];
     assert.deepEqual(await editAt(wide, { resize: "crop" }), { size: [64, 64], notices });
     assert.deepEqual((await editAt(wide, { resize: "stretch" })).size, [100, 50]);
     assert.deepEqual((await editAt(wide, { resize: "stretch", width: 48, height: 32 })).size, [48, 32]);

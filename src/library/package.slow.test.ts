@@ -18,6 +18,7 @@ const run = promisify(execFile);
 /** The program of docs/library.md, with small sizes. */
 const program = `
 import { open, SoftTokens } from "softrepa";
+import { flowEdit } from "softrepa/editing";
 import { inBatch, type Objective } from "softrepa/training";
 
 const hinge: Objective = {
@@ -41,6 +42,9 @@ await using model = await open("pipeline", { engine: "onnxruntime", provider: "c
 const tokens = await SoftTokens.read("tokens.safetensors");
 const [image] = await model.generate("two cats", { tokens, seed: 7, steps: 2, width: 32, height: 32 });
 await image.save("cats.png");
+const method = flowEdit({ steps: 2, nMax: 1 });
+const edited = await model.edit("cats.png", { source: "two cats", target: "two dogs", tokens, method });
+console.log("edited", edited.width, edited.settings.method);
 const run = await model.train({ data: ["photos"], out: "runs/cats", objective: hinge, steps: 2, layers: 2, batch: 3, resolution: 32, holdOut: 3 });
 for await (const event of run) if (event.type === "validation") console.log("validation", event.rank1);
 const { errors, rank1 } = await model.score({ images: ["photos/red-circle.png", "cats.png"], captions: ["a red circle", "two cats"], tokens, resolution: 32, timesteps: 2 });
@@ -123,10 +127,11 @@ describe("the packed package", () => {
     await run(tsc, ["-p", project]).catch((error: { stdout?: string }) => assert.fail(error.stdout));
   });
 
-  it("opens, generates, trains with an objective of one's own, and scores", async () => {
+  it("opens, generates, edits, trains with an objective of one's own, and scores", async () => {
     const out = await start("program.js");
     assert.match(out, /^validation (0|0\.\d+|1)$/m);
     assert.match(out, /^score 2 (0|0\.5|1)$/m);
+    assert.match(out, /^edited 32 flowedit$/m);
     assert.match((await readPngText(join(project, "cats.png"))).softrepa ?? "", /"tokens":"tokens\.safetensors"/);
   });
 

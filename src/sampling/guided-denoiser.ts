@@ -24,7 +24,7 @@ export interface GuidedDenoiserOptions {
   readonly strength?: number;
   /** Copy weights into faster layouts (default false): less time, more memory. */
   readonly repackWeights?: boolean | undefined;
-  /** Rows of the batch that take values from others inside the denoiser. */
+  /** Lets rows of the batch take values from other rows inside the denoiser. */
   readonly injection?: Injection | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface GuidedDenoiserFeeds {
   readonly softTokens: FloatTensor | null;
   /** Shared by all images, or one per image; may change between runs without recompilation. */
   readonly guidanceScale: number | readonly number[];
-  /** Of the injection. */
+  /** Switches of the injection. */
   readonly switches?: Switches | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** @file Injection: modules of the denoiser in which some rows of a batch go on with values of other rows. */
+/** @file Injection: rows of a batch take values from other rows inside the denoiser. */
 
 import { floatTensor } from "../core/tensor.js";
 import type { Graph } from "../graph/graph.js";
@@ -7,18 +7,18 @@ import { add, concat, input, mul, slice, sub } from "../graph/ops.js";
 import type { NamedTensors } from "../runtime/engine.js";
 
 export interface Injection {
-  /** Determines everything else: compiled denoisers are kept under it. */
+  /** Cache key of compiled denoisers; must determine the switches and taps. */
   readonly name: string;
-  /** What can be turned on and off between runs of one compiled graph. */
+  /** Inputs that turn parts of the injection on and off between runs of one compiled graph. */
   readonly switches: readonly string[];
-  /** The taps to lay over the denoiser; `on` has a value [1] for each switch, 1 or 0. */
+  /** The taps of the denoiser; `on` returns the value [1] of a switch, 1 or 0. */
   taps(on: (name: string) => Value): readonly Tap[];
 }
 
-/** Which switches are on. */
+/** The state of each switch; a missing one is off. */
 export type Switches = Readonly<Record<string, boolean>>;
 
-/** Builds `body` with an injection, whose switches become inputs of the graph. */
+/** Builds `body` with an injection; its switches become inputs of the graph. */
 export function withInjection(graph: Graph, injection: Injection | undefined, body: () => Value): Value {
   if (injection === undefined) return body();
   const inputs = new Map(injection.switches.map((name) => [name, input(graph, inputName(name), [1])]));
@@ -30,7 +30,7 @@ export function withInjection(graph: Graph, injection: Injection | undefined, bo
   return graph.withTaps(injection.taps(on), body);
 }
 
-/** What the inputs of `withInjection` are fed with; a switch that is not named is off. */
+/** Feeds for the inputs that `withInjection` adds. */
 export function switchFeeds(injection: Injection | undefined, switches: Switches): NamedTensors {
   const names = injection?.switches ?? [];
   return Object.fromEntries(
@@ -38,7 +38,7 @@ export function switchFeeds(injection: Injection | undefined, switches: Switches
   );
 }
 
-/** Each row of `value` as row `donors[row]` has it where `on` is 1, and as it is where `on` is 0. */
+/** Replaces each row of `value` by row `donors[row]` if `on` is 1; returns `value` if `on` is 0. */
 export function takeRows(value: Value, donors: readonly number[], on: Value): Value {
   const taken = concat(
     donors.map((row) => slice(value, 0, row, row + 1)),

@@ -21,7 +21,7 @@ export interface SamplerOptions {
   readonly softTokens: { readonly embedding: SoftTokenEmbedding; readonly strength: number } | null;
   /** Copy the denoiser's weights into faster layouts (default false): less time, more memory. */
   readonly repackWeights?: boolean | undefined;
-  /** Rows of the batch that take values from others inside the denoiser. */
+  /** Lets rows of the batch take values from other rows inside the denoiser. */
   readonly injection?: Injection | undefined;
 }
 

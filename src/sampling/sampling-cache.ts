@@ -54,7 +54,7 @@ export class SamplingCache {
     }
   }
 
-  /** The same sampler for as long as it is not released. */
+  /** Returns a sampler that stays compiled until it is released. */
   async lease(request: SamplerRequest): Promise<{ readonly sampler: Sampler; readonly release: () => Promise<void> }> {
     const entry = await this.acquire(request);
     const release = (): Promise<void> => {

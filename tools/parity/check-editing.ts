@@ -125,7 +125,7 @@ async function* checkStoredInversion(edit: EditCase): AsyncGenerator<Comparison>
   const { subject, settings, file } = edit;
   const { steps, inversion_steps: inversionSteps = steps, inversion_prompt: prompt = "" } = settings;
   const inversion = await withContext(subject.pipeline, await inputsOf(edit), async (context) =>
-    ddimInversion(context, { steps: inversionSteps, text: await context.encode(prompt) }),
+    ddimInversion(context, { steps: inversionSteps, prompt: await context.encode(prompt) }),
   );
   const expected = await file.tensor("inversion_timesteps");
   yield compare("inversion_timesteps", listed(inversion.timesteps), expected, limits.exact);
@@ -158,12 +158,12 @@ function thereAndBack(
   { steps, guidance_scale: guidance = 1 }: Pick<EditSettings, "steps" | "guidance_scale">,
 ) {
   return withContext(pipeline, inputs, async (context) => {
-    const text = await context.encode(context.prompts.target);
-    const up = await ddimInversion(context, { steps, text, guidance });
+    const prompt = await context.encode(context.prompts.target);
+    const up = await ddimInversion(context, { steps, prompt, guidance });
     const run = context.scheduler.start(steps);
     const samples: FloatTensor[] = [];
     await runSteps(run, run.begin(up.latents[up.latents.length - 1]), {
-      predict: async (sample, timestep) => (await context.denoise([{ sample, text, guidance }], timestep))[0],
+      predict: async (sample, timestep) => (await context.denoise([{ sample, prompt, guidance }], timestep))[0],
       drawNoise: drawsOf([]),
       afterStep(state) {
         samples.push(state.sample);
