@@ -129,7 +129,7 @@ class Walker {
     // Leaves (trained weights) are not recomputed and may be targets wherever they were first read.
     const computed = originals.flatMap(({ inputs, outputs }) => (inputs.length > 0 ? outputs : []));
     if (computed.some(({ id }) => this.targetIds.has(id))) {
-      throw new GraphError("gradients: a target lies inside a checkpoint");
+      throw new GraphError("gradients: a target is inside a checkpoint");
     }
     const seeded = computed.filter((value) => this.terms.has(value.id) && this.relevant.has(value.id));
     const [first] = seeded;

@@ -53,7 +53,7 @@ export class Graph implements GraphBuilder {
     return outputs;
   }
 
-  one<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value {
+  appendSingle<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value {
     const [value] = this.append(op, inputs, attributes);
     if (value === undefined) throw new GraphError(`${this.where(op)}: has no output`);
     return value;

@@ -62,7 +62,7 @@ export interface GraphBuilder {
   /** Appends one node after checking its types, and returns its outputs. */
   append<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value[];
   /** Appends a node with a single output. */
-  one<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value;
+  appendSingle<K extends OperatorName>(op: K, inputs: readonly Value[], attributes: OperatorAttributes[K]): Value;
   /** The node that computes `value`. */
   producerOf(value: Value): GraphNode;
   /** The scope given to new nodes. */

@@ -148,7 +148,7 @@ describe("names", () => {
       checkGraph(graph, { y: x });
     }
   });
-  it("must be outputs of this graph", () => {
+  it("must refer to values of this graph", () => {
     const { graph } = one("x");
     assertRejected(graph, { y: one("x").x }, /^output y belongs to another graph$/);
   });

@@ -49,7 +49,7 @@ it("counts weights as they are stored", () => {
   assert.deepEqual(estimateMemory(graph, [product]), { activations: 3 * row, weights: 200 });
 });
 
-it("shows the savings of checkpoints", () => {
+it("estimates less memory with checkpoints", () => {
   const peak = (checkpoints: boolean): number => {
     const graph = new Graph({ checkpoints });
     const x = ops.input(graph, "x", [10, 10]);

@@ -13,17 +13,17 @@ export type Operand = Value | number;
 
 /** A named tensor that is fed at every run. */
 export function input(graph: GraphBuilder, name: string, shape: Shape, dtype: DType = "float32"): Value {
-  return graph.one("input", [], { name, dtype, shape });
+  return graph.appendSingle("input", [], { name, dtype, shape });
 }
 
 /** A weight that stays in its safetensors file, in its stored type (`Weights` casts it to float32). */
 export function parameter(graph: GraphBuilder, stored: StoredTensor): Value {
-  return graph.one("parameter", [], { stored });
+  return graph.appendSingle("parameter", [], { stored });
 }
 
 /** A tensor that is stored in the model itself. */
 export function constant(graph: GraphBuilder, tensor: Tensor): Value {
-  return graph.one("constant", [], { tensor });
+  return graph.appendSingle("constant", [], { tensor });
 }
 
 /** A float32 scalar. */
@@ -40,13 +40,13 @@ type UnaryName = "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "tanh" | "sigmo
 type BinaryName = "add" | "sub" | "mul" | "div" | "greater";
 
 function unary(op: UnaryName): (x: Value) => Value {
-  return (x) => x.graph.one(op, [x], {});
+  return (x) => x.graph.appendSingle(op, [x], {});
 }
 
 function binary(op: BinaryName): (a: Operand, b: Operand) => Value {
   return (a, b) => {
     const graph = graphOf(op, a, b);
-    return graph.one(op, [lift(graph, a), lift(graph, b)], {});
+    return graph.appendSingle(op, [lift(graph, a), lift(graph, b)], {});
   };
 }
 
@@ -82,23 +82,23 @@ export const greater = binary("greater");
 /** `whenTrue` where the bool `condition` is true, `whenFalse` elsewhere. */
 export function where(condition: Value, whenTrue: Operand, whenFalse: Operand): Value {
   const { graph } = condition;
-  return graph.one("where", [condition, lift(graph, whenTrue), lift(graph, whenFalse)], {});
+  return graph.appendSingle("where", [condition, lift(graph, whenTrue), lift(graph, whenFalse)], {});
 }
 
 export function cast(x: Value, to: DType): Value {
-  return x.dtype === to ? x : x.graph.one("cast", [x], { to });
+  return x.dtype === to ? x : x.graph.appendSingle("cast", [x], { to });
 }
 
 /** Batched matrix product over the last two axes, [..., M, K] x [..., K, N]; leading axes broadcast. */
 export function matmul(a: Value, b: Value, options: Partial<ProductAttributes> = {}): Value {
   const { transposeA = false, transposeB = false } = options;
-  return a.graph.one("matmul", [a, b], { transposeA, transposeB });
+  return a.graph.appendSingle("matmul", [a, b], { transposeA, transposeB });
 }
 
 /** Plain matrix product [M, K] x [K, N], plus an optional bias [N]. */
 export function gemm(a: Value, b: Value, bias?: Value | null, options: Partial<ProductAttributes> = {}): Value {
   const { transposeA = false, transposeB = false } = options;
-  return a.graph.one("gemm", bias ? [a, b, bias] : [a, b], { transposeA, transposeB });
+  return a.graph.appendSingle("gemm", bias ? [a, b, bias] : [a, b], { transposeA, transposeB });
 }
 
 /**
@@ -119,7 +119,7 @@ export function attention(
 ): Value {
   const { heads, scale = (query.dim(-1) / heads) ** -0.5, bias, lastKeyCount = 1 } = options;
   const inputs = bias ? [query, key, value, bias] : [query, key, value];
-  return query.graph.one("attention", inputs, { heads, scale, lastKeyCount });
+  return query.graph.appendSingle("attention", inputs, { heads, scale, lastKeyCount });
 }
 
 export interface ReduceOptions {
@@ -129,12 +129,12 @@ export interface ReduceOptions {
 
 export function reduceSum(x: Value, axes: readonly number[], { keepDims = false }: ReduceOptions = {}): Value {
   if (axes.length === 0) return x;
-  return x.graph.one("reduceSum", [x], { axes: resolveAxes(x, axes), keepDims });
+  return x.graph.appendSingle("reduceSum", [x], { axes: resolveAxes(x, axes), keepDims });
 }
 
 export function reduceMean(x: Value, axes: readonly number[], { keepDims = false }: ReduceOptions = {}): Value {
   if (axes.length === 0) return x;
-  return x.graph.one("reduceMean", [x], { axes: resolveAxes(x, axes), keepDims });
+  return x.graph.appendSingle("reduceMean", [x], { axes: resolveAxes(x, axes), keepDims });
 }
 
 function resolveAxes(x: Value, axes: readonly number[]): number[] {
@@ -142,7 +142,7 @@ function resolveAxes(x: Value, axes: readonly number[]): number[] {
 }
 
 export function softmax(x: Value, axis = -1): Value {
-  return x.graph.one("softmax", [x], { axis: resolveAxis(axis, x.shape.length) });
+  return x.graph.appendSingle("softmax", [x], { axis: resolveAxis(axis, x.shape.length) });
 }
 
 /** The same elements in another shape; one size may be -1. */
@@ -151,21 +151,21 @@ export function reshape(x: Value, shape: Shape): Value {
   const resolved = shape.map((size) => (size === -1 ? sizeOf(x.shape) / known : size));
   return resolved.length === x.shape.length && resolved.every((size, axis) => size === x.shape[axis])
     ? x
-    : x.graph.one("reshape", [x], { shape: resolved });
+    : x.graph.appendSingle("reshape", [x], { shape: resolved });
 }
 
 /** Permutes the axes: output axis i is input axis `permutation[i]`. */
 export function transpose(x: Value, permutation: readonly number[]): Value {
   return permutation.every((axis, index) => axis === index)
     ? x
-    : x.graph.one("transpose", [x], { permutation: [...permutation] });
+    : x.graph.appendSingle("transpose", [x], { permutation: [...permutation] });
 }
 
 /** Broadcasts `x` to `shape`. */
 export function expand(x: Value, shape: Shape): Value {
   return shape.length === x.shape.length && shape.every((size, axis) => size === x.shape[axis])
     ? x
-    : x.graph.one("expand", [x], { shape: [...shape] });
+    : x.graph.appendSingle("expand", [x], { shape: [...shape] });
 }
 
 /** Elements `start` to `end` (exclusive) of one axis; negative positions count from the end. */
@@ -174,7 +174,7 @@ export function slice(x: Value, axis: number, start: number, end: number = Numbe
   const size = x.dim(resolved);
   const from = start < 0 ? start + size : start;
   const to = Math.min(end < 0 ? end + size : end, size);
-  return from === 0 && to === size ? x : x.graph.one("slice", [x], { axis: resolved, start: from, end: to });
+  return from === 0 && to === size ? x : x.graph.appendSingle("slice", [x], { axis: resolved, start: from, end: to });
 }
 
 /** Splits one axis into consecutive parts of the given sizes. */
@@ -198,50 +198,52 @@ export function chunk<N extends number>(x: Value, count: N, axis = -1): Tuple<Va
 
 /** Reverses the order of elements along `axes`. */
 export function reverse(x: Value, axes: readonly number[]): Value {
-  return x.graph.one("reverse", [x], { axes: resolveAxes(x, axes) });
+  return x.graph.appendSingle("reverse", [x], { axes: resolveAxes(x, axes) });
 }
 
 export function concat(parts: readonly Value[], axis: number): Value {
   const [first] = parts;
   if (first === undefined) throw new GraphError("concat: there are no values to join");
-  return parts.length === 1 ? first : first.graph.one("concat", parts, { axis: resolveAxis(axis, first.shape.length) });
+  return parts.length === 1
+    ? first
+    : first.graph.appendSingle("concat", parts, { axis: resolveAxis(axis, first.shape.length) });
 }
 
 /** Pads one axis with zeros before and after. */
 export function pad(x: Value, axis: number, before: number, after: number): Value {
   return before === 0 && after === 0
     ? x
-    : x.graph.one("pad", [x], { axis: resolveAxis(axis, x.shape.length), before, after });
+    : x.graph.appendSingle("pad", [x], { axis: resolveAxis(axis, x.shape.length), before, after });
 }
 
 /** Picks entries of the first axis by int64 `indices`, whose shape replaces that axis. */
 export function gather(x: Value, indices: Value): Value {
-  return x.graph.one("gather", [x, indices], {});
+  return x.graph.appendSingle("gather", [x, indices], {});
 }
 
 /** Adds row i of `updates` [n, D] to row `indices[i]` of a zero matrix [rows, D]. */
 export function scatterAdd(indices: Value, updates: Value, rows: number): Value {
-  return updates.graph.one("scatterAdd", [indices, updates], { rows });
+  return updates.graph.appendSingle("scatterAdd", [indices, updates], { rows });
 }
 
 /** (x - mean) / sqrt(variance + epsilon) over the last axis, without scale and bias. */
 export function layerNormalization(x: Value, epsilon: number): Value {
-  return x.graph.one("layerNormalization", [x], { epsilon });
+  return x.graph.appendSingle("layerNormalization", [x], { epsilon });
 }
 
 /** The same over groups of channels of [N, C, ...], without scale and bias. */
 export function groupNormalization(x: Value, groups: number, epsilon: number): Value {
-  return x.graph.one("groupNormalization", [x], { groups, epsilon });
+  return x.graph.appendSingle("groupNormalization", [x], { groups, epsilon });
 }
 
 /** x * Phi(x); "tanh" is the approximation that diffusers calls gelu-approximate and transformers gelu_new. */
 export function gelu(x: Value, approximate: "tanh" | "none" = "none"): Value {
-  return x.graph.one("gelu", [x], { approximate });
+  return x.graph.appendSingle("gelu", [x], { approximate });
 }
 
 /** Convolution of x [N, I, H, W] with kernel [O, I, kh, kw], plus an optional bias [O]. */
 export function conv2d(x: Value, kernel: Value, attributes: ConvolutionAttributes, bias?: Value | null): Value {
-  return x.graph.one("conv2d", bias ? [x, kernel, bias] : [x, kernel], attributes);
+  return x.graph.appendSingle("conv2d", bias ? [x, kernel, bias] : [x, kernel], attributes);
 }
 
 /** Transposed convolution of x [N, I, H, W] with kernel [I, O, kh, kw]: the adjoint of `conv2d` with the same kernel. */
@@ -250,10 +252,10 @@ export function convTranspose2d(
   kernel: Value,
   attributes: ConvolutionAttributes & { readonly outputPadding: readonly [number, number] },
 ): Value {
-  return x.graph.one("convTranspose2d", [x, kernel], attributes);
+  return x.graph.appendSingle("convTranspose2d", [x, kernel], attributes);
 }
 
 /** Repeats each pixel of [N, C, H, W] `scale` times along H and W. */
 export function upsampleNearest(x: Value, scale: number): Value {
-  return x.graph.one("upsampleNearest", [x], { scale });
+  return x.graph.appendSingle("upsampleNearest", [x], { scale });
 }

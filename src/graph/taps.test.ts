@@ -103,7 +103,7 @@ describe("a tap that matches nothing", () => {
       message: "tap: no value is named x: the network has no values that can be tapped",
     });
   });
-  it("does not hide an error of the network, which removes the taps", () => {
+  it("does not hide an error of the network, and is removed after it", () => {
     const graph = new Graph();
     const failing = () => {
       throw new RangeError("stop");

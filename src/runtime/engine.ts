@@ -6,7 +6,7 @@ import type { OnnxModel, Target, TensorSpec } from "../graph/onnx/model.js";
 /** Tensors by the names of a model's inputs or outputs. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
-/** A compiled model, ready to run; holds native memory until released. */
+/** A compiled model; it uses native memory until it is released. */
 export interface Session extends AsyncDisposable {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];

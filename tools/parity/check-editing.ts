@@ -63,7 +63,7 @@ function methodOf(settings: EditSettings): EditMethod {
         guidance,
       });
     default:
-      throw new InputError(`there is no editing method for goldens of ${settings.method}`);
+      throw new InputError(`the golden's editing method ${settings.method} is unknown`);
   }
 }
 
@@ -151,7 +151,7 @@ async function* checkInversion(edit: EditCase): AsyncGenerator<Comparison> {
   yield compare("image", image, await file.tensor("image"), editLimits.image);
 }
 
-/** DDIM inversion and the sampling of what it gives. */
+/** Checks DDIM inversion, and sampling from the inverted latents. */
 function thereAndBack(
   { pipeline }: EditSubject,
   inputs: ContextRequest,
@@ -201,7 +201,7 @@ const strengthSchema = z.object({
   ),
 });
 
-/** strength.json */
+/** The format of strength.json. */
 export async function* checkStrength({ folder, pipeline }: EditSubject, golden: string): AsyncGenerator<Comparison> {
   const { rows } = await readJson(folder, golden, strengthSchema);
   const runs = rows.map(({ steps, strength }) => {
@@ -232,7 +232,7 @@ const errorsSchema = z.object({
   errors: z.record(z.string(), z.number()),
 });
 
-/** invert-errors.json: mean absolute errors of reconstructed latents. */
+/** The format of invert-errors.json: mean absolute errors of reconstructed latents. */
 export async function* checkInversionErrors(subject: EditSubject, golden: string): AsyncGenerator<Comparison> {
   const { errors, prompt, image, ...settings } = await readJson(subject.folder, golden, errorsSchema);
   const source = await subject.pipeline.encodeImages(await readImage(subject, image));

@@ -92,7 +92,7 @@ describe("a model", () => {
       three: intTensor([1], [3]),
     });
   });
-  it("writes small equal constants once and keeps large ones apart", () => {
+  it("writes equal small constants once, but not large ones", () => {
     const graph = new Graph();
     const x = ops.input(graph, "x", [17]);
     const large = () => ops.constant(graph, floatTensor([17]));

@@ -25,7 +25,7 @@ function attend([query, key, value, bias]: readonly Value[]): Value {
   return ops.attention(query, key, value, { heads, bias });
 }
 
-/** The VJP's results with a budget for one matrix, and how many groups of heads it made. */
+/** The VJP's results with a limit for one matrix, and the number of groups of heads. */
 function inGroups(bias: readonly number[] | null, matrixBytes: number) {
   const graph = new Graph();
   const inputs = inputsOf(graph, bias);

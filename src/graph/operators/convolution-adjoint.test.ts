@@ -22,7 +22,7 @@ describe("the gradient of a convolution with respect to its input", () => {
       it(`equals convTranspose2d by ${name}: dy [${dy}], kernel [${kernel}]`, () => {
         const graph = new Graph();
         const [x, k] = [ops.input(graph, "dy", dy), ops.input(graph, "kernel", kernel)];
-        const expected = graph.one("convTranspose2d", [x, k], { ...attributes, outputPadding: [0, 0] });
+        const expected = graph.appendSingle("convTranspose2d", [x, k], { ...attributes, outputPadding: [0, 0] });
         const feeds = { dy: randomEighths(sizeOf(dy)), kernel: randomEighths(sizeOf(kernel)) };
         const value = method(x, k, attributes);
         assert.deepEqual(value.shape, expected.shape);

@@ -27,7 +27,7 @@ function hoist(build: (graph: Graph) => Value) {
 }
 
 describe("hoistTrigonometry", () => {
-  it("computes the angles of timestep embeddings exactly", () => {
+  it("computes the sines and cosines of timestep embeddings", () => {
     const { hoisted, proto, opTypes } = hoist((graph) => timestepEmbedding(ops.input(graph, "timestep", [2]), 8));
     assert.ok(!opTypes.includes("Sin") && !opTypes.includes("Cos") && opTypes.includes("Concat"));
     assert.equal(proto.input.length, 3);

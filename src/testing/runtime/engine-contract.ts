@@ -206,7 +206,7 @@ export function engineContract(open: () => Promise<Engine>): void {
         await assertFails(() => engine.compile({ ...model, bytes }), /cannot prepare the model: \S+/);
       }
     });
-    it("may have a missing or truncated weight file", async () => {
+    it("is reported if its weight file is missing or truncated", async () => {
       const file = join(folder, "weights.bin");
       const { w } = await writeWeightFile(file, 3, { w: { dtype: "F32", shape: [64, 64] } });
       const compileWith = (stored: typeof w) => {
@@ -242,12 +242,12 @@ export function engineContract(open: () => Promise<Engine>): void {
       await assertFails(() => other.compile(gatherModel(engine)), /the engine is closed/);
       await assertFails(() => session.release(), /the engine is closed/);
     });
-    it("does not disturb another engine", async () => {
+    it("does not affect another engine", async () => {
       const other = await open();
-      const [mine, its] = await Promise.all([engine, other].map((each) => each.compile(gatherModel(each))));
-      await Promise.all([mine, its].map((session: Session) => session.run({ x, rows })));
+      const [first, second] = await Promise.all([engine, other].map((each) => each.compile(gatherModel(each))));
+      await Promise.all([first, second].map((session: Session) => session.run({ x, rows })));
       await other.close();
-      assert.deepEqual([...(await mine.run({ x, rows })).picked.data], [4, 5, 6, 4, 5, 6]);
+      assert.deepEqual([...(await first.run({ x, rows })).picked.data], [4, 5, 6, 4, 5, 6]);
     });
   });
 }

@@ -63,11 +63,11 @@ async function child({ subject, name, results, ...files }: z.infer<typeof childS
 
 async function main(): Promise<void> {
   const all = await peerCases(root);
-  const wanted = options.cases?.split(",") ?? all.map(({ name }) => name);
-  const unknown = wanted.filter((name) => !all.some((candidate) => candidate.name === name));
+  const selected = options.cases?.split(",") ?? all.map(({ name }) => name);
+  const unknown = selected.filter((name) => !all.some((candidate) => candidate.name === name));
   if (unknown.length > 0) throw new Error(`no case ${unknown.join(", ")}: ${all.map(({ name }) => name).join(", ")}`);
   const python = options.python ?? (await installPeer());
-  for (const peerCase of all.filter(({ name }) => wanted.includes(name))) {
+  for (const peerCase of all.filter(({ name }) => selected.includes(name))) {
     const result = await measureCase(peerCase, python);
     await writeFileAtomic(join(folder, peerCase.name, "result.json"), JSON.stringify(result, null, 2));
     printCase(result);
