@@ -1,12 +1,13 @@
-/** @file The context of every command: a reporter, and a signal that Ctrl+C aborts. */
+/** @file The context of every command: a reporter, and a signal that a stop request aborts. */
 
 import { HumanReporter } from "./human-reporter.js";
 import { JsonReporter } from "./json-reporter.js";
 import { processStreams, type Reporter, type ReporterStreams } from "./reporter.js";
+import { listenForStop } from "./stop-signals.js";
 
 export interface CommandContext {
   readonly reporter: Reporter;
-  /** Aborted by Ctrl+C; stop at the next safe point, save what is finished and throw `InterruptedError`. */
+  /** Aborted by Ctrl+C, SIGTERM or SIGHUP; stop at the next safe point, save what is finished and throw `InterruptedError`. */
   readonly signal: AbortSignal;
 }
 
@@ -18,33 +19,21 @@ export function createReporter(json: boolean, streams: ReporterStreams = process
   return json ? new JsonReporter(streams) : new HumanReporter(streams);
 }
 
-/** Seconds within which a second SIGINT is ignored: npm and npx forward the one that the terminal has sent already. */
-const echoSeconds = 0.3;
-
-/** Runs the body of a command with a reporter and a signal that Ctrl+C aborts. */
+/** Runs the body of a command with a reporter and a signal that Ctrl+C, SIGTERM and SIGHUP abort. */
 export async function inContext(json: boolean, body: (context: CommandContext) => Promise<void>): Promise<void> {
   const reporter = createReporter(json);
   const controller = new AbortController();
-  let interrupted = 0;
-  const onInterrupt = (): void => {
-    if (!controller.signal.aborted) {
-      interrupted = performance.now();
+  const stopListening = listenForStop(
+    (message) => {
       controller.abort();
-      reporter.warn("stopping at the next safe point; press Ctrl+C again to end immediately");
-      return;
-    }
-    if (performance.now() - interrupted < echoSeconds * 1000) return;
-    // Not process.exit: onnxruntime aborts (SIGABRT, a core dump) when a worker thread ends inside a run. The default
-    // action of the signal ends all threads at once, and the shell sees the right status.
-    reporter.close();
-    process.removeAllListeners("SIGINT");
-    process.kill(process.pid, "SIGINT");
-  };
-  process.on("SIGINT", onInterrupt);
+      reporter.warn(message);
+    },
+    () => reporter.close(),
+  );
   try {
     await body({ reporter, signal: controller.signal });
   } finally {
-    process.off("SIGINT", onInterrupt);
+    stopListening();
     reporter.close();
   }
 }

@@ -6,14 +6,15 @@ import { printable } from "../core/text.js";
 import { withFlags } from "./flags.js";
 import { jsonLine } from "./json-reporter.js";
 import type { ReporterStreams } from "./reporter.js";
+import { stopExitCode } from "./stop-signals.js";
 
 /** Exit codes, by who can fix the failure. */
-const exitCodes: Readonly<Record<FailureKind, number>> = {
-  input: 1,
-  runtime: 1,
-  internal: 1,
-  usage: 2,
-  interrupted: 130,
+const exitCodes: Readonly<Record<FailureKind, () => number>> = {
+  input: () => 1,
+  runtime: () => 1,
+  internal: () => 1,
+  usage: () => 2,
+  interrupted: stopExitCode,
 };
 
 /** `internal` is a bug. */
@@ -30,7 +31,7 @@ export interface Failure {
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof CommanderError && error.exitCode === 0) return undefined;
   const [kind, message] = describe(error);
-  return { kind, message: printable(message), exitCode: exitCodes[kind] };
+  return { kind, message: printable(message), exitCode: exitCodes[kind]() };
 }
 
 /** Prints a failure to stderr, and with `json` an event to stdout too; SOFTREPA_DEBUG=1 adds the stack. */

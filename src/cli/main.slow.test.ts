@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { main, outcomeOf, softrepa } from "../testing/cli/support.js";
@@ -121,6 +124,49 @@ test("Ctrl+C stops at the next safe point and exits with 130", async () => {
   const [first, second, rest] = stderr.split("\n");
   assert.match(first ?? "", /stopping at the next safe point; press Ctrl\+C again to end immediately$/);
   assert.deepEqual([second, rest], ["softrepa: interrupted after step 3", ""]);
+});
+
+for (const [signal, exitCode] of [
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const) {
+  test(`${signal} stops at the next safe point and exits with ${exitCode}`, async () => {
+    const child = program(untilAborted);
+    const outcome = outcomeOf(child);
+    await ready(child);
+    child.kill(signal);
+    const { code, stdout, stderr } = await outcome;
+    assert.deepEqual([code, stdout], [exitCode, "ready\nsaved\n"]);
+    assert.match(stderr, new RegExp(`^softrepa: warning: stopping at the next safe point; ${signal} was received`));
+    assert.match(stderr, /\nsoftrepa: interrupted after step 3\n$/);
+  });
+}
+
+test("a second SIGTERM ends immediately and removes what is being written", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "softrepa-stop-"));
+  const files = JSON.stringify(new URL("../core/files.js", import.meta.url).href);
+  const child = program(`
+    const { writeFolderAtomic } = await import(${files});
+    await writeFolderAtomic(${JSON.stringify(join(folder, "x"))}, async () => {
+      context.reporter.event("ready", {}, "ready");
+      await sleep(60000);
+    });`);
+  try {
+    const outcome = outcomeOf(child);
+    await ready(child);
+    assert.equal((await readdir(folder)).length, 1);
+    const warned = new Promise((done) => child.stderr?.once("data", done));
+    child.kill("SIGTERM");
+    await warned;
+    await new Promise((done) => setTimeout(done, 400));
+    child.kill("SIGTERM");
+    const { code, signal } = await outcome;
+    assert.deepEqual([code, signal], [null, "SIGTERM"]);
+    assert.deepEqual(await readdir(folder), []);
+  } finally {
+    child.kill("SIGKILL");
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test("Ctrl+C with --json reports warning and error as events", async () => {

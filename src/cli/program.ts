@@ -41,9 +41,9 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
   }
 }
 
-/** If the reader of a pipe has ended (`softrepa ... | head`), discards output and lets the work continue. */
+/** If the reader of a pipe has ended (`softrepa ... | head`) or the terminal is closed, discards output and lets the work continue. */
 function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
+  if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
 }
 
 /** Adds a command with the settings of its parent, which commander copies only to commands that it creates itself. */

@@ -8,7 +8,7 @@ export type ErrorKind =
   | "input"
   /** A limit of the machine: provider missing, out of memory, disk full (exit 1). */
   | "runtime"
-  /** Stopped by the user; finished work has been saved (exit 130). */
+  /** Stopped by the user; finished work has been saved (exit 130, or 143 and 129 after SIGTERM and SIGHUP). */
   | "interrupted";
 
 /** An option's name in a message. */

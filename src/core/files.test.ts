@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,6 +53,21 @@ describe("atomic writes", () => {
     await removeLeftovers(folder);
     assert.deepEqual((await readdir(folder)).sort(), stay.toSorted());
     await removeLeftovers(join(root, "nowhere"));
+  });
+
+  it("remove temporary files of processes of this machine that have ended, and of no others", async () => {
+    const folder = join(root, "ended");
+    await mkdir(folder);
+    const source = `import { writeFolderAtomic } from ${JSON.stringify(new URL("./files.js", import.meta.url).href)};
+      await writeFolderAtomic(${JSON.stringify(join(folder, "x"))}, async () => process.kill(process.pid, "SIGKILL"));`;
+    const { signal } = spawnSync(process.execPath, ["--input-type=module", "-e", source]);
+    assert.equal(signal, "SIGKILL");
+    const [leftover, ...others] = await readdir(folder);
+    assert.ok(leftover?.startsWith(".x.") && others.length === 0);
+    const other = `.y.00000000${leftover.slice(11)}`;
+    await writeFile(join(folder, other), "of another machine");
+    await writeFileAtomic(join(folder, "z"), "z");
+    assert.deepEqual((await readdir(folder)).sort(), [other, "z"]);
   });
 
   it("keep the old file if writing fails", async () => {

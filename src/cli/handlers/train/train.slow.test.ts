@@ -174,6 +174,23 @@ describe("softrepa train", () => {
     assert.deepEqual(await logOf("e"), await logOf("f"));
   });
 
+  it("saves finished steps after SIGTERM and SIGHUP, and exits with 143 and 129", async () => {
+    for (const [signal, exitCode] of [
+      ["SIGTERM", 143],
+      ["SIGHUP", 129],
+    ] as const) {
+      const child = start(run(signal, "--steps", "100000", "--log-every", "1", "--save-every", "0", "--json"));
+      const ended = outcomeOf(child);
+      await eventFrom(child, "step");
+      child.kill(signal);
+      const { code, stdout } = await ended;
+      assert.equal(code, exitCode);
+      const done = eventsOf(stdout).at(-2)?.steps;
+      assert.equal((await tokensOf(signal)).metadata["softrepa.steps"], String(done));
+      assert.ok(!(await namesIn(at(signal))).some((name) => /\.tmp$|run\.lock/.test(name)));
+    }
+  });
+
   it("leaves no files behind if the data cannot be used", async () => {
     await writeTestImages(at("broken"));
     await assertFails(run("h", "--batch", "13"), /a batch of 13 needs as many images/);
