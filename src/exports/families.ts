@@ -1,4 +1,4 @@
-/** @file `softrepa/families`: the parts of pipelines, and what a model family of your own is made of. */
+/** @file `softrepa/families`: the parts of pipelines, for custom model families. */
 
 export type { Family, PaperSettings } from "../families/family.js";
 export { builtInFamilies } from "../families/index.js";

@@ -1,4 +1,4 @@
-/** @file `softrepa/training`: what a training run is made of, to train in a loop of one's own or with an objective of one's own. */
+/** @file `softrepa/training`: the parts of a training run, for custom training loops and objectives. */
 
 export type { Augmentation } from "../data/augmentation.js";
 export { type CaptionedImage, type ImageSource, imageFile } from "../data/captioned-image.js";

@@ -1,4 +1,4 @@
-/** @file `Model.edit`: an image changed by text. */
+/** @file `Model.edit`: edits an image according to a prompt. */
 
 import { randomInt } from "node:crypto";
 import { editImage } from "../editing/edit-image.js";
@@ -12,55 +12,55 @@ import type { GeneratedImage } from "../sampling/generated-image.js";
 import type { SamplingCache } from "../sampling/sampling-cache.js";
 import type { SoftTokens } from "./soft-tokens.js";
 
-/** Everything but `target` has a default. An option that the method does not use is a UsageError. */
+/** Only `target` is required. Options that the method does not use cause a UsageError. */
 export interface EditOptions {
-  /** Describes the image as it is; FlowEdit and FlowAlign require it, MasaCtrl can use it. */
+  /** Describes the original image; required by FlowEdit and FlowAlign, optional for MasaCtrl. */
   readonly source?: string | undefined;
   /** Describes the edited image. */
   readonly target: string;
   /**
-   * A method with its options, such as `flowEdit({ nMax: 33 })`, or the name of one with its defaults. By default inpainting with a
-   * mask; without one FlowEdit on Stable Diffusion 3, and image to image on UNets.
+   * A method with options, e.g. `flowEdit({ nMax: 33 })`, or a name for its defaults. Default: inpainting if there is a mask, otherwise
+   * FlowEdit on Stable Diffusion 3 and image-to-image (SDEdit) on UNets.
    */
   readonly method?: EditMethod | EditMethodName | undefined;
-  /** Soft tokens, in every denoiser call; none by default. */
+  /** Used in every denoiser call (default: none). */
   readonly tokens?: SoftTokens | undefined;
-  /** How strongly the tokens act, 0..1 (default 1); see `imageStrength` of `sdEdit` for how much of the image changes. */
+  /** 0..1, the weight of the tokens' effect (default 1). The option `imageStrength` of `sdEdit` is the strength of the edit. */
   readonly strength?: number | undefined;
   /** Use tokens that were trained on another base model (default false). */
   readonly force?: boolean | undefined;
   readonly negativePrompt?: string | undefined;
-  /** 0..2^32-1; chosen at random by default. */
+  /** Seed of the noise, 0..2^32-1 (default: random). */
   readonly seed?: number | undefined;
   /** The path of an image whose white pixels may change, or "alpha" for the transparent pixels of the image. */
   readonly mask?: string | undefined;
   /** Pixels by which the mask grows (default 0). */
   readonly maskGrow?: number | undefined;
-  /** Pixels inside the mask over which the edited image fades in (default 0). */
+  /** Width in pixels of the blend inside the edge of the mask (default 0). */
   readonly feather?: number | undefined;
   /** Copy the pixels outside the mask from the image (default true). */
   readonly paste?: boolean | undefined;
-  /** How the image is brought to the model's size: keep its aspect ratio (default), crop it, or stretch it. */
+  /** How to resize the image to the model's size: keep its aspect ratio (default), crop it, or stretch it. */
   readonly resize?: Resize | undefined;
-  /** Of the edited image, in pixels; by default the image's own size. */
+  /** Size of the edited image in pixels (default: that of the image). */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   /** Copy the denoiser's weights into faster layouts (default false): less time per step, more memory. */
   readonly repackWeights?: boolean | undefined;
   /** Stops before the next run of the denoiser with an InterruptedError. */
   readonly signal?: AbortSignal | undefined;
-  /** Denoiser runs done, and their total. */
+  /** Called with the finished and total runs of the denoiser. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** One line per change to the image or mask that was not asked for, such as another size. */
+  /** Called with a line of text for each implicit change to the image or mask, e.g. another size. */
   readonly onNotice?: ((text: string) => void) | undefined;
-  /** A prompt that a text encoder did not read to its end. */
+  /** Called if a text encoder truncates a prompt. */
   readonly onTruncated?: ((prompt: TruncatedPrompt) => void) | undefined;
 }
 
 export interface EditTarget {
   readonly pipeline: DiffusionPipeline;
   readonly cache: SamplingCache;
-  /** The path that the model was opened from. */
+  /** The path of the opened model. */
   readonly path: string;
   readonly files: OpenPipelineOptions;
 }

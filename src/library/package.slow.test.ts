@@ -1,4 +1,4 @@
-/** @file The packed tarball in a strict project of its own: the programs of the documentation compile without casts and run. */
+/** @file Installs the packed tarball in a strict project, where the programs of the documentation must compile without casts and run. */
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -122,12 +122,12 @@ describe("the packed package", () => {
   });
   after(() => rm(project, { recursive: true, force: true }));
 
-  it("compiles the programs strictly, its own declarations included", async () => {
+  it("compiles the programs and the package's declarations strictly", async () => {
     const tsc = resolve("node_modules", ".bin", "tsc");
     await run(tsc, ["-p", project]).catch((error: { stdout?: string }) => assert.fail(error.stdout));
   });
 
-  it("opens, generates, edits, trains with an objective of one's own, and scores", async () => {
+  it("opens, generates, edits, trains with a custom objective, and scores", async () => {
     const out = await start("program.js");
     assert.match(out, /^validation (0|0\.\d+|1)$/m);
     assert.match(out, /^score 2 (0|0\.5|1)$/m);
@@ -135,7 +135,7 @@ describe("the packed package", () => {
     assert.match((await readPngText(join(project, "cats.png"))).softrepa ?? "", /"tokens":"tokens\.safetensors"/);
   });
 
-  it("opens a family of one's own", async () => assert.equal(await start("family.js"), "mine 16\n"));
+  it("opens a custom family", async () => assert.equal(await start("family.js"), "mine 16\n"));
 
   it("builds, differentiates and runs graphs", async () => {
     assert.equal(await start("graph.js"), "gradient 0.667 1.333 2.000 2.667 3.333 4.000\ntrue\n");

@@ -27,8 +27,8 @@ const tokensPerRun: Readonly<Record<Precision, number>> = { fp32: 4096, bf16: 81
 
 /** The default pairs per run: divides `pairs` evenly into the fewest runs that `tokensPerRun` allows. */
 export function defaultPairsPerRun(pairs: number, tokensPerPair: number, precision: Precision): number {
-  const most = Math.max(1, Math.floor(tokensPerRun[precision] / tokensPerPair));
-  return Math.ceil(pairs / Math.ceil(pairs / most));
+  const maxPairs = Math.max(1, Math.floor(tokensPerRun[precision] / tokensPerPair));
+  return Math.ceil(pairs / Math.ceil(pairs / maxPairs));
 }
 
 /** The default plan for groups of `pairs` pairs with latents [channels, h, w]; `overrides` replace its fields. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { InputError } from "../core/errors.js";
+import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
 import { type FloatTensor, floatTensor } from "../core/tensor.js";
 import {
@@ -59,7 +60,7 @@ describe("bucketOf", () => {
 
 /** The row of a time table for one bucket. */
 function rowAt(table: FloatTensor, bucket: number): Float32Array {
-  return table.data.slice(bucket * table.shape[1], (bucket + 1) * table.shape[1]);
+  return table.data.slice(bucket * at(table.shape, 1), (bucket + 1) * at(table.shape, 1));
 }
 
 describe("SoftTokenEmbedding", async () => {
@@ -77,11 +78,11 @@ describe("SoftTokenEmbedding", async () => {
       [500, 3],
       [999, 6],
       [1000, 6],
-    ]) {
+    ] as const) {
       const row = rowAt(projected.timeTable, bucket);
-      const wanted = projected.tokens.data.map((x, i) => x + row[Math.floor(i / 64) * 32 + (i % 32)]);
+      const expected = projected.tokens.data.map((x, i) => x + at(row, Math.floor(i / 64) * 32 + (i % 32)));
       const seen = await embedding.at(timestep);
-      assert.deepEqual(seen, floatTensor([3, 2, 32], wanted), `timestep ${timestep}`);
+      assert.deepEqual(seen, floatTensor([3, 2, 32], expected), `timestep ${timestep}`);
     }
     await embedding.release();
   });
@@ -97,15 +98,15 @@ describe("SoftTokenEmbedding", async () => {
     const [weight, bias] = [await read("weight"), await read("bias")];
     assert.ok(raw.timeTable);
     const row = rowAt(raw.timeTable, 4);
-    const wanted = Float32Array.from({ length: 3 * 2 * 32 }, (_, i) => {
+    const expected = Float32Array.from({ length: 3 * 2 * 32 }, (_, i) => {
       const [token, column] = [Math.floor(i / 32), i % 32];
-      let sum = bias[column] + row[Math.floor(token / 2) * 32 + column];
-      for (let k = 0; k < 48; k++) sum += weight[column * 48 + k] * raw.tokens.data[token * 48 + k];
+      let sum = at(bias, column) + at(row, Math.floor(token / 2) * 32 + column);
+      for (let k = 0; k < 48; k++) sum += at(weight, column * 48 + k) * at(raw.tokens.data, token * 48 + k);
       return sum;
     });
     const seen = await embedding.at(600);
     assert.deepEqual(seen.shape, [3, 2, 32]);
-    assert.ok(largestDifference(seen, { data: wanted }) < 1e-6);
+    assert.ok(largestDifference(seen, { data: expected }) < 1e-6);
     await embedding.release();
   });
 
@@ -166,9 +167,9 @@ describe("SoftTokenEmbedding", async () => {
 });
 
 function sum(a: FloatTensor, b: FloatTensor): FloatTensor {
-  return { ...a, data: a.data.map((x, i) => x + b.data[i]) };
+  return { ...a, data: a.data.map((x, i) => x + at(b.data, i)) };
 }
 
 function dot(a: FloatTensor, b: FloatTensor): number {
-  return a.data.reduce((total, x, i) => total + x * b.data[i], 0);
+  return a.data.reduce((total, x, i) => total + x * at(b.data, i), 0);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import sharp from "sharp";
 import { InputError } from "../core/errors.js";
+import { at } from "../core/lists.js";
 import { concatRows, type FloatTensor, floatTensor } from "../core/tensor.js";
 import { imageFile } from "../data/captioned-image.js";
 import type { TruncatedPrompt } from "../pipelines/pipeline.js";
@@ -36,7 +37,7 @@ class CountingEncoders implements Encoders {
 
   async encodeImages(images: FloatTensor): Promise<FloatTensor> {
     this.images.push(images);
-    return floatTensor([images.shape[0], 1], Float32Array.of(images.data[0]));
+    return floatTensor([at(images.shape, 0), 1], Float32Array.of(at(images.data, 0)));
   }
 
   async releaseEncoders() {
@@ -54,7 +55,7 @@ class CountingEncoders implements Encoders {
 }
 
 const middle = { crop: "center" } as const;
-const pair = (image: number, caption: string) => ({ image: imageFile(files[image]), caption, view: middle });
+const pair = (image: number, caption: string) => ({ image: imageFile(at(files, image)), caption, view: middle });
 const at8 = { resolution: 8, onTruncated: () => {} };
 
 describe("EncodedData", () => {
@@ -104,7 +105,7 @@ describe("EncodedData", () => {
     const data = new EncodedData(encoders, { ...at8, limit: 0 });
     const pairs = [pair(0, "a"), pair(1, "bb"), pair(2, "ccc"), pair(3, "a")];
     const first = await data.encode(pairs);
-    assert.deepEqual(first.conditioning.states.data, Float32Array.of(1, -1, 2, -2, 3, -3, 1, -1));
+    assert.deepEqual(first.conditioning.states?.data, Float32Array.of(1, -1, 2, -2, 3, -3, 1, -1));
     assert.deepEqual(await data.encode(pairs), first);
   });
 
@@ -206,10 +207,10 @@ describe("EncodedData", () => {
     await writeFile(file, "no image at all");
     const batches = [[pair(0, "a")], [{ image: imageFile(file), caption: "x", view: middle }], [pair(1, "b")]];
     assert.equal(await data.prepare(from(batches)), 3);
-    await data.encode(batches[0]);
-    await data.encode(batches[2]);
+    await data.encode(at(batches, 0));
+    await data.encode(at(batches, 2));
     assert.equal(encoders.images.length, 2);
-    await assert.rejects(() => data.encode(batches[1]), InputError);
+    await assert.rejects(() => data.encode(at(batches, 1)), InputError);
   });
 });
 

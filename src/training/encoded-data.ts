@@ -35,7 +35,7 @@ export type Encoders = Pick<
 export interface EncodingSettings {
   /** Images are resized and cropped to this size in pixels. */
   readonly resolution: number;
-  readonly onTruncated: (cut: TruncatedPrompt) => void;
+  readonly onTruncated: (prompt: TruncatedPrompt) => void;
   /** Batches per window (default: as many as fit into the limit, up to 256). */
   readonly window?: number | undefined;
   /** A cache on disk across runs. With it, all latents are rounded to float16, even those that are not stored. */
@@ -162,7 +162,7 @@ export class EncodedData {
   /** One caption per call: the last bits of an embedding depend on the batch size of the encoder. */
   private async encodeCaption(caption: string, options?: Abortable): Promise<Conditioning> {
     const { conditioning, truncated } = await this.pipeline.encodePrompts([caption], options);
-    for (const cut of truncated) this.settings.onTruncated(cut);
+    for (const prompt of truncated) this.settings.onTruncated(prompt);
     return detach(conditioningAt(conditioning, 0));
   }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { InputError, RuntimeFailure } from "../core/errors.js";
+import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
 import { openDataSet } from "../data/data-set.js";
 import { softRepa } from "../objectives/softrepa.js";
@@ -115,7 +116,7 @@ describe("train", async () => {
       },
     });
     for (const [index, state] of someOf([...states.entries()])) {
-      const tokens = structuredClone(snapshots[index]);
+      const tokens = structuredClone(at(snapshots, index));
       const resumed: TrainStep[] = [];
       const onStep = (step: TrainStep) => {
         resumed.push(step);
@@ -149,8 +150,8 @@ describe("train", async () => {
       [4, undefined],
       [5, 2],
     ] as const)) {
-      const tokens = structuredClone(snapshots[done - 1]);
-      await train(pipeline, { ...all, softTokens: tokens, captionWindow, from: states[done - 1] });
+      const tokens = structuredClone(at(snapshots, done - 1));
+      await train(pipeline, { ...all, softTokens: tokens, captionWindow, from: at(states, done - 1) });
       assert.deepEqual(tokens, uninterrupted, `from step ${done} with a window of ${captionWindow}`);
     }
   });

@@ -60,7 +60,7 @@ export interface TrainHooks {
   readonly onStart?: () => void | Promise<void>;
   /** `state` allows a later call to resume after this step; it is valid until the next step. */
   readonly onStep?: (step: TrainStep, state: TrainingState) => void | Promise<void>;
-  readonly onTruncated?: (cut: TruncatedPrompt) => void;
+  readonly onTruncated?: (prompt: TruncatedPrompt) => void;
   /** Progress of encoding the captions and images of a window. */
   readonly onEncoded?: (done: number, total: number) => void;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InterruptedError } from "../core/errors.js";
+import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
 import { concatRows, type FloatTensor, floatTensor, rows } from "../core/tensor.js";
 import { gradients } from "../graph/autodiff.js";
@@ -77,7 +78,7 @@ for (const { family, width, sizesOfRuns } of firstOf([
       assert.ok(Math.hypot(...expected.gradients.tokens.data) > 1e-5);
       const { shape, data } = table(expected);
       const used = Array.from({ length: 7 }, (_, row) => row).filter((row) =>
-        data.subarray(row * shape[1], (row + 1) * shape[1]).some((x) => x !== 0),
+        data.subarray(row * at(shape, 1), (row + 1) * at(shape, 1)).some((x) => x !== 0),
       );
       assert.deepEqual(used, [Math.floor((613 * 7) / 1000)]);
     });
@@ -131,7 +132,8 @@ for (const { family, width, sizesOfRuns } of firstOf([
         const { cotangents } = objective.row([...results.errors.subarray(image * size, (image + 1) * size)], image);
         for (const [text, cotangent] of cotangents.entries()) {
           const start = (image * size + text) * length;
-          for (let i = 0; i < length; i++) total[i] += (cotangent / size) * results.gradients[start + i];
+          for (let i = 0; i < length; i++)
+            total[i] = at(total, i) + (cotangent / size) * at(results.gradients, start + i);
         }
       }
       const cotangent = floatTensor(embedding.form.shape, Float32Array.from(total));
@@ -144,7 +146,7 @@ for (const { family, width, sizesOfRuns } of firstOf([
       const whole = await wholeGraph(pipeline, tokens, embedding.form, batch);
       assert.ok(relativeError(whole.tokens, expected.gradients.tokens) <= limit);
       assert.ok(relativeError(whole.row, floatTensor(whole.row.shape, rowOf(table(expected)))) <= limit);
-      assert.ok(Math.abs(whole.loss.data[0] - expected.loss) <= limit * expected.loss);
+      assert.ok(Math.abs(at(whole.loss.data, 0) - expected.loss) <= limit * expected.loss);
     });
   });
 }
@@ -167,7 +169,7 @@ describe("a training step", async () => {
       losses.push(loss);
       optimizer.step(gradients.tokens.data, 0.02);
     }
-    for (let i = 1; i < losses.length; i++) assert.ok(losses[i] < losses[i - 1], `losses ${losses}`);
+    for (let i = 1; i < losses.length; i++) assert.ok(at(losses, i) < at(losses, i - 1), `losses ${losses}`);
   });
 
   it("returns no time table gradient without a time table", async () => {
@@ -203,7 +205,7 @@ function flat(errors: readonly (readonly number[])[]): FloatTensor {
 
 function rowOf({ shape, data }: FloatTensor): Float32Array {
   const row = Math.floor((613 * 7) / 1000);
-  return data.slice(row * shape[1], (row + 1) * shape[1]);
+  return data.slice(row * at(shape, 1), (row + 1) * at(shape, 1));
 }
 
 /** Everything in one graph, without derivatives assembled by hand. */
@@ -218,7 +220,7 @@ async function wholeGraph(
   const latentShape = latentShapeOf(pipeline);
   const graph = new Graph();
   const { projectedWidth } = pipeline.softTokenLayout;
-  const [layers, count, width] = tokens.shape;
+  const [layers = 0, count = 0, width = 0] = tokens.shape;
   const learned = ops.input(graph, "tokens", tokens.shape);
   const row = ops.input(graph, "row", [layers * projectedWidth]);
   const projected = width === projectedWidth ? learned : pipeline.projectSoftTokens(graph, learned);
@@ -253,7 +255,8 @@ async function wholeGraph(
   );
   const loss = ops.reduceMean(perImage, [0]);
   const seed = ops.constant(graph, floatTensor(loss.shape, Float32Array.of(1)));
-  const [dTokens, dRow] = gradients([{ value: loss, cotangent: seed }], [learned, row]);
+  const both = gradients([{ value: loss, cotangent: seed }], [learned, row]);
+  const outputs = { loss, tokens_gradient: at(both, 0), row_gradient: at(both, 1) };
 
   const images = Array.from({ length: pairs }, (_, pair) => Math.floor(pair / size));
   const { sample, target } = noisySample(
@@ -262,9 +265,7 @@ async function wholeGraph(
     noise,
     timestep,
   );
-  const session = await pipeline.engine.compile(
-    writeOnnx(graph, { loss, tokens_gradient: dTokens, row_gradient: dRow }, pipeline.engine.target),
-  );
+  const session = await pipeline.engine.compile(writeOnnx(graph, outputs, pipeline.engine.target));
   const results = await session.run({
     tokens,
     row: floatTensor([layers * projectedWidth], rowOf(timeTable)),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { InputError, InterruptedError } from "../core/errors.js";
+import { at } from "../core/lists.js";
 import { Generator } from "../core/random.js";
 import { concatRows } from "../core/tensor.js";
 import { type CaptionedImage, imageFile } from "../data/captioned-image.js";
@@ -62,8 +63,8 @@ describe("Validation", async () => {
     assert.deepEqual(await validation.run({ onProgress: (...mark) => progress.push(mark) }), first);
     assert.deepEqual(progress.at(-1), [30, 30]);
     const { data } = softTokens.tokens;
-    const [before] = data;
-    data[0] += 0.5;
+    const before = at(data, 0);
+    data[0] = before + 0.5;
     assert.notDeepEqual(await validation.run(), first);
     data[0] = before;
     assert.deepEqual(await validation.run(), first);
@@ -99,8 +100,8 @@ describe("Validation", async () => {
     assert.ok(Math.abs(result.rank1 - first / 30) < 1e-9);
     const near = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-6, `${a} ${b}`);
     for (const [index, bucket] of buckets.entries()) {
-      near(result.buckets[index].matched, bucket.matched);
-      near(result.buckets[index].mismatched, bucket.mismatched);
+      near(at(result.buckets, index).matched, bucket.matched);
+      near(at(result.buckets, index).mismatched, bucket.mismatched);
     }
     const gap = buckets.reduce((sum, bucket) => sum + bucket.mismatched - bucket.matched, 0) / buckets.length;
     near(result.gap, gap);

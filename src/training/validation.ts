@@ -45,7 +45,7 @@ export interface ValidationSettings {
   readonly pairsPerRun: number;
   /** The loss of an image's errors with all captions of its batch. */
   readonly row: Objective["row"];
-  readonly onTruncated: (cut: TruncatedPrompt) => void;
+  readonly onTruncated: (prompt: TruncatedPrompt) => void;
   /** As in training. */
   readonly latentsCache?: LatentsCache | undefined;
 }

@@ -59,16 +59,17 @@ describe("possiblePlans", () => {
           const tried = possiblePlans(constraints);
           const plans = tried.filter(({ repackWeights }) => repackWeights === (constraints.repack === "always"));
           assert.equal(tried.length, constraints.repack === "auto" ? 2 * plans.length : plans.length);
-          const usual = defaultPairsPerRun(constraints.pairs, constraints.tokensPerPair, constraints.precision);
-          assert.equal(plans[0].pairsPerRun, usual);
-          const [kept, twice] = [false, true].map((kind) => plans.filter(({ checkpoints }) => checkpoints === kind));
-          assert.deepEqual([...kept, ...twice], plans);
+          const defaultPairs = defaultPairsPerRun(constraints.pairs, constraints.tokensPerPair, constraints.precision);
+          assert.equal(plans[0]?.pairsPerRun, defaultPairs);
+          const kept = plans.filter(({ checkpoints }) => !checkpoints);
+          const checkpointed = plans.filter(({ checkpoints }) => checkpoints);
+          assert.deepEqual([...kept, ...checkpointed], plans);
           for (const { pairsPerRun } of plans)
-            assert.ok(Number.isInteger(pairsPerRun) && pairsPerRun >= 1 && pairsPerRun <= usual);
-          for (const kind of [kept, twice])
-            assert.ok(kind.every(({ pairsPerRun }, i) => i === 0 || pairsPerRun < kind[i - 1].pairsPerRun));
+            assert.ok(Number.isInteger(pairsPerRun) && pairsPerRun >= 1 && pairsPerRun <= defaultPairs);
+          for (const kind of [kept, checkpointed])
+            assert.ok(kind.every(({ pairsPerRun }, i) => i === 0 || pairsPerRun < (kind[i - 1]?.pairsPerRun ?? 0)));
           for (const { pairsPerRun } of constraints.checkpoints === "auto" ? kept : []) {
-            assert.ok(pairsPerRun === usual || pairsPerRun * constraints.tokensPerPair >= 1024);
+            assert.ok(pairsPerRun === defaultPairs || pairsPerRun * constraints.tokensPerPair >= 1024);
           }
         },
       ),
