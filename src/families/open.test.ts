@@ -195,7 +195,7 @@ describe("openPipeline", () => {
       await change((tensors) => tensors.delete(name), /is missing/, new RegExp(quoted(name)));
       await change(
         (tensors) => tensors.set(name, floatTensor([3, 5])),
-        new RegExp(`${quoted(name)} has shape \\[3,5\\], the configuration asks for \\[`),
+        new RegExp(`${quoted(name)} has shape \\[3,5\\], the configuration requires \\[`),
       );
       await change(
         (tensors) => tensors.set("more.weight", floatTensor([1])),

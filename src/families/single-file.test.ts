@@ -304,7 +304,7 @@ describe("a faulty checkpoint", () => {
         changeTensors(to, (tensors) =>
           tensors.set("model.diffusion_model.t_embedder.mlp.2.weight", floatTensor([9, 128])),
         ),
-      /linear_2\.weight has shape \[9,128\], the configuration asks for \[128,128\]/,
+      /linear_2\.weight has shape \[9,128\], the configuration requires \[128,128\]/,
     ));
   it("is rejected if truncated or not a checkpoint", async () => {
     await broken((to) => truncate(to, 300_000), /faulty\.safetensors is cut short/);

@@ -199,7 +199,7 @@ describe("families with a UNet reject", () => {
   it("a UNet whose shapes differ from its configuration, on opening", async () => {
     await refuses(
       () => opened("sd15", "unet/config.json", { block_out_channels: [16, 32, 32, 64] }),
-      /sd15.unet: \S+ has shape \[.*\], the configuration asks for \[/,
+      /sd15.unet: \S+ has shape \[.*\], the configuration requires \[/,
     );
     await refuses(
       () => opened("sd15", "unet/config.json", { mid_block_type: "UNetMidBlock2D" }),

@@ -8,7 +8,7 @@ import {
   alterSource,
   assertClose,
   families,
-  faultOf,
+  firstIssue,
   readComponent,
   readGoldens,
   refuses,
@@ -67,7 +67,7 @@ it("clamps", async () => {
 const { source: sd15, config: sd15Json } = await readComponent("sd15/pipeline/vae");
 const sd15Config = autoencoderConfigSchema.parse(sd15Json);
 
-/** Both halves in one graph, so that every key has a reader. */
+/** Encoder and decoder in one graph, so that every key is used. */
 function build(source: WeightSource, config = sd15Config, channels = config.in_channels) {
   const graph = new Graph();
   const w = Weights.of(graph, translateKeys(source, autoencoderDialect));
@@ -77,8 +77,8 @@ function build(source: WeightSource, config = sd15Config, channels = config.in_c
   return graph;
 }
 
-describe("autoencoder on other checkpoints", () => {
-  it("the older names of the attention", () => {
+describe("autoencoder with other checkpoints", () => {
+  it("reads the older names of the attention", () => {
     const older = { to_q: "query", to_k: "key", to_v: "value", "to_out.0": "proj_attn" };
     const source = alterSource(sd15, (name, stored) => {
       const renamed = Object.entries(older).reduce(
@@ -96,32 +96,32 @@ describe("autoencoder on other checkpoints", () => {
     );
   });
 
-  it("a middle without attention", () => {
+  it("reads a middle block without attention", () => {
     const source = alterSource(sd15, (name, stored) => (name.includes("attentions") ? null : [name, stored]));
     build(source, { ...sd15Config, mid_block_add_attention: false });
     refuses(() => build(source), /attentions\.0\..* is missing/);
   });
 
-  it("a missing tensor", () => {
+  it("rejects a missing tensor", () => {
     const key = "encoder.down_blocks.1.resnets.0.conv_shortcut.weight";
     const source = alterSource(sd15, (name, stored) => (name === key ? null : [name, stored]));
     refuses(() => build(source), /encoder\.down_blocks\.1\.resnets\.0\.conv_shortcut\.weight is missing/);
   });
 
-  it("a wrong shape, and an image with another number of channels", () => {
+  it("rejects a wrong shape, and an image with another number of channels", () => {
     const key = "decoder.up_blocks.2.resnets.0.norm1.weight";
     const source = alterSource(sd15, (name, stored) => [name, name === key ? reshaped(stored, [8]) : stored]);
     refuses(() => build(source), /up_blocks\.2\.resnets\.0\.norm1\.weight has shape \[8\].* \[16\]/);
     refuses(() => build(sd15, sd15Config, 4), /encoder\.conv_in\.weight has shape \[8,3,3,3\].* \[8,4,3,3\]/);
   });
 
-  it("tensors that nothing reads", () => {
+  it("rejects unused tensors", () => {
     const config = { ...sd15Config, use_quant_conv: false };
     refuses(() => build(sd15, config), /2 tensors do not belong.*quant_conv\.(weight|bias)/);
   });
 
-  it("configurations of other models", () => {
-    const fault = (change: object) => faultOf(autoencoderConfigSchema, { ...sd15Config, ...change });
+  it("rejects configurations of other models", () => {
+    const fault = (change: object) => firstIssue(autoencoderConfigSchema, { ...sd15Config, ...change });
     const blocks = ["DownEncoderBlock2D", "AttnDownEncoderBlock2D", "DownEncoderBlock2D"];
     assert.match(fault({ down_block_types: blocks }), /^down_block_types\.1: /);
     assert.match(fault({ up_block_types: ["AttnUpDecoderBlock2D"] }), /^up_block_types\.0: /);
@@ -131,7 +131,7 @@ describe("autoencoder on other checkpoints", () => {
     assert.match(fault({ _class_name: "AutoencoderTiny" }), /^_class_name: /);
   });
 
-  it("SD1.5's configuration says nothing of the newer switches", () => {
+  it("reads SD1.5's configuration, which lacks the newer options", () => {
     const { use_quant_conv, use_post_quant_conv, mid_block_add_attention, shift_factor, ...older } = sd15Config;
     assert.deepEqual(
       { ...autoencoderConfigSchema.parse(older), shift_factor },

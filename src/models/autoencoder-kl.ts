@@ -1,6 +1,6 @@
 /**
  * @file AutoencoderKL, the image autoencoder of latent diffusion models (arXiv 2112.10752; diffusers
- * models/autoencoders/autoencoder_kl.py). Latents are neither scaled nor shifted here: the caller does it.
+ * models/autoencoders/autoencoder_kl.py). The caller scales and shifts the latents.
  */
 
 import { z } from "zod";
@@ -11,7 +11,7 @@ import type { Dialect } from "./dialect.js";
 import { clamp, convolution, groupNorm, linear, silu } from "./layers.js";
 import { module } from "./weights.js";
 
-/** vae/config.json; absent keys mean what they mean to diffusers. */
+/** vae/config.json; absent keys have diffusers' defaults. */
 export const autoencoderConfigSchema = z
   .object({
     _class_name: z.literal("AutoencoderKL"),
@@ -20,7 +20,7 @@ export const autoencoderConfigSchema = z
     latent_channels: z.int().positive().default(4),
     down_block_types: z.array(z.literal("DownEncoderBlock2D")),
     up_block_types: z.array(z.literal("UpDecoderBlock2D")),
-    /** Widths of the levels, finest first. */
+    /** Channels of the levels, finest first. */
     block_out_channels: z.tuple([z.int().positive()], z.int().positive()),
     layers_per_block: z.int().positive().default(1),
     norm_num_groups: z.int().positive().default(32),
@@ -30,7 +30,7 @@ export const autoencoderConfigSchema = z
     mid_block_add_attention: z.boolean().default(true),
     scaling_factor: z.number().positive().default(0.18215),
     shift_factor: z.number().nullish(),
-    /** Numbers for each channel, which nothing here applies: must be null. */
+    /** Per-channel statistics are not supported: must be null. */
     latents_mean: z.null().optional(),
     latents_std: z.null().optional(),
   })
@@ -40,7 +40,7 @@ export const autoencoderConfigSchema = z
   );
 export type AutoencoderConfig = z.infer<typeof autoencoderConfigSchema>;
 
-/** How older checkpoints name the attention. */
+/** Attention keys of older checkpoints. */
 export const autoencoderDialect: Dialect = [
   [/(\.attentions\.\d+\.)query\./, "$1to_q."],
   [/(\.attentions\.\d+\.)key\./, "$1to_k."],
@@ -48,18 +48,18 @@ export const autoencoderDialect: Dialect = [
   [/(\.attentions\.\d+\.)proj_attn\./, "$1to_out.0."],
 ];
 
-/** The other half's keys, for those who build only one. */
+/** Keys of the other half, for graphs with only the encoder or the decoder. */
 export const vaeEncoderIgnoredKeys: readonly RegExp[] = [/^decoder\./, /^post_quant_conv\./];
 export const vaeDecoderIgnoredKeys: readonly RegExp[] = [/^encoder\./, /^quant_conv\./];
 
 const normEpsilon = 1e-6;
 
-/** How many pixels a latent is wide and high. */
+/** Image pixels per latent pixel, along each side (diffusers' vae_scale_factor). */
 export function vaeScale(config: AutoencoderConfig): number {
   return 2 ** (config.block_out_channels.length - 1);
 }
 
-/** Mean and logarithm of the variance of the latents of `image` [N, in_channels, H, W] in [-1, 1]. */
+/** Mean and log variance of the latents [N, latent_channels, h, w] of `image` [N, in_channels, H, W] in [-1, 1]. */
 export const vaeEncoder = module((w, config: AutoencoderConfig, image: Value): { mean: Value; logvar: Value } => {
   const { latent_channels } = config;
   const features = encoder(w.scope("encoder"), config, image);
@@ -70,7 +70,7 @@ export const vaeEncoder = module((w, config: AutoencoderConfig, image: Value): {
   return { mean, logvar: clamp(logvar, -30, 20) };
 });
 
-/** The image [N, out_channels, H, W] of `latents` [N, latent_channels, h, w]. */
+/** Decodes `latents` [N, latent_channels, h, w] to an image [N, out_channels, H, W]. */
 export const vaeDecoder = module((w, config: AutoencoderConfig, latents: Value): Value => {
   const features = config.use_post_quant_conv
     ? convolution(w.scope("post_quant_conv"), latents, config.latent_channels, { kernel: 1 })
@@ -127,7 +127,7 @@ const residuals = module((w, config: AutoencoderConfig, x: Value, width: number,
   return y;
 });
 
-/** x + conv(silu(norm(conv(silu(norm(x)))))); where the width changes, x passes a 1x1 convolution. */
+/** x + conv(silu(norm(conv(silu(norm(x)))))); if the width changes, x passes a 1x1 convolution. */
 const residual = module((w, config: AutoencoderConfig, x: Value, width: number): Value => {
   const hidden = convolution(w.scope("conv1"), normSilu(w.scope("norm1"), config, x), width, { kernel: 3 });
   const change = convolution(w.scope("conv2"), normSilu(w.scope("norm2"), config, hidden), width, { kernel: 3 });
@@ -138,7 +138,7 @@ const normSilu = module((w, config: AutoencoderConfig, x: Value): Value => {
   return silu(groupNorm(w, x, config.norm_num_groups, normEpsilon));
 });
 
-/** x + attention among all pixels, with one head as wide as the image is deep. */
+/** x + attention among all pixels, with one head of all channels. */
 const selfAttention = module((w, config: AutoencoderConfig, x: Value): Value => {
   const [batch, channels, height, width] = dims(x, 4);
   const normal = groupNorm(w.scope("group_norm"), x, config.norm_num_groups, normEpsilon);
@@ -149,7 +149,7 @@ const selfAttention = module((w, config: AutoencoderConfig, x: Value): Value => 
   return add(x, reshape(mixed, x.shape));
 });
 
-/** Half the height and width; zeros are put only below and to the right. */
+/** Halves height and width; pads with zeros only at the bottom and right. */
 const downsample = module((w, x: Value): Value => {
   return convolution(w.scope("conv"), x, x.dim(1), { kernel: 3, stride: 2, padding: [0, 0, 1, 1] });
 });

@@ -1,4 +1,4 @@
-/** @file BLIP's BERT, which looks at a picture in every layer (arXiv 2201.12086, 1810.04805; BLIP models/med.py). */
+/** @file BLIP's BERT, with cross-attention to an image in every layer (arXiv 2201.12086, 1810.04805; BLIP models/med.py). */
 
 import type { Value } from "../graph/ir.js";
 import { add, attention, cast, expand, gelu, mul, reshape, slice, sub } from "../graph/ops.js";
@@ -18,17 +18,17 @@ export interface BlipTextConfig {
 export interface BlipTextInputs {
   /** Token ids, int64 [N, L]. */
   readonly inputIds: Value;
-  /** 1 where there is text, 0 where padding, int64 [N, L]. */
+  /** 1 for text, 0 for padding, int64 [N, L]. */
   readonly attentionMask: Value;
-  /** States of the picture, [N, patches, any width]. */
+  /** Image states, [N, patches, any width]. */
   readonly image: Value;
 }
 
 const normEpsilon = 1e-12;
-/** What is added to the score of a padding token: BERT's number, which leaves exactly nothing of it in float32. */
+/** Added to the scores of padding tokens, as in BERT; their softmax is exactly 0 in float32. */
 const masked = -10000;
 
-/** The last layer's states, [N, L, width]. */
+/** Returns the last layer's states, [N, L, width]. */
 export const blipText = module(
   (w, config: BlipTextConfig, { inputIds, attentionMask, image }: BlipTextInputs): Value => {
     const [batch, length] = dims(inputIds, 2);
@@ -42,7 +42,7 @@ export const blipText = module(
   },
 );
 
-/** No token types: BLIP left them out. */
+/** Without token types, as in BLIP. */
 const embedTokens = module((w, { width, vocabulary, positions }: BlipTextConfig, inputIds: Value): Value => {
   const tokens = embedding(w.scope("word_embeddings"), inputIds, vocabulary, width);
   const table = w.scope("position_embeddings").tensor("weight", [positions, width]);
@@ -70,7 +70,7 @@ const feedForward = module((w, { intermediate }: BlipTextConfig, x: Value): Valu
   return output(w.scope("output"), hidden, x);
 });
 
-/** A projection back, the sum, and the norm behind it. */
+/** norm(x + projection of `hidden`). */
 const output = module((w, hidden: Value, x: Value): Value => {
   return layerNorm(w.scope("LayerNorm"), add(linear(w.scope("dense"), hidden, x.dim(-1)), x), normEpsilon);
 });

@@ -1,4 +1,4 @@
-/** @file BLIP's vision transformer (arXiv 2201.12086; timm's names, as BLIP and ImageReward have them). */
+/** @file BLIP's vision transformer (arXiv 2201.12086), with timm's key names as in BLIP and ImageReward. */
 
 import type { Value } from "../graph/ir.js";
 import { add, attention, chunk, concat, expand, gelu, reshape, transpose } from "../graph/ops.js";
@@ -10,13 +10,13 @@ export interface BlipVisionConfig {
   readonly layers: number;
   readonly heads: number;
   readonly patch: number;
-  /** Side of a picture in pixels. */
+  /** Image side in pixels. */
   readonly side: number;
 }
 
 const normEpsilon = 1e-6;
 
-/** Pictures [N, 3, side, side], normalised, -> states [N, 1 + patches, width]; the first is that of the whole picture. */
+/** Normalised images [N, 3, side, side] -> states [N, 1 + patches, width]; the first is the class token's. */
 export const blipVision = module((w, config: BlipVisionConfig, pixels: Value): Value => {
   const { width, layers, patch, side } = config;
   const batch = pixels.dim(0);

@@ -1,11 +1,11 @@
-/** @file The transformer layer that both towers of CLIP are made of (arXiv 2103.00020; transformers models/clip/modeling_clip.py). */
+/** @file The transformer layer of both CLIP towers (arXiv 2103.00020; transformers models/clip/modeling_clip.py). */
 
 import type { Value } from "../graph/ir.js";
 import { add, attention, gelu } from "../graph/ops.js";
 import { layerNorm, linear, quickGelu } from "./layers.js";
 import { module } from "./weights.js";
 
-/** What a layer needs to know of its tower's configuration. */
+/** The part of a tower's configuration that a layer needs. */
 export interface ClipLayerConfig {
   readonly hidden_size: number;
   readonly intermediate_size: number;
@@ -14,7 +14,7 @@ export interface ClipLayerConfig {
   readonly layer_norm_eps: number;
 }
 
-/** x [N, L, hidden] -> the same; `mask`, additive, says which positions may look at which. */
+/** x [N, L, hidden] -> [N, L, hidden]; `mask` is an additive attention mask. */
 export const clipLayer = module((w, config: ClipLayerConfig, x: Value, mask?: Value): Value => {
   const normal = layerNorm(w.scope("layer_norm1"), x, config.layer_norm_eps);
   const attended = add(x, selfAttention(w.scope("self_attn"), config, normal, mask));

@@ -9,7 +9,7 @@ import {
   alterSource,
   assertClose,
   families,
-  faultOf,
+  firstIssue,
   fixture,
   idTensor,
   readComponent,
@@ -49,7 +49,7 @@ async function encode(source: WeightSource, config: ClipTextConfig, inputIds: z.
   });
 }
 
-/** The encoders of a family in its pipeline's order, with the ids that each is fed. */
+/** Runs the encoders of a family in its pipeline's order on their golden ids. */
 async function encodeAll(family: string) {
   const golden = z.record(z.string(), z.unknown()).parse(readJson(`${family}/text.json`));
   const encoders = family === "sd15" ? ["text_encoder"] : ["text_encoder", "text_encoder_2"];
@@ -67,7 +67,7 @@ describe("CLIP text encoder against transformers", () => {
     it(family, async () => {
       const goldens = await readGoldens(`${family}/text.safetensors`);
       const encoded = await encodeAll(family);
-      // SD1.5 reads the last states after the norm, the others the penultimate ones, side by side.
+      // SD1.5 uses the last states after the norm, the others the penultimate ones, concatenated.
       const states = family === "sd15" ? "lastHiddenState" : "penultimate";
       let column = 0;
       for (const { config, read } of encoded) {
@@ -85,7 +85,7 @@ describe("CLIP text encoder against transformers", () => {
     });
   }
 
-  it("as the text half of a whole CLIP model, whose configuration names the end token", async () => {
+  it("reads the text half of a whole CLIP model, whose configuration names the end token", async () => {
     const goldens = await readGoldens("eval/clip.safetensors");
     const config = clipTextConfigSchema.parse(readJson("eval/clip/config.json"));
     assert.deepEqual(
@@ -115,15 +115,15 @@ function build(source: WeightSource, config = sd15Config, length = 77) {
   w.requireAllUsed(...clipTextIgnoredKeys);
 }
 
-describe("CLIP text encoder on checkpoints that do not fit", () => {
+describe("CLIP text encoder with other checkpoints", () => {
   const key = "text_model.encoder.layers.1.mlp.fc1.weight";
 
-  it("a missing tensor", () => {
+  it("rejects a missing tensor", () => {
     const source = alterSource(sd15.source, (name, stored) => (name === key ? null : [name, stored]));
     refuses(() => build(source), /text_model\.encoder\.layers\.1\.mlp\.fc1\.weight is missing/);
   });
 
-  it("a wrong shape", () => {
+  it("rejects a wrong shape", () => {
     const source = alterSource(sd15.source, (name, stored) => [
       name,
       name === key ? reshaped(stored, [32, 64]) : stored,
@@ -131,28 +131,28 @@ describe("CLIP text encoder on checkpoints that do not fit", () => {
     refuses(() => build(source), /layers\.1\.mlp\.fc1\.weight has shape \[32,64\].* \[64,32\]/);
   });
 
-  it("a tensor that no layer reads", () => {
+  it("rejects an unused tensor", () => {
     refuses(() => build(sd15.source, { ...sd15Config, num_hidden_layers: 2 }), /16 tensors do not belong.*layers\.2\./);
   });
 
-  it("a projection that the architecture asks for but the file lacks", () => {
+  it("rejects a missing projection that the architecture has", () => {
     const config = { ...sd15Config, architectures: ["CLIPTextModelWithProjection"] };
     refuses(() => build(sd15.source, config), /text_projection\.weight is missing/);
   });
 
-  it("the position numbers of older checkpoints are no weights", () => {
+  it("ignores the position ids of older checkpoints", () => {
     const [stored] = sd15.source.tensors.values();
     assert.ok(stored);
-    const numbers = { ...stored, name: "text_model.embeddings.position_ids", dtype: "I64" as const };
-    const tensors = new Map(sd15.source.tensors).set(numbers.name, numbers);
+    const positionIds = { ...stored, name: "text_model.embeddings.position_ids", dtype: "I64" as const };
+    const tensors = new Map(sd15.source.tensors).set(positionIds.name, positionIds);
     build({ ...sd15.source, tensors });
   });
 
-  it("more tokens than positions", () =>
+  it("rejects more tokens than positions", () =>
     refuses(() => build(sd15.source, sd15Config, 78), /at most 77 tokens, got 78/));
 
-  it("configurations of other models", () => {
-    const fault = (change: object) => faultOf(clipTextConfigSchema, { ...sd15Config, ...change });
+  it("rejects configurations of other models", () => {
+    const fault = (change: object) => firstIssue(clipTextConfigSchema, { ...sd15Config, ...change });
     assert.match(fault({ hidden_act: "relu" }), /^hidden_act: /);
     assert.equal(fault({ num_attention_heads: 5 }), "num_attention_heads: must divide hidden_size");
     assert.match(fault({ hidden_size: "32" }), /^hidden_size: /);
@@ -162,13 +162,13 @@ describe("CLIP text encoder on checkpoints that do not fit", () => {
   });
 });
 
-describe("where a text ends", () => {
-  it("is the highest id for configurations that say 2", () => {
+describe("eosPosition", () => {
+  it("is that of the highest id for configurations with 2", () => {
     const config = { ...sd15Config, eos_token_id: 2 };
     assert.equal(eosPosition([90, 5, 2, 99, 99, 0], config), 3);
   });
 
-  it("is the first end token otherwise", () => {
+  it("is that of the first end token otherwise", () => {
     const config = { ...sd15Config, eos_token_id: 7 };
     assert.equal(eosPosition([90, 5, 7, 99, 7], config), 2);
     assert.equal(eosPosition([90, 5], config), 0);

@@ -10,7 +10,7 @@ import { clipLayer } from "./clip-layer.js";
 import { embedding, layerNorm, linear } from "./layers.js";
 import { module } from "./weights.js";
 
-/** A whole CLIP model's configuration has the text model's under `text_config`, and the projection's width beside it. */
+/** The configuration of a whole CLIP model has the text model's under `text_config`, next to the projection's width. */
 const wholeModelSchema = z.looseObject({ text_config: z.looseObject({}) });
 
 function textModelPart(raw: unknown): unknown {
@@ -20,7 +20,7 @@ function textModelPart(raw: unknown): unknown {
   return { ...text_config, architectures, projection_dim };
 }
 
-/** text_encoder/config.json; absent keys mean what they mean to transformers. */
+/** text_encoder/config.json; absent keys have transformers' defaults. */
 export const clipTextConfigSchema = z.preprocess(
   textModelPart,
   z
@@ -44,13 +44,13 @@ export const clipTextConfigSchema = z.preprocess(
 );
 export type ClipTextConfig = z.infer<typeof clipTextConfigSchema>;
 
-/** Older checkpoints store the numbers 0 to 76 under this key. */
+/** Older checkpoints store the position ids 0 to 76 under this key. */
 export const clipTextIgnoredKeys: readonly RegExp[] = [/^text_model\.embeddings\.position_ids$/];
 
 export interface ClipTextInputs {
   /** Token ids, int64 [N, L]. */
   readonly inputIds: Value;
-  /** Where each text ends, int64 [N]: see `eosPosition`. */
+  /** EOS position of each text, int64 [N]: see `eosPosition`. */
   readonly eosPositions: Value;
 }
 
@@ -59,7 +59,7 @@ export interface ClipTextOutputs {
   readonly hiddenStates: readonly Value[];
   /** The last of them after the final layer norm. */
   readonly lastHiddenState: Value;
-  /** `lastHiddenState` where the text ends, [N, hidden]. */
+  /** `lastHiddenState` at the EOS position, [N, hidden]. */
   readonly pooled: Value;
   /** `pooled` in the space shared with images, [N, projection_dim]; null for a model without projection. */
   readonly textEmbeds: Value | null;
@@ -84,8 +84,9 @@ export const clipTextEncoder = module((w, config: ClipTextConfig, inputs: ClipTe
 });
 
 /**
- * Where transformers reads the pooled state of a text: at the first end token. Older configurations call that 2, wrongly
- * (huggingface/transformers#24773); for them it is the highest id. A text without end token is read at position 0, as there.
+ * The position at which transformers reads the pooled state of a text: that of the first end token. Older configurations have a
+ * wrong eos_token_id of 2 (huggingface/transformers#24773); for them it is the position of the highest id. Without an end
+ * token, it is 0, as in transformers.
  */
 export function eosPosition(ids: readonly number[], { eos_token_id }: ClipTextConfig): number {
   const end = eos_token_id === 2 ? Math.max(...ids) : eos_token_id;
@@ -109,8 +110,8 @@ const embedTokens = module((w, config: ClipTextConfig, inputIds: Value): Value =
 });
 
 /**
- * [1, 1, L, L]: 0 where a token may look (at itself and those before it), elsewhere a number so low that softmax gives
- * exactly 0; it is finite so that no arithmetic with infinities is asked of a provider.
+ * The causal attention mask [1, 1, L, L]: 0 for a token itself and those before it, elsewhere a value so low that softmax gives
+ * exactly 0, yet finite, so that execution providers need no arithmetic with infinities.
  */
 function causalMask(graph: GraphBuilder, length: number): Value {
   const mask = floatTensor([1, 1, length, length]);

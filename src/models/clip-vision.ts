@@ -9,7 +9,7 @@ import { clipLayer } from "./clip-layer.js";
 import { convolution, layerNorm, linear } from "./layers.js";
 import { module } from "./weights.js";
 
-/** `vision_config` of a CLIP model's config.json; absent keys mean what they mean to transformers. */
+/** `vision_config` of a CLIP model's config.json; absent keys have transformers' defaults. */
 export const clipVisionConfigSchema = z
   .object({
     hidden_size: z.int().positive().default(768),
@@ -32,14 +32,14 @@ export const clipVisionConfigSchema = z
   });
 export type ClipVisionConfig = z.infer<typeof clipVisionConfigSchema>;
 
-/** Older checkpoints store the numbers from 0 up under this key. */
+/** Older checkpoints store position ids under this key. */
 export const clipVisionIgnoredKeys: readonly RegExp[] = [/^vision_model\.embeddings\.position_ids$/];
 
-/** Pictures [N, 3, S, S], normalised, -> embeddings [N, projection] in the space shared with texts, of any length. */
+/** Normalised images [N, 3, S, S] -> embeddings [N, projection] in the space shared with texts, not normalised. */
 export const clipVisionEncoder = module((w, config: ClipVisionConfig, projection: number, pixels: Value): Value => {
   const model = w.scope("vision_model");
   let x = embedPatches(model.scope("embeddings"), config, pixels);
-  // The key is spelt so.
+  // The key's spelling in checkpoints.
   x = layerNorm(model.scope("pre_layrnorm"), x, config.layer_norm_eps);
   for (let index = 0; index < config.num_hidden_layers; index++) {
     x = clipLayer(model.scope(`encoder.layers.${index}`), config, x);
@@ -49,7 +49,7 @@ export const clipVisionEncoder = module((w, config: ClipVisionConfig, projection
   return linear(w.scope("visual_projection"), pooled, projection, { bias: false });
 });
 
-/** A learnt vector in front of the patches, row by row, and a learnt position for each: [N, 1 + patches, hidden]. */
+/** The class embedding followed by the patches in row-major order, plus position embeddings: [N, 1 + patches, hidden]. */
 const embedPatches = module((w, config: ClipVisionConfig, pixels: Value): Value => {
   const { hidden_size: width, image_size: side, patch_size: patch } = config;
   const batch = pixels.dim(0);

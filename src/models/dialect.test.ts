@@ -22,7 +22,7 @@ const dialect: Dialect = [
   [/\.kernel$/, matrix(".weight")],
 ];
 
-/** 0, 1, 2, ... under every name. */
+/** Tensors with the values 0, 1, 2, ... under every name. */
 function counted(shapes: Readonly<Record<string, readonly number[]>>, dtype: "float32" | "float16") {
   const tensors = new Map<string, Tensor>();
   for (const [name, shape] of Object.entries(shapes)) {
@@ -36,7 +36,7 @@ function counted(shapes: Readonly<Record<string, readonly number[]>>, dtype: "fl
   return tensors;
 }
 
-/** The tensors as a graph reads them. */
+/** Reads the tensors in a graph. */
 async function read(source: WeightSource, shapes: Readonly<Record<string, readonly number[]>>) {
   const results = await runModel(engine, source, {}, (w) =>
     Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, w.tensor(name, shape)])),
@@ -44,9 +44,9 @@ async function read(source: WeightSource, shapes: Readonly<Record<string, readon
   return Object.fromEntries(Object.keys(shapes).map((name) => [name, [...results(name).data]]));
 }
 
-describe("rearranged weights in a graph", () => {
+describe("arranged weights in a graph", () => {
   for (const dtype of ["float32", "float16"] as const) {
-    it(`are cut, joined, transposed and flattened out of a file of ${dtype}`, async () => {
+    it(`are split, joined, transposed and flattened from a file of ${dtype}`, async () => {
       const file = path(`${dtype}.safetensors`);
       const shapes = {
         "blocks.0.qkv": [6, 2],
@@ -75,12 +75,12 @@ describe("rearranged weights in a graph", () => {
     });
   }
 
-  it("are the identity where the seam says so", async () => {
+  it("may be an identity matrix", async () => {
     const source = { ...shapesOnly({}), arranged: new Map([["eye", { kind: "identity", size: 3 } as const]]) };
     assert.deepEqual(await read(source, { eye: [3, 3] }), { eye: [1, 0, 0, 0, 1, 0, 0, 0, 1] });
   });
 
-  it("must have the shape that is asked for, and a reader", async () => {
+  it("must have the expected shape, and be used", async () => {
     const source = translateKeys(shapesOnly({ "a.modulation": [6, 5], projection: [2, 3] }), dialect);
     const build = (shape: readonly number[]) =>
       runModel(engine, source, {}, (w) => {
@@ -88,18 +88,18 @@ describe("rearranged weights in a graph", () => {
         w.requireAllUsed();
         return { x };
       });
-    await assert.rejects(build([5, 6]), /a\.norm has shape \[6,5\], the configuration asks for \[5,6\]/);
+    await assert.rejects(build([5, 6]), /a\.norm has shape \[6,5\], the configuration requires \[5,6\]/);
     await assert.rejects(build([6, 5]), /1 tensors do not belong to the configured model: project\.weight/);
   });
 });
 
-describe("a table of keys", () => {
-  it("leaves what it does not name", () => {
+describe("translateKeys", () => {
+  it("keeps keys that no pattern matches", () => {
     const source = shapesOnly({ other: [3] });
     assert.deepEqual(translateKeys(source, dialect).tensors, source.tensors);
   });
 
-  it("leaves a key whose new name, or one of whose new names, is taken", () => {
+  it("keeps a key if its new name, or one of its new names, is taken", () => {
     const shapes = {
       "a.qkv": [6],
       "a.k": [2],
@@ -111,7 +111,7 @@ describe("a table of keys", () => {
     assert.deepEqual(namesOf(translateKeys(shapesOnly(shapes), dialect)), Object.keys(shapes).sort());
   });
 
-  it("refuses shapes that it cannot rearrange", () => {
+  it("rejects shapes that it cannot rearrange", () => {
     const of = (name: string, shape: readonly number[]) => () => translateKeys(shapesOnly({ [name]: shape }), dialect);
     refuses(of("a.qkv", [7, 2]), /a\.qkv has shape \[7,2\], which is not 3 equal parts of rows/);
     refuses(of("a.qkv", [0, 2]), /not 3 equal parts/);

@@ -1,24 +1,24 @@
-/** @file The one seam where key names, and layouts, of other checkpoints become those that model code reads. */
+/** @file Translates key names and layouts of other checkpoints to those of the model code, in this one place. */
 
 import { InputError, unreachable } from "../core/errors.js";
 import { zip } from "../core/lists.js";
 import { formatShape } from "../core/tensor.js";
 import { type ArrangedTensor, type StoredTensor, storedRows, type WeightSource } from "../weights/source.js";
 
-/** What stands in place of the part of a key that a pattern matched: as for String.replace, `$1` is its first group. */
+/** Replaces the part of a key that a pattern matched, as in String.replace: `$1` is its first group. */
 type Replacement = string | ((match: string, ...groups: string[]) => string);
 
-/** A change of more than the name; the numbers stay in their file all the same. */
+/** A change of layout, applied without reading the data. */
 type Rearrangement =
-  /** Equal parts of its rows, one under each name. */
+  /** Splits its rows into equal parts, one per name. */
   | { readonly kind: "split"; readonly to: readonly string[] }
-  /** Its two halves of rows in the other order. */
+  /** Swaps the two halves of its rows. */
   | { readonly kind: "swap"; readonly to: string }
   | { readonly kind: "transpose"; readonly to: string }
-  /** The last axes left out, which must have size 1: a convolution's kernel of one pixel is a matrix. */
+  /** Drops the trailing axes of size 1: a 1x1 convolution kernel is a matrix. */
   | { readonly kind: "matrix"; readonly to: string };
 
-/** Rewrites of keys; all that match are applied, in order. A key is rearranged at most once, and may be renamed afterwards. */
+/** Rules for keys; all matching ones are applied in order. A tensor is rearranged at most once, and may be renamed afterwards. */
 export type Dialect = readonly (readonly [pattern: RegExp, target: Replacement | Rearrangement])[];
 
 export const split = (...to: readonly string[]): Rearrangement => ({ kind: "split", to });
@@ -26,15 +26,15 @@ export const swap = (to: string): Rearrangement => ({ kind: "swap", to });
 export const transposed = (to: string): Rearrangement => ({ kind: "transpose", to });
 export const matrix = (to: string): Rearrangement => ({ kind: "matrix", to });
 
-/** A tensor on its way through the table. */
+/** A tensor while the rules are applied. */
 interface Piece {
   readonly name: string;
   readonly stored: StoredTensor;
-  /** Set where the stored numbers are not in the order in which they are read. */
+  /** Set if the stored data must be rearranged. */
   readonly arranged?: ArrangedTensor;
 }
 
-/** `source` in the names of model code. A key whose new name is taken keeps its own, so that it is seen as unused. */
+/** Translates the keys of `source`. A key whose new name is taken keeps its old name and is reported as unused. */
 export function translateKeys(source: WeightSource, dialect: Dialect): WeightSource {
   const tensors = new Map<string, StoredTensor>();
   const arranged = new Map(source.arranged);
@@ -52,11 +52,11 @@ export function translateKeys(source: WeightSource, dialect: Dialect): WeightSou
   return { ...source, tensors, arranged };
 }
 
-/** What one row of the table makes of a tensor. */
+/** Applies one rule to a tensor. */
 function apply(origin: string, [pattern, target]: Dialect[number], piece: Piece): Piece | readonly Piece[] {
   const { name, stored } = piece;
   if (!pattern.test(name)) return piece;
-  // String.replace tells its two forms apart by itself; its types do not.
+  // String.replace accepts both forms, but its types do not accept the union.
   if (typeof target === "string") return { ...piece, name: name.replace(pattern, target) };
   if (typeof target === "function") return { ...piece, name: name.replace(pattern, target) };
   const unfit = (wanted: string) =>
@@ -90,7 +90,7 @@ function apply(origin: string, [pattern, target]: Dialect[number], piece: Piece)
   }
 }
 
-/** Equal parts of the rows of a tensor, or null where they cannot be equal. */
+/** Splits the rows of a tensor into equal parts; null if that is not possible. */
 function rowParts(stored: StoredTensor, count: number): StoredTensor[] | null {
   const size = (stored.shape[0] ?? 0) / count;
   if (size === 0 || !Number.isInteger(size)) return null;

@@ -1,6 +1,6 @@
 /**
- * @file The Inception network of FID (arXiv 1512.00567, 1706.08500): TensorFlow's of 2015 as pytorch-fid has it (inception.py), which
- * differs from torchvision's in its pooling: means leave out the padding, and the last block takes maxima.
+ * @file The Inception network of FID (arXiv 1512.00567, 1706.08500): TensorFlow's of 2015 as in pytorch-fid (inception.py),
+ * which differs from torchvision's in its pooling: averages exclude the padding, and the last block uses max pooling.
  */
 
 import type { Value } from "../graph/ir.js";
@@ -8,23 +8,23 @@ import { add, concat, conv2d, div, mul, reduceMean, relu, reshape, sqrt, sub } f
 import { averagePool3Same, maxPool, maxPool3Same } from "./pooling.js";
 import { module } from "./weights.js";
 
-/** Width and height that pictures are resized to. */
+/** Side of the input images in pixels. */
 export const inceptionSide = 299;
 /** Length of the features that FID compares. */
 export const inceptionWidth = 2048;
 
-/** The classifier behind the features, and what PyTorch counts while it trains. */
+/** The classifier after the features, and PyTorch's batch counters. */
 export const inceptionIgnoredKeys: readonly RegExp[] = [/^fc\./, /^AuxLogits\./, /\.num_batches_tracked$/];
 
 interface ConvolutionShape {
   /** [height, width], or one number for both. */
   readonly kernel?: number | readonly [number, number];
   readonly stride?: number;
-  /** Zeros on each side, as much as keeps the size at stride 1 unless given. */
+  /** Zeros on each side; default: as many as keep the size at stride 1. */
   readonly padding?: number;
 }
 
-/** Pictures [N, 3, 299, 299] in -1..1 -> features [N, 2048], the mean over the last 8 x 8 places. */
+/** Images [N, 3, 299, 299] in -1..1 -> features [N, 2048], the mean over the last 8 x 8 positions. */
 export const fidInception = module((w, pixels: Value): Value => {
   const valid = { kernel: 3, padding: 0 };
   let x = block(w.scope("Conv2d_1a_3x3"), pixels, 32, { ...valid, stride: 2 });
@@ -56,7 +56,7 @@ export const fidInception = module((w, pixels: Value): Value => {
   return reduceMean(x, [2, 3]);
 });
 
-/** Convolution without bias, batch normalisation by stored moments, relu. */
+/** Convolution without bias, batch normalisation with running statistics, relu. */
 const block = module((w, x: Value, width: number, shape: ConvolutionShape = {}): Value => {
   const { kernel = 1, stride = 1, padding } = shape;
   const [height, breadth] = typeof kernel === "number" ? [kernel, kernel] : kernel;
@@ -64,7 +64,7 @@ const block = module((w, x: Value, width: number, shape: ConvolutionShape = {}):
   const weight = w.scope("conv").tensor("weight", [width, x.dim(1), height, breadth]);
   const of = (key: string) => w.scope("bn").tensor(key, [width]);
   const scale = div(of("weight"), sqrt(add(of("running_var"), 1e-3)));
-  // Put into the convolution, since a kernel has fewer numbers than its result.
+  // Folded into the convolution, since a kernel has fewer elements than its result.
   const scaled = mul(weight, reshape(scale, [width, 1, 1, 1]));
   const bias = sub(of("bias"), mul(of("running_mean"), scale));
   const attributes = {
@@ -88,7 +88,7 @@ const mixedA = module((w, x: Value, pooledWidth: number): Value => {
   return concat([one, five, double, pooled], 1);
 });
 
-/** Half the size. */
+/** Halves the size. */
 const mixedB = module((w, x: Value): Value => {
   const halving = { kernel: 3, stride: 2, padding: 0 };
   const three = block(w.scope("branch3x3"), x, 384, halving);
@@ -114,7 +114,7 @@ const mixedC = module((w, x: Value, width: number): Value => {
   return concat([one, seven, double, pooled], 1);
 });
 
-/** Half the size. */
+/** Halves the size. */
 const mixedD = module((w, x: Value): Value => {
   const halving = { kernel: 3, stride: 2, padding: 0 };
   const three = block(w.scope("branch3x3_2"), block(w.scope("branch3x3_1"), x, 192), 320, halving);

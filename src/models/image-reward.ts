@@ -1,4 +1,4 @@
-/** @file ImageReward: BLIP's text states of a prompt that looks at a picture, and a small network that makes a number of them (arXiv 2304.05977). */
+/** @file ImageReward: a perceptron on the states of BLIP's text encoder with cross-attention to an image (arXiv 2304.05977). */
 
 import { InputError } from "../core/errors.js";
 import { hasLength, type Tuple } from "../core/lists.js";
@@ -15,20 +15,20 @@ export interface ImageRewardConfig {
   readonly text: BlipTextConfig;
 }
 
-/** Prompts are cut and padded to this many tokens. */
+/** Prompts are truncated and padded to this many tokens. */
 export const imageRewardTokens = 35;
 
-/** What the network gives for the authors' data has this mean and deviation; rewards are in units of it. */
+/** Mean and standard deviation of the network's output on the authors' data, by which rewards are normalised. */
 const rewardMean = 0.16717362830052426;
 const rewardDeviation = 1.0333394966054072;
 
-/** Positions as numbers, and BLIP's own heads, which the reward does not pass through. */
+/** Position ids, and BLIP's own heads, which the reward does not use. */
 export const imageRewardIgnoredKeys: readonly RegExp[] = [
   /\.position_ids$/,
   /^blip\.(?:vision_proj|text_proj|itm_head|temp)/,
 ];
 
-/** The layers of the reward's network; there is nothing between them but dropout. */
+/** The linear layers of the reward head, which has only dropout between them. */
 const rewardLayers: readonly (readonly [index: number, width: number])[] = [
   [0, 1024],
   [2, 128],
@@ -39,7 +39,7 @@ const rewardLayers: readonly (readonly [index: number, width: number])[] = [
 
 const headWidth = 64;
 
-/** Read off the shapes: the file has no configuration. */
+/** Reads the configuration from the shapes, since the file has none. Throws an InputError for other models. */
 export function imageRewardConfig(source: WeightSource): ImageRewardConfig {
   const vision = "blip.visual_encoder.";
   const text = "blip.text_encoder.";
@@ -69,10 +69,10 @@ function requiredShape<R extends number>(source: WeightSource, name: string, ran
   const shape = shapeOf(source, name);
   if (shape !== undefined && hasLength(shape, rank)) return shape;
   const why = shape === undefined ? `the tensor ${name} is missing` : `${name} has ${shape.length} axes, not ${rank}`;
-  throw new InputError(`${source.origin} is no ImageReward model: ${why}`);
+  throw new InputError(`${source.origin} is not an ImageReward model: ${why}`);
 }
 
-/** How many layers the names number, from 0. */
+/** Counts the layers by their names. */
 function countLayers({ tensors }: WeightSource, prefix: string): number {
   let count = 0;
   for (const name of tensors.keys()) {
@@ -84,7 +84,7 @@ function countLayers({ tensors }: WeightSource, prefix: string): number {
 export interface ImageRewardInputs {
   /** [N, 3, side, side], normalised as for CLIP. */
   readonly pixels: Value;
-  /** Of BERT, int64 [N, L], and which of them are no padding. */
+  /** BERT's token ids, int64 [N, L], with 1 for text and 0 for padding in the mask. */
   readonly inputIds: Value;
   readonly attentionMask: Value;
 }
@@ -92,7 +92,7 @@ export interface ImageRewardInputs {
 export interface ImageRewardOutputs {
   /** [N], about N(0, 1) over the authors' data. */
   readonly reward: Value;
-  /** The picture's first state, [N, width]. */
+  /** The image's class token, [N, width]. */
   readonly visualClass: Value;
 }
 

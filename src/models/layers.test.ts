@@ -11,14 +11,14 @@ const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
 
 describe("timestep embedding", () => {
-  it("has diffusers' digits at high timesteps, where the rounding of the frequencies shows", async () => {
+  it("matches diffusers at high timesteps, which amplify the rounding of the frequencies", async () => {
     const graph = new Graph();
     const embedded = timestepEmbedding(input(graph, "timestep", [1]), 256);
     const session = await engine.compile(writeOnnx(graph, { embedded }, engine.target));
     const results = await session.run({ timestep: floatTensor([1], Float32Array.of(1000)) });
     await session.release();
-    // get_timestep_embedding([1000], 256, flip_sin_to_cos=True, downscale_freq_shift=0) of diffusers 0.32.2, where plain
-    // rounding of the frequencies is furthest off (3e-5 to 5e-5).
+    // get_timestep_embedding([1000], 256, flip_sin_to_cos=True, downscale_freq_shift=0) of diffusers 0.32.2, where the error of
+    // plainly rounded frequencies is largest (3e-5 to 5e-5).
     const expected = [
       [2, 0.439927876],
       [138, -0.020636007],

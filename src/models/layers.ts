@@ -1,4 +1,4 @@
-/** @file Layers that several networks share, under the key names that PyTorch gives them. */
+/** @file Layers that several networks share, with PyTorch's key names. */
 
 import { floatTensor } from "../core/tensor.js";
 import type { Value } from "../graph/ir.js";
@@ -78,17 +78,16 @@ export const convolution = module(
   },
 );
 
-/** Attention whose result is kept through checkpoints: of all that a block computes, it is the most work for the least memory. */
+/** Attention whose result is kept across activation checkpoints, since it takes the most compute for the least memory. */
 export function attend(...operands: Parameters<typeof attention>): Value {
   return operands[0].graph.keep(attention(...operands));
 }
 
-/** Rows of the table `weight` [count, width], as float32; only the rows asked for are read. */
+/** Rows of the table `weight` [count, width], as float32; reads only the rows at `indices`. */
 export const embedding = module((w, indices: Value, count: number, width: number): Value => {
   return cast(gather(w.stored("weight", [count, width]), indices), "float32");
 });
 
-/** x, but at least `low` and at most `high`. */
 export function clamp(x: Value, low: number, high: number): Value {
   const capped = where(greater(x, high), high, x);
   return where(greater(low, capped), low, capped);
@@ -109,7 +108,7 @@ export function quickGelu(x: Value): Value {
  */
 export function timestepEmbedding(timestep: Value, width: number): Value {
   const half = width / 2;
-  // Rounded like the reference's float32 tensors: at timestep 1000 the last bit of a frequency shows in the angle's fifth digit.
+  // Rounded as the reference's float32 tensors: at timestep 1000, the last bit of a frequency changes the angle's fifth digit.
   const logarithm = Math.fround(-Math.log(10000));
   const frequencies = Float32Array.from({ length: half }, (_, i) =>
     Math.exp(Math.fround(Math.fround(logarithm * i) / half)),

@@ -21,8 +21,8 @@ const equal = 9;
 const texts = 2;
 
 /**
- * The velocity for text of three tokens and `equal` times the same fourth one, and gradients of its square towards the soft
- * tokens, the sample, all text tokens and the weights that text goes through; random, but the same at every call.
+ * The velocity for a text of three tokens and `equal` copies of a fourth, and the gradients of its square with respect to the
+ * soft tokens, the sample, all text tokens and the weights of the text stream. Inputs are random but the same in every call.
  */
 function transformer(folded: boolean, count = equal) {
   const graph = new Graph();
@@ -61,18 +61,18 @@ function transformer(folded: boolean, count = equal) {
 
 const seedOf = (name: string) => [...name].reduce((hash, letter) => (hash * 31 + letter.charCodeAt(0)) % 65521, 7);
 
-/** Largest difference by the largest number of `expected`. */
+/** Largest difference relative to the largest value of `expected`. */
 function relative(found: Float64Array, expected: Float64Array): number {
-  const largest = (numbers: Float64Array) => numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const largest = (values: Float64Array) => values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   assert.ok(largest(expected) > 1e-3);
   return largest(found.map((x, i) => x - expected[i])) / largest(expected);
 }
 
-describe("text tokens that are all equal, folded into one that counts for all", () => {
+describe("equal text tokens folded into one with a count", () => {
   const unfolded = transformer(false);
   const expected = interpret(unfolded.graph, unfolded.outputs, unfolded.feeds);
 
-  it("give the velocity and every gradient of the whole, in float64", () => {
+  it("give the same velocity and gradients in float64", () => {
     const { graph, outputs, feeds } = transformer(true);
     for (const [index, found] of interpret(graph, outputs, feeds).entries()) {
       // The logarithm of the count is a float32.
@@ -80,7 +80,7 @@ describe("text tokens that are all equal, folded into one that counts for all", 
     }
   });
 
-  it("count: with another number of them all results differ", () => {
+  it("give other results with another count", () => {
     const { graph, outputs, feeds } = transformer(true, equal - 1);
     for (const [index, found] of interpret(graph, outputs, feeds).entries()) {
       assert.ok(relative(found, expected[index]) > 1e-5, `result ${index}`);
@@ -88,7 +88,7 @@ describe("text tokens that are all equal, folded into one that counts for all", 
   });
 
   for (const [name, target] of Object.entries(targets)) {
-    it(`give them in onnxruntime with ${name}, up to rounding`, async () => {
+    it(`give the same results in onnxruntime with ${name}, up to rounding`, async () => {
       const engine = new OnnxRuntimeEngine("cpu", 1);
       const { graph, outputs, feeds } = transformer(true);
       for (const [index, found] of (await execute(engine, target, graph, outputs, feeds)).entries()) {

@@ -30,28 +30,28 @@ export const mmditConfigSchema = z.object({
 export type MmditConfig = z.infer<typeof mmditConfigSchema>;
 
 export interface MmditInputs {
-  /** Noisy latents [S, channels, h, w]; S is N, or 1 when all texts look at one image. */
+  /** Noisy latents [S, channels, h, w]; S is N, or 1 if all prompts share one image. */
   readonly sample: Value;
   /** [1] or [N], in 0..1000. */
   readonly timestep: Value;
   /** Text states [N, L, joint_attention_dim]. */
   readonly promptEmbeds: Value;
   /**
-   * How many equal tokens the last of the text states stands for, 1 if left out. Text tokens have no positions, so equal ones,
-   * such as the zeros in the place of an absent encoder, stay equal in every block, and one that counts so often in the
-   * attention is the same model up to rounding.
+   * How many times the last text token counts; default 1. Text tokens have no positions, so equal ones, such as the zeros in
+   * place of an absent encoder, stay equal in every block. Counting one token that often in the attention is the same model up
+   * to rounding.
    */
   readonly lastTokenCount?: number;
   /** [N, pooled_projection_dim]. */
   readonly pooled: Value;
 }
 
-/** Width of both streams. */
+/** Width of the image and text streams. */
 export function mmditWidth(config: MmditConfig): number {
   return config.num_attention_heads * config.attention_head_dim;
 }
 
-/** The velocity [N, out_channels, h, w]. */
+/** Predicts the velocity [N, out_channels, h, w]. */
 export const mmdit = module((w, config: MmditConfig, inputs: MmditInputs): Value => {
   const { sample, lastTokenCount = 1 } = inputs;
   const batch = inputs.promptEmbeds.dim(0);
@@ -75,7 +75,7 @@ export const mmdit = module((w, config: MmditConfig, inputs: MmditInputs): Value
   return unpatchify(patches, config.patch_size, sample.dim(2), sample.dim(3));
 });
 
-/** The projection of text states to the text stream: [..., joint] -> [..., width]. */
+/** Projects text states to the text stream: [..., joint] -> [..., width]. */
 export const embedText = module((w, config: MmditConfig, states: Value): Value => {
   return linear(w.scope("context_embedder"), states, config.caption_projection_dim);
 });
@@ -85,13 +85,13 @@ interface Streams {
   readonly context: Value;
 }
 
-/** What tells the blocks of a network apart. */
+/** How the blocks of a network differ. */
 interface BlockKind {
-  /** The last block's text is read by nothing. */
+  /** The last block, whose text output is unused. */
   readonly last: boolean;
-  /** Has a second attention, among image tokens alone. */
+  /** Whether it has a second self-attention among the image tokens. */
   readonly dual: boolean;
-  /** How many equal tokens the last one of the text stands for. */
+  /** How many times the last text token counts. */
   readonly lastKeyCount: number;
 }
 
@@ -100,12 +100,12 @@ const jointBlock = module((w, config: MmditConfig, before: Streams, conditioning
   const { graph } = w;
   const { last, dual } = kind;
   const streams = { image: graph.tap("image", before.image), context: graph.tap("context", before.context) };
-  // Modulations are small and need no gradient: made outside the checkpoint, they are not computed twice.
+  // Modulations are small and need no gradient; outside the activation checkpoint they are not recomputed.
   const forImage = chunk(modulation(w.scope("norm1.linear"), conditioning, dual ? 9 : 6), dual ? 9 : 6);
   const forContext = chunk(modulation(w.scope("norm1_context.linear"), conditioning, last ? 2 : 6), last ? 2 : 6);
   return graph.checkpoint(() => {
     const [shift, scale, gate, shiftMlp, scaleMlp, gateMlp, ...forSecond] = forImage;
-    // AdaLayerNormContinuous, which stands in the last block alone, gives the scale first.
+    // AdaLayerNormContinuous, used only in the last block, outputs the scale first.
     const [contextShift, contextScale] = forContext.length === 2 ? [forContext[1], forContext[0]] : forContext;
     const normal = {
       image: modulate(streams.image, shift, scale),
@@ -144,7 +144,7 @@ const jointAttention = module((w, config: MmditConfig, { image, context }: Strea
   const imageQuery = ofImage("q");
   const contextQuery = ofContext("q");
   const joined = attend(
-    // The last block's text is not read by anything, so nothing has to be asked for it.
+    // The last block's text output is unused, so its queries are omitted.
     last ? imageQuery : concat([imageQuery, contextQuery], 1),
     concat([ofImage("k"), ofContext("k")], 1),
     concat([ofImage("v"), ofContext("v")], 1),
@@ -170,7 +170,7 @@ const selfAttention = module((w, config: MmditConfig, x: Value): Value => {
   return graph.tap("out", linear(w.scope("to_out.0"), attended, width));
 });
 
-/** RMS norm of every head's queries or keys, where the model has it. */
+/** RMS norm of every head's queries or keys, if the model has it. */
 const queryKeyNorm = module((w, config: MmditConfig, x: Value): Value => {
   if (config.qk_norm == null) return x;
   const heads = reshape(x, [x.dim(0), x.dim(1), config.num_attention_heads, config.attention_head_dim]);
@@ -183,7 +183,7 @@ const feedForward = module((w, x: Value): Value => {
   return w.graph.tap("out", linear(w.scope("net.2"), hidden, width));
 });
 
-/** `count` modulation vectors side by side, [N, 1, count * width]. */
+/** `count` concatenated modulation vectors, [N, 1, count * width]. */
 const modulation = module((w, conditioning: Value, count: number): Value => {
   const all = linear(w, conditioning, count * conditioning.dim(-1));
   return reshape(all, [all.dim(0), 1, all.dim(1)]);
@@ -204,7 +204,7 @@ const embedTimeAndText = module((w, config: MmditConfig, { timestep, pooled }: M
   return add(time, perceptron(w.scope("text_embedder"), pooled));
 });
 
-/** Patches [S, L, width] with the centre of the position table added. */
+/** Patches [S, L, width] plus the centre crop of the position table. */
 const patchEmbed = module((w, config: MmditConfig, sample: Value): Value => {
   const { patch_size: patch, pos_embed_max_size: table } = config;
   const width = mmditWidth(config);

@@ -1,4 +1,4 @@
-/** @file Whole CLIP models under open_clip's names, as HPSv2.1 is published: renamed by one table, configured from their shapes. */
+/** @file Whole CLIP models with open_clip's key names, such as HPSv2.1; their configuration is read from the shapes. */
 
 import { InputError } from "../core/errors.js";
 import { hasLength, type Tuple } from "../core/lists.js";
@@ -7,7 +7,7 @@ import { type ClipTextConfig, clipTextConfigSchema } from "./clip-text.js";
 import { type ClipVisionConfig, clipVisionConfigSchema } from "./clip-vision.js";
 import { type Dialect, split, translateKeys, transposed } from "./dialect.js";
 
-/** Projections are stored transposed, and queries, keys and values in one matrix. */
+/** open_clip stores projections transposed, and queries, keys and values in one matrix. */
 const openClipDialect: Dialect = [
   [/^module\./, ""],
   [/^visual\.class_embedding$/, "vision_model.embeddings.class_embedding"],
@@ -38,8 +38,9 @@ export interface OpenClipModel {
 }
 
 /**
- * The model in `source`. Heads are 64 wide in all text towers and in vision towers up to 1024; the wider ones (ViT-H, g, bigG) have 16. The
- * activation is the exact gelu of the models that open_clip trained itself.
+ * Reads the model in `source`. Heads have width 64 in all text towers and in vision towers of up to 1024 channels; wider towers
+ * (ViT-H, g, bigG) have 16 heads. The activation is the exact gelu, as in the models that open_clip trained. Throws an
+ * InputError for other models.
  */
 export function openClipModel(source: WeightSource): OpenClipModel {
   const weights = translateKeys(source, openClipDialect);
@@ -47,11 +48,11 @@ export function openClipModel(source: WeightSource): OpenClipModel {
     const given = shapeOf(weights, name);
     if (given !== undefined && hasLength(given, rank)) return given;
     const why = given === undefined ? `the tensor ${name} is missing` : `${name} has ${given.length} axes, not ${rank}`;
-    throw new InputError(`${source.origin} is no CLIP model of open_clip: ${why}`);
+    throw new InputError(`${source.origin} is not a CLIP model of open_clip: ${why}`);
   };
   const [vocabulary, textWidth] = shape("text_model.embeddings.token_embedding.weight", 2);
   const [visionWidth, , patch] = shape("vision_model.embeddings.patch_embedding.weight", 4);
-  const [places] = shape("vision_model.embeddings.position_embedding.weight", 2);
+  const [positions] = shape("vision_model.embeddings.position_embedding.weight", 2);
   const intermediate = (tower: string) => shape(`${tower}.encoder.layers.0.mlp.fc1.weight`, 2)[0];
   const [projection] = shape("text_projection.weight", 2);
   const shared = { hidden_act: "gelu", layer_norm_eps: 1e-5 } as const;
@@ -65,7 +66,7 @@ export function openClipModel(source: WeightSource): OpenClipModel {
     num_hidden_layers: layersOf(weights, "text_model"),
     num_attention_heads: Math.max(1, Math.round(textWidth / 64)),
     max_position_embeddings: shape("text_model.embeddings.position_embedding.weight", 2)[0],
-    // The highest id ends a text: see `eosPosition`.
+    // The end token has the highest id: see `eosPosition`.
     eos_token_id: 2,
   });
   const vision = clipVisionConfigSchema.parse({
@@ -74,13 +75,13 @@ export function openClipModel(source: WeightSource): OpenClipModel {
     intermediate_size: intermediate("vision_model"),
     num_hidden_layers: layersOf(weights, "vision_model"),
     num_attention_heads: visionWidth > 1024 ? 16 : Math.max(1, Math.round(visionWidth / 64)),
-    image_size: Math.round(Math.sqrt(places - 1)) * patch,
+    image_size: Math.round(Math.sqrt(positions - 1)) * patch,
     patch_size: patch,
   });
   return { text, vision, projection, weights };
 }
 
-/** How many layers of a tower the names number, from 0. */
+/** Counts the layers of a tower by their names. */
 function layersOf({ tensors, arranged }: WeightSource, tower: string): number {
   const prefix = `${tower}.encoder.layers.`;
   let count = 0;

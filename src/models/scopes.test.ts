@@ -23,7 +23,7 @@ function parent(name: string): string {
   return name.split(".").slice(0, -1).join(".");
 }
 
-/** The deepest module that holds all of `modules`. */
+/** The deepest module that contains all of `modules`. */
 function commonModule(modules: readonly string[]): string {
   const [first = [], ...rest] = modules.map((name) => name.split("."));
   const length = rest.reduce((most, parts) => {
@@ -39,7 +39,7 @@ interface NamedNode {
   readonly module: string;
 }
 
-/** For each product, convolution and attention of a network: its operator, its scope, and the module that its weights are in. */
+/** Operator, scope and module of the weights for each product, convolution and attention of a network. */
 function modulesOf(build: Build): NamedNode[] {
   const graph = new Graph();
   const w = Weights.asInputs(graph);
@@ -139,7 +139,7 @@ const networks: Readonly<Record<string, Build>> = {
   },
 };
 
-describe("products, convolutions and attentions bear the module name of their weights in", () => {
+describe("products, convolutions and attentions have the module name of their weights in", () => {
   for (const [name, build] of Object.entries(networks)) {
     it(name, () => {
       const modules = modulesOf(build);
@@ -150,7 +150,7 @@ describe("products, convolutions and attentions bear the module name of their we
 });
 
 describe("attentions", () => {
-  it("of the UNet of SD1.5 all bear names of their own", () => {
+  it("of the UNet of SD1.5 have unique names", () => {
     const attentions = modulesOf(unetOf("sd15/pipeline/unet/config.json")).filter(({ op }) => op === "attention");
     const scopes = attentions.map(({ scope }) => scope);
     assert.equal(new Set(scopes).size, scopes.length);
@@ -159,7 +159,7 @@ describe("attentions", () => {
 });
 
 describe("a network's nodes", () => {
-  it("bear the scope around the network too", () => {
+  it("include the scope around the network", () => {
     const graph = new Graph();
     const config = t5ConfigSchema.parse(readJson("sd3/pipeline/text_encoder_3/config.json"));
     graph.within("t5", () => t5Encoder(Weights.asInputs(graph), config, ids(graph)));

@@ -7,7 +7,7 @@ import { OnnxRuntimeEngine } from "../runtime/onnxruntime/engine.js";
 import {
   alterSource,
   assertClose,
-  faultOf,
+  firstIssue,
   idTensor,
   readComponent,
   readGoldens,
@@ -38,7 +38,7 @@ describe("T5 encoder against transformers", () => {
         w.requireAllUsed();
         return { states };
       });
-      // The T5 states come after the 77 of both CLIP encoders.
+      // The T5 states follow the 77 tokens of the CLIP encoders.
       const expected = sliceOf(goldens("prompt_embeds"), 1, 77, 101);
       assertClose(family, read("states"), expected, { atol: 1e-5, rtol: 1e-4 });
     });
@@ -46,7 +46,7 @@ describe("T5 encoder against transformers", () => {
 });
 
 describe("T5 position buckets", () => {
-  it("begin where transformers has them, for 32 buckets up to distance 128", () => {
+  it("start at the same distances as in transformers, for 32 buckets up to distance 128", () => {
     const starts = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91];
     for (const [bucket, start] of starts.entries()) {
       const end = starts[bucket + 1] ?? 1000;
@@ -57,7 +57,7 @@ describe("T5 position buckets", () => {
     }
   });
 
-  it("put distances on a border where transformers' float32 puts them", () => {
+  it("assign distances on a border as transformers' float32 does", () => {
     // [buckets, greatest distance, distance, bucket], from T5Attention._relative_position_bucket (transformers 4.57).
     for (const [buckets, maxDistance, distance, bucket] of [
       [7, 9, -2, 1],
@@ -69,9 +69,9 @@ describe("T5 position buckets", () => {
     }
   });
 
-  it("need a greatest distance that leaves something to the logarithm", () => {
+  it("need a maximum distance above those with a bucket each", () => {
     const config = { relative_attention_num_buckets: 32, relative_attention_max_distance: 8 };
-    assert.match(faultOf(t5ConfigSchema, config), /^relative_attention_max_distance: /);
+    assert.match(firstIssue(t5ConfigSchema, config), /^relative_attention_max_distance: /);
   });
 });
 
@@ -85,11 +85,11 @@ function build(source: WeightSource, config = sd3Config) {
   w.requireAllUsed(...t5IgnoredKeys);
 }
 
-describe("T5 encoder on other checkpoints", () => {
+describe("T5 encoder with other checkpoints", () => {
   const shared = "shared.weight";
   const embedTokens = "encoder.embed_tokens.weight";
 
-  it("the token table under its other name, or under both, or missing", () => {
+  it("reads the token table under its other name or both, and rejects a missing one", () => {
     build(alterSource(sd3, (name, stored) => [name === shared ? embedTokens : name, stored]));
     const [table] = [...sd3.tensors].flatMap(([name, stored]) => (name === shared ? [stored] : []));
     assert.ok(table);
@@ -100,7 +100,7 @@ describe("T5 encoder on other checkpoints", () => {
     );
   });
 
-  it("ungated feed-forward layers", () => {
+  it("reads ungated feed-forward layers", () => {
     const plain = alterSource(sd3, (name, stored) =>
       name.includes("wi_1") ? null : [name.replace("wi_0", "wi"), stored],
     );
@@ -108,17 +108,17 @@ describe("T5 encoder on other checkpoints", () => {
     refuses(() => build(sd3, { ...sd3Config, feed_forward_proj: "relu" }), /DenseReluDense\.wi\.weight is missing/);
   });
 
-  it("a wrong shape", () => {
+  it("rejects a wrong shape", () => {
     const key = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
     const source = alterSource(sd3, (name, stored) => [name, name === key ? reshaped(stored, [4, 8]) : stored]);
     refuses(() => build(source), /relative_attention_bias\.weight has shape \[4,8\].* \[8,4\]/);
   });
 
-  it("a tensor that no layer reads", () => {
+  it("rejects an unused tensor", () => {
     refuses(() => build(sd3, { ...sd3Config, num_layers: 1 }), /9 tensors do not belong.*encoder\.block\.1\./);
   });
 
-  it("an activation that is not supported", () => {
-    assert.match(faultOf(t5ConfigSchema, { ...sd3Config, feed_forward_proj: "gated-silu" }), /^feed_forward_proj: /);
+  it("rejects an unsupported activation", () => {
+    assert.match(firstIssue(t5ConfigSchema, { ...sd3Config, feed_forward_proj: "gated-silu" }), /^feed_forward_proj: /);
   });
 });

@@ -10,7 +10,7 @@ import type { Dialect } from "./dialect.js";
 import { embedding, linear, rmsNorm } from "./layers.js";
 import { module } from "./weights.js";
 
-/** text_encoder_3/config.json; absent keys mean what they mean to transformers. */
+/** text_encoder_3/config.json; absent keys have transformers' defaults. */
 export const t5ConfigSchema = z
   .object({
     vocab_size: z.int().positive().default(32128),
@@ -37,10 +37,10 @@ export const t5Dialect: Dialect = [[/^encoder\.embed_tokens\.weight$/, "shared.w
 /** The second copy of the token table, and the decoder of a whole T5. */
 export const t5IgnoredKeys: readonly RegExp[] = [/^encoder\.embed_tokens\.weight$/, /^decoder\./, /^lm_head\./];
 
-/** Token ids, int64 [N, L] -> states [N, L, d_model]. Padding is looked at like text, as diffusers does it. */
+/** Token ids, int64 [N, L] -> states [N, L, d_model]. Padding is not masked, as in diffusers. */
 export const t5Encoder = module((w, config: T5Config, inputIds: Value): Value => {
   const encoder = w.scope("encoder");
-  // The first block's table serves them all.
+  // All blocks share the first block's table.
   const bias = positionBias(encoder.scope("block.0.layer.0.SelfAttention"), config, inputIds.dim(1));
   let x = embedding(w.scope("shared"), inputIds, config.vocab_size, config.d_model);
   for (let index = 0; index < config.num_layers; index++) {
@@ -56,7 +56,7 @@ const encoderBlock = module((w, config: T5Config, x: Value, bias: Value): Value 
   return add(attended, feedForward(w.scope("layer.1.DenseReluDense"), config, normal2));
 });
 
-/** Scores are not scaled: the initialisation of the weights did it once and for all. */
+/** Scores are not scaled, since T5's weight initialisation includes the scale. */
 const selfAttention = module((w, config: T5Config, x: Value, bias: Value): Value => {
   const width = config.num_heads * config.d_kv;
   const of = (key: string) => linear(w.scope(key), x, width, { bias: false });
@@ -73,7 +73,7 @@ const feedForward = module((w, config: T5Config, x: Value): Value => {
   return linear(w.scope("wo"), activated, config.d_model, { bias: false });
 });
 
-/** What is added to the scores of every head, [1, heads, L, L]: a learnt number for each bucket of distances. */
+/** The relative position bias of every head, [1, heads, L, L]: a learnt value for each bucket of distances. */
 const positionBias = module((w, config: T5Config, length: number): Value => {
   const { relative_attention_num_buckets: buckets, relative_attention_max_distance: maxDistance, num_heads } = config;
   const indices = Array.from({ length: length * length }, (_, index) => {
@@ -86,8 +86,8 @@ const positionBias = module((w, config: T5Config, length: number): Value => {
 });
 
 /**
- * The bucket of a distance: half of them for keys behind the query, half for keys in front. In each half the first half
- * takes one distance each, the others grow logarithmically up to `maxDistance`.
+ * The bucket of a distance: half of the buckets are for keys after the query, half for keys before it. Of each, the first half
+ * has one distance per bucket; the others grow logarithmically up to `maxDistance`.
  */
 export function positionBucket(distance: number, buckets: number, maxDistance: number): number {
   const half = Math.floor(buckets / 2);
@@ -95,13 +95,13 @@ export function positionBucket(distance: number, buckets: number, maxDistance: n
   const first = distance > 0 ? half : 0;
   const length = Math.abs(distance);
   if (length < exact) return first + length;
-  // Rounded where transformers' float32 tensors round: at distances on the border of two buckets one bit decides.
+  // Rounded where transformers' float32 tensors round: at distances on a border of two buckets, one bit decides.
   const logarithm = Math.fround(Math.log(Math.fround(length / exact)));
   const share = Math.fround(logarithm / Math.fround(Math.log(maxDistance / exact)));
   return first + Math.min(exact + Math.trunc(Math.fround(share * (half - exact))), half - 1);
 }
 
-/** How many distances, from 0 on, have a bucket of their own. */
+/** Number of distances, from 0, with a bucket each. */
 function exactDistances(buckets: number): number {
   return Math.floor(Math.floor(buckets / 2) / 2);
 }

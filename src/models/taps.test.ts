@@ -27,7 +27,7 @@ const feeds = (() => {
   };
 })();
 
-/** The UNet on a source row and a target row. */
+/** The UNet on a batch of a source row and a target row. */
 function build(graph: Graph, taps: readonly Tap[]): Value {
   const inputs = {
     sample: input(graph, "sample", feeds.sample.shape),
@@ -45,15 +45,15 @@ async function run(graph: Graph, prediction: Value): Promise<FloatTensor> {
   return results.prediction as FloatTensor;
 }
 
-/** Both rows as the source row has them. */
+/** Replaces both rows by the source row. */
 function fromSource(value: Value): Value {
   const row = slice(value, 0, 0, 1);
   return concat([row, row], 0);
 }
 
 /**
- * The reference, made without taps: a copy of the plain graph, node by node, in which `inputsOf` and `outputOf` say what a node
- * reads and what is read of it.
+ * The reference without taps: a node-by-node copy of the plain graph, with a node's inputs changed by `inputsOf` and its output
+ * by `outputOf`.
  */
 function altered(
   inputsOf: (node: GraphNode, inputs: readonly Value[]) => readonly Value[],
@@ -127,8 +127,8 @@ describe("injection from the source row into the target row of one batch", () =>
   });
 });
 
-describe("names that can be tapped", () => {
-  /** Names below `module`, without it. */
+describe("tap names", () => {
+  /** Names inside `module`, without its prefix. */
   function namesBelow(module: string, network: (graph: Graph) => void): string[] {
     const graph = new Graph();
     const names: string[] = [];
@@ -140,7 +140,7 @@ describe("names that can be tapped", () => {
     return names;
   }
 
-  it("of the UNet are queries, keys and values, and what each module adds", () => {
+  it("of the UNet are queries, keys and values, and the residual of each module", () => {
     const names = (module: string) => namesBelow(module, (graph) => build(graph, []));
     assert.deepEqual(names("up_blocks.1.attentions.0."), [
       ...["attn1.q", "attn1.k", "attn1.v", "attn1.out", "attn2.q", "attn2.k", "attn2.v", "attn2.out", "ff.out"].map(
@@ -151,7 +151,7 @@ describe("names that can be tapped", () => {
     assert.deepEqual(names("up_blocks.1.resnets.1."), ["out"]);
   });
 
-  it("of the MM-DiT are those of both streams", () => {
+  it("of the MM-DiT include both streams", () => {
     const mmditConfig = mmditConfigSchema.parse(readJson("sd35/pipeline/transformer/config.json"));
     const names = (block: number) =>
       namesBelow(`transformer_blocks.${block}.`, (graph) =>

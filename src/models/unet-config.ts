@@ -1,24 +1,24 @@
 /**
- * @file unet/config.json of UNet2DConditionModel (diffusers models/unets/unet_2d_condition.py), as Stable Diffusion 1, 2 and XL
- * and what is derived from them use it. Its lists for levels become lists of blocks here; what is not computed is refused.
+ * @file unet/config.json of UNet2DConditionModel (diffusers models/unets/unet_2d_condition.py), as used by Stable Diffusion 1,
+ * 2 and XL and their derivatives. Lists per level become lists of blocks; unsupported settings are rejected.
  */
 
 import { z } from "zod";
 import { at } from "../core/lists.js";
 
-/** A block of residual layers, each with a transformer behind it where the block reads text. */
+/** A block of residual layers, each followed by a transformer if the block has cross-attention. */
 export interface UnetBlock {
   readonly width: number;
   /** Residual layers. */
   readonly layers: number;
   /** Attention heads of its transformers. */
   readonly heads: number;
-  /** Transformer layers behind each residual layer; null where the block does not read text. */
+  /** Transformer layers after each residual layer; null if the block has no cross-attention. */
   readonly depths: readonly number[] | null;
 }
 
 const count = z.int().positive();
-/** One value for all levels or one for each. */
+/** One value for all levels, or one per level. */
 const perLevel = <T extends z.ZodType>(value: T) => z.union([value, z.array(value).min(1)]);
 
 const odd = count.refine((size) => size % 2 === 1, "must be odd");
@@ -48,7 +48,7 @@ const rawSchema = z.object({
   cross_attention_dim: perLevel(count).default(1280),
   transformer_layers_per_block: perLevel(perLevel(z.int().nonnegative())).default(1),
   reverse_transformer_layers_per_block: z.array(perLevel(z.int().nonnegative())).nullish(),
-  /** The number of heads, whatever its name says (huggingface/diffusers#2011). */
+  /** The number of heads, despite its name (huggingface/diffusers#2011). */
   attention_head_dim: perLevel(count).default(8),
   num_attention_heads: absent,
   use_linear_projection: z.boolean().default(false),
@@ -83,8 +83,8 @@ const rawSchema = z.object({
 });
 
 /**
- * Adds the blocks of the way down, the middle (null where there is none) and the way up, the width of text states, and that
- * of the pooled text (null where it is not read).
+ * Adds the down, middle (or null) and up blocks, the width of text states, and the width of the pooled text (null if it is not
+ * used).
  */
 export const unetConfigSchema = rawSchema.transform((raw, context) => {
   const wrong = (key: string, message: string) => {
@@ -96,9 +96,10 @@ export const unetConfigSchema = rawSchema.transform((raw, context) => {
   const lists = ["down_block_types", "up_block_types", "layers_per_block", "attention_head_dim"] as const;
   for (const key of [...lists, "transformer_layers_per_block", "cross_attention_dim"] as const) {
     const value = raw[key];
-    if (Array.isArray(value) && value.length !== levels) return wrong(key, `must have ${levels} entries, one a level`);
+    if (Array.isArray(value) && value.length !== levels)
+      return wrong(key, `must have ${levels} entries, one per level`);
   }
-  const crossWidth = alike(raw.cross_attention_dim);
+  const crossWidth = singleValue(raw.cross_attention_dim);
   if (crossWidth === null) return wrong("cross_attention_dim", "different widths are not supported");
   if (widths.some((width) => width % raw.norm_num_groups !== 0)) {
     return wrong("norm_num_groups", "must divide all block_out_channels");
@@ -108,7 +109,7 @@ export const unetConfigSchema = rawSchema.transform((raw, context) => {
   const depths = spread(raw.transformer_layers_per_block, levels);
   const reversed = raw.reverse_transformer_layers_per_block;
   if (reversed ? reversed.length !== levels : depths.some(Array.isArray)) {
-    return wrong("reverse_transformer_layers_per_block", `must have ${levels} entries, one a level`);
+    return wrong("reverse_transformer_layers_per_block", `must have ${levels} entries, one per level`);
   }
   const down = raw.down_block_types.map((type, level): UnetBlock => {
     const block = { width: at(widths, level), layers: at(layers, level), heads: at(heads, level) };
@@ -122,7 +123,7 @@ export const unetConfigSchema = rawSchema.transform((raw, context) => {
   });
   for (const { layers, depths } of [...down, ...up]) {
     if (depths && depths.length < layers)
-      return wrong("transformer_layers_per_block", `needs ${layers} entries a level`);
+      return wrong("transformer_layers_per_block", `needs ${layers} entries per level`);
   }
   const middle = { width: at(widths, levels - 1), layers: 1, heads: at(heads, levels - 1) };
   const depth = spread(at(depths, levels - 1), 1).slice(0, 1);
@@ -136,7 +137,7 @@ export const unetConfigSchema = rawSchema.transform((raw, context) => {
 });
 export type UnetConfig = z.output<typeof unetConfigSchema>;
 
-/** What six sizes leave of the added embedding; NaN where one of the numbers is missing. */
+/** Width of the added embedding minus the six sizes; NaN if a setting is missing. */
 function pooledWidthOf(raw: z.output<typeof rawSchema>): number | null {
   if (raw.addition_embed_type == null) return null;
   const { projection_class_embeddings_input_dim: all, addition_time_embed_dim: each } = raw;
@@ -147,8 +148,8 @@ function spread<T>(value: T | T[], count: number): T[] {
   return Array.isArray(value) ? value : Array.from({ length: count }, () => value);
 }
 
-/** The one value of a list; null where there are several. */
-function alike<T>(value: T | T[]): T | null {
+/** The single distinct value of a list; null if there are several. */
+function singleValue<T>(value: T | T[]): T | null {
   const values = new Set(spread(value, 1));
   const [first] = values;
   return values.size === 1 && first !== undefined ? first : null;

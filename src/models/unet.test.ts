@@ -12,7 +12,7 @@ import { firstOf } from "../testing/core/repetitions.js";
 import {
   alterSource,
   assertClose,
-  faultOf,
+  firstIssue,
   readComponent,
   readGoldens,
   refuses,
@@ -27,16 +27,16 @@ const engine = new OnnxRuntimeEngine("cpu", 1);
 after(() => engine.close());
 const tolerance = { atol: 1e-5, rtol: 1e-4 };
 
-/** The network on inputs by their names in the goldens; `flags` such as TFF say which stages see the soft tokens. */
+/** Builds the network on inputs with the names of the golden file; `flags` such as TFF are the stages that read soft tokens. */
 function build(w: Weights, config: UnetConfig, feed: (name: string) => Value, flags: string): Value {
   const added = config.pooledWidth === null ? null : { pooled: feed("pooled"), timeIds: feed("time_ids") };
-  const seeing = unetStages.filter((_, stage) => flags[stage] === "T");
-  const taps = seeing.map((stage) => afterFirstTap(w, feed("soft_tokens"), stage));
+  const stages = unetStages.filter((_, stage) => flags[stage] === "T");
+  const taps = stages.map((stage) => afterFirstTap(w, feed("soft_tokens"), stage));
   const inputs = { sample: feed("sample"), timestep: feed("timestep"), added, promptEmbeds: feed("prompt_embeds") };
   return w.graph.withTaps(taps, () => unet(w, config, inputs));
 }
 
-/** Feeds of a denoiser golden, with the tokens of each timestep. */
+/** Feeds of a golden denoiser file, with the effective tokens of each timestep. */
 async function goldenFeeds(family: string, config: UnetConfig, flags: string) {
   const golden = await readGoldens(`${family}/denoiser-${flags}.safetensors`);
   const [tokens, table, timesteps] = [golden("tokens"), golden("t_tokens"), golden("timestep")];
@@ -71,14 +71,14 @@ for (const family of firstOf(["sd15", "sdxl"])) {
     };
 
     for (const flags of ["TFF", "TTF", "TTT"]) {
-      it(`gives diffusers' numbers with soft tokens in ${flags}, a timestep a row`, async () => {
+      it(`matches diffusers with soft tokens in ${flags} and one timestep per row`, async () => {
         const { feeds, golden } = await goldenFeeds(family, config, flags);
         assertClose("output", await run(feeds, flags), golden("output"), tolerance);
         assertClose("output_base", await run(feeds, "FFF"), golden("output_base"), tolerance);
       });
     }
 
-    it("gives two texts on one image what they give on two copies of it, and one timestep likewise", async () => {
+    it("gives the same for two texts on one image or timestep as on two copies of it", async () => {
       const { feeds } = await goldenFeeds(family, config, "TTF");
       const one = (name: string) => rows(feeds[name], 0, 1);
       const twice = (name: string) => concatRows([one(name), one(name)]);
@@ -87,7 +87,7 @@ for (const family of firstOf(["sd15", "sdxl"])) {
       assertClose("shared", shared, apart, { atol: 1e-6, rtol: 1e-5 });
     });
 
-    it("computes what an image sees before the first text once for all texts", () => {
+    it("computes everything before the first cross-attention once for all texts", () => {
       const flopsOf = (images: number) => {
         const graph = new Graph();
         const shapes: Record<string, number[]> = {
@@ -111,11 +111,11 @@ for (const family of firstOf(["sd15", "sdxl"])) {
       };
       const [shared, each] = [flopsOf(1), flopsOf(4)];
       assert.deepEqual(shared.first?.outputs[0].dim(0), 1);
-      // conv_in at the least: 2 x 9 x 4 x 16 channels x 256 pixels for each of three copies.
+      // At least conv_in: 2 x 9 x 4 x 16 channels x 256 pixels for each of three copies.
       assert.ok(each.total - shared.total >= 3 * 2 * 9 * 4 * 16 * 256);
     });
 
-    it("takes latents of any size, also those that the levels do not halve evenly", async () => {
+    it("accepts latents of any size, including odd sizes at inner levels", async () => {
       const { feeds } = await goldenFeeds(family, config, "TFF");
       const sample = floatTensor(
         [2, 4, 5, 9],
@@ -124,7 +124,7 @@ for (const family of firstOf(["sd15", "sdxl"])) {
       assert.deepEqual((await run({ ...feeds, sample }, "TFF")).shape, [2, 4, 5, 9]);
     });
 
-    it("refuses weights that are not the configured model's", () => {
+    it("rejects weights of another configuration", () => {
       const attempt = (changed: typeof source, as = config) => {
         const graph = new Graph();
         const widths = { prompt_embeds: [1, 7, as.crossWidth], pooled: [1, as.pooledWidth ?? 1], time_ids: [1, 6] };
@@ -140,7 +140,7 @@ for (const family of firstOf(["sd15", "sdxl"])) {
         /mid_block\.attentions\.0\.transformer_blocks\.0\.attn2\.to_k\.weight is missing/,
       );
       const wide = alterSource(source, (key, stored) => [key, key === name ? reshaped(stored, [3, 5]) : stored]);
-      refuses(() => attempt(wide), /attn2\.to_k\.weight has shape \[3,5\], the configuration asks for \[32,/);
+      refuses(() => attempt(wide), /attn2\.to_k\.weight has shape \[3,5\], the configuration requires \[32,/);
       const [plain] = unetConfigSchema.parse({ ...(json as object), mid_block_type: "UNetMidBlock2D" }).up;
       assert.ok(plain);
       refuses(
@@ -151,7 +151,7 @@ for (const family of firstOf(["sd15", "sdxl"])) {
   });
 }
 
-/** Without the soft tokens where no stage sees them. */
+/** Removes the soft tokens if no stage reads them. */
 function used(feeds: Readonly<Record<string, FloatTensor>>, flags: string): Record<string, FloatTensor> {
   const { soft_tokens, ...others } = feeds;
   return flags.includes("T") ? { ...others, soft_tokens } : others;
@@ -168,7 +168,7 @@ describe("a UNet's configuration", () => {
   };
   const parse = (changes: object) => unetConfigSchema.parse({ ...base, ...changes });
 
-  it("has what diffusers takes where keys are absent", () => {
+  it("has diffusers' defaults for absent keys", () => {
     const { down, mid, up, crossWidth, pooledWidth } = unetConfigSchema.parse({ _class_name: "UNet2DConditionModel" });
     const text = { heads: 8, depths: [1, 1] };
     assert.deepEqual(down, [
@@ -190,7 +190,7 @@ describe("a UNet's configuration", () => {
     assert.deepEqual([crossWidth, pooledWidth], [1280, null]);
   });
 
-  it("gives lists for levels in their order on the way down, and backwards on the way up", () => {
+  it("applies lists per level in order to the down blocks, and reversed to the up blocks", () => {
     const { down, mid, up } = parse({
       layers_per_block: [1, 3],
       attention_head_dim: [2, 8],
@@ -204,7 +204,7 @@ describe("a UNet's configuration", () => {
     ]);
   });
 
-  it("takes nested lists of transformer layers, those of the way up in their own order", () => {
+  it("accepts nested lists of transformer layers, with a separate list for the up blocks", () => {
     const nested = { transformer_layers_per_block: [0, [4, 2]], reverse_transformer_layers_per_block: [[4, 4, 10], 1] };
     const { down, mid, up } = parse(nested);
     assert.deepEqual([down[1].depths, mid?.depths, up[0].depths], [[4, 2], [4], [4, 4, 10]]);
@@ -212,12 +212,12 @@ describe("a UNet's configuration", () => {
     assert.equal(parse({ mid_block_type: "UNetMidBlock2D" }).mid?.depths, null);
   });
 
-  it("knows the width of the pooled text", () => {
+  it("derives the width of the pooled text", () => {
     const added = { addition_embed_type: "text_time", addition_time_embed_dim: 256 };
     assert.equal(parse({ ...added, projection_class_embeddings_input_dim: 2816 }).pooledWidth, 1280);
   });
 
-  it("refuses what is not computed, and lists that do not fit", () => {
+  it("rejects unsupported settings, and lists of the wrong length", () => {
     const cases: [object, RegExp][] = [
       [{ block_out_channels: [32, 64, 64] }, /^down_block_types: must have 3 entries/],
       [{ attention_head_dim: [4] }, /^attention_head_dim: must have 2 entries/],
@@ -240,9 +240,9 @@ describe("a UNet's configuration", () => {
       [{ down_block_types: ["DownBlock2D", "AttnDownBlock2D"] }, /^down_block_types\.1: /],
       [{ encoder_hid_dim_type: "text_proj" }, /^encoder_hid_dim_type: not supported$/],
     ];
-    for (const [changes, fault] of cases) assert.match(faultOf(unetConfigSchema, { ...base, ...changes }), fault);
+    for (const [changes, fault] of cases) assert.match(firstIssue(unetConfigSchema, { ...base, ...changes }), fault);
     assert.equal(
-      faultOf(unetConfigSchema, { ...base, only_cross_attention: [false, false], upcast_attention: true }),
+      firstIssue(unetConfigSchema, { ...base, only_cross_attention: [false, false], upcast_attention: true }),
       "none",
     );
   });

@@ -2,8 +2,8 @@
  * @file UNet2DConditionModel, the denoiser of Stable Diffusion 1, 2 and XL (arXiv 2112.10752 and 2307.01952; diffusers
  * models/unets/unet_2d_condition.py).
  *
- * Where all texts look at one image, what is computed before the first text is read is computed once: values keep a first
- * axis of 1 until something with one row a text meets them.
+ * If all prompts share one image, everything before the first cross-attention is computed once: values keep a first axis of 1
+ * until they are combined with a value that has one row per prompt.
  */
 
 import type { Value } from "../graph/ir.js";
@@ -14,11 +14,11 @@ import type { UnetBlock, UnetConfig } from "./unet-config.js";
 import { module, type Weights } from "./weights.js";
 
 export interface UnetInputs {
-  /** Noisy latents [S, in_channels, h, w]; S is N, or 1 when all texts look at one image. */
+  /** Noisy latents [S, in_channels, h, w]; S is N, or 1 if all prompts share one image. */
   readonly sample: Value;
   /** [1] or [N], in 0..1000. */
   readonly timestep: Value;
-  /** What SDXL is told besides (addition_embed_type text_time); null for others. */
+  /** SDXL's added conditioning (addition_embed_type text_time); null for other models. */
   readonly added: AddedConditioning | null;
   /** Text states [N, L, cross-attention width]. */
   readonly promptEmbeds: Value;
@@ -31,15 +31,15 @@ export interface AddedConditioning {
   readonly timeIds: Value;
 }
 
-/** What every block reads besides the image. */
+/** Inputs of every block besides the image. */
 interface Conditions {
-  /** Embedding of the timestep, [1 or N, width], after its activation. */
+  /** Activated embedding of the timestep, [1 or N, width]. */
   readonly time: Value;
   /** Text states [N, L, cross-attention width]. */
   readonly text: Value;
 }
 
-/** The prediction [N, out_channels, h, w]. */
+/** Predicts the noise or v, [N, out_channels, h, w]. */
 export const unet = module((w, config: UnetConfig, { sample, timestep, added, promptEmbeds }: UnetInputs): Value => {
   const [finest] = config.block_out_channels;
   const conditions = { time: silu(embedTime(w, config, timestep, added)), text: promptEmbeds };
@@ -60,7 +60,7 @@ export const unet = module((w, config: UnetConfig, { sample, timestep, added, pr
   return convolution(w.scope("conv_out"), normal, config.out_channels, { kernel: config.conv_out_kernel });
 });
 
-/** What each residual layer and the downsampling behind them give; the way up joins all of it. */
+/** Returns the output of each residual layer and of the downsampler, the skip connections of the up blocks. */
 const downBlock = module(
   (w, config: UnetConfig, block: UnetBlock, x: Value, conditions: Conditions, last: boolean): Value[] => {
     const states: Value[] = [];
@@ -79,7 +79,7 @@ const midBlock = module((w, config: UnetConfig, block: UnetBlock, x: Value, cond
   return block.depths === null ? y : residual(w.scope("resnets.1"), config, y, block.width, conditions.time);
 });
 
-/** `skips` are joined to the inputs of its layers; the result is as large as `next`, the skip after them, where there is one. */
+/** Concatenates `skips` to the inputs of its layers; upsamples the result to the size of `next`, the following skip, if any. */
 const upBlock = module(
   (
     w,
@@ -98,7 +98,7 @@ const upBlock = module(
   },
 );
 
-/** A residual layer and, where the block reads text, the transformer behind it. */
+/** A residual layer and, if the block has cross-attention, the transformer after it. */
 const residualAndText = module(
   (w, config: UnetConfig, { width, heads, depths }: UnetBlock, layer: number, x: Value, { time, text }: Conditions) => {
     const y = residual(w.scope(`resnets.${layer}`), config, x, width, time);
@@ -107,7 +107,7 @@ const residualAndText = module(
   },
 );
 
-/** Embedding of the timestep, [1, width], or with what SDXL adds, [N, width]. */
+/** Embedding of the timestep, [1, width], or with SDXL's added conditioning, [N, width]. */
 const embedTime = module((w, config: UnetConfig, timestep: Value, added: AddedConditioning | null): Value => {
   const [finest] = config.block_out_channels;
   const width = config.time_embedding_dim ?? 4 * finest;
@@ -132,7 +132,7 @@ const residual = module((w, config: UnetConfig, x: Value, width: number, time: V
   return add(x.dim(1) === width ? x : convolution(w.scope("conv_shortcut"), x, width, { kernel: 1 }), change);
 });
 
-/** Computed again for the backward pass, since it is little work and what it reads is kept anyway. */
+/** Recomputed in the backward pass, since it is cheap and its input is kept anyway. */
 const normSilu = module((w, config: UnetConfig, x: Value): Value => {
   return x.graph.checkpoint(() => silu(groupNorm(w, x, config.norm_num_groups, config.norm_eps)));
 });
@@ -192,25 +192,25 @@ const feedForward = module((w, x: Value): Value => {
   return w.graph.tap("out", linear(w.scope("net.2"), mul(hidden, gelu(gate)), width));
 });
 
-/** Half the height and width, rounded up. */
+/** Halves height and width, rounding up. */
 const downsample = module((w, x: Value): Value => {
   return convolution(w.scope("conv"), x, x.dim(1), { kernel: 3, stride: 2 });
 });
 
-/** Twice the height and width, or one less where it is `skip` that had an odd number. */
+/** Doubles height and width, cropped to an odd size of `skip`. */
 const upsample = module((w, x: Value, skip: Value): Value => {
   const large = upsampleNearest(x, 2);
   const fitted = slice(slice(large, 2, 0, skip.dim(2)), 3, 0, skip.dim(3));
   return convolution(w.scope("conv"), fitted, x.dim(1), { kernel: 3 });
 });
 
-/** Channels of both, which may have one row for all texts. */
+/** Concatenates channels; either may have one row for all texts. */
 function joinChannels(x: Value, skip: Value): Value {
   const texts = Math.max(x.dim(0), skip.dim(0));
   return concat([withRows(x, texts), withRows(skip, texts)], 1);
 }
 
-/** One row for each of `count` texts. */
+/** Expands one row to `count` texts. */
 function withRows(x: Value, count: number): Value {
   return expand(x, [count, ...x.shape.slice(1)]);
 }

@@ -26,7 +26,7 @@ function checkWeightGradients(build: (w: Weights, graph: Graph) => Value): void 
   const output = build(weights, graph);
   const loss = mul(output, output);
   const read = new Set(reachable(graph, [loss]).flatMap(({ outputs }) => outputs));
-  // The last block of a transformer has weights that nothing reads.
+  // The last block of a transformer has unused weights.
   const targets = [...weights.used.values()].filter((weight) => read.has(weight));
   const gradients = gradientsOfSum(loss, targets);
 
@@ -63,8 +63,8 @@ function checkWeightGradients(build: (w: Weights, graph: Graph) => Value): void 
   assert.ok(error < 1e-6, `${analytic} against ${numeric}`);
 }
 
-describe("gradients towards every weight of", () => {
-  it("the MM-DiT with query-key norms and dual attention, through its checkpoints", () => {
+describe("gradients with respect to every weight of", () => {
+  it("the MM-DiT with query-key norms and dual attention, through its activation checkpoints", () => {
     const config = mmditConfigSchema.parse({
       ...{ _class_name: "SD3Transformer2DModel", sample_size: 4, patch_size: 2, in_channels: 3, num_layers: 3 },
       ...{ attention_head_dim: 4, num_attention_heads: 2, joint_attention_dim: 5, caption_projection_dim: 8 },
@@ -83,7 +83,7 @@ describe("gradients towards every weight of", () => {
   });
 
   for (const use_linear_projection of [false, true]) {
-    it(`the UNet with ${use_linear_projection ? "linear" : "convolutional"} projections, through its checkpoints`, () => {
+    it(`the UNet with ${use_linear_projection ? "linear" : "convolutional"} projections, through its activation checkpoints`, () => {
       const config = unetConfigSchema.parse({
         ...{ _class_name: "UNet2DConditionModel", in_channels: 2, out_channels: 2, use_linear_projection },
         ...{ block_out_channels: [4, 6], layers_per_block: 1, norm_num_groups: 2, attention_head_dim: [2, 3] },

@@ -7,15 +7,15 @@ import { joinNames } from "../graph/names.js";
 import { cast, concat, constant, input, parameter, transpose } from "../graph/ops.js";
 import { type ArrangedTensor, type StoredTensor, shapeOf, type WeightSource } from "../weights/source.js";
 
-/** Where the values of weights come from. Asked once for each key. */
+/** Source of the values of weights; called once per key. */
 interface Origin {
   value(graph: GraphBuilder, name: string, shape: Shape): Value;
-  /** Keys that exist and may never have been asked for. */
+  /** All keys of the source, used or not. */
   readonly keys: readonly string[];
   readonly label: string;
 }
 
-/** Hands out the weights of a network to the code that builds it, under the name of one of its modules. */
+/** Reads the weights of a network for the code that builds it, within the scope of one of its modules. */
 export class Weights {
   private constructor(
     readonly graph: GraphBuilder,
@@ -27,7 +27,7 @@ export class Weights {
     private readonly values: Map<string, Value>,
   ) {}
 
-  /** The weights of a checkpoint, which stay in their files. */
+  /** The weights of a checkpoint, as references to its files. */
   static of(graph: GraphBuilder, source: WeightSource): Weights {
     const origin: Origin = {
       label: source.origin,
@@ -37,28 +37,28 @@ export class Weights {
     return new Weights(graph, origin, graph.scope, "", new Map());
   }
 
-  /** float32 graph inputs named like the weights: for training them, and for learning which weights a network has. */
+  /** float32 graph inputs named like the weights, to train them or to list the weights of a network. */
   static asInputs(graph: GraphBuilder): Weights {
     const origin: Origin = { label: "inputs", keys: [], value: input };
     return new Weights(graph, origin, graph.scope, "", new Map());
   }
 
-  /** The tensors below `name`; `scope("attn").tensor("to_q.weight", ...)` reads `attn.to_q.weight`. */
+  /** The weights of submodule `name`: `scope("attn").tensor("to_q.weight", ...)` reads `attn.to_q.weight`. */
   scope(name: string | number): Weights {
     return new Weights(this.graph, this.origin, this.root, joinNames(this.path, `${name}`), this.values);
   }
 
-  /** Runs `body`; the nodes that it makes bear the name of this scope. See `module`. */
+  /** Runs `body` with this scope as the name of its nodes. See `module`. */
   within<T>(body: () => T): T {
     return this.graph.within(joinNames(this.root, this.path), body);
   }
 
-  /** A weight as float32, whatever it is stored as. */
+  /** A weight cast to float32. Throws an InputError if it is missing or has another shape. */
   tensor(key: string, shape: Shape): Value {
     return cast(this.stored(key, shape), "float32");
   }
 
-  /** A weight in its stored type, for tables of which only a few rows are read. */
+  /** A weight in its stored dtype, for tables of which only a few rows are read. */
   stored(key: string, shape: Shape): Value {
     const name = joinNames(this.path, key);
     const known = this.values.get(name);
@@ -68,12 +68,12 @@ export class Weights {
     return value;
   }
 
-  /** Everything handed out so far, by full key. */
+  /** All weights read so far, by full key. */
   get used(): ReadonlyMap<string, Value> {
     return this.values;
   }
 
-  /** Throws when the checkpoint holds tensors that nothing has read, except those that match a pattern. */
+  /** Throws an InputError if the checkpoint has unused tensors, except those that match a pattern. */
   requireAllUsed(...ignore: readonly RegExp[]): void {
     const unused = this.origin.keys.filter(
       (name) => !this.values.has(name) && !ignore.some((pattern) => pattern.test(name)),
@@ -88,14 +88,14 @@ export class Weights {
 }
 
 /**
- * A module of a network: a function of its weights. The nodes that it makes bear the name of their scope, which is that of the
- * module in the checkpoint, so that printed graphs, profiles, errors and taps speak of modules.
+ * Defines a module of a network as a function of its weights. Its nodes have the scope of the module's name in the checkpoint,
+ * which printed graphs, profiles, errors and taps use.
  */
 export function module<Rest extends readonly unknown[], Result>(body: (w: Weights, ...rest: Rest) => Result) {
   return (w: Weights, ...rest: Rest): Result => w.within(() => body(w, ...rest));
 }
 
-/** The tensor `name` in `graph`, which must be there and have `shape`. */
+/** Adds the tensor `name` to `graph`. Throws an InputError if it is missing or has another shape. */
 function weightValue(graph: GraphBuilder, source: WeightSource, name: string, shape: Shape): Value {
   const given = shapeOf(source, name);
   if (given === undefined) {
@@ -106,7 +106,7 @@ function weightValue(graph: GraphBuilder, source: WeightSource, name: string, sh
   }
   if (!sameShape(given, shape)) {
     throw new InputError(
-      `${source.origin}: ${name} has shape ${formatShape(given)}, the configuration asks for ${formatShape(shape)}`,
+      `${source.origin}: ${name} has shape ${formatShape(given)}, the configuration requires ${formatShape(shape)}`,
     );
   }
   const arranged = source.arranged?.get(name);
@@ -115,7 +115,7 @@ function weightValue(graph: GraphBuilder, source: WeightSource, name: string, sh
     : arrangedValue(graph, arranged);
 }
 
-/** As float32, since each part is cast where it is read, like every weight. */
+/** Composes an arranged tensor in the graph; its parts are cast to float32. */
 function arrangedValue(graph: GraphBuilder, tensor: ArrangedTensor): Value {
   const read = (stored: StoredTensor) => cast(parameter(graph, stored), "float32");
   switch (tensor.kind) {

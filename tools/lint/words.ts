@@ -42,7 +42,6 @@ export const pending: readonly string[] = [
   "src/cli",
   "src/demo",
   "src/evaluation",
-  "src/models",
   "src/testing",
   "tools/pretrain",
   "tools/sweep",

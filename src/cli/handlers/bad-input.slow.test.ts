@@ -81,7 +81,7 @@ describe("a model that cannot be used", { concurrency: 2 }, () => {
         changeTensors(weightFile(folder, "text_encoder"), (tensors) =>
           tensors.set("text_model.final_layer_norm.bias", floatTensor([5])),
         ),
-      /text_encoder: text_model\.final_layer_norm\.bias has shape \[5\], the configuration asks for \[\d+\]/,
+      /text_encoder: text_model\.final_layer_norm\.bias has shape \[5\], the configuration requires \[\d+\]/,
     ],
     [
       "lacks a tensor",

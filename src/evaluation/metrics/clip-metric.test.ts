@@ -128,7 +128,7 @@ describe("metrics by CLIP", () => {
     const reasons = Object.fromEntries(notRun.map(({ name, reason }) => [name, reason]));
     assert.match(reasons["HPSv2.1"], /HPS_v2\.1\.pt is not a PyTorch file/);
     assert.match(reasons.PickScore, /broken lacks a folder with PickScore in its name/);
-    assert.match(reasons.ImageReward, /ImageReward\.safetensors is no ImageReward model: the tensor .* is missing/);
+    assert.match(reasons.ImageReward, /ImageReward\.safetensors is not an ImageReward model: the tensor .* is missing/);
     assert.match(reasons.LPIPS, /broken lacks vgg16/);
     // A network is built when it is first run; a wrong one is named then.
     const fid = opened.find(({ name }) => name === "FID");

@@ -1,4 +1,4 @@
-/** @file The autoencoder under its original names (diffusers loaders/single_file_utils.py). */
+/** @file The autoencoder with its original key names (diffusers loaders/single_file_utils.py). */
 
 import type { z } from "zod";
 import { shapeOf, type WeightSource } from "../../weights/source.js";
@@ -6,10 +6,10 @@ import type { autoencoderConfigSchema } from "../autoencoder-kl.js";
 import { type Dialect, matrix, translateKeys } from "../dialect.js";
 import { countNumbered, hasSubtree, type OriginalNetwork, requiredShape } from "./network.js";
 
-/** How latents are scaled, which shapes do not tell. */
+/** The scaling of latents, which cannot be read from the shapes. */
 export type LatentScaling = Required<Pick<z.input<typeof autoencoderConfigSchema>, "scaling_factor" | "shift_factor">>;
 
-/** The decoder's levels are counted from the finest, diffusers counts them in their order. */
+/** The original layout numbers the decoder's levels from the finest, diffusers in their order. */
 function autoencoderDialect(levels: number): Dialect {
   const level = (index: string) => levels - 1 - Number(index);
   return [
@@ -29,7 +29,7 @@ function autoencoderDialect(levels: number): Dialect {
   ];
 }
 
-/** Reads the tensors that an original checkpoint has below `first_stage_model.`. */
+/** Reads the network under `first_stage_model.` of an original checkpoint. */
 export function originalAutoencoder(source: WeightSource, scaling: LatentScaling): OriginalNetwork {
   const weights = translateKeys(source, autoencoderDialect(countNumbered(source, "decoder.up.")));
   return { config: autoencoderConfig(weights, scaling), weights };

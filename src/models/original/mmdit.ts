@@ -1,16 +1,16 @@
-/** @file MM-DiT of Stable Diffusion 3 and 3.5 under its original names (diffusers loaders/single_file_utils.py). */
+/** @file The MM-DiT of Stable Diffusion 3 and 3.5 with its original key names (diffusers loaders/single_file_utils.py). */
 
 import type { z } from "zod";
 import { InputError } from "../../core/errors.js";
 import { shapeOf, type WeightSource } from "../../weights/source.js";
 import { type Dialect, split, swap, translateKeys } from "../dialect.js";
 import type { mmditConfigSchema } from "../mmdit.js";
-import { countNumbered, hasSubtree, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
+import { countNumbered, hasSubtree, headCount, type OriginalNetwork, requiredShape } from "./network.js";
 
-/** Width of a head where no norm of queries tells it. */
+/** Head width of models without query norms, whose shape would give it. */
 const headWidth = 64;
 
-/** Queries, keys and values lie in one matrix, and final modulations give the shift first, where diffusers has the scale. */
+/** Queries, keys and values are one matrix; final modulations output the shift first, in diffusers the scale. */
 function mmditDialect(lastBlock: number): Dialect {
   return [
     [/^pos_embed$/, "pos_embed.pos_embed"],
@@ -41,7 +41,7 @@ function mmditDialect(lastBlock: number): Dialect {
   ];
 }
 
-/** Reads the tensors that an original checkpoint has below `model.diffusion_model.`; `sampleSize` is in latents a side. */
+/** Reads the network under `model.diffusion_model.` of an original checkpoint; `sampleSize` is the side of its latents. */
 export function originalMmdit(source: WeightSource, sampleSize: number): OriginalNetwork {
   const weights = translateKeys(source, mmditDialect(countNumbered(source, "joint_blocks.") - 1));
   return { config: mmditConfig(weights, sampleSize), weights };
@@ -68,7 +68,7 @@ function mmditConfig(weights: WeightSource, sampleSize: number): OriginalNetwork
     out_channels: outputs / patch ** 2,
     num_layers: layers,
     attention_head_dim: head,
-    num_attention_heads: headsOf(weights, width, head),
+    num_attention_heads: headCount(weights, width, head),
     joint_attention_dim: textWidth,
     caption_projection_dim: captionWidth,
     pooled_projection_dim: pooledWidth,

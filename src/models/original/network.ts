@@ -1,21 +1,21 @@
 /**
- * @file Networks inside checkpoints of the original layout (Stability AI's repositories, and those that write their format):
- * their configuration is read off the shapes, since such a file has none.
+ * @file Networks inside checkpoints of the original layout (Stability AI's repositories and compatible ones), whose
+ * configuration is read from the shapes, since the files have none.
  */
 
 import { InputError } from "../../core/errors.js";
 import { hasLength, type Tuple } from "../../core/lists.js";
 import { shapeOf, type WeightSource } from "../../weights/source.js";
 
-/** A network under the names of diffusers and transformers, with what its config.json would say. */
+/** A network with the key names of diffusers or transformers, and the content of its config.json. */
 export interface OriginalNetwork {
   readonly config: Readonly<Record<string, unknown>>;
   readonly weights: WeightSource;
 }
 
 /**
- * What training left in such files and no network reads: noise schedules as numbers, averaged weights beside the weights,
- * CLIP's temperature, the discriminator of the autoencoder, a projection that Stable Diffusion 1.5 and SDXL's first encoder lack.
+ * Leftovers of training that no network uses: noise schedules, EMA weights, CLIP's temperature, the discriminator of the
+ * autoencoder, a projection that Stable Diffusion 1.5 and SDXL's first encoder do not use.
  */
 const unusedKeys: readonly RegExp[] = [
   /^(?:betas|logvar|lvlb_weights|scale_factor)$/,
@@ -28,13 +28,13 @@ const unusedKeys: readonly RegExp[] = [
   /(?:^|\.)logit_scale$/,
 ];
 
-/** `source` without the tensors that no network reads. */
+/** Removes the tensors that no network uses. */
 export function withoutUnusedKeys(source: WeightSource): WeightSource {
   const tensors = [...source.tensors].filter(([name]) => !unusedKeys.some((pattern) => pattern.test(name)));
   return { ...source, tensors: new Map(tensors) };
 }
 
-/** The tensors below `prefix`, named without it; `title` is added to the origin. */
+/** The tensors whose names start with `prefix`, without it; `title` is added to the origin. */
 export function subtree(source: WeightSource, prefix: string, title: string): WeightSource {
   const tensors = [...source.tensors].flatMap(([name, stored]) =>
     name.startsWith(prefix) ? [[name.slice(prefix.length), stored] as const] : [],
@@ -42,10 +42,10 @@ export function subtree(source: WeightSource, prefix: string, title: string): We
   return { origin: `${source.origin} (${title})`, tensors: new Map(tensors), metadata: source.metadata };
 }
 
-/** No network's keys have as many dots; a made-up key may have millions. */
-const deepest = 16;
+/** More dots than any network's keys have; malicious keys may have millions. */
+const maxDepth = 16;
 
-/** Every beginning of a key that ends in a dot, kept for each map of tensors: a big file is asked often. */
+/** All prefixes of keys that end in a dot, cached per map of tensors, since they are looked up often. */
 const scopes = new WeakMap<WeightSource["tensors"], ReadonlySet<string>>();
 
 function scopesOf({ tensors }: WeightSource): ReadonlySet<string> {
@@ -54,7 +54,7 @@ function scopesOf({ tensors }: WeightSource): ReadonlySet<string> {
   const found = new Set<string>();
   for (const name of tensors.keys()) {
     let dot = name.indexOf(".");
-    for (let depth = 0; dot !== -1 && depth < deepest; depth++, dot = name.indexOf(".", dot + 1)) {
+    for (let depth = 0; dot !== -1 && depth < maxDepth; depth++, dot = name.indexOf(".", dot + 1)) {
       found.add(name.slice(0, dot + 1));
     }
   }
@@ -62,7 +62,7 @@ function scopesOf({ tensors }: WeightSource): ReadonlySet<string> {
   return found;
 }
 
-/** Whether any tensor lies below `prefix`, which ends in a dot. */
+/** Whether any tensor's name starts with `prefix`, which ends in a dot. */
 export function hasSubtree(source: WeightSource, prefix: string): boolean {
   return scopesOf(source).has(prefix);
 }
@@ -73,14 +73,14 @@ export function hasKeyLike({ tensors }: WeightSource, pattern: RegExp): boolean 
   return false;
 }
 
-/** How many of `<prefix>0.`, `<prefix>1.`, ... there are without a gap. */
+/** Counts the consecutive prefixes `<prefix>0.`, `<prefix>1.`, ... */
 export function countNumbered(source: WeightSource, prefix: string): number {
   let count = 0;
   while (hasSubtree(source, `${prefix}${count}.`)) count++;
   return count;
 }
 
-/** The shape of a tensor that every network of the kind has, which must have as many axes. */
+/** The shape of a required tensor. Throws an InputError if it is missing or does not have `rank` axes. */
 export function requiredShape<R extends number>(source: WeightSource, name: string, rank: R): Tuple<number, R> {
   const shape = shapeOf(source, name);
   if (shape === undefined) throw new InputError(`${source.origin}: the tensor ${name} is missing`);
@@ -88,10 +88,10 @@ export function requiredShape<R extends number>(source: WeightSource, name: stri
   throw new InputError(`${source.origin}: ${name} has ${shape.length} axes, not ${rank}`);
 }
 
-/** How many heads of `size` make up `width`; `what` has them. */
-export function headsOf(source: WeightSource, width: number, size: number): number {
+/** Number of heads of width `size`. Throws an InputError if they do not divide `width`. */
+export function headCount(source: WeightSource, width: number, size: number): number {
   if (width % size !== 0) {
-    throw new InputError(`${source.origin}: a width of ${width} is not made of attention heads of ${size}`);
+    throw new InputError(`${source.origin}: a width of ${width} is not a multiple of attention heads of ${size}`);
   }
   return width / size;
 }

@@ -62,7 +62,7 @@ const readers: Record<OriginalName, Readonly<Record<string, Reader>>> = {
   sd35: sd3,
 };
 
-/** What model code reads of each network's configuration. */
+/** Configuration schema of each network. */
 const schemas: Readonly<Record<string, z.ZodType>> = {
   unet: unetConfigSchema,
   transformer: mmditConfigSchema,
@@ -72,16 +72,16 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   text_encoder_3: t5ConfigSchema,
 };
 
-/** What a configuration says; null, off and nothing are the same. */
+/** Settings of a configuration, in which null, false and absent are equal. */
 function settings(schema: z.ZodType, config: unknown): unknown {
-  const { _diffusers_version: _, ...said } = schema.parse(config) as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(said).filter(([, value]) => value != null && value !== false));
+  const { _diffusers_version: _, ...parsed } = schema.parse(config) as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(parsed).filter(([, value]) => value != null && value !== false));
 }
 
-/** Keys inside networks that they have no use for. */
-const unread = /position_ids$|^encoder\.embed_tokens\.weight$/;
+/** Keys inside networks that they ignore. */
+const ignored = /position_ids$|^encoder\.embed_tokens\.weight$/;
 
-describe("original checkpoints as diffusers' converters read them, bit for bit", () => {
+describe("original checkpoints match diffusers' converters bit for bit", () => {
   const path = temporaryFolder();
   for (const family of originalFamilies) {
     for (const dtype of ["float32", "float16"] as const) {
@@ -92,7 +92,7 @@ describe("original checkpoints as diffusers' converters read them, bit for bit",
         const source = withoutUnusedKeys(await openSafetensors(file));
         for (const [component, { config, tensors }] of Object.entries(manifest.components)) {
           const { weights, config: inferred } = readers[family][component](source);
-          const names = namesOf(weights).filter((name) => !unread.test(name));
+          const names = namesOf(weights).filter((name) => !ignored.test(name));
           assert.deepEqual(names, Object.keys(tensors).sort(), component);
           for (const [name, [shape, digest]] of Object.entries(tensors)) {
             const values = await valuesOf(weights, name);
@@ -107,7 +107,7 @@ describe("original checkpoints as diffusers' converters read them, bit for bit",
   }
 });
 
-describe("networks of original checkpoints that are not what they should be", () => {
+describe("networks of original checkpoints reject", () => {
   const { original } = readManifest("sd3");
   const changed = (changes: Readonly<Record<string, readonly number[] | null>>) => {
     const shapes = Object.entries({ ...original, ...changes }).filter((entry) => entry[1] !== null);
@@ -138,20 +138,23 @@ describe("networks of original checkpoints that are not what they should be", ()
   it("a position table that is not square", () => {
     refusesTransformer({ [`${denoiser}pos_embed`]: [1, 143, 128] }, /a table of 143 positions is not square/);
   });
-  it("a width that no heads make up", () => {
-    refusesTransformer({ [`${denoiser}x_embedder.proj.weight`]: [100, 16, 2, 2] }, /100 is not made of .* heads of 64/);
+  it("a width that is not a multiple of the heads", () => {
+    refusesTransformer(
+      { [`${denoiser}x_embedder.proj.weight`]: [100, 16, 2, 2] },
+      /100 is not a multiple of .* heads of 64/,
+    );
   });
   it("a missing tensor", () => {
     refusesTransformer({ [`${denoiser}context_embedder.weight`]: null }, /context_embedder\.weight is missing/);
     refusesTransformer({ [`${denoiser}context_embedder.weight`]: [3] }, /context_embedder\.weight has 1 axes, not 2/);
   });
-  it("keys under old and new names at once stay under the old", () => {
+  it("keys under both old and new names, as unused", () => {
     const { weights } = sd3.vae(changed({ "first_stage_model.encoder.conv_norm_out.bias": [64] }));
     assert.ok(weights.tensors.has("encoder.norm_out.bias"));
   });
 });
 
-it("text encoders under the names of transformers before 4.3", () => {
+it("reads text encoders with the key names of transformers before 4.3", () => {
   const { original, components } = readManifest("sd15");
   const renamed = Object.entries(original).map(([name, shape]) => [name.replace(".text_model.", "."), shape]);
   const { weights } = readers.sd15.text_encoder(shapesOnly(Object.fromEntries(renamed)));

@@ -1,18 +1,18 @@
-/** @file CLIP and T5 text encoders inside original checkpoints, and in files of their own (diffusers loaders/single_file_utils.py). */
+/** @file CLIP and T5 text encoders inside original checkpoints and in separate files (diffusers loaders/single_file_utils.py). */
 
 import type { z } from "zod";
 import { type ArrangedTensor, shapeOf, type WeightSource } from "../../weights/source.js";
 import type { clipTextConfigSchema } from "../clip-text.js";
 import { type Dialect, split, translateKeys, transposed } from "../dialect.js";
 import type { t5ConfigSchema } from "../t5-encoder.js";
-import { countNumbered, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
+import { countNumbered, headCount, type OriginalNetwork, requiredShape } from "./network.js";
 
-/** Width of a head in every CLIP text encoder of a diffusion model. */
+/** Head width of every CLIP text encoder of a diffusion model. */
 const headWidth = 64;
 
 /**
- * Three spellings: transformers' own, which needs no row; transformers' before version 4.3, as some early checkpoints have
- * it; and OpenCLIP's, which has queries, keys and values in one matrix and the projection transposed.
+ * Three layouts: transformers', which needs no rule; transformers' before version 4.3, in some early checkpoints; and
+ * OpenCLIP's, which has queries, keys and values in one matrix and the projection transposed.
  */
 const clipDialect: Dialect = [
   [/^(embeddings|encoder|final_layer_norm)\./, "text_model.$1."],
@@ -29,10 +29,10 @@ const clipDialect: Dialect = [
   [/\.attn\.out_proj\./, ".self_attn.out_proj."],
 ];
 
-/** What shapes do not tell. */
+/** Configuration that cannot be read from the shapes. */
 export interface ClipFamily {
   readonly activation: "quick_gelu" | "gelu";
-  /** A projection that is not stored is the identity, as Stable Diffusion 3 files mean it; otherwise there is none. */
+  /** Whether a missing projection is the identity, as in Stable Diffusion 3 files; otherwise the model has none. */
   readonly identityProjection?: boolean;
 }
 
@@ -56,17 +56,17 @@ export function originalClipText(
     intermediate_size: requiredShape(weights, "text_model.encoder.layers.0.mlp.fc1.weight", 2)[0],
     projection_dim: projection?.[0] ?? width,
     num_hidden_layers: countNumbered(weights, "text_model.encoder.layers."),
-    num_attention_heads: headsOf(weights, width, headWidth),
+    num_attention_heads: headCount(weights, width, headWidth),
     max_position_embeddings: requiredShape(weights, "text_model.embeddings.position_embedding.weight", 2)[0],
     hidden_act: activation,
     layer_norm_eps: 1e-5,
-    // The highest id ends a text, whatever the vocabulary: see `eosPosition`.
+    // The end token has the highest id in any vocabulary: see `eosPosition`.
     eos_token_id: 2,
   };
   return { config: config as OriginalNetwork["config"], weights };
 }
 
-/** T5 has transformers' names everywhere. */
+/** Reads T5, whose keys are transformers' in all files. */
 export function originalT5(source: WeightSource): OriginalNetwork {
   const table = source.tensors.has("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight";
   const [vocabulary, width] = requiredShape(source, table, 2);

@@ -1,20 +1,20 @@
-/** @file The UNet of Stable Diffusion 1.5 and SDXL under its original names (diffusers loaders/single_file_utils.py). */
+/** @file The UNet of Stable Diffusion 1.5 and SDXL with its original key names (diffusers loaders/single_file_utils.py). */
 
 import { shapeOf, type WeightSource } from "../../weights/source.js";
 import { type Dialect, translateKeys } from "../dialect.js";
-import { countNumbered, hasSubtree, headsOf, type OriginalNetwork, requiredShape } from "./network.js";
+import { countNumbered, hasSubtree, headCount, type OriginalNetwork, requiredShape } from "./network.js";
 
-/** What shapes do not tell. */
+/** Configuration that cannot be read from the shapes. */
 export interface UnetFamily {
-  /** Latents a side. */
+  /** Side of the latents. */
   readonly sampleSize: number;
-  /** Heads of every attention, or the width of each: Stable Diffusion 1.5 fixes the one, SDXL the other. */
+  /** Number of heads (Stable Diffusion 1.5) or width of each head (SDXL), the same for every attention. */
   readonly heads: { readonly count: number } | { readonly width: number };
 }
 
 /**
- * Input block 0 is the first convolution; then every level has `layers` blocks and, but for the last, a downsampler that
- * counts as one more. Output blocks are `layers + 1` a level, and an upsampler is part of its level's last block.
+ * Input block 0 is the first convolution; then each level has `layers` blocks and, except for the last, a downsampler as one
+ * more block. Each level has `layers + 1` output blocks; an upsampler is part of its level's last one.
  */
 function unetDialect(layers: number): Dialect {
   const stride = layers + 1;
@@ -49,14 +49,14 @@ function unetDialect(layers: number): Dialect {
   ];
 }
 
-/** Reads the tensors that an original checkpoint has below `model.diffusion_model.`. */
+/** Reads the network under `model.diffusion_model.` of an original checkpoint. */
 export function originalUnet(source: WeightSource, family: UnetFamily): OriginalNetwork {
-  const weights = translateKeys(source, unetDialect(layersALevel(source)));
+  const weights = translateKeys(source, unetDialect(layersPerLevel(source)));
   return { config: unetConfig(weights, family), weights };
 }
 
-/** The first downsampler stands behind the first level's blocks. */
-function layersALevel(source: WeightSource): number {
+/** Counts the blocks before the first downsampler. */
+function layersPerLevel(source: WeightSource): number {
   const blocks = countNumbered(source, "input_blocks.");
   for (let index = 1; index < blocks; index++) {
     if (hasSubtree(source, `input_blocks.${index}.0.op.`)) return index - 1;
@@ -70,7 +70,7 @@ function unetConfig(weights: WeightSource, { sampleSize, heads }: UnetFamily): O
   const attends = (block: string) => hasSubtree(weights, `${block}.attentions.`);
   const depth = (block: string) => countNumbered(weights, `${block}.attentions.0.transformer_blocks.`);
   const down = levels.map((level) => `down_blocks.${level}`);
-  // The middle is as deep as the last level, whether that has attention itself or not.
+  // The middle block has the depth of the last level, even if that has no attention.
   const depths = down.map((block, level) => depth(level === levels.length - 1 ? "mid_block" : block) || 1);
   const middle = "mid_block.attentions.0.transformer_blocks.0";
   const addition = shapeOf(weights, "add_embedding.linear_1.weight");
@@ -86,12 +86,12 @@ function unetConfig(weights: WeightSource, { sampleSize, heads }: UnetFamily): O
     mid_block_type: "UNetMidBlock2DCrossAttn",
     transformer_layers_per_block: depths.every((layers) => layers === depths[0]) ? depths[0] : depths,
     cross_attention_dim: requiredShape(weights, `${middle}.attn2.to_k.weight`, 2)[1],
-    // Under this name diffusers has the number of heads, also of levels without attention.
+    // diffusers uses this name for the number of heads, including levels without attention.
     attention_head_dim:
       "count" in heads
         ? heads.count
         : widths.map((width, level) =>
-            attends(`down_blocks.${level}`) ? headsOf(weights, width, heads.width) : Math.ceil(width / heads.width),
+            attends(`down_blocks.${level}`) ? headCount(weights, width, heads.width) : Math.ceil(width / heads.width),
           ),
     use_linear_projection: shapeOf(weights, "mid_block.attentions.0.proj_in.weight")?.length === 2,
     norm_num_groups: 32,

@@ -8,19 +8,19 @@ import { z } from "zod";
 import { openBertTokenizer } from "./index.js";
 
 const folder = join(process.cwd(), "test", "fixtures", "bert-tokenizer");
-/** Made with transformers 4.57's BertTokenizer on the fixture's vocabulary. */
+/** Ids from transformers 4.57's BertTokenizer with the fixture's vocabulary. */
 const golden = z
   .array(z.object({ text: z.string(), input_ids: z.array(z.number()), length: z.number() }))
   .parse(JSON.parse(readFileSync(join(folder, "golden.json"), "utf8")));
 
-describe("the tokenizer of BERT", () => {
+describe("openBertTokenizer", () => {
   let own = "";
   before(async () => {
     own = await mkdtemp(join(tmpdir(), "softrepa-bert-"));
   });
   after(() => rm(own, { recursive: true, force: true }));
 
-  it("gives transformers' ids", async () => {
+  it("returns transformers' ids", async () => {
     const tokenizer = await openBertTokenizer(folder, 35);
     for (const { text, input_ids, length } of golden) {
       const encoded = tokenizer.encode(text);
@@ -29,7 +29,7 @@ describe("the tokenizer of BERT", () => {
     }
   });
 
-  it("reads tokenizer.json where there is no vocab.txt", async () => {
+  it("reads tokenizer.json without a vocab.txt", async () => {
     const tokens = readFileSync(join(folder, "vocab.txt"), "utf8").trimEnd().split("\n");
     const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
     await writeFile(join(own, "tokenizer.json"), JSON.stringify({ model: { type: "WordPiece", vocab } }));
@@ -38,7 +38,7 @@ describe("the tokenizer of BERT", () => {
     assert.equal(tokenizer.largestId, tokens.length - 1);
   });
 
-  it("says what is missing", async () => {
+  it("names missing files", async () => {
     await rm(join(own, "tokenizer.json"), { force: true });
     await assert.rejects(() => openBertTokenizer(own, 35), /neither vocab\.txt nor tokenizer\.json/);
     await writeFile(join(own, "vocab.txt"), "[PAD]\n[CLS]\ncat\n");

@@ -13,7 +13,7 @@ const tokenizerJson = z.looseObject({
   model: z.looseObject({ type: z.literal("WordPiece").optional(), vocab: z.record(z.string(), z.int().min(0)) }),
 });
 
-/** Opens the tokenizer in `folder`; texts become `maxLength` ids, with [CLS] in front and [SEP] behind. */
+/** Opens the tokenizer in `folder`; encodes texts to `maxLength` ids, between [CLS] and [SEP]. */
 export async function openBertTokenizer(folder: string, maxLength: number): Promise<TextTokenizer> {
   const listFile = join(folder, "vocab.txt");
   const jsonFile = join(folder, "tokenizer.json");
@@ -43,7 +43,7 @@ export async function openBertTokenizer(folder: string, maxLength: number): Prom
   };
 }
 
-/** A token a line, numbered from 0; the last line may be empty. */
+/** One token per line, numbered from 0; the last line may be empty. */
 function parseList(text: string): string[] {
   const lines = text.split(/\r\n|\n/);
   if (lines.at(-1) === "") lines.pop();
@@ -51,7 +51,7 @@ function parseList(text: string): string[] {
 }
 
 function open(vocab: Readonly<Record<string, number>>, file: string): LibraryTokenizer {
-  // In a text these are the tokens themselves.
+  // Their spelling in a text is parsed as the special token.
   const added = Object.values(specials).flatMap((content) => {
     const id = vocab[content];
     const exactly = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };

@@ -14,7 +14,7 @@ describe("character table of a sentencepiece model, against the tokenizers crate
   for (const [text, expected] of cases) {
     it(JSON.stringify(text), () => assert.equal(map.normalize(text), expected));
   }
-  it("refuses a damaged table", () => {
+  it("rejects a damaged table", () => {
     const bytes = Buffer.from(charsmap, "base64");
     for (const damaged of [bytes.subarray(0, 2), bytes.subarray(0, 100), Buffer.alloc(8)]) {
       assert.throws(() => new CharsMap(damaged.toString("base64"), "x/tokenizer.json"), {

@@ -1,15 +1,14 @@
 /**
  * @file The character table of a sentencepiece model ("Precompiled" in tokenizer.json), applied as the tokenizers crate does.
  *
- * The tokenizer library has rules of its own in its place, which are close but not the model's: emoji that are joined from
- * several and control characters come out differently. The table says for strings of UTF-8 bytes what stands for them, most
- * often their NFKC form. Its layout: uint32 length of a double-array trie (Aoe 1989, as the darts-clone library packs it), the
- * trie's uint32 units, then the replacements, each ended by a zero byte.
+ * The tokenizer library approximates the table with rules, which differ for joined emoji and control characters. The table maps
+ * strings of UTF-8 bytes to replacements, usually their NFKC form. Its layout: uint32 length of a double-array trie (Aoe 1989,
+ * as packed by the darts-clone library), the trie's uint32 units, then the replacements, each ended by a zero byte.
  */
 
 import { InputError } from "../../core/errors.js";
 
-/** Longer graphemes are looked up character by character only, a limit that the crate sets. */
+/** Longer graphemes are looked up character by character, as in the crate. */
 const longestGrapheme = 5;
 
 export class CharsMap {
@@ -17,7 +16,7 @@ export class CharsMap {
   readonly #replacements: Buffer;
   readonly #graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 
-  /** `base64` is `precompiled_charsmap` of tokenizer.json, `file` names it in messages. */
+  /** `base64` is `precompiled_charsmap` of tokenizer.json; `file` is its path, for messages. */
   constructor(base64: string, file: string) {
     const bytes = Buffer.from(base64, "base64");
     const trieBytes = bytes.length < 4 ? 0 : bytes.readUInt32LE(0);
@@ -38,7 +37,7 @@ export class CharsMap {
     return normalized;
   }
 
-  /** What stands for the shortest beginning of `text` that the table has; null if it has none. */
+  /** Replacement of the shortest prefix of `text` in the table; null if there is none. */
   #lookUp(text: string): string | null {
     let position = offsetOf(this.#units[0] ?? 0);
     for (const byte of Buffer.from(text)) {
@@ -57,7 +56,7 @@ export class CharsMap {
   }
 }
 
-/** Where a unit's children lie: bits 10 up, in steps of 256 if bit 9 is set. */
+/** Offset of a unit's children: bits 10 and up, in steps of 256 if bit 9 is set. */
 function offsetOf(unit: number): number {
   return (unit >>> 10) << (unit & 0x200 ? 8 : 0);
 }

@@ -1,11 +1,11 @@
 /**
  * @file The byte-pair tokenizer of CLIP text encoders, from a diffusers `tokenizer/` folder.
  *
- * Such a folder holds vocab.json and merges.txt, the files of transformers' first ("slow") tokenizers, and as a rule no
- * tokenizer.json. The rest of the recipe is the same for every CLIP model and is put together here, as it is in transformers'
- * CLIPTokenizer with the package ftfy (see fix-text.ts): the tokenizer that the model_index.json of such pipelines names.
- * CLIPTokenizerFast differs from it in what ftfy mends (ligatures, curly quotes, full-width letters), in how it
- * finds special tokens, and in a final sigma. (Mojibake, and HTML 5's names of rare characters, stay unfixed here.)
+ * Such a folder has vocab.json and merges.txt, the files of transformers' "slow" tokenizers, and usually no tokenizer.json. The
+ * other settings are the same for every CLIP model and defined here, as in transformers' CLIPTokenizer with the package ftfy
+ * (see fix-text.ts), the tokenizer in the model_index.json of such pipelines. CLIPTokenizerFast differs in ftfy's fixes
+ * (ligatures, curly quotes, full-width letters), in how it finds special tokens, and in a final sigma. (Mojibake is not fixed
+ * here.)
  */
 
 import { join } from "node:path";
@@ -28,8 +28,8 @@ import { frame, type TextTokenizer } from "./text-tokenizer.js";
 
 const clipPositions = 77;
 /**
- * Contractions, runs of letters, single digits, runs of anything else; whitespace falls away. transformers ignores case here,
- * which to Python makes a long s an s, and U+0345, with a letter for its capital, neither a letter nor anything else.
+ * Contractions, runs of letters, single digits, runs of anything else; whitespace is dropped. transformers ignores case here,
+ * by which Python treats a long s as an s, and U+0345, whose capital is a letter, as neither a letter nor anything else.
  */
 const words = String.raw`'[sſ]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}\u0345]+`;
 
@@ -46,9 +46,10 @@ interface AddedToken {
 }
 
 /**
- * Opens the tokenizer in `folder` (vocab.json, merges.txt, tokenizer_config.json and, in older models, special_tokens_map.json).
- * With `pad`, the token that pads, vocab.json and merges.txt are all that is read: the rest is the same for every model, and
- * without a vocab.json the ids follow from the merges.
+ * Opens the tokenizer in `folder` (vocab.json, merges.txt, tokenizer_config.json and, in older models,
+ * special_tokens_map.json). With `pad`, the pad token, only vocab.json and merges.txt are read, since the other settings are
+ * the same for every model; without a vocab.json, the ids are derived from the merges. Throws an InputError if files are
+ * missing or inconsistent.
  */
 export async function openClipTokenizer(folder: string, pad?: string): Promise<TextTokenizer> {
   const vocabFile = join(folder, "vocab.json");
@@ -73,7 +74,7 @@ export async function openClipTokenizer(folder: string, pad?: string): Promise<T
       normalizer: {
         type: "Sequence",
         normalizers: [
-          { type: "NFC" }, // its place is taken by fixText, below
+          { type: "NFC" }, // replaced by fixText, below
           { type: "Replace", pattern: { Regex: String.raw`\s+` }, content: " " },
           { type: "Lowercase" },
         ],
@@ -112,7 +113,7 @@ export async function openClipTokenizer(folder: string, pad?: string): Promise<T
   };
 }
 
-/** What the folder says of special tokens and length. */
+/** Reads the folder's special tokens and length. */
 async function readSettings(folder: string, purpose: string) {
   const configFile = join(folder, "tokenizer_config.json");
   const mapFile = join(folder, "special_tokens_map.json");
@@ -124,8 +125,8 @@ async function readSettings(folder: string, purpose: string) {
 type NamedTokens = Record<"bos_token" | "eos_token" | "unk_token" | "pad_token", SpecialToken>;
 
 /**
- * Which tokens start, end and pad, decided as transformers does: by tokenizer_config.json alone where it lists its added
- * tokens; in older folders by special_tokens_map.json first.
+ * The special tokens by transformers' rules: from tokenizer_config.json alone if it lists the added tokens; in older folders,
+ * special_tokens_map.json takes precedence.
  */
 function namedTokens(config: TokenizerConfig, map: z.infer<typeof specialTokensMap>): NamedTokens {
   const name = (key: keyof NamedTokens, usual: string): SpecialToken =>
@@ -139,9 +140,9 @@ function namedTokens(config: TokenizerConfig, map: z.infer<typeof specialTokensM
 }
 
 /**
- * The tokens that are recognised in the text as they stand. The padding token is one of them: where "!" pads, a "!" in a
- * prompt is that token wherever it stands, and "!!" is two of it, not the vocabulary's word "!!". They are sought before the
- * text is fixed and lowered, whatever their settings say; the markers a second time after it.
+ * The tokens that are recognised verbatim in a text. They include the pad token: if it is "!", each "!" in a prompt is that
+ * token, and "!!" is two of it, not the vocabulary's "!!". They are matched before the text is fixed and lowercased, regardless
+ * of their settings; the markers once more afterwards.
  */
 function addedTokens(
   config: TokenizerConfig,
@@ -161,12 +162,12 @@ function addedTokens(
     const exactly = { normalized: false, lstrip: false, rstrip: false, single_word: false };
     added.set(content, { id, content, special: true, ...exactly });
   }
-  // In any case of letters, since they are part of CLIPTokenizer's own pattern of words.
+  // Case-insensitive, since they are part of CLIPTokenizer's word pattern.
   const fixed = markers.flatMap((marker) => added.get(marker) ?? []).map((token) => ({ ...token, normalized: true }));
   return [...added.values(), ...fixed];
 }
 
-/** The pairs of merges.txt, most urgent first, after its `#version` line. */
+/** Parses the pairs of merges.txt, in order of priority, after its `#version` line. */
 function parseMerges(text: string, file: string): [string, string][] {
   const merges: [string, string][] = [];
   for (const [index, line] of text.split("\n").entries()) {
@@ -180,7 +181,7 @@ function parseMerges(text: string, file: string): [string, string][] {
   return merges;
 }
 
-/** A file that was cut short still parses, and would quietly give other ids: the vocabulary tells what must be mergeable. */
+/** Checks the merges against the vocabulary, since a truncated file still parses but would silently give other ids. */
 function checkMerges(
   vocab: Readonly<Record<string, number>>,
   merges: readonly [string, string][],
@@ -201,7 +202,7 @@ function checkMerges(
   }
 }
 
-/** transformers writes 1e30 for "not known"; every CLIP text encoder of a diffusion model has 77 positions. */
+/** transformers writes 1e30 for an unknown length; every CLIP text encoder of a diffusion model has 77 positions. */
 function positions(config: TokenizerConfig, file: string): number {
   const length = config.model_max_length ?? clipPositions;
   if (length > 1e6) return clipPositions;

@@ -1,10 +1,10 @@
-/** @file The files of a tokenizer folder, checked as they are read. */
+/** @file Reads and validates the files of a tokenizer folder. */
 
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { InputError, messageOf } from "../../core/errors.js";
 
-/** The text of a file, or null if there is no such file. */
+/** Reads a text file; null if it does not exist. */
 export async function readIfPresent(file: string): Promise<string | null> {
   try {
     return await readFile(file, "utf8");
@@ -14,14 +14,14 @@ export async function readIfPresent(file: string): Promise<string | null> {
   }
 }
 
-/** The text of a file that must be there; `purpose` says what for. */
+/** Reads a required text file. Throws an InputError that ends with `purpose` if it is missing. */
 export async function readRequired(file: string, purpose: string): Promise<string> {
   const text = await readIfPresent(file);
   if (text === null) throw new InputError(`${file} is missing: ${purpose}`);
   return text;
 }
 
-/** JSON text in the form that `schema` describes. */
+/** Parses JSON text with `schema`. */
 export function parseJson<T>(text: string, schema: z.ZodType<T>, file: string): T {
   let value: unknown;
   try {
@@ -36,7 +36,7 @@ export function parseJson<T>(text: string, schema: z.ZodType<T>, file: string): 
   throw new InputError(`${file} is not what a tokenizer needs${where}: ${issue?.message ?? "unknown form"}`);
 }
 
-/** A special token as transformers stores it: its text alone, or with how it is matched. */
+/** A special token as stored by transformers: its text, or its text with matching options. */
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string(), normalized: z.boolean().optional() })]);
 
 const namedTokens = {
@@ -55,10 +55,10 @@ export const specialTokensMap = z.looseObject(namedTokens);
 export const tokenizerConfig = z.looseObject({
   ...namedTokens,
   model_max_length: z.number().positive().nullish(),
-  /** Written since transformers 4.34: every token that is cut out of the text before the vocabulary is asked. */
+  /** Written since transformers 4.34: the tokens that are split off a text before the vocabulary is applied. */
   added_tokens_decoder: z
     .record(
-      z.string().regex(/^\d+$/, "a token id is a whole number"),
+      z.string().regex(/^\d+$/, "a token id is an integer"),
       z.looseObject({
         content: z.string().min(1),
         lstrip: z.boolean().default(false),
@@ -73,7 +73,7 @@ export const tokenizerConfig = z.looseObject({
 
 export type TokenizerConfig = z.infer<typeof tokenizerConfig>;
 
-/** The text of a special token, whichever way it is stored. */
+/** The text of a special token. */
 export function contentOf(token: SpecialToken): string {
   return typeof token === "string" ? token : token.content;
 }

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { fixText } from "./fix-text.js";
 
-/** What ftfy 6.3.1 makes of each text. */
+/** Results of ftfy 6.3.1. */
 const cases: Record<string, readonly (readonly [text: string, fixed: string])[]> = {
   "named references": [
     ["&amp; &lt; &gt; &quot; &apos; a&nbsp;b", "& < > \" ' a\u00a0b"],
@@ -21,7 +21,7 @@ const cases: Record<string, readonly (readonly [text: string, fixed: string])[]>
     ["[&#1;&#x7f;&#xFFFE;&#x1b;[0m]", "[[0m]"],
     ["&#39 &#; &#x; &#59; &#39a;", "&#39 &#; &#x; &#59; &#39a;"],
   ],
-  "references beside a tag": [
+  "references next to a tag": [
     ["< &amp;", "< &amp;"],
     ["&lt; &amp;", "< &"],
     ["&amp;\n< &amp;\n&amp;", "&\n< &amp;\n&amp;"],
@@ -35,7 +35,7 @@ const cases: Record<string, readonly (readonly [text: string, fixed: string])[]>
   "terminal escapes": [["\u001b[36;44mblue\u001b[0m \u001b[K\u001b[1~", "blue [1~"]],
   "control characters": [["a\u0000\u0007\u007f\u206a\ufeff\ufffcb\t\f\u200b\u200d\u200e", "ab\t\f\u200b\u200d\u200e"]],
   composition: [["cafe\u0301 \u212b", "café Å"]],
-  "what is left alone": [
+  "unchanged text": [
     ["½ ² ① ™ Ⅷ … – ﷺ ㎏", "½ ² ① ™ Ⅷ … – ﷺ ㎏"],
     ["cafÃ©", "cafÃ©"],
   ],
@@ -48,7 +48,7 @@ describe("fixText", () => {
     });
   }
 
-  it("is done after one go, and leaves plain text as it is", () => {
+  it("is idempotent, and does not change plain text", () => {
     const part = fc.constantFrom(
       "&",
       "amp;",
@@ -69,7 +69,7 @@ describe("fixText", () => {
       fc.property(fc.array(fc.oneof(part, fc.string({ unit: "binary", maxLength: 3 })), { maxLength: 12 }), (parts) => {
         const fixed = fixText(parts.join(""));
         assert.doesNotMatch(fixed, /\p{Surrogate}/u);
-        // A "<" that came of a reference would keep a second go from decoding; that is no fault.
+        // A decoded "<" keeps a second pass from decoding, which is correct.
         if (!fixed.includes("<")) assert.equal(fixText(fixed), fixed);
       }),
     );
@@ -77,7 +77,7 @@ describe("fixText", () => {
     fc.assert(fc.property(plain, (text) => assert.equal(fixText(text), text)));
   });
 
-  it("ends soon on references nested without end", () => {
+  it("terminates early on deeply nested references", () => {
     const nested = `&${"amp;".repeat(20_000)}`;
     assert.ok(fixText(nested).length < nested.length);
   });

@@ -1,6 +1,6 @@
 /**
- * @file The part of @huggingface/tokenizers that is used here, with its types. The package's own declarations import each
- * other without file endings, which Node's module rules do not resolve: under them everything would be `any`.
+ * @file Types for the used part of @huggingface/tokenizers. The package's declarations import each other without file
+ * extensions, which Node's module resolution does not support, so its types would all be `any`.
  */
 
 import { Tokenizer } from "@huggingface/tokenizers";
@@ -20,7 +20,7 @@ export interface LibraryTokenizer {
   token_to_id(token: string): number | undefined;
 }
 
-/** `json` is the content of tokenizer.json; throws Error if it holds a part that the library does not know. */
+/** Creates a tokenizer from the content of tokenizer.json. Throws an Error for components that the library does not know. */
 export function createTokenizer(json: object, endToken: string): LibraryTokenizer {
   return new Tokenizer(json, { eos_token: endToken });
 }

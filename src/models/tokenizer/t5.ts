@@ -8,7 +8,7 @@ import { contentOf, parseJson, readIfPresent, readRequired, tokenizerConfig } fr
 import { createTokenizer, type LibraryNormalizer, type LibraryTokenizer } from "./library.js";
 import { frame, type TextTokenizer } from "./text-tokenizer.js";
 
-/** The parts of tokenizer.json that must be there; what they hold is the tokenizer library's business. */
+/** The required parts of tokenizer.json; the tokenizer library validates their content. */
 const tokenizerJson = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.int().min(0), content: z.string() })),
   normalizer: z.looseObject({ type: z.string() }).nullable(),
@@ -22,7 +22,7 @@ const tokenizerJson = z.looseObject({
   }),
 });
 
-/** Opens the tokenizer in `folder` (tokenizer.json and tokenizer_config.json); prompts become `maxLength` ids. */
+/** Opens the tokenizer in `folder` (tokenizer.json and tokenizer_config.json); encodes prompts to `maxLength` ids. */
 export async function openT5Tokenizer(folder: string, maxLength: number): Promise<TextTokenizer> {
   if (!Number.isInteger(maxLength) || maxLength < 1) throw new RangeError(`openT5Tokenizer: maxLength ${maxLength}`);
   const jsonFile = join(folder, "tokenizer.json");
@@ -32,7 +32,7 @@ export async function openT5Tokenizer(folder: string, maxLength: number): Promis
     const slow = (await readIfPresent(join(folder, "spiece.model"))) !== null;
     throw new InputError(
       slow
-        ? `${jsonFile} is missing: spiece.model alone cannot be read; the same tokenizer saved by transformers as T5TokenizerFast has it`
+        ? `${jsonFile} is missing: spiece.model alone is not supported; save the tokenizer with transformers as T5TokenizerFast`
         : `${jsonFile} is missing: a T5 tokenizer needs tokenizer.json and tokenizer_config.json`,
     );
   }
@@ -65,7 +65,7 @@ export async function openT5Tokenizer(folder: string, maxLength: number): Promis
   };
 }
 
-/** Puts the model's own character table in the place of the library's approximation. */
+/** Replaces the library's approximation by the model's character table. */
 function useCharsMaps(normalizer: LibraryNormalizer | null, file: string): void {
   for (const part of normalizer?.normalizers ?? []) useCharsMaps(part, file);
   const table = normalizer?.config.precompiled_charsmap;

@@ -19,14 +19,14 @@ const familyTexts = z.object({
   input_ids_2: idLists.optional(),
   input_ids_3: idLists.optional(),
 });
-/** `also_accepted`, where it stands, is the answer without ftfy, which is not taken here. */
+/** `also_accepted` holds ids without ftfy, which are not accepted here. */
 const clipGolden = z.array(z.object({ text: z.string(), input_ids: z.array(z.number()) }));
 
 async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T> {
   return schema.parse(JSON.parse(await readFile(file, "utf8")));
 }
 
-/** A tokenizer folder of its own, to be damaged; removed after the tests. */
+/** Copies of tokenizer folders, removed after the tests. */
 const copies: string[] = [];
 async function copyOf(folder: string): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), "softrepa-tokenizer-"));
@@ -36,7 +36,7 @@ async function copyOf(folder: string): Promise<string> {
 }
 after(() => Promise.all(copies.map((copy) => rm(copy, { recursive: true }))));
 
-/** The full vocabulary with the settings of a small pipeline's tokenizer, ids moved to where the full one has them. */
+/** The full vocabulary with the settings of a small pipeline's tokenizer, mapped to the full vocabulary's ids. */
 async function fullVocabulary(settings: string): Promise<string> {
   const folder = await copyOf("clip-tokenizer");
   const config = await readFile(join(parity, settings, "tokenizer_config.json"), "utf8");
@@ -86,8 +86,8 @@ for (const [golden, settings] of [
   });
 }
 
-describe("the vocabulary that comes with the package", () => {
-  it("is CLIP's, with its ids", async () => {
+describe("the built-in vocabulary", () => {
+  it("has CLIP's tokens and ids", async () => {
     const merges = (await readFile(join(builtInClipFolder, "merges.txt"), "utf8")).trim().split("\n").slice(1);
     const pairs = merges.map((line): [string, string] => [line.split(" ")[0], line.split(" ")[1]]);
     const vocabulary = vocabularyOf(pairs);
@@ -100,7 +100,7 @@ describe("the vocabulary that comes with the package", () => {
     ["golden-sd1", "<|endoftext|>"],
     ["golden-sdxl2", "!"],
   ] as const) {
-    it(`gives the ids of ${golden}`, async () => {
+    it(`returns the ids of ${golden}`, async () => {
       const tokenizer = await openClipTokenizer(builtInClipFolder, pad);
       const cases = await readJson(join(parity, "clip-tokenizer", `${golden}.json`), clipGolden);
       assert.deepEqual(
@@ -112,7 +112,7 @@ describe("the vocabulary that comes with the package", () => {
 });
 
 describe("openClipTokenizer", () => {
-  it("says what of a long prompt was cut, and keeps the end token", async () => {
+  it("returns the truncated text of a long prompt, and keeps the end token", async () => {
     const tokenizer = await openClipTokenizer(await fullVocabulary("sd15/pipeline/tokenizer"));
     const fits = tokenizer.encode(Array(75).fill("word").join(" "));
     assert.deepEqual([fits.length, fits.truncated], [77, null]);
@@ -123,13 +123,13 @@ describe("openClipTokenizer", () => {
     assert.deepEqual([short.length, short.truncated, short.ids.length], [4, null, 77]);
   });
 
-  it("says what was cut in mended words", async () => {
+  it("returns the truncated text after fixing it", async () => {
     const tokenizer = await openClipTokenizer(await fullVocabulary("sd15/pipeline/tokenizer"));
     const { truncated } = tokenizer.encode(`${Array(75).fill("word").join(" ")} it’s ﬁne &amp; ｗｉｄｅ`);
     assert.equal(truncated, "it's fine & wide");
   });
 
-  it("gives the ids of CLIPTokenizer with ftfy", async () => {
+  it("returns the ids of CLIPTokenizer with ftfy", async () => {
     const [first, second] = await Promise.all(
       ["sd15/pipeline/tokenizer", "sdxl/pipeline/tokenizer_2"].map(async (settings) =>
         openClipTokenizer(await fullVocabulary(settings)),
@@ -144,19 +144,19 @@ describe("openClipTokenizer", () => {
       assert.deepEqual(ids(tokenizer, fine), [585, 568, 257, 736, 257, 261, 3797, 3184, 3937]);
       assert.deepEqual(ids(tokenizer, fine), ids(tokenizer, 'it\'s "red" & fine wide ab'));
     }
-    // Special tokens are found before mending: the full-width mark is no padding, and the "<" of the token is no HTML.
+    // Special tokens are matched before fixing: the full-width mark is not padding, and the "<" of the token is not HTML.
     assert.deepEqual(ids(second, "a ！ !"), [320, 256, 0]);
     assert.deepEqual(ids(first, "a <|ENDOFTEXT|>"), [320, 49407]);
     assert.deepEqual(ids(first, "&amp;<|endoftext|>&amp;"), [261, 49407, 261]);
   });
 
-  it("composes accents, and lowers a sigma by its place in the word", async () => {
+  it("composes accents, and lowercases a sigma by its position in the word", async () => {
     const tokenizer = await openClipTokenizer(await fullVocabulary("sd15/pipeline/tokenizer"));
     assert.deepEqual(tokenizer.encode("cafe\u0301"), tokenizer.encode("caf\u00e9"));
     assert.deepEqual(tokenizer.encode("ΑΣ").ids.slice(0, 6), [49406, 138, 109, 139, 480, 49407]);
   });
 
-  it("frames and pads whatever it is given, also lone surrogates", async () => {
+  it("frames and pads any text, including lone surrogates", async () => {
     const tokenizer = await openClipTokenizer(join(parity, "sd3/pipeline/tokenizer_2"));
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
@@ -172,7 +172,7 @@ describe("openClipTokenizer", () => {
     assert.equal(tokenizer.encode("\ud800 a \udc00").ids.length, 77);
   });
 
-  it("reads older folders, where special_tokens_map.json names the padding", async () => {
+  it("reads older folders, in which special_tokens_map.json has the pad token", async () => {
     const folder = await copyOf("sd3/pipeline/tokenizer_2");
     const config = { bos_token: { __type: "AddedToken", content: "<|startoftext|>", normalized: true } };
     const old = { ...config, pad_token: "<|endoftext|>", model_max_length: 1e30 };
@@ -186,20 +186,24 @@ describe("openClipTokenizer", () => {
     assert.equal((await openClipTokenizer(folder)).encode("").ids.at(-1), 1513);
   });
 
-  it("refuses what is missing or damaged, naming the file", async () => {
+  it("rejects missing or damaged files by name", async () => {
     const damage: [string, (folder: string) => Promise<void>, RegExp][] = [
       ["no vocabulary", (f) => unlink(join(f, "vocab.json")), /vocab\.json is missing: .* merges\.txt and/],
       ["no merges", (f) => unlink(join(f, "merges.txt")), /merges\.txt is missing/],
       ["no settings", (f) => unlink(join(f, "tokenizer_config.json")), /tokenizer_config\.json is missing/],
-      ["cut vocabulary", (f) => cut(join(f, "vocab.json")), /vocab\.json is not valid JSON/],
-      ["merges cut at a line", (f) => lines(f, (all) => all.slice(0, 500)), /merges\.txt does not fit .* no merge/],
+      ["truncated vocabulary", (f) => cut(join(f, "vocab.json")), /vocab\.json is not valid JSON/],
       [
-        "merges cut in a line",
+        "merges truncated at a line",
+        (f) => lines(f, (all) => all.slice(0, 500)),
+        /merges\.txt does not fit .* no merge/,
+      ],
+      [
+        "merges truncated in a line",
         (f) => lines(f, (all) => [...all.slice(0, 500), "th"]),
         /merges\.txt line 501 is not two/,
       ],
       ["foreign merges", (f) => lines(f, (all) => [...all, "zq xw"]), /merges\.txt makes zqxw, which/],
-      ["cut map", (f) => cut(join(f, "special_tokens_map.json")), /special_tokens_map\.json is not valid JSON/],
+      ["truncated map", (f) => cut(join(f, "special_tokens_map.json")), /special_tokens_map\.json is not valid JSON/],
       ["fractional id", (f) => writeFile(join(f, "vocab.json"), '{"a": 1.5}'), /vocab\.json is not .* at a:/],
       ["other form", (f) => writeFile(join(f, "vocab.json"), "[]"), /vocab\.json is not what/],
       ["no such token", (f) => setting(f, "pad_token", "<nothing>"), /vocab\.json has no .* token <nothing>/],
@@ -216,7 +220,7 @@ describe("openClipTokenizer", () => {
 describe("openT5Tokenizer", () => {
   const folder = "sd3/pipeline/tokenizer_3";
 
-  it("ends with </s>, pads, and says what was cut", async () => {
+  it("ends with </s>, pads, and returns the truncated text", async () => {
     const tokenizer = await openT5Tokenizer(join(parity, folder), 6);
     const empty = tokenizer.encode("");
     assert.deepEqual(empty, { ids: [1, 0, 0, 0, 0, 0], length: 1, truncated: null });
@@ -228,7 +232,7 @@ describe("openT5Tokenizer", () => {
     assert.ok(long.truncated && "a photo of a red banana".endsWith(long.truncated), String(long.truncated));
   });
 
-  it("uses the model's own character table where it has one", async () => {
+  it("uses the model's character table if it has one", async () => {
     const table = fileURLToPath(new URL("../../../test/fixtures/tokenizer/charsmap.json", import.meta.url));
     const { charsmap } = await readJson(table, z.object({ charsmap: z.string() }));
     const copy = await copyOf(folder);
@@ -236,14 +240,14 @@ describe("openT5Tokenizer", () => {
     const normalizer = JSON.stringify({ type: "Precompiled", precompiled_charsmap: charsmap });
     await writeFile(file, (await readFile(file, "utf8")).replace(/\{\s*"type": "NFKC"\s*\}/, normalizer));
     const tokenizer = await openT5Tokenizer(copy, 12);
-    // The table makes "1" of the first and nothing of the last; the library's rules would mend the middle one too.
+    // The table maps the first to "1" and removes the last; the library's rules would change the middle one too.
     assert.deepEqual(tokenizer.encode("a ① cat\u0007"), tokenizer.encode("a 1 cat"));
     assert.notDeepEqual(tokenizer.encode("ａ cat"), tokenizer.encode("a cat"));
     await writeFile(file, (await readFile(file, "utf8")).replace(charsmap, charsmap.slice(0, 40)));
     await assert.rejects(openT5Tokenizer(copy, 12), (error) => isInputError(error, /tokenizer\.json: the precompiled/));
   });
 
-  it("refuses what is missing or damaged, naming the file", async () => {
+  it("rejects missing or damaged files by name", async () => {
     const damage: [string, (folder: string) => Promise<void>, RegExp][] = [
       ["nothing", (f) => unlink(join(f, "tokenizer.json")), /tokenizer\.json is missing: a T5 tokenizer needs/],
       [

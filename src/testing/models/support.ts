@@ -136,7 +136,7 @@ export function refuses(run: () => void, message: RegExp): void {
 }
 
 /** The first issue that `schema` reports, as "key: message". */
-export function faultOf(schema: z.ZodType, value: unknown): string {
+export function firstIssue(schema: z.ZodType, value: unknown): string {
   const [issue] = schema.safeParse(value).error?.issues ?? [];
   return issue ? `${issue.path.join(".")}: ${issue.message}` : "none";
 }
