@@ -4,6 +4,7 @@ export type { LogSnrNode } from "../evaluation/log-snr-nodes.js";
 export { type FeatureStatistics, featureStatistics, frechetDistance } from "../evaluation/metrics/frechet.js";
 export type {
   EvaluatedImage,
+  MetricBase,
   OpenedMetric,
   PairMetric,
   PromptMetric,

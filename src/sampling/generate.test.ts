@@ -98,8 +98,8 @@ describe("sampling", async () => {
         for (const guidanceScale of [1, 4, 0]) {
           const feeds = { sample, timestep: 400, conditioning: both, softTokens, guidanceScale };
           const guided = await denoiser.run(feeds);
-          const wanted = negative.data.map((n, i) => n + guidanceScale * ((positive.data[i] ?? 0) - n));
-          assert.ok(largestDifference(guided, { data: wanted }) < 1e-4);
+          const expected = negative.data.map((n, i) => n + guidanceScale * ((positive.data[i] ?? 0) - n));
+          assert.ok(largestDifference(guided, { data: expected }) < 1e-4);
         }
         await denoiser.release();
       }

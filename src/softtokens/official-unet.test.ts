@@ -67,8 +67,8 @@ describe("the authors' released tokens on a UNet of the right width", { skip: ab
       assert.deepEqual(embedding.form, { shape: [1, 4, width], stages });
       const effective = await embedding.at(613);
       const row = tokens.timeTable?.data.subarray(61 * width, 62 * width) ?? new Float32Array(width);
-      const wanted = tokens.tokens.data.map((x, i) => x + (row[i % width] ?? Number.NaN));
-      assert.ok(largestDifference(effective, { data: wanted }) < 1e-6);
+      const expected = tokens.tokens.data.map((x, i) => x + (row[i % width] ?? Number.NaN));
+      assert.ok(largestDifference(effective, { data: expected }) < 1e-6);
 
       const random = new Generator(1);
       const sample = random.normal([1, 4, 8, 8]);

@@ -66,12 +66,12 @@ export class BatchSampler {
     const batch: TrainingPair[] = [];
     const used = { images: new Set<string>(), captions: new Set<string>() };
     const fits = ({ pair, key }: QueuedPair) => !used.images.has(pair.image.id) && !used.captions.has(key);
-    const open = new Set(this.pools);
+    const available = new Set(this.pools);
     while (batch.length < this.settings.size) {
-      const pool = this.choosePool([...open]);
+      const pool = this.choosePool([...available]);
       if (pool === undefined) throw this.tooFewError(batch.length);
       const next = pool.take(fits);
-      if (next === undefined) open.delete(pool);
+      if (next === undefined) available.delete(pool);
       else {
         batch.push(next.pair);
         used.images.add(next.pair.image.id);
@@ -83,14 +83,14 @@ export class BatchSampler {
     return batch;
   }
 
-  private choosePool(open: readonly PoolQueue[]): PoolQueue | undefined {
-    if (open.length < 2) return open[0];
-    let rest = this.random.uniform() * open.reduce((sum, { share }) => sum + share, 0);
-    for (const pool of open) {
+  private choosePool(available: readonly PoolQueue[]): PoolQueue | undefined {
+    if (available.length < 2) return available[0];
+    let rest = this.random.uniform() * available.reduce((sum, { share }) => sum + share, 0);
+    for (const pool of available) {
       rest -= pool.share;
       if (rest < 0) return pool;
     }
-    return open.at(-1);
+    return available.at(-1);
   }
 
   private tooFewError(found: number): InputError {

@@ -22,8 +22,8 @@ export function holdOut(pools: readonly ImagePool[], count: number, seed: number
     throw new InputError(`\`holdOut\` ${count} leaves none of ${all.length} images for training`);
   // A stream of its own: noise and timesteps use the seed itself.
   const heldOut = new Generator((seed + 0x51ed270b) % 2 ** 32).shuffle(all).slice(0, count);
-  const taken = new Set(heldOut);
-  const remaining = pools.map(({ items, share }) => ({ items: items.filter((item) => !taken.has(item)), share }));
+  const excluded = new Set(heldOut);
+  const remaining = pools.map(({ items, share }) => ({ items: items.filter((item) => !excluded.has(item)), share }));
   if (remaining.some(({ items }) => items.length === 0)) {
     throw new InputError(`\`holdOut\` ${count} leaves one of the data sets empty: hold out fewer images`);
   }

@@ -19,11 +19,11 @@ describe("UpcomingBatches", () => {
       fc.property(fc.nat(5), fc.array(fc.nat(6), { minLength: 1, maxLength: 12 }), (begun, looks) => {
         const plain = sampler(begun);
         const upcoming = new UpcomingBatches(sampler(begun));
-        const wanted = Array.from({ length: looks.length + 6 }, () => plain.next());
+        const expected = Array.from({ length: looks.length + 6 }, () => plain.next());
         for (const [index, most] of looks.entries()) {
-          assert.deepEqual([...upcoming.peek(most)], wanted.slice(index, index + most));
+          assert.deepEqual([...upcoming.peek(most)], expected.slice(index, index + most));
           assert.deepEqual(upcoming.state(), { seed: 7, batches: begun + index });
-          assert.deepEqual(upcoming.next(), wanted[index]);
+          assert.deepEqual(upcoming.next(), expected[index]);
         }
       }),
       { numRuns: 30 },

@@ -145,20 +145,20 @@ export class Validation {
  * that do not fill a batch.
  */
 export function validationBatches(items: readonly CaptionedImage[], size: number): TrainingPair[][] {
-  const open: { pairs: TrainingPair[]; captions: Set<string> }[] = [];
+  const incomplete: { pairs: TrainingPair[]; captions: Set<string> }[] = [];
   const complete: TrainingPair[][] = [];
   for (const image of items) {
     const caption = at(image.captions, 0);
     const key = normalCaption(caption);
-    let batch = open.find(({ captions }) => !captions.has(key));
+    let batch = incomplete.find(({ captions }) => !captions.has(key));
     if (batch === undefined) {
       batch = { pairs: [], captions: new Set() };
-      open.push(batch);
+      incomplete.push(batch);
     }
     batch.pairs.push({ image, caption, view: { crop: "center" } });
     batch.captions.add(key);
     if (batch.pairs.length === size) {
-      open.splice(open.indexOf(batch), 1);
+      incomplete.splice(incomplete.indexOf(batch), 1);
       complete.push(batch.pairs);
     }
   }

@@ -13,7 +13,7 @@ export interface EvaluatedImage {
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
 }
 
-interface Opened {
+export interface MetricBase {
   /** As reports call it: "CLIPScore". */
   readonly name: string;
   /** Which files it rests on, for reports; may be empty. */
@@ -33,26 +33,26 @@ export interface Verdict {
 }
 
 /** Whether an image shows what its prompt asks for. */
-export interface VerdictMetric extends Opened {
+export interface VerdictMetric extends MetricBase {
   readonly kind: "verdict";
   /** One for each image; null where nothing is asked that can be verified. */
   verdicts(images: readonly EvaluatedImage[], hooks: RunHooks): Promise<(Verdict | null)[]>;
 }
 
 /** How well an image fits its prompt; higher is better. */
-export interface PromptMetric extends Opened {
+export interface PromptMetric extends MetricBase {
   readonly kind: "prompt";
   scores(images: readonly EvaluatedImage[], hooks: RunHooks): Promise<number[]>;
 }
 
 /** How far apart two images are. */
-export interface PairMetric extends Opened {
+export interface PairMetric extends MetricBase {
   readonly kind: "pair";
   distances(pairs: readonly (readonly [EvaluatedImage, EvaluatedImage])[], hooks: RunHooks): Promise<number[]>;
 }
 
 /** Features of images, whose distribution is compared with that of other images. */
-export interface SetMetric extends Opened {
+export interface SetMetric extends MetricBase {
   readonly kind: "set";
   features(images: readonly EvaluatedImage[], hooks: RunHooks): Promise<Float32Array[]>;
 }

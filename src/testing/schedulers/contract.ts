@@ -38,9 +38,9 @@ export async function readTensors(file: string): Promise<(name: string) => Float
 
 export function assertClose(actual: FloatTensor, expected: FloatTensor, atol: number, rtol: number): void {
   assert.deepEqual(actual.shape, expected.shape);
-  expected.data.forEach((wanted, i) => {
-    const got = actual.data[i] ?? Number.NaN;
-    assert.ok(Math.abs(got - wanted) <= atol + rtol * Math.abs(wanted), `[${i}]: ${got}, expected ${wanted}`);
+  expected.data.forEach((value, i) => {
+    const found = actual.data[i] ?? Number.NaN;
+    assert.ok(Math.abs(found - value) <= atol + rtol * Math.abs(value), `[${i}]: ${found}, expected ${value}`);
   });
 }
 
