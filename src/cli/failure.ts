@@ -2,7 +2,7 @@
 
 import { CommanderError } from "commander";
 import { type ErrorKind, messageOf, SoftrepaError } from "../core/errors.js";
-import { printable } from "../core/text.js";
+import { printable, visible } from "../core/text.js";
 import { withFlags } from "./flags.js";
 import { jsonLine } from "./json-reporter.js";
 import type { ReporterStreams } from "./reporter.js";
@@ -40,7 +40,7 @@ export function reportFailure(failure: Failure, error: unknown, json: boolean, s
   if (json) streams.stdout.write(`${jsonLine("error", { kind, message, exitCode })}\n`);
   // If the command is missing, commander has printed the help instead.
   if (!isHelp(error)) streams.stderr.write(`softrepa: ${message}\n`);
-  if (process.env.SOFTREPA_DEBUG === "1") streams.stderr.write(`${stackOf(error)}\n`);
+  if (process.env.SOFTREPA_DEBUG === "1") streams.stderr.write(`${visible(stackOf(error))}\n`);
 }
 
 function describe(error: unknown): [FailureKind, string] {

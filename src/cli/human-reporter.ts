@@ -1,6 +1,6 @@
 /** @file The text reporter: results on stdout; a progress bar and warnings on stderr. */
 
-import { printable, truncate } from "../core/text.js";
+import { printable, truncate, visible } from "../core/text.js";
 import { withFlags } from "./flags.js";
 import { formatDuration, formatNumber, formatPercent, formatRate } from "./format/number.js";
 import { type Cell, formatTable } from "./format/table.js";
@@ -74,7 +74,7 @@ export class HumanReporter implements Reporter {
   #above(stream: "stdout" | "stderr", lines: string): void {
     const bar = this.#bar;
     if (bar !== "") this.#streams.stderr.write("\r\x1b[K");
-    this.#streams[stream].write(lines);
+    this.#streams[stream].write(visible(lines));
     if (bar !== "") this.#streams.stderr.write(bar);
   }
 

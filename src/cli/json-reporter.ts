@@ -1,5 +1,6 @@
 /** @file The reporter for programs: stdout has one JSON object per event and line, and nothing else. */
 
+import { visibleJson } from "../core/text.js";
 import { withFlags } from "./flags.js";
 import { ProgressClock } from "./progress-clock.js";
 import type { Fields, Reporter, ReporterStreams } from "./reporter.js";
@@ -38,10 +39,11 @@ export class JsonReporter implements Reporter {
 
 /** One event as one line. Non-finite numbers become strings, since JSON has none; typed arrays become lists. */
 export function jsonLine(name: string, fields: Fields): string {
-  return JSON.stringify({ event: name, ...fields }, (_key, value: unknown) => {
+  const json = JSON.stringify({ event: name, ...fields }, (_key, value: unknown) => {
     if (typeof value === "number" && !Number.isFinite(value)) return String(value);
     if (typeof value === "bigint") return String(value);
     if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return [...(value as Float32Array)];
     return value;
   });
+  return visibleJson(json);
 }

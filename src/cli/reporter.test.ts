@@ -31,6 +31,23 @@ test("text: prints results to stdout, warnings to stderr, and events that have a
   ]);
 });
 
+test("control characters and direction overrides are shown in text and escaped in JSON", () => {
+  const hostile = "\x1b]0;x\x07 \x9b2J \u202egpj.exe \x7f \r";
+  const { log, streams } = recorder(true);
+  const reporter = new HumanReporter(streams);
+  reporter.event("image", {}, hostile);
+  reporter.print(hostile);
+  reporter.warn(hostile);
+  reporter.table([["name"], [hostile]]);
+  reporter.progress(hostile, 0, 2, { file: hostile });
+  const lines = log.map((line) => line.replace("\r\x1b[K", ""));
+  assert.ok(lines.every((line) => /\\x1b\]0;x\\x07 \\x9b2J \\u202egpj\.exe/.test(line)));
+  for (const line of lines) assert.doesNotMatch(line, /(?!\n)[\p{Cc}\u202e]/u);
+  const json = jsonLine("image", { prompt: hostile });
+  assert.doesNotMatch(json, /[\p{Cc}\u202e]/u);
+  assert.equal(JSON.parse(json).prompt, hostile);
+});
+
 test("text, terminal: prints a throttled bar with rate and remaining time, and clears it around other output", () => {
   const { log, clock, streams } = recorder(true);
   const reporter = new HumanReporter(streams);

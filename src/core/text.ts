@@ -37,9 +37,30 @@ export function truncate(line: string, width: number): string {
   return kept.trimEnd() + dots;
 }
 
-/** Replaces white space and control characters by single spaces, so that text can neither move the cursor nor change colours. */
+/** Control characters and direction overrides: a terminal that receives them may hide, move or reorder what it shows. */
+const unsafe = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/** `text` on one line: white space becomes single spaces, other control characters become visible. */
 export function printable(text: string): string {
-  return text.replace(/[\s\p{Cc}]+/gu, " ").trim();
+  return visible(text.replace(/\s+/gu, " ").trim());
+}
+
+/** Text for a terminal: control characters and direction overrides are shown as `\x1b` or `\u202e`; line feeds and tabs stay. */
+export function visible(text: string): string {
+  return text.replace(unsafe, (character) => (/[\n\t]/.test(character) ? character : escaped(character)));
+}
+
+/** JSON text with the same characters escaped, which JSON.stringify leaves as they are beyond U+001F; its line feeds stay. */
+export function visibleJson(json: string): string {
+  return json.replace(unsafe, (character) => (character === "\n" ? character : `\\u${hexOf(character, 4)}`));
+}
+
+function escaped(character: string): string {
+  return character <= "\xff" ? `\\x${hexOf(character, 2)}` : `\\u${hexOf(character, 4)}`;
+}
+
+function hexOf(character: string, digits: number): string {
+  return character.charCodeAt(0).toString(16).padStart(digits, "0");
 }
 
 /** Padded with spaces on the right to `width` cells. */

@@ -4,6 +4,7 @@ import { randomInt } from "node:crypto";
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
 import { choice, integer, list, maxSeed, path, pixels, text } from "../../core/option-values.js";
+import { printable } from "../../core/text.js";
 import { readListFile } from "../../data/text-file.js";
 import { modelName } from "../../pipelines/model-name.js";
 import { truncationWarner } from "../../pipelines/truncation-warner.js";
@@ -123,7 +124,7 @@ async function runGenerate(options: GenerateCommandOptions, { reporter, signal }
       onTruncated: truncationWarner(warn),
     });
     for await (const { file, settings } of images) {
-      reporter.event("image", { file, ...settings }, `${file}  seed ${settings.seed}  ${settings.prompt}`);
+      reporter.event("image", { file, ...settings }, printable(`${file}  seed ${settings.seed}  ${settings.prompt}`));
     }
   });
 }

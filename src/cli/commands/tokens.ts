@@ -4,6 +4,7 @@ import { extname } from "node:path";
 import { Command, Option } from "commander";
 import { UsageError } from "../../core/errors.js";
 import { formatShape } from "../../core/tensor.js";
+import { printable, visibleJson } from "../../core/text.js";
 import { unetStages } from "../../pipelines/pipeline.js";
 import { describeSoftTokens } from "../../softtokens/describe.js";
 import {
@@ -47,7 +48,7 @@ async function inspect(path: string, { json = false }: { json?: boolean }): Prom
   if (json) {
     const timeTable = tokens.timeTable?.shape ?? null;
     const report = { path, format, shapes: { tokens: tokens.tokens.shape, timeTable }, ...description };
-    process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    process.stdout.write(`${visibleJson(JSON.stringify(report, null, 2))}\n`);
     return;
   }
   const lines = [
@@ -74,7 +75,8 @@ async function inspect(path: string, { json = false }: { json?: boolean }): Prom
   ];
   const width = Math.max(...lines.map(([label = ""]) => label.length));
   for (const [label = "", ...rows] of lines) {
-    for (const [i, row] of rows.entries()) process.stdout.write(`${(i === 0 ? label : "").padEnd(width)}  ${row}\n`);
+    for (const [i, row] of rows.entries())
+      process.stdout.write(`${(i === 0 ? label : "").padEnd(width)}  ${printable(row)}\n`);
   }
 }
 
@@ -92,9 +94,9 @@ async function convert(from: string, to: string, options: { format?: FormatName;
   const tokens = options.stages === undefined ? read : withStages(read, options.stages);
   const files = await writeSoftTokens(to, tokens, format);
   const metadataKeys = Object.keys(tokens.metadata);
-  process.stderr.write(`${source} -> ${format}: wrote ${files.join(" and ")}\n`);
+  process.stderr.write(`${source} -> ${format}: wrote ${printable(files.join(" and "))}\n`);
   if (metadataKeys.length > 0 && !formats[format].keepsMetadata) {
-    process.stderr.write(`the ${format} format has no metadata; dropped: ${metadataKeys.join(", ")}\n`);
+    process.stderr.write(`the ${format} format has no metadata; dropped: ${printable(metadataKeys.join(", "))}\n`);
   }
 }
 

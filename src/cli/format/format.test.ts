@@ -51,7 +51,7 @@ test("shorten keeps whole characters and returns one line", () => {
   assert.equal(shorten("a brown cat", 8), "a bro...");
   assert.equal(shorten("a cat on a mat", 9), "a cat...");
   assert.equal(shorten("猫と犬がいる", 8), "猫と...");
-  assert.equal(shorten("two\nlines\x1b[31m", 40), "two lines [31m");
+  assert.equal(shorten("two\nlines\x1b[31m", 40), "two lines\\x1b[31m");
   assert.equal(shorten("abcdef", 2), "..");
 });
 

@@ -1,6 +1,7 @@
 /** @file Several runs as one, so that they can be compared: the same prompts and seeds, and the metrics that all of them have. */
 
-import { basename, extname, join, relative, resolve } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { basename, extname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { UsageError } from "../../core/errors.js";
 import { at } from "../../core/lists.js";
 import { isFolder } from "../../core/missing.js";
@@ -34,7 +35,7 @@ export async function joinRuns(runs: readonly NamedRun[], folder: string): Promi
           name: nameOf(name),
           images: images.map((image) => ({
             ...image,
-            file: image.file === null ? null : relative(folder, resolve(home, image.file)),
+            file: ownFile(home, image.file, folder),
           })),
         })),
         sets: scores.sets.map((score) => ({ ...score, variant: nameOf(score.variant) })),
@@ -57,6 +58,18 @@ export async function joinRuns(runs: readonly NamedRun[], folder: string): Promi
       return { name, reason: `${without.join(", ")} ${without.length === 1 ? "has" : "have"} no scores of it` };
     }),
   };
+}
+
+/** The image's path from `folder`; null unless it is below `home`, since scores.json could name any file of the disk. */
+function ownFile(home: string, file: string | null, folder: string): string | null {
+  if (file === null) return null;
+  const path = resolve(home, file);
+  // A link inside of the folder may lead out of it. A path that does not exist is judged by its name.
+  const real = existsSync(path) ? realpathSync(path) : path;
+  const root = existsSync(path) ? realpathSync(home) : resolve(home);
+  const inside = relative(root, real);
+  const leaves = inside === "" || inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside);
+  return leaves ? null : relative(folder, path);
 }
 
 function runNames(paths: readonly string[]): string[] {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -377,6 +377,30 @@ describe("runs compared", () => {
       ["both/base", "both/tuned", "run-a"],
     );
     assert.equal(compareScores(three)[0].rows[0].contrasts.length, 2);
+  });
+
+  it("embed images below the run's own folder alone", async () => {
+    const scores = await measured("base", "tuned");
+    const image = join(root, "base", "outside.png");
+    await copyFile(join(root, scores.variants[0].images[0].file ?? ""), image);
+    const named = async (file: string) => {
+      const folder = join(root, "planted");
+      await mkdir(join(folder, "images"), { recursive: true });
+      const variants = scores.variants.map((variant) => ({
+        ...variant,
+        images: variant.images.map((one) => ({ ...one, file })),
+      }));
+      await writeScores(folder, { ...scores, variants });
+      const joined = await joinRuns([await readRun(folder)], root);
+      return (await scoresReport(joined, { title: "x", folder: root })).gallery !== undefined;
+    };
+    assert.equal(await named("../base/outside.png"), false);
+    assert.equal(await named(image), false);
+    await symlink(image, join(root, "planted", "images", "link.png"));
+    assert.equal(await named("images/link.png"), false);
+    await copyFile(image, join(root, "planted", "images", "own.png"));
+    assert.equal(await named("images/own.png"), true);
+    assert.equal(await named(join(root, "planted", "images", "own.png")), true);
   });
 
   it("refuses what is no result", async () => {

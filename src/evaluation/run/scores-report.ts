@@ -25,15 +25,15 @@ export interface ScoresReportOptions {
 const thumbnailSide = 256;
 
 export async function scoresReport(scores: EvaluationScores, options: ScoresReportOptions): Promise<Report> {
-  const { variants, notRun } = scores;
+  const { notRun } = scores;
   const comparisons = compareScores(scores);
   const measurements = [...meansOf(scores), ...setsOf(scores)];
   const gallery = await galleryOf(scores, options.folder);
   const [first] = comparisons;
   const notes = [
     ...scores.metrics.flatMap(({ name, weights }) => (weights === "" ? [] : [`${name}: ${weights}`])),
-    ...(gallery === null && variants.some(({ images }) => images.some(({ file }) => file !== null))
-      ? ["The images are no longer where they were, so none are shown."]
+    ...(gallery === null && scores.metrics.some(({ of }) => of === "image")
+      ? ["Images are missing or outside of the folder of their run, so none are shown."]
       : []),
   ];
   return {
