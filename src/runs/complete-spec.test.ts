@@ -4,19 +4,19 @@ import { completeSpec, contradiction, withFallback } from "./complete-spec.js";
 
 const least = { data: ["photos"], out: "run" };
 
-test("a preset lies under what is given, and over the defaults", async () => {
+test("given options override a preset, which overrides defaults", async () => {
   const { layers, buckets, epochs, batch, stages } = await completeSpec({ ...least, preset: "sdxl", buckets: 7 });
   assert.deepEqual([layers, buckets, epochs, batch, stages], [1, 7, 1, 4, ["down", "mid"]]);
   const { steps, epochs: none } = await completeSpec({ ...least, preset: "sdxl", steps: 9 });
   assert.deepEqual([steps, none], [9, undefined]);
 });
 
-test("of options over others the upper ones hold, and undefined ones are none", () => {
+test("withFallback prefers defined options over the fallback", () => {
   assert.deepEqual(withFallback({ steps: 3, seed: undefined }, { epochs: 2, seed: 1 }), { steps: 3, seed: 1 });
   assert.deepEqual(withFallback({}, { epochs: 2 }), { epochs: 2 });
 });
 
-test("data sets have weights, sizes are bytes, and one of a list may stand alone", async () => {
+test("reads weights of data sets, sizes in bytes, and single values of lists", async () => {
   const spec = await completeSpec({
     ...least,
     data: { path: "a", weight: 0.3 },
@@ -27,8 +27,8 @@ test("data sets have weights, sizes are bytes, and one of a list may stand alone
   assert.deepEqual([spec.memory, spec.samplePrompts], [8e9, ["a cat"]]);
 });
 
-test("options that exclude each other are named", async () => {
-  assert.match(contradiction({ initTokens: "t", buckets: 3 }) ?? "", /^`buckets` cannot be chosen with `initTokens`/);
+test("errors name options that exclude each other", async () => {
+  assert.match(contradiction({ initTokens: "t", buckets: 3 }) ?? "", /^`buckets` cannot be given with `initTokens`/);
   await assert.rejects(
     completeSpec({ ...least, holdOut: 2, validation: "v" }),
     /^UsageError: `holdOut` and `validation`/,

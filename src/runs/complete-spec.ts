@@ -1,4 +1,4 @@
-/** @file From a `RunSpec` as it is written to one that can be used: preset and defaults filled in, options checked together, lists read. */
+/** @file Completes a `RunSpec`: fills in preset and defaults, checks options together and reads list files. */
 
 import { UsageError } from "../core/errors.js";
 import { readListFile } from "../data/text-file.js";
@@ -6,34 +6,34 @@ import { presets } from "./presets.js";
 import { type RunSpec, type RunSpecInput, runSpec } from "./run-spec.js";
 import { readWeightedPath, type WeightedPath } from "./weighted-path.js";
 
-/** What a run is told, ready to be used. */
+/** The complete options of a run. */
 export interface CompleteSpec extends Omit<RunSpec, "data" | "samplePromptsFile"> {
   readonly data: readonly WeightedPath[];
 }
 
-/** Options of a run that are given. */
+/** Some options of a run. */
 export type RunOptions = { readonly [Key in keyof RunSpecInput]?: RunSpecInput[Key] | undefined };
 
 const tokenLayout = ["layers", "tokens", "buckets", "width", "stages"] as const;
 
-/** Options over others, such as those of a file. Of steps and epochs the upper one holds. */
-export function withFallback(upper: RunOptions, lower: RunOptions): RunOptions {
-  const { steps, epochs, ...rest } = lower;
-  const length = upper.steps === undefined && upper.epochs === undefined ? { steps, epochs } : {};
-  return definedOptions({ ...rest, ...length, ...definedOptions(upper) });
+/** Options with fallbacks, such as those of a file. Steps or epochs replace both of the fallback. */
+export function withFallback(options: RunOptions, fallback: RunOptions): RunOptions {
+  const { steps, epochs, ...rest } = fallback;
+  const length = options.steps === undefined && options.epochs === undefined ? { steps, epochs } : {};
+  return definedOptions({ ...rest, ...length, ...definedOptions(options) });
 }
 
-/** What options that are given contradict each other in; undefined where they do not. */
+/** Describes options that exclude each other; undefined if there are none. */
 export function contradiction(options: RunOptions): string | undefined {
   const chosen = tokenLayout.find((name) => options[name] !== undefined);
   if (options.initTokens !== undefined && chosen !== undefined) {
-    return `\`${chosen}\` cannot be chosen with \`initTokens\`, whose file says it`;
+    return `\`${chosen}\` cannot be given with \`initTokens\`, whose file determines it`;
   }
   if (options.steps !== undefined && options.epochs !== undefined) return "`steps` and `epochs` exclude each other";
   return undefined;
 }
 
-/** @throws UsageError where an option is wrong or options do not go together */
+/** @throws UsageError if an option is wrong or options exclude each other */
 export async function completeSpec(written: RunOptions): Promise<CompleteSpec> {
   const fault = contradiction(written);
   if (fault !== undefined) throw new UsageError(fault);
@@ -73,7 +73,7 @@ function checkTogether(spec: RunSpec, written: RunOptions): void {
     throw new UsageError("`latentsCacheLimit` needs `latentsCache`");
   }
   if (spec.latentsCache !== undefined && spec.crop === "random") {
-    throw new UsageError("`latentsCache` is of no use with `crop` random, whose parts never come up again");
+    throw new UsageError("`latentsCache` has no effect with `crop` random, which never crops an image twice alike");
   }
   if (spec.samplePromptsFile !== undefined && spec.samplePrompts.length > 0) {
     throw new UsageError("`samplePrompts` and `samplePromptsFile` exclude each other");

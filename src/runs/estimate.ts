@@ -1,4 +1,4 @@
-/** @file What a run will take, put together from its options, its model and its data, and how that compares with what it took. */
+/** @file Estimates the cost of a run from its options, model and data, and compares it with the actual cost. */
 
 import type { CaptionedImage } from "../data/captioned-image.js";
 import type { ImagePool } from "../data/mixture.js";
@@ -32,7 +32,7 @@ export interface RunSubject<Settings = RunSettings> {
   readonly objective: Objective;
 }
 
-/** The settings that memory decides; how much of it encodings take, only where it is limited. */
+/** Settings that depend on memory. The size of the cache of encodings is set only if memory is limited. */
 export function memorySettings(
   { plan, cacheBytes }: FittedRun,
   { memory }: CompleteSpec,
@@ -62,7 +62,7 @@ export function runSizes(
   };
 }
 
-/** `rate`: operations a second of this machine in plain products. */
+/** `rate` is the speed of matrix products on this machine, in floating-point operations per second. */
 export function estimateCost(
   { spec, settings, pipeline, softTokens }: RunSubject,
   sizes: ReturnType<typeof runSizes>,
@@ -89,7 +89,7 @@ export function estimateCost(
   return { plan, steps, memory, disk, time };
 }
 
-/** A forecast beside what the run took: `steps` of this call, bytes of the whole process, seconds of its steps. */
+/** Estimated and actual cost of the `steps` of this call: peak bytes of the process, seconds of the steps. */
 export interface Comparison {
   readonly steps: number;
   readonly planned: Cost;
@@ -104,7 +104,7 @@ export interface Cost {
 
 export function compareCost({ memory, time, ...planned }: RunEstimate, steps: number, seconds: number): Comparison {
   const estimate = { memory: memory.total, seconds: (steps / planned.steps) * time.seconds };
-  // In kilobytes, of the whole process so far.
+  // maxRSS is in kilobytes, for the whole process so far.
   const took = { memory: 1024 * process.resourceUsage().maxRSS, seconds };
   const ratio = { memory: took.memory / estimate.memory, seconds: seconds / estimate.seconds };
   return { steps, planned: estimate, took, ratio };

@@ -1,4 +1,4 @@
-/** @file What a run says while it goes on. */
+/** @file Events of a training run. */
 
 import type { ImageSettings } from "../sampling/generated-image.js";
 import type { FittedRun } from "../training/plan/fit.js";
@@ -13,34 +13,34 @@ export type RunEvent =
       readonly type: "data";
       readonly path: string;
       readonly weight: number | null;
-      /** Its format, and by what it was recognised. */
-      readonly shape: string;
+      /** Its format, and what the format was recognised by. */
+      readonly format: string;
       readonly because: string;
       readonly images: number;
-      /** Faulty parts that were left out. */
-      readonly left: number;
+      /** Number of unusable parts that were skipped. */
+      readonly skipped: number;
     }
   | { readonly type: "warning"; readonly message: string }
   /** `done` of `total` parts of some work: encoding, images checked, samples, validation. */
   | { readonly type: "progress"; readonly label: string; readonly done: number; readonly total: number }
-  /** How the run fits into `memory`. */
+  /** The plan that keeps the run within `memory`. */
   | { readonly type: "memory"; readonly fitted: FittedRun }
-  /** Training begins, or goes on, behind step `step`. */
+  /** Training starts or continues after step `step`. */
   | { readonly type: "start"; readonly step: number; readonly steps: number }
   | ({
       readonly type: "step";
       readonly steps: number;
-      /** Over the recent past. */
+      /** Recent throughput. */
       readonly rates: ReturnType<Throughput["rates"]>;
     } & TrainStep)
   | { readonly type: "sample"; readonly step: number; readonly file: string; readonly settings: ImageSettings }
   | ({ readonly type: "validation"; readonly step: number } & ValidationResult)
   | { readonly type: "checkpoint"; readonly step: number; readonly folder: string }
-  /** What this call took, beside what was planned. */
+  /** Estimated and actual cost of this call. */
   | ({ readonly type: "taken" } & Comparison)
-  /** The tokens were written as they are after `steps` steps: all of them, or those before the run was stopped. */
+  /** The tokens were written after `steps` steps: all steps, or those before the run was stopped. */
   | { readonly type: "saved"; readonly file: string; readonly steps: number }
-  /** The best checkpoint's tokens. */
+  /** Tokens of the best checkpoint. */
   | {
       readonly type: "best";
       readonly file: string;
@@ -48,11 +48,11 @@ export type RunEvent =
       readonly metric: string;
       readonly value: number;
     }
-  /** All steps are done; nothing follows. */
+  /** All steps are finished; this is the last event. */
   | { readonly type: "finished"; readonly file: string; readonly steps: number };
 
 export interface RunHooks {
-  /** Asks to stop: the step under way is finished and saved. */
+  /** Aborting it finishes and saves the current step, then stops. */
   readonly signal?: AbortSignal | undefined;
   readonly emit: (event: RunEvent) => void;
 }

@@ -1,4 +1,4 @@
-/** @file How long a step of a run takes, measured. */
+/** @file Measures the duration of training steps. */
 
 import { InterruptedError } from "../core/errors.js";
 import { truncationWarner } from "../pipelines/truncation-warner.js";
@@ -6,10 +6,10 @@ import { train } from "../training/train.js";
 import type { RunHooks } from "./events.js";
 import type { PreparedRun } from "./prepare.js";
 
-/** Steps that are timed, behind one that compiles graphs and fetches memory. */
+/** Steps to time, after one that compiles graphs and allocates memory. */
 const timedSteps = 3;
 
-/** Seconds of a step, encoding of its images and captions included; the tokens are thrown away. */
+/** Seconds per step, including the encoding of its images and captions; discards the trained tokens. */
 export async function measureStep(run: PreparedRun, { signal, emit }: RunHooks): Promise<number> {
   const { pipeline, pools, softTokens, objective, settings } = run;
   const ends: number[] = [];

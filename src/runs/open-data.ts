@@ -1,4 +1,4 @@
-/** @file The data sets of a training run: opened, reported, and freed of what cannot be used where that is wanted. */
+/** @file Opens and reports the data sets of a training run, and skips unusable parts if requested. */
 
 import { InputError } from "../core/errors.js";
 import type { CaptionedImage } from "../data/captioned-image.js";
@@ -10,7 +10,7 @@ import type { CompleteSpec } from "./complete-spec.js";
 import type { RunHooks } from "./events.js";
 import type { WeightedPath } from "./weighted-path.js";
 
-/** Faults that are warned of one by one. */
+/** Number of faults with a warning each. */
 const reportedFaults = 5;
 
 export async function openTrainingData(
@@ -30,18 +30,18 @@ export async function openTrainingData(
       const [first] = faults.kept;
       if (usable.length === 0 && first !== undefined) throw new InputError(first.message);
     }
-    for (const { message } of faults.kept.slice(0, reportedFaults)) warn(`left out: ${message}`);
+    for (const { message } of faults.kept.slice(0, reportedFaults)) warn(`skipped: ${message}`);
     if (faults.total > reportedFaults) {
-      warn(`left out: ${faults.total - reportedFaults} more (softrepa data check ${path} lists them)`);
+      warn(`skipped: ${faults.total - reportedFaults} more (softrepa data check ${path} lists them)`);
     }
     emit({
       type: "data",
       path,
       weight: weight ?? null,
-      shape: format,
+      format,
       because,
       images: usable.length,
-      left: faults.total,
+      skipped: faults.total,
     });
     sets.push({ path, items: usable, weight });
   }

@@ -1,4 +1,4 @@
-/** @file Where results go: settled and checked before a model is loaded, so that no work is lost at its end. */
+/** @file Output paths, chosen and checked before a model is loaded, so that no finished work is lost. */
 
 import { access, constants, readdir } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
@@ -6,10 +6,10 @@ import { InputError, messageOf, UsageError } from "../core/errors.js";
 import { ifMissing, isFolder, statOrNull } from "../core/missing.js";
 import { lockName } from "./folder/run-lock.js";
 
-/** Refuses a run folder that holds something already (unless `force`) or that cannot be written. */
+/** @throws InputError if a run folder cannot be written, or is not empty (unless `force`) */
 export async function requireRunFolder(folder: string, force: boolean): Promise<void> {
   await requireWritable(folder);
-  // A lock is no result: whether it holds is for who trains to say.
+  // Ignores the lock, which training itself checks.
   const entries = (await readdir(folder).catch(ifMissing<string[]>([]))).filter((name) => !name.startsWith(lockName));
   if (entries.length > 0 && !force) {
     throw new InputError(`run folder ${folder} is not empty; name another one, or overwrite it with \`force\``);
@@ -17,10 +17,10 @@ export async function requireRunFolder(folder: string, force: boolean): Promise<
 }
 
 /**
- * Files for `count` images.
+ * Names of the files of `count` images. `name.png` is one file, or name-0001.png, name-0002.png ... for several images.
+ * Any other name is a folder with image-0001.png ...
  *
- * `name.png`: that file, or name-0001.png, name-0002.png ... for several. Anything else is a folder, and the files
- * in it are image-0001.png ... A file that exists is refused unless `force`.
+ * @throws InputError if a file exists (unless `force`) or the folder cannot be written
  */
 export async function planImageFiles(out: string, count: number, force: boolean): Promise<string[]> {
   const files = imageFiles(out, count, await isFolder(out));
@@ -45,7 +45,7 @@ function imageFiles(out: string, count: number, folder: boolean): string[] {
   return numbers.map((number) => join(out, `image-${number}.png`));
 }
 
-/** Refuses a folder that neither is there and writable nor can be made. */
+/** @throws InputError if `folder` is not writable and cannot be created */
 async function requireWritable(folder: string): Promise<void> {
   let nearest = resolve(folder);
   while (!(await exists(nearest)) && dirname(nearest) !== nearest) nearest = dirname(nearest);

@@ -1,4 +1,4 @@
-/** @file What a run does first, also where it is only planned: open data and model, settle every setting, see what fits. */
+/** @file Prepares a run or a plan: opens data and model, resolves all settings and fits the run into memory. */
 
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
@@ -26,34 +26,34 @@ import { objectiveOf, runSettings } from "./settings.js";
 /** A run before its first step. */
 export interface PreparedRun extends RunSubject {
   readonly pools: readonly ImagePool[];
-  /** Images that are trained on. */
+  /** Number of training images. */
   readonly images: number;
   readonly heldOut: readonly CaptionedImage[];
   readonly folder: RunFolder;
   readonly fingerprints: Fingerprints;
-  /** What the run goes on from. */
+  /** The checkpoint to resume from. */
   readonly from: Checkpoint | undefined;
   readonly sizes: ReturnType<typeof runSizes>;
   readonly fitted: FittedRun;
 }
 
-/** What a run is made of. */
+/** The inputs of a run. */
 export interface RunRequest {
   /**
-   * Open already, or what opens it once the data have been read; who opens it closes it. What the spec says of model files, text
-   * length and machine is for whoever opens it, and for `config.yaml`.
+   * An open pipeline, or a function that opens it after the data have been read; the caller closes it. Options of the spec
+   * about model files, text length and machine are for the caller, and for `config.yaml`.
    */
   readonly pipeline: DiffusionPipeline | (() => Promise<DiffusionPipeline>);
   readonly spec: CompleteSpec;
-  /** In place of one that is built in; its name is the spec's `objective`. */
+  /** A custom objective, whose name is `objective` in the spec. */
   readonly objective?: Objective | undefined;
-  /** Go on with the run that is in `out`. */
+  /** Resume the run in `out`. */
   readonly resume?: boolean | undefined;
-  /** Overwrite a run folder that is not empty; take initial tokens that were trained on another base. */
+  /** Overwrite a run folder that is not empty; allow initial tokens of another base model. */
   readonly force?: boolean | undefined;
 }
 
-/** Opens data and model, settles every setting, and chooses what fits into memory; nothing is written. */
+/** Opens data and model, resolves all settings and chooses a plan that fits into memory. Writes nothing. */
 export async function prepareRun(request: RunRequest, hooks: RunHooks): Promise<PreparedRun> {
   const { spec, resume = false } = request;
   const warn = (message: string) => hooks.emit({ type: "warning", message });
@@ -76,12 +76,12 @@ export async function prepareRun(request: RunRequest, hooks: RunHooks): Promise<
   return { ...subject, settings, pools, images, heldOut, folder, fingerprints, from, sizes, fitted };
 }
 
-/** The forecast after a short measurement of this machine's speed. */
+/** Measures the speed of this machine for a moment and estimates the cost of the run. */
 export async function estimateRun(run: PreparedRun): Promise<RunEstimate> {
   return estimateCost(run, run.sizes, run.fitted, await productRate(run.pipeline.engine));
 }
 
-/** A run that goes on from before these choices were written down was begun with activations computed twice and weights as they were. */
+/** Runs from before config.yaml recorded these choices used activation checkpointing and no repacked weights. */
 function runConstraints(
   { pairsPerRun, checkpoints, repack, memory: limit }: CompleteSpec,
   from: Checkpoint | undefined,
@@ -95,7 +95,7 @@ function runConstraints(
   };
 }
 
-/** What is trained on, and what it is measured by. */
+/** Splits data into training and held-out images. */
 async function splitData(
   { holdOut: count, validation, seed }: CompleteSpec,
   pools: readonly ImagePool[],
@@ -119,12 +119,12 @@ async function initialTokens(
 function requireSameRun({ fingerprints }: Checkpoint, now: Fingerprints, out: string): void {
   if (fingerprints.model !== now.model) {
     throw new InputError(
-      `${out} was begun with another model than ${join(out, "config.yaml")} names now; it cannot go on`,
+      `${out} was trained on another model than ${join(out, "config.yaml")} names now; it cannot be resumed`,
     );
   }
   if (fingerprints.data !== now.data) {
     throw new InputError(
-      `${out} was begun with other data: images or captions have been added, removed, renamed or changed since; it cannot go on`,
+      `${out} was trained on other data: images or captions have been added, removed, renamed or changed since; it cannot be resumed`,
     );
   }
 }

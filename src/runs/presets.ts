@@ -1,7 +1,7 @@
 /**
- * @file The settings of the SoftREPA paper (arXiv 2503.08250) by family: sizes and epochs as in the authors' run_train.sh, widths
- * and time tables as in the token files that they released. Batches are of 4 there, on COCO's 2017 training images.
- * What families share are `RunSpec`'s own defaults.
+ * @file Settings of the SoftREPA paper (arXiv 2503.08250) by family: sizes and epochs of the authors' run_train.sh, widths and
+ * time tables of the token files that they released. The authors train on COCO 2017 with a batch size of 4. Settings that
+ * all families share are the defaults of `RunSpec`.
  */
 
 import { builtInFamilies } from "../families/index.js";

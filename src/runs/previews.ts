@@ -1,4 +1,4 @@
-/** @file Sample images of a run in training: the same prompts and seeds every time, made as `softrepa generate` makes them. */
+/** @file Sample images during training, always with the same prompts and seeds, generated as by `softrepa generate`. */
 
 import { statOrNull } from "../core/missing.js";
 import { encodeForGuidance } from "../pipelines/conditioning.js";
@@ -28,14 +28,14 @@ export class Previews {
     this.prompts = new PromptCache(pipeline);
   }
 
-  /** Encodes the prompts, which takes the text encoders; later images do without. */
+  /** Encodes the prompts in advance, so that later images need no text encoders. */
   async prepare(): Promise<void> {
     const { samplePrompts, sampleGuidance: guidance = this.pipeline.defaults.guidanceScale } = this.spec;
     if (samplePrompts.length === 0) return;
     await encodeForGuidance(this.prompts, samplePrompts, guidance > 1 ? negative : null, this.hooks);
   }
 
-  /** Makes those of `step`; with `onlyMissing` not those that are there. */
+  /** Generates the samples of `step`; with `onlyMissing`, only those without a file. */
   async generate(step: number, softTokens: SoftTokens, onlyMissing: boolean): Promise<void> {
     const { samplePrompts, sampleSeed: seed, sampleSize, ...spec } = this.spec;
     const { emit, signal } = this.hooks;
@@ -46,7 +46,7 @@ export class Previews {
     const images = writeImages(this.pipeline, {
       jobs,
       model: modelName(this.pipeline.origin),
-      // By the name that they have in every checkpoint, and at the end.
+      // The file name of the tokens, in every checkpoint and at the end.
       tokens: { softTokens, file: this.folder.tokens, strength: 1 },
       negative,
       prompts: this.prompts,
@@ -62,7 +62,7 @@ export class Previews {
       onTruncated: this.onTruncated,
     });
     for await (const { file, settings } of images) emit({ type: "sample", step, file, settings });
-    // The decoder of large images would keep more memory than training takes.
+    // The image decoder may hold more memory than training needs.
     await this.pipeline.releaseEncoders();
   }
 }

@@ -1,25 +1,25 @@
-/** @file The options of a run that goes on: those in its folder, with what may change. */
+/** @file The options of a resumed run: those in its folder, with permitted changes. */
 
 import { join } from "node:path";
 import { UsageError } from "../core/errors.js";
 import { type RunOptions, withFallback } from "./complete-spec.js";
 import { readConfigFile } from "./config/read-config.js";
 
-/** Nothing that a run's numbers depend on. */
+/** Options that do not affect the trained values. */
 const changeableOptions: ReadonlySet<string> = new Set([
   ...["steps", "epochs", "saveEvery", "keepLast", "best", "logEvery", "tensorboard", "validateEvery", "sampleEvery"],
   ...["engine", "provider", "precision", "threads", "captionWindow", "latentsCacheLimit"],
 ]);
 
-/** @throws UsageError where one of the options that are given, by their names, is not to change */
+/** @throws UsageError if one of the named options may not change */
 export function requireResumable(given: readonly string[]): void {
   const fixed = given.find((name) => !changeableOptions.has(name));
   if (fixed === undefined) return;
-  const instead = "a run goes on as it began (a new one can begin with `initTokens`)";
+  const instead = "a resumed run keeps its settings (start a new run with `initTokens` instead)";
   throw new UsageError(`\`${fixed}\` cannot be given with \`resume\`: ${instead}`);
 }
 
-/** The options of the run in `folder`, which may have been moved, with `changes`. */
+/** The options of the run in `folder`, which may have been moved, overridden by `changes`. */
 export async function resumedOptions(folder: string, changes: RunOptions): Promise<RunOptions> {
   return { ...withFallback(changes, await readConfigFile(join(folder, "config.yaml"))), out: folder };
 }

@@ -1,4 +1,4 @@
-/** @file A training run from its lock to its best checkpoint. */
+/** @file Carries out a training run, from its lock to its best checkpoint. */
 
 import { join } from "node:path";
 import { InterruptedError, UsageError } from "../core/errors.js";
@@ -22,15 +22,15 @@ import { bestBy, RunWriter } from "./run-writer.js";
 import { resolvedConfig } from "./settings.js";
 
 /**
- * Does the whole run; what happens is emitted on the way.
+ * Carries out a whole run and emits its events.
  *
- * @throws InterruptedError where it was asked to stop; what was done is saved
+ * @throws InterruptedError after a stop request; finished steps are saved
  */
 export async function runTraining(request: RunRequest, hooks: RunHooks): Promise<void> {
   const { out } = request.spec;
   const lock = await RunLock.acquire(out);
   try {
-    // Under the lock: another process may have finished a run here in the meantime.
+    // Checked under the lock, because another process may just have finished a run here.
     if (!request.resume) await requireRunFolder(out, request.force ?? false);
     await runLocked(await prepareRun(request, hooks), hooks);
   } finally {
@@ -38,9 +38,9 @@ export async function runTraining(request: RunRequest, hooks: RunHooks): Promise
   }
 }
 
-/** The text of `config.yaml` by which a run can be done again. */
+/** The text of `config.yaml`, which repeats the run. */
 export function configOf({ spec, settings, pipeline, softTokens }: PreparedRun): string {
-  const note = `written by softrepa ${packageVersion()}; softrepa train --config FILE does it again, --resume FOLDER goes on`;
+  const note = `written by softrepa ${packageVersion()}; repeat the run with softrepa train --config FILE, continue it with --resume FOLDER`;
   return configText(resolvedConfig(spec, settings, pipeline, softTokens), "config.schema.json", note);
 }
 
@@ -50,7 +50,7 @@ async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> 
   if (spec.memory !== undefined) emit({ type: "memory", fitted });
   const begun = from?.state.step ?? 0;
   if (begun > settings.steps) {
-    throw new UsageError(`${spec.out} has ${begun} steps already, which is more than \`steps\` ${settings.steps}`);
+    throw new UsageError(`${spec.out} already has ${begun} steps, more than \`steps\` ${settings.steps}`);
   }
   const onTruncated = truncationWarner((message) => emit({ type: "warning", message }));
   const latentsCache = await openLatentsCache(prepared, hooks);
@@ -60,7 +60,7 @@ async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> 
   try {
     const planned = await estimateRun(prepared);
     emit({ type: "start", step: begun, steps: settings.steps });
-    // While the text encoders are there: the first window of training frees them.
+    // Before training releases the text encoders.
     if (begun < settings.steps) await writer.prepare();
     const done = await train(pipeline, {
       ...{ ...settings, pools, softTokens, objective, latentsCache, signal, onTruncated },
@@ -70,7 +70,7 @@ async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> 
       onEncoded: (encoded, total) => emit({ type: "progress", label: "encoding", done: encoded, total }),
       onStep: writer.afterStep.bind(writer),
     });
-    if (done === 0) throw new InterruptedError("interrupted before the first step; nothing is saved");
+    if (done === 0) throw new InterruptedError("interrupted before the first step; nothing was saved");
     await writer.start();
     await writer.finish();
     await writer.writeTokens(done);
@@ -86,7 +86,7 @@ async function runLocked(prepared: PreparedRun, hooks: RunHooks): Promise<void> 
     }
     emit({ type: "finished", file: folder.tokens, steps: done });
   } catch (error) {
-    // A failure on the way costs the step that failed, not those before.
+    // A failure loses the step that failed, but not the steps before it.
     if (!(error instanceof InterruptedError)) await writer.rescue();
     throw error;
   } finally {
@@ -103,7 +103,7 @@ async function openValidation(
   if (heldOut.length === 0) return null;
   const { batch, resolution } = settings;
   const { pairsPerRun } = settings.plan;
-  // Captions are compared whatever is trained by.
+  // Validation compares captions, whatever the objective.
   const { row } = imageSharing(run.objective.candidates) === "each" ? softRepa(settings) : run.objective;
   return Validation.open(pipeline, heldOut, softTokens, { batch, resolution, pairsPerRun, row, ...shared });
 }

@@ -1,4 +1,4 @@
-/** @file A run folder while it is trained in: what is written when, in an order that a kill at any moment does no harm to. */
+/** @file Writes the files of a run during training, in an order that survives a kill at any moment. */
 
 import { join } from "node:path";
 import { InterruptedError, messageOf } from "../core/errors.js";
@@ -36,12 +36,12 @@ export interface WriterParts {
   /** Texts of config.yaml and of its schema. */
   readonly config: { readonly yaml: string; readonly schema: string };
   readonly validation: Validation | null;
-  /** What the run goes on from. */
+  /** The checkpoint to resume from. */
   readonly from: Checkpoint | undefined;
   readonly hooks: RunHooks;
 }
 
-/** What the best checkpoint is told by. */
+/** How to choose the best checkpoint. */
 export function bestBy(metric: CompleteSpec["best"]): BestBy {
   return { metric, better: metric === "rank1" || metric === "gap" ? "higher" : "lower" };
 }
@@ -56,7 +56,7 @@ export class RunWriter {
   private started = false;
   private stepStarted = performance.now();
   private seconds = 0;
-  /** The last finished step of this call, and the last that is saved. */
+  /** State after the last finished step of this call. */
   private lastState: TrainingState | undefined;
   private metrics: Checkpoint["metrics"] = {};
   private savedStep = -1;
@@ -69,7 +69,7 @@ export class RunWriter {
     this.throughput = new Throughput(settings.batch, settings.batch * pairsPerRow(candidates, settings.batch));
   }
 
-  /** Encodes what previews and validation need, all at once; where that is interrupted, they do it when they are due. */
+  /** Encodes prompts and images of previews and validation in advance; if interrupted, they encode them later. */
   async prepare(): Promise<void> {
     const { validation, hooks } = this.parts;
     try {
@@ -80,7 +80,7 @@ export class RunWriter {
     }
   }
 
-  /** Before the first step, when the data are known to be usable: what cannot be trained on leaves nothing behind. */
+  /** Called before the first step, after the data have been read, so that unusable data leave no files behind. */
   async start(): Promise<void> {
     if (this.started) return;
     this.started = true;
@@ -97,7 +97,7 @@ export class RunWriter {
     this.history = (lines ?? []).flatMap(pushSampleOf);
     const measured = Object.keys(this.metrics).length > 0 || this.history.some((sample) => sample.step === step);
     await this.measure(step, { onlyMissing: true, measured });
-    // A run that was stopped while it was measured has a checkpoint that does not know what came out.
+    // A run interrupted during validation has a checkpoint without metrics.
     if (from !== undefined && !measured && Object.keys(this.metrics).length > 0) await this.save(from.state);
     this.stepStarted = performance.now();
   }
@@ -116,7 +116,7 @@ export class RunWriter {
     try {
       await this.measure(step.step, { onlyMissing: false, measured: false });
     } catch (error) {
-      // What is asked to stop saves the step first.
+      // A stop request saves the step first.
       if (!(error instanceof InterruptedError)) throw error;
     }
     const due = spec.saveEvery > 0 && step.step % spec.saveEvery === 0;
@@ -124,12 +124,12 @@ export class RunWriter {
     this.stepStarted = performance.now();
   }
 
-  /** Spent in steps of this call, without what was measured and drawn in between. */
+  /** Seconds spent in steps of this call, without validation and samples. */
   get stepSeconds(): number {
     return this.seconds;
   }
 
-  /** Saves the last finished step if it is not saved yet. */
+  /** Saves the last finished step unless it is saved already. */
   async finish(): Promise<void> {
     if (this.lastState !== undefined && this.lastState.step !== this.savedStep) await this.save(this.lastState);
   }
@@ -138,14 +138,14 @@ export class RunWriter {
     await this.scalars?.close().catch((error: unknown) => this.warn(messageOf(error)));
   }
 
-  /** As `finish` where something has failed already: a further failure is only a warning. */
+  /** As `finish`, after a failure: a second failure is only a warning. */
   async rescue(): Promise<void> {
     await this.finish().catch((error: unknown) => {
-      this.warn(`the last step cannot be saved: ${messageOf(error)}`);
+      this.warn(`cannot save the last step: ${messageOf(error)}`);
     });
   }
 
-  /** Writes the tokens as they are to where a run leaves them. */
+  /** Writes the current tokens to `tokens.safetensors`. */
   async writeTokens(step: number): Promise<void> {
     await writeSoftTokens(this.parts.folder.tokens, this.withRunProvenance(step), "softrepa");
   }
@@ -184,7 +184,7 @@ export class RunWriter {
 
   private async save(state: TrainingState): Promise<void> {
     const { spec, folder, fingerprints } = this.parts;
-    // The log first: a checkpoint's own lines are then on disk as surely as itself.
+    // Sync the log first, so that it contains the lines of every checkpoint on disk.
     await this.log.sync();
     const softTokens = this.withRunProvenance(state.step);
     const checkpoint = { softTokens, state, metrics: this.metrics, fingerprints };
@@ -193,7 +193,7 @@ export class RunWriter {
     this.emit({ type: "checkpoint", step: state.step, folder: folder.checkpointAt(state.step) });
   }
 
-  /** The tokens with who made them. */
+  /** The tokens with metadata about the run. */
   private withRunProvenance(steps: number): SoftTokens {
     const { spec, settings, pipeline, fingerprints, softTokens } = this.parts;
     const { batch, learningRate: lr, temperature, scale, dweight, seed, weightDecay } = settings;

@@ -1,4 +1,4 @@
-/** @file The settings of a training run with the model's and family's own values filled in, and as its `config.yaml`. */
+/** @file Settings of a training run with the defaults of model and family filled in, and the values of its `config.yaml`. */
 
 import { resolve } from "node:path";
 import { UsageError } from "../core/errors.js";
@@ -18,7 +18,7 @@ export interface RunSettings extends TrainSettings, SoftRepaSettings {
   readonly plan: ExecutionPlan;
 }
 
-/** `images` is the number that are trained on. */
+/** `images` is the number of training images. */
 export function runSettings(
   spec: CompleteSpec,
   pipeline: DiffusionPipeline,
@@ -49,19 +49,19 @@ export function runSettings(
   };
 }
 
-/** By its name, unless one of the caller's own is handed in. */
+/** Returns the caller's objective, or else the built-in one with the name in the spec. */
 export function objectiveOf({ objective }: CompleteSpec, settings: SoftRepaSettings, own?: Objective): Objective {
   if (own !== undefined) return own;
   const name = objectiveNames.find((known) => known === objective);
   if (name !== undefined) return objectives[name].create(settings);
   throw new UsageError(
-    `\`objective\` must be one of ${objectiveNames.join(", ")}, or be handed in, not ${JSON.stringify(objective)}`,
+    `\`objective\` must be one of ${objectiveNames.join(", ")}, or be passed by the caller, not ${JSON.stringify(objective)}`,
   );
 }
 
 /**
- * What `config.yaml` says: enough to do the run again, or to go on with it, from any folder. Settings that depend on the data
- * or the model are there as they came out.
+ * Values of `config.yaml`, which suffice to repeat or resume the run from any working directory. Settings that depend on
+ * data or model have their resolved values.
  */
 export function resolvedConfig(
   spec: CompleteSpec,
@@ -86,7 +86,7 @@ export function resolvedConfig(
     tokenizers: tokenizers.map((folder) => resolve(folder)),
     steps: settings.steps,
     resolution: settings.resolution,
-    // Chosen by what this machine had to give; elsewhere, or at another time, it would change the last bits.
+    // Fixed, because another choice on another machine would change the last bits of the results.
     pairsPerRun: settings.plan.pairsPerRun,
     checkpoints: settings.plan.checkpoints ? "always" : "never",
     repack: settings.plan.repackWeights ? "always" : "never",

@@ -31,7 +31,7 @@ async function eventsOf(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
 describe("a run", () => {
   before(() => writeTestImages(at("data")));
 
-  it("says what happens, with an open pipeline and a few words of spec", async () => {
+  it("emits its events, with an open pipeline and a short spec", async () => {
     const spec = {
       ...specOf("a"),
       steps: 4,
@@ -55,7 +55,7 @@ describe("a run", () => {
     assert.deepEqual([model, written], [pipeline.origin, 4]);
   });
 
-  it("is saved where a reader leaves it, and goes on to the bytes of a run that was never left", async () => {
+  it("is saved when its reader leaves the loop, and resumes to the bytes of an uninterrupted run", async () => {
     const spec = specOf("b");
     for await (const event of await startRun({ pipeline, spec: { ...spec, steps: 1000 } })) {
       if (event.type === "step" && event.step === 2) break;
@@ -79,7 +79,7 @@ describe("a run", () => {
     assert.deepEqual(await tokens("b"), await tokens("whole"));
   });
 
-  it("takes an objective of one's own, which going on takes again, by its name", async () => {
+  it("trains with a custom objective, which a resumed run requires by name", async () => {
     const mine = { ...softRepa({ temperature: 1, scale: 4, dweight: 0 }), name: "mine" };
     const spec = specOf("own");
     await eventsOf(await startRun({ pipeline, spec: { ...spec, steps: 2 }, objective: mine }));
@@ -87,7 +87,7 @@ describe("a run", () => {
     const further = { pipeline, spec: { out: at("own"), steps: 3 }, resume: true } as const;
     await assert.rejects(
       eventsOf(await startRun(further)),
-      /`objective` must be one of .*, or be handed in, not "mine"$/,
+      /`objective` must be one of .*, or be passed by the caller, not "mine"$/,
     );
     await assert.rejects(
       startRun({ ...further, objective: { ...mine, name: "other" } }),
@@ -100,7 +100,7 @@ describe("a run", () => {
     assert.deepEqual(await numbers("own"), await numbers("builtin"));
   });
 
-  it("is stopped by its signal, which a reader learns of", async () => {
+  it("is stopped by its signal, and throws to its reader", async () => {
     const stop = new AbortController();
     const run = await startRun({ pipeline, spec: { ...specOf("c"), steps: 1000 } }, { signal: stop.signal });
     const types = new Set<string>();
@@ -113,7 +113,7 @@ describe("a run", () => {
     assert.ok(types.has("saved") && !types.has("finished"));
   });
 
-  it("fails before it starts where an option is wrong, and says which", async () => {
+  it("rejects a wrong option by name before it starts", async () => {
     const refused = (spec: object, option: string, message: RegExp) =>
       assert.rejects(
         startRun({ pipeline, spec: { ...specOf("d"), ...spec } }),
@@ -122,12 +122,12 @@ describe("a run", () => {
     await refused({ batch: 1 }, "batch", /^`batch` must be a whole number from 2 to 4096$/);
     await refused({ steps: 3, epochs: 1 }, "steps", /^`steps` and `epochs` exclude each other$/);
     await refused({ minimumLearningRate: 1 }, "minimumLearningRate", /is above `learningRate` 0.01$/);
-    await refused({ layers: 2, initTokens: "x" }, "layers", /cannot be chosen with `initTokens`/);
+    await refused({ layers: 2, initTokens: "x" }, "layers", /cannot be given with `initTokens`/);
     await assert.rejects(startRun({ pipeline, spec: { ...specOf("d"), ...{ stepz: 3 } } }), /no option stepz/);
     const run = await startRun({ pipeline, spec: { ...specOf("d"), objective: "mine" } });
     await assert.rejects(
       eventsOf(run),
-      /`objective` must be one of softrepa, score-matching, or be handed in, not "mine"/,
+      /`objective` must be one of softrepa, score-matching, or be passed by the caller, not "mine"/,
     );
   });
 });

@@ -1,4 +1,4 @@
-/** @file A training run as a stream of events. */
+/** @file Runs training in the background, as a stream of events. */
 
 import { UsageError } from "../core/errors.js";
 import { type CompleteSpec, completeSpec } from "./complete-spec.js";
@@ -11,13 +11,13 @@ import { runTraining } from "./run-training.js";
 export type StartRequest = Omit<RunRequest, "spec" | "resume"> &
   (
     | { readonly spec: RunSpecInput; readonly resume?: false }
-    /** Its other options are those of the run in `out`; only what its numbers do not depend on may be given. */
+    /** Other options are those of the run in `out`; only options that do not affect results may change. */
     | { readonly spec: Partial<RunSpecInput> & { readonly out: string }; readonly resume: true }
   );
 
 /**
- * A run that has been started. Its events are kept until they are read, by one reader. Reading ends with the run: it throws
- * what the run threw, an InterruptedError where it was asked to stop.
+ * A run in progress. Events are buffered for a single reader. Iteration ends with the run, and throws the error that ended
+ * the run: an InterruptedError after a stop request.
  */
 export class Run implements AsyncIterable<RunEvent>, AsyncDisposable {
   private readonly events: RunEvent[] = [];
@@ -42,17 +42,17 @@ export class Run implements AsyncIterable<RunEvent>, AsyncDisposable {
       this.ended = true;
       this.wake();
     });
-    // Whoever reads the events learns of a failure, at whatever time that is.
+    // The iterator rethrows failures; without this line Node would report an unhandled rejection.
     this.work.catch(() => {});
   }
 
-  /** Options are checked first; the run then goes on by itself, read or not. */
+  /** Checks the options, then starts the run, which continues whether or not its events are read. */
   static async start(request: StartRequest, signal?: AbortSignal): Promise<Run> {
     const spec = await specOf(request);
     return new Run((hooks) => runTraining({ ...request, spec }, hooks), signal);
   }
 
-  /** A reader that leaves stops the run and waits until it is saved. */
+  /** Leaving the loop early stops the run and waits until it is saved. */
   async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, void> {
     try {
       while (!this.ended || this.events.length > 0) {
@@ -66,7 +66,7 @@ export class Run implements AsyncIterable<RunEvent>, AsyncDisposable {
     }
   }
 
-  /** Stops the run at the next safe point, saves what is done and frees its folder. */
+  /** Stops the run at the next safe point, saves finished steps and releases the lock. */
   async stop(): Promise<void> {
     this.controller.abort();
     await this.work.catch(() => {});
@@ -98,7 +98,7 @@ async function specOf({ spec, resume, objective }: StartRequest): Promise<Comple
  * for await (const event of run) if (event.type === "validation") console.log(event.rank1);
  * ```
  *
- * @throws UsageError where an option is wrong
+ * @throws UsageError if an option is wrong
  */
 export function startRun(request: StartRequest, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Run> {
   return Run.start(request, signal);

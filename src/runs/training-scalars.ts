@@ -1,4 +1,4 @@
-/** @file The numbers of a run as TensorBoard shows them, and as its log has them. */
+/** @file Metrics of a run as TensorBoard scalars, and as read back from its log. */
 
 import { join } from "node:path";
 import type { GapSample } from "../training/runaway-gap.js";
@@ -7,7 +7,7 @@ import type { ValidationResult } from "../training/validation.js";
 import type { LogLine } from "./folder/run-log.js";
 import { EventWriter } from "./folder/tensorboard.js";
 
-/** Writes scalars in the background, in their order; a failure is told when it is closed. */
+/** Writes scalars in the background, in order; `close` throws if writing failed. */
 export class TrainingScalars {
   private readonly writer: EventWriter;
 
@@ -35,7 +35,7 @@ export class TrainingScalars {
   }
 }
 
-/** What a line of the log tells of a validation; none for the line of a step. */
+/** The validation in a log line; empty for the line of a step. */
 export function pushSampleOf({ step, validation }: LogLine): GapSample[] {
   if (typeof validation !== "object" || validation === null) return [];
   const { gap, matched } = validation as Partial<ValidationResult>;

@@ -1,15 +1,15 @@
-/** @file `path` or `path=0.3`: a data set and how much of what is drawn it should be. */
+/** @file Parses `path` or `path=0.3`: a data set and its share of the samples. */
 
 import { UsageError } from "../core/errors.js";
 import { statOrNull } from "../core/missing.js";
 
 export interface WeightedPath {
   readonly path: string;
-  /** Above 0; undefined where none was typed. */
+  /** Above 0; undefined if not given. */
   readonly weight: number | undefined;
 }
 
-/** A path that exists as it was typed is one, even if it looks as if it had a weight. */
+/** An existing path is a path, even if it ends in = and a number. */
 export async function readWeightedPath(typed: string): Promise<WeightedPath> {
   const [, path, number] = /^(.+)=([^=/\\]*)$/.exec(typed) ?? [];
   if (path === undefined || number === undefined || (await statOrNull(typed)) !== null)

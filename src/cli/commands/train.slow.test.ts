@@ -16,7 +16,7 @@ function given(values: Readonly<Record<string, unknown>>): Record<string, unknow
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
-test("train: defaults", async (t) => {
+test("train: fills in defaults", async (t) => {
   const out = join(await temporaryFolder(t), "run");
   assert.deepEqual(
     await trained(["--model", "m", "--data", "d", "--out", out]),
@@ -63,7 +63,7 @@ test("train: defaults", async (t) => {
   );
 });
 
-test("train: every option is read", async (t) => {
+test("train: reads every option", async (t) => {
   const out = join(await temporaryFolder(t), "run");
   const typed = `--model m --data d --data e=.5 f --crop center --flip --caption-window 9 --latents-cache kept --latents-cache-limit 1.5GiB --skip-unusable --out ${out} --force --layers 2 --tokens 3 --buckets 10 --width raw --stages up,down --steps 7
     --batch 8 --lr 2e-3 --weight-decay 0 --restart-period 3 --scheduler-every 4 --min-lr .5e-5 --seed 9
@@ -131,7 +131,7 @@ test("train: every option is read", async (t) => {
   );
 });
 
-test("train: what exists as it was typed is a path, even with a number behind a =", async (t) => {
+test("train: treats an existing path as a path, even if it ends in = and a number", async (t) => {
   const folder = await temporaryFolder(t);
   await mkdir(join(folder, "split=1"));
   const args = [
@@ -150,7 +150,7 @@ test("train: what exists as it was typed is a path, even with a number behind a 
   assert.match(await refusalOf(trainCommand, args.slice(0, 4)), /^2 required option '--data <path...>' not specified$/);
 });
 
-test("train: values out of range and combinations that make no sense are wrong usage", async (t) => {
+test("train: rejects values out of range and impossible combinations", async (t) => {
   const folder = await temporaryFolder(t);
   const cases: [string, RegExp][] = [
     ["--steps 0", /^2 --steps must be a whole number of at least 1, not "0"$/],
@@ -159,7 +159,7 @@ test("train: values out of range and combinations that make no sense are wrong u
       /^2 --latents-cache-limit must be a size with its unit, such as 8GB or 6000MB, not/,
     ],
     ["--latents-cache-limit 1GB", /^2 --latents-cache-limit needs --latents-cache$/],
-    ["--latents-cache c --crop random", /^2 --latents-cache is of no use with --crop random/],
+    ["--latents-cache c --crop random", /^2 --latents-cache has no effect with --crop random/],
     ["--caption-window 0", /^2 --caption-window must be a whole number of at least 1, not "0"$/],
     ["--steps 1.5", /^2 --steps must be a whole number/],
     ["--steps 0x10", /^2 --steps must be a whole number/],
@@ -184,7 +184,7 @@ test("train: values out of range and combinations that make no sense are wrong u
     ["--validate-every 4", /^2 --validate-every needs --hold-out or --validation$/],
     ["--sample-every 4", /^2 --sample-every needs --sample-prompt or --sample-prompts$/],
     ["--preset flux", /^2 --preset must be one of sd15, sdxl, sd3, not "flux"$/],
-    ["--init-tokens t --layers 5", /^2 --layers cannot be chosen with --init-tokens/],
+    ["--init-tokens t --layers 5", /^2 --layers cannot be given with --init-tokens/],
     ["--chunk", /^2 option '--chunk <n>' argument missing$/],
     ["--memory 8", /^2 --memory must be a size with its unit, such as 8GB or 6000MB, not "8"$/],
     ["--foo", /^2 unknown option '--foo'$/],
@@ -198,7 +198,7 @@ test("train: values out of range and combinations that make no sense are wrong u
   assert.match(await refusalOf(trainCommand, ["--data", "d", "--out", "o"]), /^2 required option '--model <path>' not/);
 });
 
-test("train: a run folder that is not empty or cannot be written is refused before anything is loaded", async (t) => {
+test("train: rejects a run folder that is not empty or not writable before loading anything", async (t) => {
   const folder = await temporaryFolder(t);
   const train = (out: string, ...more: string[]) =>
     refusalOf(trainCommand, ["--model", "m", "--data", "d", "--out", out, ...more]);
@@ -219,7 +219,7 @@ async function configured(folder: string, lines: readonly string[], ...more: rea
 }
 const least = ["model: m", "data: d"];
 
-test("train: a configuration file, flags over it, and defaults under it", async (t) => {
+test("train: flags override a configuration file, which overrides defaults", async (t) => {
   const folder = await temporaryFolder(t);
   const lines = [
     ...[
@@ -248,7 +248,7 @@ test("train: a configuration file, flags over it, and defaults under it", async 
   assert.deepEqual([maxSequenceLength, tokenizers, seed, batch], [77, ["t1", "t2"], 4, 4]);
 });
 
-test("train: a configuration file that is wrong is refused with its line, and the right name", async (t) => {
+test("train: rejects a wrong configuration file with its line, and suggests the right name", async (t) => {
   const folder = await temporaryFolder(t);
   const cases: [readonly string[], RegExp][] = [
     [[...least, "tempertaure: 1"], /^1 .*c\.yaml:3: unknown key "tempertaure"; did you mean "temperature"\?$/],
@@ -270,12 +270,12 @@ test("train: a configuration file that is wrong is refused with its line, and th
     [["model: [m]", "data: d"], /:1: model must be a path, not \["m"\]$/],
     [["data: d"], /^2 required option '--model <path>' not specified$/],
     [["model: m"], /^2 required option '--data <path...>' not specified$/],
-    [["- model"], /a configuration is a list of lines such as "steps: 500"$/],
+    [["- model"], /a configuration must be a YAML mapping with lines such as "steps: 500"$/],
     [["model: m", "model: n"], /:2: Map keys must be unique$/],
     [["model: ["], /^1 .*c\.yaml:\d: /],
     [["model: &a [*a]"], /^1 .*c\.yaml:1: /],
     [[...least, "steps: 5", "epochs: 1"], /^1 .*: --steps and --epochs exclude each other$/],
-    [[...least, "layers: 5", "init-tokens: t"], /^1 .*: --layers cannot be chosen with --init-tokens/],
+    [[...least, "layers: 5", "init-tokens: t"], /^1 .*: --layers cannot be given with --init-tokens/],
   ];
   for (const [lines, message] of cases) {
     assert.match(await refusalOf(trainCommand, await configured(folder, lines)), message, lines.join("; "));
@@ -284,11 +284,11 @@ test("train: a configuration file that is wrong is refused with its line, and th
   await writeFile(join(folder, "c.yaml"), Buffer.from("model: caf\xe9", "latin1"));
   assert.match(await refusalOf(trainCommand, args), /^1 cannot read configuration .*c\.yaml: /);
   await writeFile(join(folder, "c.yaml"), Buffer.alloc(2 ** 20 + 1, "#"));
-  assert.match(await refusalOf(trainCommand, args), /has 1048577 bytes: that is no configuration$/);
+  assert.match(await refusalOf(trainCommand, args), /has 1048577 bytes: this is not a configuration$/);
   assert.match(await refusalOf(trainCommand, ["--config", folder, "--out", "x"]), /^1 cannot read configuration/);
 });
 
-test("train: presets are the paper's settings, under the file and the flags", async (t) => {
+test("train: presets have the settings of the paper, and are overridden by file and flags", async (t) => {
   const folder = await temporaryFolder(t);
   const paper = {
     ...{
@@ -322,14 +322,14 @@ test("train: presets are the paper's settings, under the file and the flags", as
       ...{ buckets: 50, dweight: 4, steps: 30, epochs: undefined, tokens: 4, layers: 1 },
     },
   );
-  // What a file says of steps or epochs stands over what the preset says of either.
+  // Steps or epochs of a file override both of the preset.
   const inFile = await trained(await configured(folder, [...least, "steps: 7"], "--preset", "sd3"));
   assert.deepEqual([inFile.steps, inFile.epochs], [7, undefined]);
   const typed = await trained(await configured(folder, [...least, "steps: 7"], "--epochs", "0.5"));
   assert.deepEqual([typed.steps, typed.epochs], [undefined, 0.5]);
 });
 
-test("train: --resume takes the run's own settings, and only what changes no numbers may be changed", async (t) => {
+test("train: --resume keeps the settings of the run, except those that do not affect results", async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, "config.yaml"), "model: m\ndata: d\nout: elsewhere\nsteps: 7\nlr: 0.5\n");
   const options = await trained(["--resume", folder, "--steps", "9", "--threads", "2", "--keep-last", "1"]);
@@ -353,7 +353,7 @@ test("train: --resume takes the run's own settings, and only what changes no num
     const refusal = await refusalOf(trainCommand, ["--resume", folder, ...flag.split(" ")]);
     assert.match(
       refusal,
-      new RegExp(`^2 ${flag.split(" ")[0]} cannot be given with --resume: a run goes on as it began`),
+      new RegExp(`^2 ${flag.split(" ")[0]} cannot be given with --resume: a resumed run keeps its settings`),
     );
   }
   const nowhere = await refusalOf(trainCommand, ["--resume", join(folder, "nowhere")]);

@@ -180,7 +180,16 @@ describe("softrepa train on other data set formats", () => {
     const reported = await events(...run("run-coco", "--data", at("coco")));
     const [data] = reported.filter(({ event }) => event === "data");
     assert.deepEqual(data, {
-      ...{ event: "data", path: at("coco"), weight: null, shape: "COCO captions", images: 12, left: 0 },
+      ...{
+        event: "data",
+        path: at("coco"),
+        weight: null,
+        format: "COCO captions",
+        images: 12,
+        skipped: 0,
+        shape: "COCO captions",
+        left: 0,
+      },
       because: "annotations/captions_train2017.json",
     });
     assert.equal(reported.at(-1)?.event, "saved");
@@ -245,9 +254,9 @@ describe("softrepa train on other data set formats", () => {
     await writeFile(at("bad", "8.txt"), "a green circle");
     const reported = await events(...run("run-bad", "--data", at("bad"), "--skip-unusable"));
     const [data] = reported.filter(({ event }) => event === "data");
-    assert.deepEqual([data.images, data.left], [5, 4]);
+    assert.deepEqual([data.images, data.skipped, data.left], [5, 4, 4]);
     const warnings = reported.filter(({ event }) => event === "warning").map(({ message }) => String(message));
-    assert.equal(warnings.filter((message) => message.startsWith("left out: ")).length, 4);
+    assert.equal(warnings.filter((message) => message.startsWith("skipped: ")).length, 4);
     assert.equal(reported.at(-1)?.event, "saved");
   });
 

@@ -1,4 +1,4 @@
-/** @file The JSON Schema of a configuration file, by which editors complete and check it; made of the checks that are run. */
+/** @file The JSON Schema of configuration files, for completion and checks in editors; derived from `RunSpec`. */
 
 import { z } from "zod";
 import { choice } from "../../core/option-values.js";
@@ -6,18 +6,18 @@ import { objectiveNames } from "../../objectives/index.js";
 import { runSpec } from "../run-spec.js";
 import { keyOf } from "./keys.js";
 
-/** Names of `RunSpec`, in their order. */
+/** Option names of `RunSpec`, in order. */
 export const runOptions = Object.keys(runSpec.shape) as readonly (keyof typeof runSpec.shape)[];
 
-/** What an option is for, and what it is where it is not given. */
+/** The description of an option, with its default. */
 export function helpOf(schema: z.ZodType): string {
   const { description = "" } = schema;
-  const standard = schema instanceof z.ZodDefault ? schema.parse(undefined) : undefined;
-  const isShown = (typeof standard === "number" || typeof standard === "string") && !description.includes("(default:");
-  return isShown ? `${description} (default: ${standard})` : description;
+  const fallback = schema instanceof z.ZodDefault ? schema.parse(undefined) : undefined;
+  const isShown = (typeof fallback === "number" || typeof fallback === "string") && !description.includes("(default:");
+  return isShown ? `${description} (default: ${fallback})` : description;
 }
 
-/** The schema of an option's value alone. */
+/** The schema of an option without default or optionality. */
 export function valueSchema(schema: z.ZodType): z.ZodType {
   const isWrapped = schema instanceof z.ZodDefault || schema instanceof z.ZodOptional;
   return isWrapped ? valueSchema(schema.unwrap() as z.ZodType) : schema;
@@ -29,11 +29,11 @@ export function configSchema(): object {
     const option = options[name];
     if (option === undefined) throw new Error(`no option ${name}`);
     const help = helpOf(option).replace(/`(\w+)`/g, (_, named: string) => keyOf(named));
-    // A key without a value is as if it were not there.
+    // A key without a value is ignored.
     return [keyOf(name), valueSchema(option).nullable().optional().describe(help)] as const;
   });
   return { title: "softrepa train", ...z.toJSONSchema(z.strictObject(Object.fromEntries(shape)), { io: "input" }) };
 }
 
-/** A file can name no other. */
+/** Configuration files and flags can only name built-in objectives. */
 export const builtInObjective = choice(objectiveNames).default("softrepa").describe("softrepa or score-matching");

@@ -24,7 +24,7 @@ async function read(text: string): Promise<Partial<RunSpecInput>> {
 }
 
 describe("configuration files", () => {
-  it("are read as they were written", async () => {
+  it("round-trip through YAML", async () => {
     const path = fc.string({ minLength: 1, maxLength: 20 });
     const values = fc.record(
       {
@@ -56,7 +56,7 @@ describe("configuration files", () => {
     );
   });
 
-  it("of any text are read or refused in one line", async () => {
+  it("with arbitrary text are read, or rejected in one line", async () => {
     const keys = runOptions.map(keyOf);
     const line = fc.tuple(fc.oneof(fc.constantFrom(...keys), fc.string()), fc.oneof(fc.string(), fc.json()));
     const lines = fc.array(line).map((pairs) => pairs.map(([key, value]) => `${key}: ${value}`).join("\n"));
@@ -71,7 +71,7 @@ describe("configuration files", () => {
     );
   });
 
-  it("that grow by aliases are refused", async () => {
+  it("that expand aliases excessively are rejected", async () => {
     const levels = Array.from({ length: 9 }, (_, i) => `a${i + 1}: &b${i + 1} [${`*b${i},`.repeat(9)}]`);
     await assert.rejects(read(`a0: &b0 [x]\n${levels.join("\n")}`), SoftrepaError);
     const inside = Array.from({ length: 9 }, (_, i) => `&b${i + 1} [${`*b${i},`.repeat(9)}]`).join(", ");
@@ -102,7 +102,7 @@ describe("the schema of configuration files", () => {
 });
 
 describe("nearest name", () => {
-  it("distances count insertions, deletions, replacements and swaps", () => {
+  it("editDistance counts insertions, deletions, replacements and swaps", () => {
     const cases: [string, string, number][] = [
       ["", "", 0],
       ["", "abc", 3],
@@ -117,7 +117,7 @@ describe("nearest name", () => {
     }
   });
 
-  it("is found for slips, other spellings and other trainers' words, and not where nothing is near", () => {
+  it("finds misspellings, other spellings and names of other trainers, and nothing if none is similar", () => {
     const names = ["lr", "batch", "steps", "weight-decay", "max-sequence-length", "out"];
     const cases: [string, string | undefined][] = [
       ["setps", "steps"],

@@ -1,6 +1,6 @@
-/** @file Keys of configuration files, by the names of `RunSpec`. A command line's flag is the key with two dashes. */
+/** @file Keys of configuration files for the names of `RunSpec`. A flag is the key with two dashes. */
 
-/** Where the two differ by more than dashes. */
+/** Keys that are not the name in kebab case. */
 const shortKeys: Readonly<Record<string, string>> = {
   learningRate: "lr",
   minimumLearningRate: "min-lr",
@@ -10,7 +10,7 @@ const shortKeys: Readonly<Record<string, string>> = {
   tokenizers: "tokenizer",
 };
 
-/** `save-every` of `saveEvery`. */
+/** `save-every` for `saveEvery`. */
 export function keyOf(name: string): string {
   return shortKeys[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -1,6 +1,6 @@
-/** @file The right name for a wrong one. */
+/** @file Suggests the right name for a misspelled one. */
 
-/** What other trainers call it. */
+/** Names in other trainers. */
 const synonyms: Readonly<Record<string, string>> = {
   "learning-rate": "lr",
   "batch-size": "batch",
@@ -17,7 +17,7 @@ const synonyms: Readonly<Record<string, string>> = {
   "validation-prompt": "sample-prompt",
 };
 
-/** The name that `wrong` most likely means; undefined where none is near. Case, `_` and `-` do not count. */
+/** The name most similar to `wrong`, ignoring case, `_` and `-`; undefined if none is similar. */
 export function nearestName(wrong: string, names: readonly string[]): string | undefined {
   const normalized = (name: string) =>
     name
@@ -34,19 +34,19 @@ export function nearestName(wrong: string, names: readonly string[]): string | u
   return best !== undefined && best.distance <= Math.max(1, Math.floor(target.length / 3)) ? best.name : undefined;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other (optimal string alignment). */
+/** Number of insertions, deletions, replacements and swaps of neighbours between two texts (optimal string alignment). */
 export function editDistance(a: string, b: string): number {
-  let [before, last]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, column) => column)];
+  let [beforeLast, last]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, column) => column)];
   for (let row = 1; row <= a.length; row++) {
     const current = [row];
     for (let column = 1; column <= b.length; column++) {
       const same = a[row - 1] === b[column - 1] ? 0 : 1;
       let least = Math.min(at(last, column) + 1, at(current, column - 1) + 1, at(last, column - 1) + same);
       const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
-      if (swapped) least = Math.min(least, at(before, column - 2) + 1);
+      if (swapped) least = Math.min(least, at(beforeLast, column - 2) + 1);
       current.push(least);
     }
-    [before, last] = [last, current];
+    [beforeLast, last] = [last, current];
   }
   return at(last, b.length);
 }

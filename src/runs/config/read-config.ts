@@ -1,4 +1,4 @@
-/** @file Configuration files: YAML, one key for each option of a run, named as its flag is. */
+/** @file Reads configuration files: YAML with one key per option of a run, named like its flag. */
 
 import { readFile, stat } from "node:fs/promises";
 import { isMap, isScalar, LineCounter, type Pair, parseDocument } from "yaml";
@@ -9,13 +9,13 @@ import { runOptions, valueSchema } from "./config-schema.js";
 import { keyOf } from "./keys.js";
 import { nearestName } from "./nearest-name.js";
 
-/** Bytes; a configuration has some hundred. */
+/** Bytes. */
 const maxSize = 2 ** 20;
 
 /**
- * Reads a configuration file and checks every value by itself.
+ * Reads a configuration file and checks every value on its own.
  *
- * @throws InputError that names the file, the line and the key
+ * @throws InputError with the file, line and key
  */
 export async function readConfigFile(file: string): Promise<Partial<RunSpecInput>> {
   const byKey = new Map(runOptions.map((name) => [keyOf(name), name]));
@@ -23,13 +23,13 @@ export async function readConfigFile(file: string): Promise<Partial<RunSpecInput
   const document = parseDocument(await readText(file), { lineCounter: lines });
   const [fault] = document.errors;
   if (fault !== undefined) {
-    // The message itself, before the lines of the file that the library shows.
+    // The message without the excerpt of the file that the library appends.
     const [reason = ""] = fault.message.split(/ at line \d+, column \d+/);
     throw new InputError(`${file}:${lines.linePos(fault.pos[0]).line}: ${messageOf(reason)}`);
   }
   if (document.contents === null) return {};
   if (!isMap(document.contents))
-    throw new InputError(`${file}: a configuration is a list of lines such as "steps: 500"`);
+    throw new InputError(`${file}: a configuration must be a YAML mapping with lines such as "steps: 500"`);
   const values: Partial<Record<keyof RunSpecInput, unknown>> = {};
   for (const pair of document.contents.items as Pair[]) {
     const key = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
@@ -42,13 +42,13 @@ export async function readConfigFile(file: string): Promise<Partial<RunSpecInput
       throw new InputError(`${where}: unknown key ${JSON.stringify(key.slice(0, 60))}; ${help}`);
     }
     const value = plainValue(pair, document, where);
-    // What is left empty is as if it were not there.
+    // A key without a value is ignored.
     if (value === null) continue;
     const { data, error } = valueSchema(runSpec.shape[name]).safeParse(value);
     if (error !== undefined) throw new InputError(`${where}: ${key} ${error.issues[0]?.message}, not ${shown(value)}`);
     values[name] = data;
   }
-  // Each is what its own schema gave.
+  // Every value was parsed by its schema.
   const options = values as Partial<RunSpecInput>;
   const clash = contradiction(options);
   if (clash !== undefined) throw new InputError(`${file}: ${clash}`);
@@ -70,15 +70,15 @@ function shown(value: unknown): string {
     const json = JSON.stringify(value) ?? String(value);
     return json.length > 60 ? `${json.slice(0, 57)}...` : json;
   } catch {
-    // An alias may lie inside what it names.
-    return "what holds itself";
+    // An alias may be inside the node that it refers to.
+    return "a cyclic value";
   }
 }
 
 async function readText(file: string): Promise<string> {
   try {
     const { size } = await stat(file);
-    if (size > maxSize) throw new InputError(`${file} has ${size} bytes: that is no configuration`);
+    if (size > maxSize) throw new InputError(`${file} has ${size} bytes: this is not a configuration`);
     return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(file));
   } catch (error) {
     if (error instanceof InputError) throw error;

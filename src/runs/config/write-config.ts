@@ -1,14 +1,14 @@
-/** @file A configuration as YAML text, in the order of the command's help. */
+/** @file Formats a configuration as YAML, in the order of the help. */
 
 import { stringify } from "yaml";
 import type { RunSpecInput } from "../run-spec.js";
 import { runOptions } from "./config-schema.js";
 import { keyOf } from "./keys.js";
 
-/** Some of a run's options; undefined ones are left out. */
+/** Some options of a run; undefined ones are omitted. */
 export type ConfigValues = { readonly [Key in keyof RunSpecInput]?: RunSpecInput[Key] | undefined };
 
-/** Lines of all values that are there; the first ones are comments: where editors find the schema, and `note`. */
+/** The YAML text, after comments with the path of the schema, for editors, and `note`. */
 export function configText(values: ConfigValues, schema: string, note: string): string {
   const entries = runOptions.flatMap((name): [string, unknown][] => {
     const value = values[name];

@@ -1,4 +1,4 @@
-/** @file Writes `schema/train.schema.json`, which the package brings: `node dist/runs/config/write-schema.js`. */
+/** @file Writes `schema/train.schema.json`, which is part of the package: `node dist/runs/config/write-schema.js`. */
 
 import { writeFileAtomic } from "../../core/files.js";
 import { configSchema } from "./config-schema.js";

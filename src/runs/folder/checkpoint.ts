@@ -1,6 +1,6 @@
 /**
- * @file A checkpoint: `step-000500/` with the tokens as a file that can be used, the optimizer's moments, where random numbers
- * and data stand, and a manifest with hashes, written last.
+ * @file A checkpoint: `step-000500/` with the tokens as a usable file, the moments of the optimizer, the state of random numbers
+ * and data, and a manifest with hashes, written last.
  */
 
 import { readFile } from "node:fs/promises";
@@ -26,7 +26,7 @@ const stateSchema = z.strictObject({
   random: generatorStateSchema,
   sampler: z.strictObject({ seed: z.int().nonnegative(), batches: z.int().nonnegative() }),
   counts: z.strictObject({ tokens: z.int().nonnegative(), timeTable: z.int().nonnegative().nullable() }),
-  /** What the run was begun with: going on with something else would not be the same run. */
+  /** Model and data of the run, which must be the same when it is resumed. */
   fingerprints: z.strictObject({ model: z.string(), data: z.string() }),
 });
 export type Fingerprints = z.infer<typeof stateSchema>["fingerprints"];
@@ -38,7 +38,7 @@ export interface Checkpoint {
   readonly fingerprints: Fingerprints;
 }
 
-/** Writes `folder`, whole or not at all. */
+/** Writes `folder` atomically. */
 export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): Promise<void> {
   const { softTokens, state, metrics, fingerprints } = checkpoint;
   const { step, random, sampler, tokens, timeTable } = state;
@@ -58,7 +58,7 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): P
   });
 }
 
-/** @throws InputError where anything in `folder` is not as it was written */
+/** @throws InputError if any file in `folder` is damaged or missing */
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const { metrics } = await verifiedManifest(folder);
   const softTokens = await readSoftTokens(join(folder, checkpointTokens));
@@ -83,6 +83,6 @@ async function readState(folder: string): Promise<z.infer<typeof stateSchema>> {
   try {
     return stateSchema.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (error) {
-    throw new InputError(`${file} is not understood: ${messageOf(error)}`, { cause: error });
+    throw new InputError(`cannot parse ${file}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,4 +1,4 @@
-/** @file The manifest of a checkpoint, written last: which files it has, and their hashes. */
+/** @file The manifest of a checkpoint, written last: its files and their hashes. */
 
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ export const manifestName = "manifest.json";
 const manifestSchema = z.strictObject({
   format: z.literal(1),
   step: z.int().nonnegative(),
-  /** What was measured at this step; empty where nothing was. */
+  /** Validation metrics of this step; empty if there was no validation. */
   metrics: z.record(z.string(), z.number()),
   files: z.record(z.string(), z.strictObject({ bytes: z.int().nonnegative(), sha256: z.string() })),
 });
@@ -26,7 +26,7 @@ export async function writeManifest(folder: string, step: number, metrics: Manif
   await writeFileAtomic(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-/** The manifest as it stands; nothing is compared with it. */
+/** Reads the manifest without checking the files. */
 export async function readManifest(folder: string): Promise<Manifest> {
   const file = join(folder, manifestName);
   let json: unknown;
@@ -43,7 +43,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   );
 }
 
-/** Reads the manifest and refuses a checkpoint whose files are not those that were written. */
+/** Reads the manifest. @throws InputError if a file differs from the one that was written */
 export async function verifiedManifest(folder: string): Promise<Manifest> {
   const manifest = await readManifest(folder);
   for (const [name, wanted] of Object.entries(manifest.files)) {
@@ -52,14 +52,14 @@ export async function verifiedManifest(folder: string): Promise<Manifest> {
     }
     const found = await hashOf(join(folder, name));
     if (found.bytes === wanted.bytes && found.sha256 === wanted.sha256) continue;
-    throw new InputError(`checkpoint ${folder} is damaged: ${name} is not the file that was written`);
+    throw new InputError(`checkpoint ${folder} is damaged: ${name} differs from the file that was written`);
   }
   return manifest;
 }
 
 async function hashOf(file: string): Promise<Manifest["files"][string]> {
   const bytes = await readFile(file).catch((error: unknown) => {
-    throw new InputError(`checkpoint file ${file} cannot be read: ${messageOf(error)}`, { cause: error });
+    throw new InputError(`cannot read checkpoint file ${file}: ${messageOf(error)}`, { cause: error });
   });
   return { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
 }

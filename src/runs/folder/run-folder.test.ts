@@ -17,7 +17,7 @@ const stepsOf = async (run: RunFolder) => (await run.listCheckpoints()).map(({ s
 const keepAll = { last: 0, best: undefined };
 
 describe("a checkpoint", () => {
-  it("gives back every bit of the tokens, the moments and where random numbers stand", async () => {
+  it("restores tokens, moments and the state of random numbers bit for bit", async () => {
     for (const written of [syntheticCheckpoint(7, { loss: 0.5 }), syntheticCheckpoint(8, {}, false)]) {
       const folder = join(root, `bits-${written.state.step}`);
       await writeCheckpoint(folder, written);
@@ -25,7 +25,7 @@ describe("a checkpoint", () => {
     }
   });
 
-  it("is refused in one line, whatever byte of whichever file is another, or missing", async () => {
+  it("is rejected in one line if any byte of any file is changed or missing", async () => {
     const folder = join(root, "damaged");
     await writeCheckpoint(folder, syntheticCheckpoint(3, { loss: 1 }));
     const names = (await readdir(folder)).sort();
@@ -69,7 +69,7 @@ describe("a checkpoint", () => {
 });
 
 describe("a run folder", () => {
-  it("keeps the newest checkpoints and the best one, the older of equals", async () => {
+  it("keeps the newest checkpoints and the best one, the older in case of a tie", async () => {
     const run = newRun();
     const losses = [0.9, 0.4, 0.6, 0.4, 0.8, 0.7];
     for (const [index, loss] of losses.entries()) {
@@ -86,7 +86,7 @@ describe("a run folder", () => {
     assert.deepEqual(await stepsOf(run), [70, 80, 90]);
   });
 
-  it("goes on from the newest whole checkpoint, and tells of damaged ones", async () => {
+  it("finds the newest intact checkpoint, and reports damaged ones", async () => {
     const run = newRun();
     assert.equal(await run.newest(assert.fail), undefined);
     for (const step of [1, 2, 1_000_000]) await run.save(syntheticCheckpoint(step), keepAll);
@@ -120,7 +120,7 @@ describe("a run folder", () => {
     await assert.rejects(() => run.clear(), /ELOOP/);
   });
 
-  it("is cleared of a run's files, but not of others", async () => {
+  it("clears the files of a run, but no others", async () => {
     const run = newRun();
     await run.save(syntheticCheckpoint(4), keepAll);
     await mkdir(run.samples);

@@ -11,16 +11,16 @@ import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.j
 import { type Manifest, readManifest } from "./manifest.js";
 import { lockName } from "./run-lock.js";
 
-/** A number that checkpoints are compared by. */
+/** The metric that checkpoints are compared by. */
 export interface BestBy {
   readonly metric: string;
   readonly better: "lower" | "higher";
 }
 
 export interface KeepRule {
-  /** Newest checkpoints that stay; 0 keeps all. */
+  /** Number of newest checkpoints to keep; 0 keeps all. */
   readonly last: number;
-  /** The best one stays too. */
+  /** How to choose the best checkpoint, which is kept too. */
   readonly best: BestBy | undefined;
 }
 
@@ -33,7 +33,7 @@ export class RunFolder {
   readonly config: string;
   readonly log: string;
   readonly tokens: string;
-  /** What was estimated of the run, and what it took. */
+  /** Estimated and actual cost of the run. */
   readonly plan: string;
   readonly samples: string;
   private readonly checkpoints: string;
@@ -47,7 +47,7 @@ export class RunFolder {
     this.checkpoints = join(path, "checkpoints");
   }
 
-  /** Frees the folder of an older run, whose files would look like this one's; files of other names stay. */
+  /** Removes the files of an older run, which would look like those of this run; other files remain. */
   async clear(): Promise<void> {
     await mkdir(this.path, { recursive: true });
     for (const { folder } of await this.listCheckpoints()) await rm(folder, { recursive: true });
@@ -58,7 +58,7 @@ export class RunFolder {
     await this.sweep();
   }
 
-  /** Removes what killed processes left behind; the lock must be held. */
+  /** Removes temporary files of killed processes; the lock must be held. */
   async sweep(): Promise<void> {
     const locks = (await namesIn(this.path)).filter((name) => name.startsWith(`${lockName}.`) && name.endsWith(".tmp"));
     for (const name of locks) await rm(join(this.path, name), { force: true });
@@ -69,7 +69,7 @@ export class RunFolder {
     return join(this.checkpoints, `step-${padded(step)}`);
   }
 
-  /** The sample image of prompt number `prompt` (from 0). */
+  /** The sample image of a prompt, counted from 0. */
   sampleAt(step: number, prompt: number, seed: number): string {
     return join(this.samples, `step-${padded(step)}-p${String(prompt).padStart(2, "0")}-s${seed}.png`);
   }
@@ -83,7 +83,7 @@ export class RunFolder {
     return found.sort((a, b) => a.step - b.step);
   }
 
-  /** Writes a checkpoint, then removes those that `keep` does not name. */
+  /** Writes a checkpoint, then removes checkpoints that `keep` does not keep. */
   async save(checkpoint: Checkpoint, keep: KeepRule): Promise<string> {
     const folder = this.checkpointAt(checkpoint.state.step);
     await writeCheckpoint(folder, checkpoint);
@@ -97,7 +97,7 @@ export class RunFolder {
     return folder;
   }
 
-  /** The checkpoint with the best metric, the older one of equals; undefined where none was measured. */
+  /** The checkpoint with the best metric, the older one in case of a tie; undefined if none has the metric. */
   async best({ metric, better }: BestBy): Promise<(StoredCheckpoint & { readonly value: number }) | undefined> {
     let best: (StoredCheckpoint & { readonly value: number }) | undefined;
     for (const one of await this.listCheckpoints()) {
@@ -111,9 +111,9 @@ export class RunFolder {
   }
 
   /**
-   * The newest checkpoint that is whole, undefined where there is none at all. Damaged ones are reported and skipped.
+   * The newest intact checkpoint; undefined if there are no checkpoints. Reports and skips damaged ones.
    *
-   * @throws InputError where there are checkpoints and none is whole
+   * @throws InputError if all checkpoints are damaged
    */
   async newest(onDamaged: (message: string) => void): Promise<Checkpoint | undefined> {
     let damage: InputError | undefined;

@@ -37,20 +37,20 @@ const refusedBy = (folder: string, who: RegExp) =>
       assert.match(error.message, who);
       assert.match(
         error.message,
-        /trains in .* already: wait for it or take another `out` \(if .* remove .*run\.lock\)$/,
+        /is already training in .*: wait for it or choose another `out` \(if .* remove .*run\.lock\)$/,
       );
       return true;
     },
   );
 
 describe("RunLock", () => {
-  it("keeps a second one out until it is released, and leaves nothing behind", async () => {
+  it("rejects a second lock until it is released, and leaves no files behind", async () => {
     const folder = join(scratch, "a", "run");
     const lock = await RunLock.acquire(folder);
     await refusedBy(folder, new RegExp(`^process ${process.pid} on `));
     assert.match(
       await other(folder, `await RunLock.acquire(folder).catch((e) => tell(e.message));`).ended,
-      /trains in/,
+      /is already training in/,
     );
     await lock.release();
     assert.equal(existsSync(folder), false);
@@ -62,7 +62,7 @@ describe("RunLock", () => {
     assert.deepEqual(await readdir(folder), ["log.jsonl"]);
   });
 
-  it("recognises what a killed process left behind, and takes it over", async () => {
+  it("replaces the stale lock of a killed process", async () => {
     const folder = join(scratch, "killed");
     const { child, ended, told } = other(folder, hold);
     await told;
@@ -75,13 +75,13 @@ describe("RunLock", () => {
     await lock.release();
   });
 
-  it("is freed by a process that ends without releasing it", async () => {
+  it("is released when a process ends without doing so", async () => {
     const folder = join(scratch, "ended");
     await other(folder, `await RunLock.acquire(folder); process.exit(1);`).ended;
     assert.deepEqual(await readdir(folder), []);
   });
 
-  it("is one process's of many that ask at once, also where a stale one lies", async () => {
+  it("is acquired by one of many concurrent processes, also over a stale lock", async () => {
     for (const stale of [false, true]) {
       const folder = join(scratch, `many-${stale}`);
       if (stale) {
@@ -100,15 +100,15 @@ describe("RunLock", () => {
     }
   });
 
-  it("takes processes of other machines for alive, and a number that was given out again for gone", async () => {
+  it("counts processes of other machines as running, and reused process ids as ended", async () => {
     const folder = join(scratch, "foreign");
     await mkdir(folder);
     const write = (holder: object) => writeFile(join(folder, lockName), JSON.stringify({ mark: "x", ...holder }));
     await write({ pid: 1, host: `not-${hostname()}`, began: "1" });
     await refusedBy(folder, /^process 1 on not-/);
     await writeFile(join(folder, lockName), "no lock at all");
-    await refusedBy(folder, /^another process trains/);
-    // This process did not write it, so the one that did had its number before.
+    await refusedBy(folder, /^another process is already training/);
+    // This process did not write it, so an earlier process with the same id did.
     await write({ pid: process.pid, host: hostname(), began: "1" });
     await (await RunLock.acquire(folder)).release();
     if (process.platform !== "linux") return;
@@ -118,7 +118,7 @@ describe("RunLock", () => {
     await refusedBy(folder, new RegExp(`^process ${process.ppid} on `));
   });
 
-  it("says where it cannot be written", async () => {
+  it("rejects a folder that cannot be written", async () => {
     const file = join(scratch, "file");
     await writeFile(file, "");
     await assert.rejects(() => RunLock.acquire(file), InputError);

@@ -1,6 +1,6 @@
 /**
- * @file The lock of a run folder: `run.lock` says which process trains in it, so that no second one does. What a killed process
- * left behind is recognised and taken over.
+ * @file The lock of a run folder: `run.lock` names the process that trains in it, and keeps others out. A stale lock of a killed
+ * process is detected and replaced.
  */
 
 import { randomBytes } from "node:crypto";
@@ -18,16 +18,16 @@ export const lockName = "run.lock";
 const holderSchema = z.object({
   pid: z.int().positive(),
   host: z.string(),
-  /** When the process began, in the system's own words: a number may be given out again. Null where the system does not say. */
+  /** Start time of the process in the format of the system, since process ids are reused; null if unknown. */
   began: z.string().nullable(),
-  /** Tells locks of one process apart. */
+  /** Distinguishes locks of the same process. */
   mark: z.string(),
 });
 type Holder = z.infer<typeof holderSchema>;
 
-/** Attempts before a lock that comes and goes is taken for held. */
+/** Attempts to acquire a lock that keeps changing, before it counts as held. */
 const attempts = 20;
-/** Milliseconds until a takeover by another process is looked at again. */
+/** Milliseconds to wait while another process replaces a stale lock. */
 const retryDelay = 10;
 /** Locks that this process holds, by their marks. */
 const held = new Map<string, string>();
@@ -36,14 +36,14 @@ export class RunLock {
   private constructor(
     private readonly file: string,
     private readonly holder: Holder,
-    /** Whether the folder was made for the lock. */
+    /** Whether the folder was created for the lock. */
     private readonly made: boolean,
   ) {}
 
   /**
-   * Locks `folder`, which is made where it is not there.
+   * Locks `folder`, and creates it if necessary.
    *
-   * @throws InputError where another process, or this one, trains in it
+   * @throws InputError if another process, or this one, trains in it
    */
   static async acquire(folder: string): Promise<RunLock> {
     const file = join(folder, lockName);
@@ -62,7 +62,7 @@ export class RunLock {
           return new RunLock(file, holder, made);
         }
         const text = await readFile(file, "utf8").catch(ifMissing(undefined));
-        // It has just been freed.
+        // It has just been released.
         if (text === undefined) continue;
         const other = parse(text);
         if (other === undefined || isRunning(other)) throw lockedError(folder, file, other);
@@ -75,7 +75,7 @@ export class RunLock {
     throw lockedError(folder, file, undefined);
   }
 
-  /** Frees the folder, and removes it where it was made for the lock and nothing came of it. */
+  /** Releases the lock, and removes the folder if it was created for the lock and is empty. */
   async release(): Promise<void> {
     held.delete(this.holder.mark);
     if (held.size === 0) process.off("exit", releaseAll);
@@ -85,7 +85,7 @@ export class RunLock {
   }
 }
 
-/** Writes `file` with all of its text at once, unless it is there. */
+/** Creates `file` with its complete text in one operation; false if it exists. */
 async function createExclusive(file: string, text: string): Promise<boolean> {
   const temporary = `${file}.${randomBytes(4).toString("hex")}.tmp`;
   try {
@@ -95,7 +95,7 @@ async function createExclusive(file: string, text: string): Promise<boolean> {
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "EEXIST") return false;
-    // File systems without links.
+    // The file system has no hard links.
     if (code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP") return createWithoutLink(file, text);
     throw error;
   } finally {
@@ -114,14 +114,14 @@ async function createWithoutLink(file: string, text: string): Promise<boolean> {
 }
 
 /**
- * Removes the lock if it is still the one that was read. Only one process at a time may, the one that holds the gate: else two
- * that found the same stale lock could each remove it, the second one the lock that a third has made meanwhile.
+ * Removes the lock if it is still the one that was read. Only the process that holds the gate may do so: otherwise two
+ * processes that found the same stale lock could both remove it, the second one after a third process has created a new lock.
  */
 async function removeStale(file: string, text: string, holder: Holder): Promise<void> {
   const gate = `${file}.takeover`;
   if (!(await createExclusive(gate, JSON.stringify(holder)))) {
     const other = parse(await readFile(gate, "utf8").catch(() => ""));
-    // Killed inside the gate.
+    // The holder of the gate was killed.
     if (other !== undefined && other.pid !== process.pid && !isRunning(other)) await rm(gate, { force: true });
     else await setTimeout(retryDelay);
     return;
@@ -141,25 +141,25 @@ function parse(text: string): Holder | undefined {
   }
 }
 
-/** Whether the process is there; one of another machine is taken to be. */
+/** Whether the process is running; assumed for processes of other machines. */
 function isRunning({ pid, host, began, mark }: Holder): boolean {
   if (host !== hostname()) return true;
   if (pid === process.pid) return held.has(mark);
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: somebody else's process may not be signalled, but it is there.
+    // EPERM: the process of another user, which is running.
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
   }
   const now = startTimeOf(pid);
   return began === null || now === null || began === now;
 }
 
-/** When a process began, in ticks since the machine did; null where there is no such file. */
+/** Start time of a process, in ticks since boot; null without /proc. */
 function startTimeOf(pid: number): string | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name in parentheses may hold spaces; the 20th field behind it is the time.
+    // The name in parentheses may contain spaces; the start time is the 20th field after it.
     return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? null;
   } catch {
     return null;
@@ -169,17 +169,17 @@ function startTimeOf(pid: number): string | null {
 function lockedError(folder: string, file: string, holder: Holder | undefined): InputError {
   const who = holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`;
   return new InputError(
-    `${who} trains in ${folder} already: wait for it or take another \`out\` (if there is no such process any more, remove ${file})`,
+    `${who} is already training in ${folder}: wait for it or choose another \`out\` (if that process no longer exists, remove ${file})`,
   );
 }
 
-/** What ends by itself, but not in order. */
+/** Releases all locks when the process exits without doing so. */
 function releaseAll(): void {
   for (const [mark, file] of held) {
     try {
       if (parse(readFileSync(file, "utf8"))?.mark === mark) unlinkSync(file);
     } catch {
-      // It is gone, or another process finds it stale.
+      // The lock is gone, or another process will find it stale.
     }
   }
 }

@@ -9,7 +9,7 @@ import { RunLog } from "./run-log.js";
 const root = await mkdtemp(join(tmpdir(), "softrepa-log-"));
 after(() => rm(root, { recursive: true, force: true }));
 
-it("a log is taken back to a step, whatever a kill left at its end", async () => {
+it("rewind keeps the lines up to a step, and drops a truncated last line", async () => {
   const log = new RunLog(join(root, "log.jsonl"));
   await fc.assert(
     fc.asyncProperty(fc.nat(12), fc.nat(12), fc.nat(40), async (lines, step, torn) => {
@@ -36,7 +36,7 @@ it("a log is taken back to a step, whatever a kill left at its end", async () =>
   );
 });
 
-it("a log that is not there is empty, and one that cannot be written is an error", async () => {
+it("a missing log is empty, and a log that cannot be written is an error", async () => {
   assert.deepEqual(await new RunLog(join(root, "none.jsonl")).rewind(5), []);
   await assert.rejects(
     () => new RunLog(join(root, "no", "log.jsonl")).append({ step: 1 }),

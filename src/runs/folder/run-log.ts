@@ -1,4 +1,4 @@
-/** @file `log.jsonl`: one line a step, and what was measured on the way; a run that goes on takes back what it will do again. */
+/** @file `log.jsonl`: one line per step and validation. A resumed run removes the lines of steps that it repeats. */
 
 import { appendFile, open, readFile } from "node:fs/promises";
 import { z } from "zod";
@@ -12,7 +12,7 @@ export type LogLine = z.infer<typeof lineSchema>;
 export class RunLog {
   constructor(readonly file: string) {}
 
-  /** Begins an empty log. */
+  /** Starts an empty log. */
   async begin(): Promise<void> {
     await writeFileAtomic(this.file, "");
   }
@@ -33,7 +33,7 @@ export class RunLog {
     });
   }
 
-  /** Keeps the lines up to `step` and returns them; a last line that was cut off by a kill is dropped too. */
+  /** Keeps the lines up to `step` and returns them; drops a last line that a kill has truncated. */
   async rewind(step: number): Promise<LogLine[]> {
     const bytes = await this.read();
     const kept: LogLine[] = [];

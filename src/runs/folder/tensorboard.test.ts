@@ -9,7 +9,7 @@ import { EventWriter, tfRecord } from "./tensorboard.js";
 const root = await mkdtemp(join(tmpdir(), "softrepa-events-"));
 after(() => rm(root, { recursive: true, force: true }));
 
-it("crc32c gives RFC 3720's examples", () => {
+it("crc32c returns the checksums of RFC 3720's examples", () => {
   assert.equal(crc32c(Buffer.alloc(32)), 0x8a9136aa);
   assert.equal(crc32c(Buffer.alloc(32, 0xff)), 0x62a8ab43);
   assert.equal(crc32c(Uint8Array.from({ length: 32 }, (_, i) => i)), 0x46dd794e);
@@ -69,7 +69,7 @@ function recordsOf(file: Buffer): Buffer[] {
   return records;
 }
 
-it("an event file holds the version, where the run begins, and the scalars", async () => {
+it("an event file contains the version, the first step and the scalars", async () => {
   const folder = join(root, "events");
   const writer = new EventWriter(folder, 301);
   for (let step = 301; step < 900; step++) writer.add(step, { "train/loss": step / 4, "train/rank1": 0.5 });
@@ -94,13 +94,13 @@ it("an event file holds the version, where the run begins, and the scalars", asy
   );
 });
 
-it("a record is TensorBoard's own, byte for byte", () => {
+it("a record equals TensorBoard's, byte for byte", () => {
   // What tensorboard.summary.writer.record_writer.RecordWriter (tensorboard 2) makes of b"abc".
   const golden = "0300000000000000b099490e6162636e57f121";
   assert.equal(Buffer.from(tfRecord(Buffer.from("abc"))).toString("hex"), golden);
 });
 
-it("what cannot be written is told when it is closed", async () => {
+it("close throws if writing failed", async () => {
   await writeFile(join(root, "file"), "x");
   const writer = new EventWriter(join(root, "file"), 1);
   writer.add(1, { x: 1 });

@@ -1,6 +1,6 @@
 /**
- * @file TensorBoard event files: TFRecords of Event messages (tensorflow/core/util/event.proto), scalars only, written by hand
- * since that is all there is to it.
+ * @file TensorBoard event files: TFRecords of Event messages (tensorflow/core/util/event.proto), scalars only. Encoded here,
+ * because no small package writes them.
  */
 
 import { type FileHandle, mkdir, open } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { crc32c } from "../../core/crc32c.js";
 import { messageOf, RuntimeFailure } from "../../core/errors.js";
 
-/** Bytes held back before they are written. */
+/** Bytes to buffer before writing. */
 const bufferSize = 2 ** 14;
 
 export class EventWriter {
@@ -19,7 +19,7 @@ export class EventWriter {
   private handle: FileHandle | undefined;
   private failure: unknown;
 
-  /** A new file in `folder`. TensorBoard forgets what older files say of `firstStep` and later ones: they are done again. */
+  /** Creates a file in `folder`. TensorBoard discards `firstStep` and later steps of older files, since they are repeated. */
   constructor(folder: string, firstStep: number) {
     const seconds = Math.floor(Date.now() / 1000);
     const file = join(folder, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}`);
@@ -41,7 +41,7 @@ export class EventWriter {
     this.push(eventBytes(step, messageField(5, Buffer.concat(values))));
   }
 
-  /** @throws RuntimeFailure where anything could not be written */
+  /** @throws RuntimeFailure if any write failed */
   async close(): Promise<void> {
     this.flush();
     await this.done;
@@ -80,7 +80,7 @@ export function tfRecord(data: Uint8Array): Uint8Array {
   return record;
 }
 
-/** TFRecord's guard against checksums of data that hold checksums. */
+/** TFRecord masks checksums, because the data may contain checksums themselves. */
 function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
@@ -111,7 +111,7 @@ function floatField(field: number, value: number): Uint8Array {
   return bytes;
 }
 
-/** Of a whole number from 0 up. */
+/** Encodes a non-negative integer. */
 function varint(value: number): number[] {
   const bytes: number[] = [];
   let rest = value;

@@ -35,7 +35,7 @@ const warnings = (reported: Awaited<ReturnType<typeof events>>) =>
 describe("encodings of softrepa train", () => {
   before(() => writeTestImages(at("data")));
 
-  it("come to the same tokens, log and pictures with an empty latents cache, a full one and one that has no room", async () => {
+  it("give the same tokens, log and images with an empty latents cache, a full one and one that is too small", async () => {
     assert.deepEqual(warnings(await events(...run("cold", "--steps", "6", ...cached))), []);
     const kept = await namesIn(at("latents"));
     assert.deepEqual(
@@ -55,20 +55,20 @@ describe("encodings of softrepa train", () => {
     assert.ok(bytes > 1000 && bytes <= 2500, `${bytes}`);
   });
 
-  it("are encoded anew where the cache is damaged, which is told", async () => {
+  it("are computed again if the cache is damaged, with a warning", async () => {
     const [data] = (await readdir(at("latents"))).filter((name) => name.endsWith(".f16"));
     const bytes = await readFile(at("latents", data));
     await writeFile(at("latents", data), bytes.fill(1, 0, bytes.length / 2));
-    const reported = warnings(await events(...run("mended", "--steps", "6", ...cached)));
+    const reported = warnings(await events(...run("repaired", "--steps", "6", ...cached)));
     assert.ok(
       reported.length > 0 && reported.every((line) => /^latents cache .* damaged; .* encoded again$/.test(line)),
       `${reported}`,
     );
-    assert.deepEqual(await results("mended"), await results("cold"));
+    assert.deepEqual(await results("repaired"), await results("cold"));
     assert.deepEqual(warnings(await events(...run("again", "--steps", "6", ...cached))), []);
   });
 
-  it("go on with the cache that config.yaml names, with any window", async () => {
+  it("use the cache that config.yaml names after resuming, with any window", async () => {
     await succeeds(...run("parts", "--steps", "2", ...cached));
     const config = parse(await readFile(at("parts", "config.yaml"), "utf8"));
     assert.deepEqual([config["latents-cache"], config["latents-cache-limit"]], [at("latents"), 20e9]);
@@ -87,12 +87,12 @@ describe("encodings of softrepa train", () => {
 describe("the lock of a run folder", () => {
   before(() => writeTestImages(at("data")));
 
-  it("lets no second process train there, and is gone after Ctrl+C", async () => {
+  it("rejects a second process, and is released after Ctrl+C", async () => {
     const child = start(run("busy", "--steps", "100000", "--save-every", "0", "--log-every", "1", "--json"));
     const ended = outcomeOf(child);
     await eventFrom(child, "step");
     assert.ok((await namesIn(at("busy"))).includes("run.lock"));
-    const refused = new RegExp(`^softrepa: process ${child.pid} on .* trains in .*busy already: [^\\n]*\\n$`);
+    const refused = new RegExp(`^softrepa: process ${child.pid} on .* is already training in .*busy: [^\\n]*\\n$`);
     for (const args of [run("busy", "--steps", "2", "--force"), ["train", "--resume", at("busy")]]) {
       const { code, stderr } = await softrepa(args);
       assert.equal(code, 1);
@@ -103,7 +103,7 @@ describe("the lock of a run folder", () => {
     assert.ok(!(await namesIn(at("busy"))).includes("run.lock"));
   });
 
-  it("of a killed process is taken over, and gone after an error", async () => {
+  it("of a killed process is replaced, and released after an error", async () => {
     const child = start(run("dead", "--steps", "100000", "--save-every", "1", "--json"));
     const ended = outcomeOf(child);
     await eventFrom(child, "checkpoint");

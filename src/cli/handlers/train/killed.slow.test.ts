@@ -30,7 +30,7 @@ async function contentOf(run: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const name of await namesIn(run)) {
     const bytes = await readFile(join(run, name)).catch(() => null);
-    // The configuration says where the run lies.
+    // The configuration contains the path of the run.
     if (name !== "config.yaml") files.set(name, bytes === null ? "folder" : bytes.toString("base64"));
   }
   return files;
@@ -39,7 +39,7 @@ async function contentOf(run: string): Promise<Map<string, string>> {
 describe("a run that is killed again and again", { timeout: 900_000 }, () => {
   before(() => writeTestImages(at("data")));
 
-  it(`ends with the bytes of one that never was, after ${kills} kills, some of them inside a checkpoint`, async () => {
+  it(`ends with the bytes of an uninterrupted run after ${kills} kills, some of them during a checkpoint`, async () => {
     await succeeds(...settings, "--out", at("whole"));
     const run = at("killed");
     const random = new Generator(11);
@@ -53,17 +53,17 @@ describe("a run that is killed again and again", { timeout: 900_000 }, () => {
       const end = () => child.kill("SIGKILL");
       let watcher: FSWatcher | undefined;
       if (kill % 4 === 0) {
-        // Any time at all, mostly while it starts.
+        // At any time, mostly during the start.
         sleep(random.integer(4000)).then(end);
       } else if (kill % 4 === 1) {
-        // Some steps after it goes.
+        // Some steps after training started.
         let wanted = 1 + random.integer(8);
         child.stdout?.on("data", (text) => {
           wanted -= String(text).split('"event":"step"').length - 1;
           if (wanted <= 0) sleep(random.integer(20)).then(end);
         });
       } else {
-        // While a checkpoint is written: its folder has another name until it is whole.
+        // While a checkpoint is written, in a temporary folder.
         let wanted = random.integer(3);
         watcher = watch(join(run, "checkpoints"), (_, name) => {
           if (name?.endsWith(".tmp") && !name.includes(".old.") && wanted-- === 0) sleep(random.integer(12)).then(end);
@@ -76,7 +76,7 @@ describe("a run that is killed again and again", { timeout: 900_000 }, () => {
       for (const name of names.filter((one) => /\.tmp($|\/)/.test(one))) leftovers.add(`${kill} ${name}`);
       reached.push(Math.max(0, ...names.map((name) => Number(/^checkpoints\/step-(\d+)$/.exec(name)?.[1] ?? 0))));
     }
-    assert.ok(leftovers.size > 0, "no kill fell inside a checkpoint");
+    assert.ok(leftovers.size > 0, "no kill happened during a checkpoint");
     assert.ok((reached.at(-1) ?? 0) > 0, `no checkpoint was reached: ${reached}`);
     assert.deepEqual(
       reached,
@@ -86,7 +86,7 @@ describe("a run that is killed again and again", { timeout: 900_000 }, () => {
     assert.deepEqual([reported.at(-1)?.event, reported.at(-2)?.event], ["best", "saved"]);
     const [resumed, whole] = [await contentOf(run), await contentOf(at("whole"))];
     assert.deepEqual([...resumed.keys()], [...whole.keys()]);
-    // How long it took and how much memory is the one thing that may differ.
+    // Only duration and memory may differ.
     for (const [name, bytes] of whole) if (name !== "plan.json") assert.equal(resumed.get(name), bytes, name);
     assert.ok(whole.has("tokens.safetensors") && whole.has("samples/step-000080-p00-s0.png"));
   });

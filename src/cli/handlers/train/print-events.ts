@@ -56,7 +56,12 @@ function print(event: RunEvent, reporter: Reporter, logEvery: number): void {
     case "best":
       report(event, reporter, `${event.file}  best ${event.metric}: ${event.value.toFixed(4)}`);
       break;
-    case "data":
+    case "data": {
+      const { type, ...fields } = event;
+      // Older names, for scripts.
+      reporter.event(type, { ...fields, shape: event.format, left: event.skipped });
+      break;
+    }
     case "checkpoint":
       report(event, reporter);
       break;

@@ -35,7 +35,7 @@ const bytes = (...path: string[]) => readFile(at(...path));
 describe("the run folder of softrepa train", () => {
   before(() => writeTestImages(at("data")));
 
-  it("has pictures from step 0 on, each of them what generate makes of the step's tokens, byte for byte", async () => {
+  it("has samples from step 0 on, which equal the images that generate makes from the tokens of the step, byte for byte", async () => {
     const reported = await events(...run("a", "--steps", "4", "--seed", "3", ...sampling));
     const names = (await namesIn(at("a", "samples"))).map((name) => name.replace("step-00000", ""));
     assert.deepEqual(names, [
@@ -66,7 +66,7 @@ describe("the run folder of softrepa train", () => {
     }
   });
 
-  it("tells what was measured on held-out pairs, and which checkpoint is the best by it", async () => {
+  it("reports validation metrics of held-out pairs, and the best checkpoint", async () => {
     const reported = await events(...run("b", "--steps", "6", "--keep-last", "1", "--best", "gap", "--tensorboard"));
     const measured = reported.filter(({ event }) => event === "validation");
     assert.deepEqual(
@@ -97,7 +97,7 @@ describe("the run folder of softrepa train", () => {
     assert.equal(apart.filter(({ event }) => event === "validation").length, 2);
   });
 
-  it("goes on with what config.yaml says, also where it has been moved to", async () => {
+  it("resumes with the settings of config.yaml, even after it was moved", async () => {
     await succeeds(...run("c", "--steps", "3", ...sampling, "--sample-every", "3", "--crop", "random", "--flip"));
     await cp(at("c"), at("moved"), { recursive: true });
     const config = parse(await readFile(at("c", "config.yaml"), "utf8"));
@@ -107,24 +107,20 @@ describe("the run folder of softrepa train", () => {
     assert.deepEqual(await bytes("moved", "tokens.safetensors"), await bytes("d", "tokens.safetensors"));
     assert.deepEqual(await namesIn(at("moved", "samples")), await namesIn(at("d", "samples")));
     assert.equal(parse(await readFile(at("moved", "config.yaml"), "utf8")).steps, 6);
-    // A finished run is finished; its tokens and pictures come back where they are missing.
+    // A finished run stays finished; resuming restores missing tokens and images.
     await rm(at("d", "tokens.safetensors"));
     const sample = await bytes("d", "samples", "step-000006-p00-s7.png");
     await rm(at("d", "samples", "step-000006-p00-s7.png"));
     await succeeds("train", "--resume", at("d"));
     assert.deepEqual(await bytes("d", "tokens.safetensors"), await bytes("moved", "tokens.safetensors"));
     assert.deepEqual(await bytes("d", "samples", "step-000006-p00-s7.png"), sample);
-    await refusesTo(
-      ["train", "--resume", at("d"), "--steps", "5"],
-      2,
-      /has 6 steps already, which is more than --steps 5/,
-    );
+    await refusesTo(["train", "--resume", at("d"), "--steps", "5"], 2, /already has 6 steps, more than --steps 5/);
     // The file does the run again elsewhere.
     await succeeds("train", "--config", at("d", "config.yaml"), "--out", at("again"));
     assert.deepEqual(await bytes("again", "tokens.safetensors"), await bytes("d", "tokens.safetensors"));
   });
 
-  it("does not go on with other data, another model, or damaged checkpoints alone", async () => {
+  it("does not resume with other data, another model, or only damaged checkpoints", async () => {
     await cp(at("data"), at("data-e"), { recursive: true });
     const tiny = await copyPipeline("sd3", at("model-e"));
     const own = ["--model", tiny, ...small, "--data", at("data-e")];
@@ -143,17 +139,17 @@ describe("the run folder of softrepa train", () => {
       assert.equal(code, 1);
       assert.match(stderr, pattern);
     };
-    await refused(/^softrepa: .*e was begun with other data: .*; it cannot go on\n$/);
+    await refused(/^softrepa: .*e was trained on other data: .*; it cannot be resumed\n$/);
     await writeFile(at("data-e", "metadata.jsonl"), jsonl);
     await changeTensors(weightFile(tiny, "transformer"), (tensors) => {
       for (const { data } of tensors.values()) if (data instanceof Float32Array) data[0] += 1;
     });
-    await refused(/was begun with another model than .*config\.yaml names now; it cannot go on\n$/);
+    await refused(/was trained on another model than .*config\.yaml names now; it cannot be resumed\n$/);
     for (const step of ["step-000002", "step-000004"]) await rm(at("e", "checkpoints", step, "manifest.json"));
     await refused(/checkpoint .*step-000004 is damaged: manifest\.json/);
   });
 
-  it("says in the tokens what they were trained on, and other bases take them only by force", async () => {
+  it("records the base model in the tokens, which other models use only with --force", async () => {
     const { metadata } = await readSoftTokens(at("a", "tokens.safetensors"));
     const wanted = {
       ...{ "softrepa.family": "sd3", "softrepa.base": "pipeline", "softrepa.layers": "2", "softrepa.count": "2" },
@@ -186,7 +182,7 @@ describe("the run folder of softrepa train", () => {
     assert.deepEqual(await namesIn(at("g")), []);
   });
 
-  it("is not made by --dry-run, which says what would be done", async () => {
+  it("is not created by --dry-run, which prints the plan", async () => {
     await mkdir(at("full"));
     await writeFile(at("full", "mine"), "x");
     const [plan] = (await events(...run("h", "--epochs", "1.5", "--dry-run"))).filter(({ event }) => event === "plan");
@@ -206,8 +202,8 @@ describe("the run folder of softrepa train", () => {
     await refusesTo(run("h", "--dry-run", "--preset", "sdxl"), 2, /--preset sdxl is for another family: .* is sd3$/m);
   });
 
-  it("is saved up to the step before a number that is none, which is named", async () => {
-    // Far beyond what floats hold, after some steps.
+  it("is saved up to the step before a non-finite value, which the error names", async () => {
+    // Overflows after some steps.
     const { code, stderr } = await softrepa(run("n", "--steps", "50", "--lr", "1e36", "--hold-out", "0"));
     assert.equal(code, 1);
     const lines = stderr.split("\n").filter((line) => line.startsWith("softrepa: "));
@@ -223,7 +219,7 @@ describe("the run folder of softrepa train", () => {
     assert.equal(saved.at(-1), `step-${String(done).padStart(6, "0")}`);
   });
 
-  it("ends at once by a second Ctrl+C, and can go on all the same", async () => {
+  it("ends immediately after a second Ctrl+C, and can be resumed", async () => {
     const child = start(run("k", "--steps", "100000", "--log-every", "1", "--json", "--save-every", "3"));
     const ended = outcomeOf(child);
     await eventFrom(child, "checkpoint");
