@@ -1,7 +1,6 @@
 /**
- * @file Runs the compiled tests: all of them, or those below the paths given; `--fast` leaves out `*.slow.test.js` and has the
- * others repeat themselves less often (src/testing/core/repetitions.ts).
- * Node 20 and later read globs differently, so files are named.
+ * @file Runs the compiled tests, all or those below the given paths. `--fast` skips `*.slow.test.js` and reduces repetitions in
+ * other tests (src/testing/core/repetitions.ts). Files are listed, because Node 20 and later versions expand globs differently.
  */
 
 import { spawnSync } from "node:child_process";
@@ -25,7 +24,7 @@ if (files.length === 0) {
   process.exit(1);
 }
 const env = { ...process.env, ...(fast ? { SOFTREPA_FAST_TESTS: "1" } : {}) };
-// Node leaves one processor idle unless it is told; with two it would run one file after another.
+// Node leaves one processor idle by default; with two processors it would run files one by one.
 const options = ["--enable-source-maps", "--test", `--test-concurrency=${availableParallelism()}`];
 const { status } = spawnSync(process.execPath, [...options, ...files], { stdio: "inherit", env });
 process.exit(status ?? 1);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import sharp from "sharp";
 import { evenTimesteps } from "../../evaluation/pairing.js";
-import { machine, optionsOf, refusalOf, temporaryFolder } from "../../testing/cli/command-options.js";
+import { machine, optionsOf, rejectionOf, temporaryFolder } from "../../testing/cli/command-options.js";
 import { failureOf } from "../failure.js";
 import { createProgram } from "../program.js";
 import { dataCommand } from "./data.js";
@@ -100,7 +100,7 @@ test("generate: rejects wrong options", async (t) => {
     [["--out", join(folder, "there.png"), "--prompt", "a", "--force"], /^accepted$/],
   ];
   for (const [args, message] of cases)
-    assert.match(await refusalOf(generateCommand, ["--model", "m", ...args]), message);
+    assert.match(await rejectionOf(generateCommand, ["--model", "m", ...args]), message);
 });
 
 test("score: matches captions to images by order if there are equally many", async (t) => {
@@ -174,7 +174,8 @@ test("score: rejects wrong options", async (t) => {
     [["--images", a, ...captions, "--timesteps", "99999999999"], /^2 --timesteps must be/],
     [["--images", a, ...captions, "--strength", "0"], /^2 --strength needs --tokens$/],
   ];
-  for (const [args, message] of cases) assert.match(await refusalOf(scoreCommand, ["--model", "m", ...args]), message);
+  for (const [args, message] of cases)
+    assert.match(await rejectionOf(scoreCommand, ["--model", "m", ...args]), message);
 });
 
 test("evenly spaced timesteps stay within 1..999", () => {

@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { machine, optionsOf, refusalOf, temporaryFolder } from "../../testing/cli/command-options.js";
+import { machine, optionsOf, rejectionOf, temporaryFolder } from "../../testing/cli/command-options.js";
 import { trainCommand } from "./train.js";
 
-/** The options of a command line, flat; undefined ones are left out. */
+/** The options of a command line as a flat object. */
 async function trained(args: string[]) {
   const { spec, ...rest } = await optionsOf(trainCommand, args);
   return { ...spec, ...rest };
 }
 
-/** Without what is undefined. */
-function given(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** Omits undefined values. */
+function defined(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
@@ -20,7 +20,7 @@ test("train: fills in defaults", async (t) => {
   const out = join(await temporaryFolder(t), "run");
   assert.deepEqual(
     await trained(["--model", "m", "--data", "d", "--out", out]),
-    given({
+    defined({
       model: "m",
       data: [{ path: "d", weight: undefined }],
       skipUnusable: false,
@@ -74,7 +74,7 @@ test("train: reads every option", async (t) => {
     --tokenizer b --text-encoders c --json`;
   assert.deepEqual(
     await trained(typed.split(/\s+/)),
-    given({
+    defined({
       ...{ model: "m", out, force: true, initTokens: undefined },
       data: [
         { path: "d", weight: undefined },
@@ -147,7 +147,10 @@ test("train: treats an existing path as a path, even if it ends in = and a numbe
     { path: join(folder, "split=1"), weight: undefined },
     { path: join(folder, "split"), weight: 2 },
   ]);
-  assert.match(await refusalOf(trainCommand, args.slice(0, 4)), /^2 required option '--data <path...>' not specified$/);
+  assert.match(
+    await rejectionOf(trainCommand, args.slice(0, 4)),
+    /^2 required option '--data <path...>' not specified$/,
+  );
 });
 
 test("train: rejects values out of range and impossible combinations", async (t) => {
@@ -184,7 +187,7 @@ test("train: rejects values out of range and impossible combinations", async (t)
     ["--validate-every 4", /^2 --validate-every needs --hold-out or --validation$/],
     ["--sample-every 4", /^2 --sample-every needs --sample-prompt or --sample-prompts$/],
     ["--preset flux", /^2 --preset must be one of sd15, sdxl, sd3, not "flux"$/],
-    ["--init-tokens t --layers 5", /^2 --layers cannot be given with --init-tokens/],
+    ["--init-tokens t --layers 5", /^2 --layers cannot be defined with --init-tokens/],
     ["--chunk", /^2 option '--chunk <n>' argument missing$/],
     ["--memory 8", /^2 --memory must be a size with its unit, such as 8GB or 6000MB, not "8"$/],
     ["--foo", /^2 unknown option '--foo'$/],
@@ -193,15 +196,18 @@ test("train: rejects values out of range and impossible combinations", async (t)
   ];
   for (const [typed, message] of cases) {
     const args = ["--model", "m", "--data", "d", "--out", join(folder, "run"), ...typed.split(" ")];
-    assert.match(await refusalOf(trainCommand, args), message);
+    assert.match(await rejectionOf(trainCommand, args), message);
   }
-  assert.match(await refusalOf(trainCommand, ["--data", "d", "--out", "o"]), /^2 required option '--model <path>' not/);
+  assert.match(
+    await rejectionOf(trainCommand, ["--data", "d", "--out", "o"]),
+    /^2 required option '--model <path>' not/,
+  );
 });
 
 test("train: rejects a run folder that is not empty or not writable before loading anything", async (t) => {
   const folder = await temporaryFolder(t);
   const train = (out: string, ...more: string[]) =>
-    refusalOf(trainCommand, ["--model", "m", "--data", "d", "--out", out, ...more]);
+    rejectionOf(trainCommand, ["--model", "m", "--data", "d", "--out", out, ...more]);
   await mkdir(join(folder, "empty"));
   await writeFile(join(folder, "file"), "x");
   assert.equal(await train(join(folder, "empty")), "accepted");
@@ -211,7 +217,7 @@ test("train: rejects a run folder that is not empty or not writable before loadi
   assert.match(await train(join(folder, "file"), "--force"), /^1 cannot write into .*file: .*file is not a folder$/);
 });
 
-/** Writes a configuration, and gives the options of `train --config` with it. */
+/** Writes a configuration and returns a command line with it. */
 async function configured(folder: string, lines: readonly string[], ...more: readonly string[]) {
   const file = join(folder, "c.yaml");
   await writeFile(file, `${lines.join("\n")}\n`);
@@ -275,17 +281,17 @@ test("train: rejects a wrong configuration file with its line, and suggests the 
     [["model: ["], /^1 .*c\.yaml:\d: /],
     [["model: &a [*a]"], /^1 .*c\.yaml:1: /],
     [[...least, "steps: 5", "epochs: 1"], /^1 .*: --steps and --epochs exclude each other$/],
-    [[...least, "layers: 5", "init-tokens: t"], /^1 .*: --layers cannot be given with --init-tokens/],
+    [[...least, "layers: 5", "init-tokens: t"], /^1 .*: --layers cannot be defined with --init-tokens/],
   ];
   for (const [lines, message] of cases) {
-    assert.match(await refusalOf(trainCommand, await configured(folder, lines)), message, lines.join("; "));
+    assert.match(await rejectionOf(trainCommand, await configured(folder, lines)), message, lines.join("; "));
   }
   const args = await configured(folder, []);
   await writeFile(join(folder, "c.yaml"), Buffer.from("model: caf\xe9", "latin1"));
-  assert.match(await refusalOf(trainCommand, args), /^1 cannot read configuration .*c\.yaml: /);
+  assert.match(await rejectionOf(trainCommand, args), /^1 cannot read configuration .*c\.yaml: /);
   await writeFile(join(folder, "c.yaml"), Buffer.alloc(2 ** 20 + 1, "#"));
-  assert.match(await refusalOf(trainCommand, args), /has 1048577 bytes: this is not a configuration$/);
-  assert.match(await refusalOf(trainCommand, ["--config", folder, "--out", "x"]), /^1 cannot read configuration/);
+  assert.match(await rejectionOf(trainCommand, args), /has 1048577 bytes: this is not a configuration$/);
+  assert.match(await rejectionOf(trainCommand, ["--config", folder, "--out", "x"]), /^1 cannot read configuration/);
 });
 
 test("train: presets have the settings of the paper, and are overridden by file and flags", async (t) => {
@@ -350,12 +356,12 @@ test("train: --resume keeps the settings of the run, except those that do not af
     "--batch 8",
     "--preset sd3",
   ]) {
-    const refusal = await refusalOf(trainCommand, ["--resume", folder, ...flag.split(" ")]);
+    const rejection = await rejectionOf(trainCommand, ["--resume", folder, ...flag.split(" ")]);
     assert.match(
-      refusal,
-      new RegExp(`^2 ${flag.split(" ")[0]} cannot be given with --resume: a resumed run keeps its settings`),
+      rejection,
+      new RegExp(`^2 ${flag.split(" ")[0]} cannot be defined with --resume: a resumed run keeps its settings`),
     );
   }
-  const nowhere = await refusalOf(trainCommand, ["--resume", join(folder, "nowhere")]);
+  const nowhere = await rejectionOf(trainCommand, ["--resume", join(folder, "nowhere")]);
   assert.match(nowhere, /^1 cannot read configuration .*nowhere.config\.yaml: ENOENT/);
 });

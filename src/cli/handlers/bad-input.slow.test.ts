@@ -20,24 +20,24 @@ import { changeJson, changeTensors, copyPipeline, weightFile } from "../../testi
 import { shared } from "../../testing/weights/support.js";
 
 const at = await scratchFolder();
-await writeTestImages(at("pictures"));
+await writeTestImages(at("images"));
 let outs = 0;
 
-/** `generate` must refuse in one line, and leave nothing where its image should go. */
+/** Checks that `generate` fails with one line and writes no image. */
 async function noImage(args: readonly string[], code: number, ...patterns: readonly RegExp[]): Promise<void> {
   const out = at("out", String(++outs));
   await refusesTo(["generate", "--prompt", "x", "--steps", "1", "--out", `${out}/x.png`, ...args], code, ...patterns);
   assert.deepEqual(await namesIn(out), []);
 }
 
-/** `train` must refuse in one line, and leave no run folder. */
+/** Checks that `train` fails with one line and creates no run folder. */
 async function noRun(args: readonly string[], code: number, ...patterns: readonly RegExp[]): Promise<void> {
   const out = at("out", String(++outs));
   await refusesTo(["train", "--steps", "1", "--layers", "2", "--out", out, ...args], code, ...patterns);
   assert.deepEqual(await namesIn(out), []);
 }
 
-/** A copy of a pipeline that `damage` has changed. */
+/** Options with a copy of a pipeline that `damage` has changed. */
 async function damagedModel(damage: (folder: string) => Promise<unknown>): Promise<string[]> {
   const folder = await copyPipeline("sd3", at(`model-${++outs}`));
   await damage(folder);
@@ -89,7 +89,7 @@ describe("a model that cannot be used", { concurrency: 2 }, () => {
       /vae: the tensor decoder\.conv_out\.bias is missing/,
     ],
     [
-      "has a tensor too many",
+      "has an unexpected tensor",
       (folder) => changeTensors(weightFile(folder, "vae"), (tensors) => tensors.set("extra", floatTensor([1]))),
       /vae: 1 tensors do not belong to the configured model: extra/,
     ],
@@ -98,10 +98,10 @@ describe("a model that cannot be used", { concurrency: 2 }, () => {
     it(name, async () => noImage(await damagedModel(damage), 1, ...patterns));
   }
 
-  it("is refused by train and score alike", async () => {
+  it("is rejected by train and score too", async () => {
     const broken = await damagedModel((folder) => rm(weightFile(folder, "text_encoder_3")));
-    await noRun([...broken, "--data", at("pictures")], 1, /text_encoder_3 has no model\.safetensors/);
-    await refusesTo(["score", ...broken, "--data", at("pictures")], 1, /text_encoder_3 has no model\.safetensors/);
+    await noRun([...broken, "--data", at("images")], 1, /text_encoder_3 has no model\.safetensors/);
+    await refusesTo(["score", ...broken, "--data", at("images")], 1, /text_encoder_3 has no model\.safetensors/);
   });
 });
 
@@ -152,7 +152,7 @@ describe("tokens that cannot be used", { concurrency: 2 }, () => {
     await noImage(await file("random.pth", bytes), 1, /random\.pth is not a PyTorch file/);
   });
 
-  it("are those of another model: the line names both widths", async (t) => {
+  it("belong to another model; the error names both widths", async (t) => {
     const both = /tokens are 1536 wide, this pipeline's text stream is 32 \(projected\) or 48 \(raw\)/;
     const wide = { ...tokens, tokens: floatTensor([5, 4, 1536]), timeTable: floatTensor([100, 7680]) };
     await noImage(await file("wide.safetensors", wide), 1, both);
@@ -173,11 +173,11 @@ describe("tokens that cannot be used", { concurrency: 2 }, () => {
   it("are for more layers than there are blocks", async () => {
     const deep = { ...tokens, tokens: floatTensor([5, 3, 32]), timeTable: null };
     await noImage(await file("deep.safetensors", deep), 1, /tokens are for 5 layers, this pipeline has 4/);
-    const args = ["--data", at("pictures"), ...model, "--layers", "9"];
+    const args = ["--data", at("images"), ...model, "--layers", "9"];
     await noRun(args, 2, /--layers 9 is more than the model's 4 blocks/);
   });
 
-  it("hold what is no number", async () => {
+  it("contain non-finite values", async () => {
     const broken = { ...tokens, tokens: floatTensor([2, 3, 32], new Float32Array(192).fill(Number.NaN)) };
     const [out, args] = [at("out", "nan"), await file("nan.safetensors", broken)];
     const tried = ["generate", "--prompt", "x", "--steps", "1", "--out", `${out}/x.png`, ...args, "--json"];
@@ -195,8 +195,8 @@ describe("data that cannot be used", { concurrency: 2 }, () => {
     return ["--data", at(name), ...model];
   };
 
-  it("is an image that is none", async () => {
-    const args = await data("none", { "red-circle.png": "a picture of a red circle" });
+  it("is a text file named as an image", async () => {
+    const args = await data("none", { "red-circle.png": "an image of a red circle" });
     await noRun(args, 1, /red-circle\.png is not a png, jpeg or webp image/);
   });
 
@@ -214,7 +214,7 @@ describe("data that cannot be used", { concurrency: 2 }, () => {
   });
 });
 
-describe("a command that cannot be carried out", { concurrency: 2 }, () => {
+describe("an impossible command", { concurrency: 2 }, () => {
   it("has an unknown option", async () => {
     await noImage([...model, "--sede", "7"], 2, /unknown option '--sede' \(Did you mean --seed\?\)/);
   });
@@ -224,11 +224,11 @@ describe("a command that cannot be carried out", { concurrency: 2 }, () => {
     const inside = at("in-the-way", "out");
     const why = /cannot write into .*in-the-way.*: .*in-the-way is not a folder/;
     await refusesTo(["generate", ...model, "--prompt", "x", "--out", inside], 1, why);
-    await refusesTo(["train", ...model, "--data", at("pictures"), "--out", inside], 1, why);
+    await refusesTo(["train", ...model, "--data", at("images"), "--out", inside], 1, why);
     assert.equal(await readFile(at("in-the-way"), "utf8"), "x");
   });
 
-  it("asks for a size that the model cannot make", async () => {
+  it("requests a size that the model does not support", async () => {
     await noImage([...model, "--width", "60"], 2, /--width 60 does not fit .*: it must be a multiple of 8/);
     const large = ["generate", ...model, "--prompt", "x", "--out", at("out", "large.png"), "--width", "104", "--json"];
     const { code, stdout } = await softrepa(large);
@@ -237,9 +237,9 @@ describe("a command that cannot be carried out", { concurrency: 2 }, () => {
     assert.ok(!(await namesIn(at("out"))).includes("large.png"));
   });
 
-  // It exists on other systems, where there is nothing to refuse.
+  // dml exists on Windows only.
   for (const provider of process.platform === "linux" ? ["dml"] : []) {
-    it(`asks for the provider ${provider}, which is not here`, async () => {
+    it(`requests the provider ${provider}, which this system does not have`, async () => {
       await noImage(
         [...model, "--provider", provider],
         1,
@@ -248,7 +248,7 @@ describe("a command that cannot be carried out", { concurrency: 2 }, () => {
     });
   }
 
-  it("asks for a GPU, which works or is refused", async () => {
+  it("requests a GPU, which works or is rejected", async () => {
     const out = at("out", "cuda");
     const args = ["generate", ...model, "--prompt", "x", "--steps", "1", "--provider", "cuda", "--out", `${out}/x.png`];
     const { code, stderr } = await softrepa(args);

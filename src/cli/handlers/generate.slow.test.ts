@@ -34,7 +34,7 @@ const bytes = (name: string) => readFile(at(name));
 describe("softrepa generate", () => {
   before(() => writeSoftTokens(at("tokens.safetensors"), smallTokens(), "softrepa"));
 
-  it("gives the same bytes for the same seed and other pixels for another", async () => {
+  it("writes the same bytes for the same seed, and different pixels for another seed", async () => {
     const plain = await make("plain");
     assert.deepEqual([plain?.width, plain?.height], [48, 48]);
     await make("two", "--images", "2");
@@ -42,7 +42,7 @@ describe("softrepa generate", () => {
     assert.notDeepEqual((await pixelsOf(at("two-0002.png"))).data, plain?.data);
   });
 
-  it("uses soft tokens by their strength; 0 is none", async () => {
+  it("scales soft tokens by their strength; 0 turns them off", async () => {
     const plain = await pixelsOf(at("plain.png"));
     const full = await make("full", ...tokens);
     assert.deepEqual((await make("none", ...tokens, "--strength", "0"))?.data, plain.data);
@@ -56,15 +56,15 @@ describe("softrepa generate", () => {
     }
   });
 
-  it("makes several images of several prompts, nearly the same pixels one by one, three at a time, and by repacked weights", async () => {
+  it("generates several images of several prompts, with nearly the same pixels one by one, in batches of three and with repacked weights", async () => {
     await writeFile(at("prompts.txt"), `# two\n${captions[0]}\n${captions[1]}\n`);
     const many = ["--prompts", at("prompts.txt"), "--images", "2"];
-    const told = await events(...quick, ...many, "--out", at("one"));
+    const reported = await events(...quick, ...many, "--out", at("one"));
     await succeeds(...quick, ...many, "--out", at("three"), "--batch", "3", "--repack");
     const names = ["image-0001.png", "image-0002.png", "image-0003.png", "image-0004.png"];
     assert.deepEqual([await namesIn(at("one")), await namesIn(at("three"))], [names, names]);
     assert.deepEqual(
-      told.filter(({ event }) => event === "image").map(({ file, prompt, seed }) => [file, prompt, seed]),
+      reported.filter(({ event }) => event === "image").map(({ file, prompt, seed }) => [file, prompt, seed]),
       names.map((name, index) => [at("one", name), captions[index < 2 ? 0 : 1], 7 + (index % 2)]),
     );
     assert.deepEqual(await bytes("one/image-0001.png"), await bytes("plain.png"));
@@ -75,7 +75,7 @@ describe("softrepa generate", () => {
     }
   });
 
-  it("minds size, negative prompt and guidance", async () => {
+  it("respects size, negative prompt and guidance", async () => {
     const plain = await pixelsOf(at("plain.png"));
     const wide = await make("wide", "--width", "64", "--height", "24");
     assert.deepEqual([wide?.width, wide?.height, wide?.data.length], [64, 24, 64 * 24 * 3]);
@@ -84,7 +84,7 @@ describe("softrepa generate", () => {
     assert.notDeepEqual(unguided?.data, plain.data);
   });
 
-  it("stores all settings with the image, as JSON and as galleries read them", async () => {
+  it("stores all settings in the image, as JSON and in the format that galleries read", async () => {
     const expected = {
       prompt: captions[0],
       seed: 7,
@@ -111,13 +111,13 @@ describe("softrepa generate", () => {
     assert.equal((await readPngText(at("away.png"))).parameters.split("\n")[1], `Negative prompt: ${captions[2]}`);
   });
 
-  it("tells a random seed, and stores it", async () => {
-    const [told] = (await events(...quick, "--prompt", "x", "--out", at("random.png"), "--seed", "-1")).slice(-1);
-    assert.ok(Number.isInteger(told.seed));
-    assert.equal((await settingsOf(at("random.png"))).seed, told.seed);
+  it("reports and stores a random seed", async () => {
+    const [reported] = (await events(...quick, "--prompt", "x", "--out", at("random.png"), "--seed", "-1")).slice(-1);
+    assert.ok(Number.isInteger(reported.seed));
+    assert.equal((await settingsOf(at("random.png"))).seed, reported.seed);
   });
 
-  it("warns of a prompt over the limit, with what is cut off, and makes the image", async () => {
+  it("warns about a truncated prompt, and generates the image", async () => {
     const long = Array.from({ length: 30 }, (_, index) => `a ball and box ${"abcdefghij"[index % 10]}`).join(" ");
     const args = [...quick, "--prompt", `${long} end.`, "--out", at("long.png")];
     const { code, stderr } = await softrepa(args);
@@ -131,24 +131,24 @@ describe("softrepa generate", () => {
     assert.match(warnings[1], /is over the 24 tokens that T5 reads; cut off: ".+"$/);
   });
 
-  it("keeps the finished images when it is interrupted, each whole, and exits with 130", async () => {
+  it("keeps complete images when interrupted, and exits with 130", async () => {
     const child = start([...quick, "--prompt", "x", "--images", "500", "--out", at("stopped"), "--json"]);
     const ended = outcomeOf(child);
     await eventFrom(child, "image");
     child.kill("SIGINT");
     const { code, signal, stdout, stderr } = await ended;
     assert.deepEqual([code, signal, stderr], [130, null, "softrepa: interrupted\n"]);
-    const told = eventsOf(stdout).filter(({ event }) => event === "image");
+    const reported = eventsOf(stdout).filter(({ event }) => event === "image");
     const names = await namesIn(at("stopped"));
     assert.ok(names.length >= 1 && names.length < 500);
     assert.deepEqual(
-      told.map(({ file }) => file),
+      reported.map(({ file }) => file),
       names.map((name) => at("stopped", name)),
     );
     for (const name of names) assert.equal((await pixelsOf(at("stopped", name))).width, 48);
   });
 
-  it("does not overwrite an image unless it is told to", async () => {
+  it("does not overwrite an image without --force", async () => {
     await copyFile(at("plain.png"), at("kept.png"));
     const { code, stderr } = await softrepa([...quick, "--prompt", "x", "--out", at("kept.png")]);
     assert.equal(code, 1);

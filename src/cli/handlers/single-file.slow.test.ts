@@ -17,7 +17,7 @@ describe("a model in a single file", () => {
     await writeDiffusersFolder("sd3", file, at("folder"), "float16");
   });
 
-  it("makes the images that its folder makes, and is named in them without its ending", async () => {
+  it("generates the images of the equivalent folder, and records its name without the extension", async () => {
     const make = async (out: string, ...model: readonly string[]) => {
       const made = await events("generate", ...model, ...size, "--prompt", "a cat", "--seed", "3", "--out", at(out));
       assert.equal(made.at(-1)?.event, "image");
@@ -28,13 +28,13 @@ describe("a model in a single file", () => {
     const two = await make("two.png", "--model", bare, "--text-encoders", at("folder"));
     const { parameters } = await readPngText(at("one.png"));
     assert.match(parameters, /Model: small-sd3(,|$)/m);
-    // The pixels' chunks are the same; what the text chunks say differs.
+    // Equal pixel data; only the text chunks differ.
     const pixels = (png: Buffer) => png.subarray(png.indexOf("IDAT")).toString("hex");
     assert.equal(pixels(one), pixels(other));
     assert.equal(pixels(two), pixels(other));
   });
 
-  it("is refused in one line where something is missing or makes no sense", async () => {
+  it("is rejected in one line if a part is missing or an option does not apply", async () => {
     const out = ["--prompt", "x", "--out", at("none.png"), ...size];
     await refusesTo(["generate", "--model", file, ...out], 1, /CLIP-L, .*\(vocab\.json and merges\.txt\).*--tokenizer/);
     await refusesTo(

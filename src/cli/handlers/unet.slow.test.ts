@@ -57,7 +57,7 @@ for (const [family, width, stages] of [
       assert.notDeepEqual(soft, plain);
     });
 
-    it("generates by the family's scheduler and guidance, or another", async () => {
+    it("generates with the scheduler and guidance of the family, or with others", async () => {
       const plain = await generate("plain");
       assert.deepEqual([plain.width, plain.height], [64, 64]);
       const settings: Record<string, unknown> = JSON.parse((await readPngText(image("plain"))).softrepa);
@@ -74,7 +74,7 @@ for (const [family, width, stages] of [
       await refusesTo([...nothing, "--steps", "1000"], 2, /1000 steps lead to timestep 1000 of 1000: use fewer steps/);
     });
 
-    it("uses tokens in the authors' format in the stages that it is told", async () => {
+    it("uses tokens in the format of the authors in the given stages", async () => {
       const [official, back] = [at(`official-${family}`), at(`back-${family}.safetensors`)];
       await succeeds("tokens", "convert", tokens, official);
       const soft = await pixelsOf(image("soft"));

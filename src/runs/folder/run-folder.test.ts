@@ -30,7 +30,7 @@ describe("a checkpoint", () => {
     await writeCheckpoint(folder, syntheticCheckpoint(3, { loss: 1 }));
     const names = (await readdir(folder)).sort();
     assert.deepEqual(names, ["manifest.json", "optimizer.safetensors", "state.json", "tokens.safetensors"]);
-    const refused = (error: unknown) => error instanceof SoftrepaError && /^[^\n]+$/.test(error.message);
+    const isOneLine = (error: unknown) => error instanceof SoftrepaError && /^[^\n]+$/.test(error.message);
     const files = new Map<string, Buffer>();
     for (const name of names) files.set(name, await readFile(join(folder, name)));
     await fc.assert(
@@ -42,7 +42,7 @@ describe("a checkpoint", () => {
           const bytes = Buffer.from(files.get(name) ?? []);
           bytes[at % bytes.length] ^= by;
           await writeFile(join(folder, name), bytes);
-          await assert.rejects(() => readCheckpoint(folder), refused);
+          await assert.rejects(() => readCheckpoint(folder), isOneLine);
           await writeFile(join(folder, name), files.get(name) ?? "");
         },
       ),
@@ -93,9 +93,9 @@ describe("a run folder", () => {
     assert.equal((await run.newest(assert.fail))?.state.step, 1_000_000);
     await writeFile(join(run.checkpointAt(1_000_000), "state.json"), "{}");
     await rm(join(run.checkpointAt(2), "manifest.json"));
-    const told: string[] = [];
-    assert.equal((await run.newest((message) => told.push(message)))?.state.step, 1);
-    assert.equal(told.length, 2);
+    const warnings: string[] = [];
+    assert.equal((await run.newest((message) => warnings.push(message)))?.state.step, 1);
+    assert.equal(warnings.length, 2);
     await rm(join(run.checkpointAt(1), "tokens.safetensors"));
     await assert.rejects(() => run.newest(() => {}), InputError);
     // What takes its place is whole again.

@@ -16,7 +16,7 @@ const module = new URL("./run-lock.js", import.meta.url).href;
 function other(folder: string, script: string) {
   const whole = `import { RunLock } from ${JSON.stringify(module)};
     const [folder] = process.argv.slice(1);
-    const tell = (text) => process.stdout.write(text + "\\n");
+    const print = (text) => process.stdout.write(text + "\\n");
     ${script}`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", whole, folder]);
   let text = "";
@@ -24,12 +24,12 @@ function other(folder: string, script: string) {
     text += String(chunk);
   });
   const ended = new Promise<string>((resolve) => child.on("close", () => resolve(text)));
-  const told = new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
-  return { child, ended, told };
+  const printed = new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
+  return { child, ended, printed };
 }
 
-const hold = `await RunLock.acquire(folder); tell("held"); setInterval(() => {}, 1000);`;
-const refusedBy = (folder: string, who: RegExp) =>
+const hold = `await RunLock.acquire(folder); print("held"); setInterval(() => {}, 1000);`;
+const assertLockedBy = (folder: string, who: RegExp) =>
   assert.rejects(
     () => RunLock.acquire(folder),
     (error) => {
@@ -47,9 +47,9 @@ describe("RunLock", () => {
   it("rejects a second lock until it is released, and leaves no files behind", async () => {
     const folder = join(scratch, "a", "run");
     const lock = await RunLock.acquire(folder);
-    await refusedBy(folder, new RegExp(`^process ${process.pid} on `));
+    await assertLockedBy(folder, new RegExp(`^process ${process.pid} on `));
     assert.match(
-      await other(folder, `await RunLock.acquire(folder).catch((e) => tell(e.message));`).ended,
+      await other(folder, `await RunLock.acquire(folder).catch((e) => print(e.message));`).ended,
       /is already training in/,
     );
     await lock.release();
@@ -64,9 +64,9 @@ describe("RunLock", () => {
 
   it("replaces the stale lock of a killed process", async () => {
     const folder = join(scratch, "killed");
-    const { child, ended, told } = other(folder, hold);
-    await told;
-    await refusedBy(folder, new RegExp(`^process ${child.pid} on `));
+    const { child, ended, printed } = other(folder, hold);
+    await printed;
+    await assertLockedBy(folder, new RegExp(`^process ${child.pid} on `));
     child.kill("SIGKILL");
     await ended;
     assert.deepEqual(await readdir(folder), [lockName]);
@@ -85,15 +85,15 @@ describe("RunLock", () => {
     for (const stale of [false, true]) {
       const folder = join(scratch, `many-${stale}`);
       if (stale) {
-        const { child, ended, told } = other(folder, hold);
-        await told;
+        const { child, ended, printed } = other(folder, hold);
+        await printed;
         child.kill("SIGKILL");
         await ended;
       }
-      const ask = `await RunLock.acquire(folder).then(() => tell("held"), () => tell("refused"));
+      const ask = `await RunLock.acquire(folder).then(() => print("held"), () => print("refused"));
         process.stdin.once("data", () => process.exit(0));`;
       const all = Array.from({ length: 4 }, () => other(folder, ask));
-      await Promise.all(all.map(({ told }) => told));
+      await Promise.all(all.map(({ printed }) => printed));
       for (const { child } of all) child.stdin.write("end\n");
       const answers = (await Promise.all(all.map(({ ended }) => ended))).map((text) => text.trim()).sort();
       assert.deepEqual(answers, ["held", "refused", "refused", "refused"], `stale: ${stale}`);
@@ -105,9 +105,9 @@ describe("RunLock", () => {
     await mkdir(folder);
     const write = (holder: object) => writeFile(join(folder, lockName), JSON.stringify({ mark: "x", ...holder }));
     await write({ pid: 1, host: `not-${hostname()}`, began: "1" });
-    await refusedBy(folder, /^process 1 on not-/);
+    await assertLockedBy(folder, /^process 1 on not-/);
     await writeFile(join(folder, lockName), "no lock at all");
-    await refusedBy(folder, /^another process is already training/);
+    await assertLockedBy(folder, /^another process is already training/);
     // This process did not write it, so an earlier process with the same id did.
     await write({ pid: process.pid, host: hostname(), began: "1" });
     await (await RunLock.acquire(folder)).release();
@@ -115,7 +115,7 @@ describe("RunLock", () => {
     await write({ pid: process.ppid, host: hostname(), began: "1" });
     await (await RunLock.acquire(folder)).release();
     await write({ pid: process.ppid, host: hostname(), began: null });
-    await refusedBy(folder, new RegExp(`^process ${process.ppid} on `));
+    await assertLockedBy(folder, new RegExp(`^process ${process.ppid} on `));
   });
 
   it("rejects a folder that cannot be written", async () => {

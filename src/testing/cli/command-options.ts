@@ -1,4 +1,4 @@
-/** @file What tests of options share: reading a command line without running it. It has no tests of its own. */
+/** @file Helpers for tests of options: parse a command line without running it. */
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,7 +10,7 @@ import type { CommandRun } from "../../cli/context.js";
 import { failureOf } from "../../cli/failure.js";
 import { createProgram } from "../../cli/program.js";
 
-/** The options that a command line comes to. */
+/** The parsed options of a command line. */
 export async function optionsOf<Options>(
   build: (run: CommandRun<Options>) => Command,
   args: string[],
@@ -24,8 +24,8 @@ export async function optionsOf<Options>(
   return seen[0];
 }
 
-/** Exit code and message of a command line that is refused. */
-export async function refusalOf<Options>(
+/** Exit code and message of a rejected command line. */
+export async function rejectionOf<Options>(
   build: (run: CommandRun<Options>) => Command,
   args: string[],
 ): Promise<string> {
@@ -44,7 +44,7 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** What no machine option comes to. */
+/** Values of machine options that are not given. */
 export const machine = {
   ...{ engine: "auto", provider: "auto", precision: "auto" },
   ...{ threads: undefined, variant: undefined, tokenizers: [], textEncoders: undefined, json: false },

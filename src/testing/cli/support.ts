@@ -1,4 +1,4 @@
-/** @file What tests of the command share: running it as a child process, and small files to run it on. It has no tests of its own. */
+/** @file Helpers for tests of the command line: run it as a child process, with small inputs. */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -26,7 +26,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Collects what a child process says until it ends. */
+/** Collects the output of a child process until it ends. */
 export function outcomeOf(child: ChildProcess): Promise<Outcome> {
   const text = { stdout: "", stderr: "" };
   child.stdout?.on("data", (data) => {
@@ -38,7 +38,7 @@ export function outcomeOf(child: ChildProcess): Promise<Outcome> {
   return new Promise((done) => child.on("close", (code, signal) => done({ code, signal, ...text })));
 }
 
-/** Whatever is installed, tests see onnxruntime alone: with OpenVINO, `auto` would say more and choose otherwise. */
+/** Hides an installed OpenVINO, because `auto` would choose it and print more. */
 const withoutOpenVino = { [libraryVariable]: join(tmpdir(), "softrepa-no-openvino") };
 
 /** Starts the built command. */
@@ -52,20 +52,20 @@ export function softrepa(args: readonly string[], env: NodeJS.ProcessEnv = {}): 
   return outcomeOf(start(args, env));
 }
 
-/** Runs the built command, which must succeed; its stdout. */
+/** Runs the built command, which must succeed, and returns its stdout. */
 export async function succeeds(...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await softrepa(args);
   assert.equal(code, 0, stderr);
   return stdout;
 }
 
-/** The command must refuse with `code` and one line on stderr that matches all `patterns`, without a word on stdout. */
+/** Checks that a command exits with `code`, prints nothing to stdout and one line to stderr that matches all `patterns`. */
 export async function refusesTo(args: readonly string[], code: number, ...patterns: readonly RegExp[]): Promise<void> {
   const outcome = await softrepa(args);
-  const told = `softrepa ${args.join(" ")}\n${outcome.stderr}`;
-  assert.deepEqual([outcome.code, outcome.signal, outcome.stdout], [code, null, ""], told);
-  assert.match(outcome.stderr, /^softrepa: [^\n]+\n$/, told);
-  assert.doesNotMatch(outcome.stderr, /internal error|\bat .*\.js:\d+/, told);
+  const output = `softrepa ${args.join(" ")}\n${outcome.stderr}`;
+  assert.deepEqual([outcome.code, outcome.signal, outcome.stdout], [code, null, ""], output);
+  assert.match(outcome.stderr, /^softrepa: [^\n]+\n$/, output);
+  assert.doesNotMatch(outcome.stderr, /internal error|\bat .*\.js:\d+/, output);
   for (const pattern of patterns) assert.match(outcome.stderr, pattern);
 }
 
@@ -79,7 +79,7 @@ export function eventsOf(stdout: string): JsonEvent[] {
     .map((line): JsonEvent => JSON.parse(line));
 }
 
-/** Runs the built command with `--json`, which must succeed; its events. */
+/** Runs the built command with `--json`, which must succeed, and returns its events. */
 export async function events(...args: readonly string[]): Promise<JsonEvent[]> {
   return eventsOf(await succeeds(...args, "--json"));
 }
@@ -90,43 +90,43 @@ export async function eventFrom(child: ChildProcess, name: string): Promise<void
   const lines = createInterface(child.stdout);
   try {
     for await (const line of lines) if ((JSON.parse(line) as JsonEvent).event === name) return;
-    assert.fail(`no event ${name} before the end`);
+    assert.fail(`no event ${name} before the process ended`);
   } finally {
     lines.close();
     child.stdout.resume();
   }
 }
 
-/** A folder that is removed when the tests of the file are done; returns paths in it. */
+/** Creates a folder that is removed after the tests of the file; returns a function that builds paths in it. */
 export async function scratchFolder(): Promise<(...path: readonly string[]) => string> {
   const folder = await mkdtemp(join(tmpdir(), "softrepa-e2e-"));
   after(() => rm(folder, { recursive: true, force: true }));
   return (...path) => join(folder, ...path);
 }
 
-/** Names in a folder, sorted; none where there is no folder. */
+/** Names in a folder, sorted; empty if there is no folder. */
 export async function namesIn(folder: string): Promise<string[]> {
   return (await readdir(folder, { recursive: true }).catch(() => [])).sort();
 }
 
-/** One thread is enough for the small pipelines; more would only wait for each other. */
+/** Small pipelines are fastest with one thread. */
 export const small = ["--max-sequence-length", "24", "--threads", "1"] as const;
 
-/** Options that name one of the small pipelines. */
+/** Options with a small pipeline. */
 export const model = ["--model", pipelineFolder("sd3"), ...small] as const;
 
-/** A small training run on the pictures of a folder, for a test to say the rest. */
+/** Options of a small training run on the images of a folder. */
 export function trainOn(data: string): string[] {
   const sizes = ["--resolution", "32", "--batch", "3", "--layers", "2", "--tokens", "2", "--buckets", "10"];
   return ["train", ...model, "--data", data, "--temperature", "1", ...sizes];
 }
 
-/** Twelve captioned pictures. */
+/** Writes twelve captioned images. */
 export { writeTestImages };
 
 /** Soft tokens for the small pipelines. */
 export function smallTokens(): SoftTokens {
-  const room = {
+  const layout = {
     family: "sd3",
     placement: "prefix",
     layers: 4,
@@ -134,7 +134,7 @@ export function smallTokens(): SoftTokens {
     projectedWidth: 32,
     stages: null,
   } as const;
-  return initialSoftTokens(room, { layers: 2, count: 3, buckets: 5, width: "projected" }, new Generator(8));
+  return initialSoftTokens(layout, { layers: 2, count: 3, buckets: 5, width: "projected" }, new Generator(8));
 }
 
 /** The pixels of an image file, RGB bytes. */
