@@ -4,12 +4,14 @@
 import { compareCommand } from "./commands/compare.js";
 import { dataCommand } from "./commands/data.js";
 import { demoCommand } from "./commands/demo.js";
+import { editCommand } from "./commands/edit.js";
 import { evalCommand } from "./commands/eval.js";
 import { generateCommand } from "./commands/generate.js";
 import { planCommand } from "./commands/plan.js";
 import { scoreCommand } from "./commands/score.js";
 import { tokensCommand } from "./commands/tokens.js";
 import { trainCommand } from "./commands/train.js";
+import { runEdit } from "./handlers/edit.js";
 import { runEval } from "./handlers/eval.js";
 import { runScore } from "./handlers/score.js";
 import { runTrain } from "./handlers/train/train.js";
@@ -19,6 +21,7 @@ const program = createProgram([
   trainCommand(runTrain),
   planCommand(),
   generateCommand(),
+  editCommand(runEdit),
   scoreCommand(runScore),
   evalCommand(runEval),
   compareCommand(),

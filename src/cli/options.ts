@@ -45,6 +45,13 @@ export function ifTyped<S extends z.ZodType>({ option: built, read: readTyped }:
   return { option: built, read: (typed: unknown) => (typed === undefined ? undefined : readTyped(typed)) };
 }
 
+/** `--no-paste`: false if it was typed, else undefined. */
+export function switchedOff(flags: string, help: string): Field<false | undefined> {
+  const built = new Option(flags, withFlags(help));
+  // Commander sets a negated option to true where it was not typed.
+  return { option: built, read: (typed) => (typed === false ? typed : undefined) };
+}
+
 /** For sizes, which always have a unit. */
 export const asText: Interpretations = (text) => [text];
 

@@ -7,10 +7,11 @@ import type { DiffusionPipeline } from "../pipelines/pipeline.js";
 import type { GeneratedImage } from "../sampling/generated-image.js";
 import { SamplingCache } from "../sampling/sampling-cache.js";
 import { requireFit } from "../softtokens/softtokens.js";
+import { changeNotice } from "./change.js";
 import { withContext } from "./edit-context.js";
 import type { Edit, EditRequest } from "./edit-request.js";
 import { editedImage } from "./edited-image.js";
-import { flowEdit, inpaint, requireUse, sdEdit } from "./index.js";
+import { type EditMethodName, editMethod, requireUse } from "./index.js";
 import { latentMask, pasteWeights, sampleMask } from "./mask.js";
 import type { EditMethod } from "./method.js";
 import { paste, resizeImage } from "./resize-image.js";
@@ -25,7 +26,7 @@ import { isFlow } from "./strength.js";
 export async function editImage(pipeline: DiffusionPipeline, request: EditRequest): Promise<GeneratedImage> {
   const { tokens } = request;
   const { family, scheduler, defaults } = pipeline;
-  const method = request.method ?? defaultMethod(pipeline, request);
+  const method = request.method ?? editMethod(defaultMethod(pipeline, request));
   requireInputs(method, request);
   const softTokens = tokens !== null && tokens.strength > 0 ? tokens.softTokens : null;
   if (softTokens !== null) requireFit(softTokens, pipeline.softTokenLayout);
@@ -51,13 +52,20 @@ export async function editImage(pipeline: DiffusionPipeline, request: EditReques
   }
 }
 
-function defaultMethod({ scheduler }: DiffusionPipeline, { mask }: EditRequest): EditMethod {
-  if (mask !== undefined) return inpaint();
-  return isFlow(scheduler) ? flowEdit() : sdEdit();
+/** Inpainting with a mask; without one FlowEdit on Stable Diffusion 3, and image to image on UNets. */
+export function defaultMethod(
+  { scheduler }: Pick<DiffusionPipeline, "scheduler">,
+  { mask }: Pick<EditRequest, "mask">,
+): EditMethodName {
+  if (mask !== undefined) return "inpaint";
+  return isFlow(scheduler) ? "flowedit" : "sdedit";
 }
 
 /** Rejects missing inputs, and inputs that the method does not use. */
-function requireInputs({ name, sourcePrompt, mask }: EditMethod, request: EditRequest): void {
+export function requireInputs(
+  { name, sourcePrompt, mask }: EditMethod,
+  request: Pick<EditRequest, "source" | "target" | "negative" | "mask" | "feather">,
+): void {
   if (request.target.trim() === "") throw new UsageError("`target` is empty: describe the edited image");
   if (sourcePrompt === "required" && request.source === undefined) {
     throw new UsageError(`${name} needs \`source\`, a prompt that describes the unedited image`);
@@ -100,7 +108,12 @@ async function editedLatents(
       onRun: () => onProgress?.(++done, prepared.denoiserRuns),
       onTruncated: request.onTruncated,
     },
-    (context) => prepared.run(context),
+    async (context) => {
+      const edited = await prepared.run(context);
+      const notice = changeNotice(context.source, edited, context.mask, prepared);
+      if (notice !== undefined) request.onNotice?.(notice);
+      return edited;
+    },
   );
 }
 

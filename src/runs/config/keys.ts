@@ -4,7 +4,9 @@
 const shortKeys: Readonly<Record<string, string>> = {
   learningRate: "lr",
   minimumLearningRate: "min-lr",
+  negativePrompt: "negative",
   pairsPerRun: "chunk",
+  reference: "no-reference",
   samplePrompts: "sample-prompt",
   samplePromptsFile: "sample-prompts",
   tokenizers: "tokenizer",
