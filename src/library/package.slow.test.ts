@@ -44,7 +44,7 @@ const [image] = await model.generate("two cats", { tokens, seed: 7, steps: 2, wi
 await image.save("cats.png");
 const method = flowEdit({ steps: 2, nMax: 1 });
 const edited = await model.edit("cats.png", { source: "two cats", target: "two dogs", tokens, method });
-console.log("edited", edited.width, edited.settings.method);
+console.log("edited", edited.width, edited.settings["method"]);
 const run = await model.train({ data: ["photos"], out: "runs/cats", objective: hinge, steps: 2, layers: 2, batch: 3, resolution: 32, holdOut: 3 });
 for await (const event of run) if (event.type === "validation") console.log("validation", event.rank1);
 const { errors, rank1 } = await model.score({ images: ["photos/red-circle.png", "cats.png"], captions: ["a red circle", "two cats"], tokens, resolution: 32, timesteps: 2 });
