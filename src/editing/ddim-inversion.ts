@@ -1,4 +1,4 @@
-/** @file DDIM inversion: from a clean image to the noise from which DDIM samples it (arXiv 2010.02502; diffusers' DDIMInverseScheduler). */
+/** @file DDIM inversion: from a clean image to the noise from which DDIM samples it (arXiv 2010.02502; diffusers' DDIMInverseScheduler); on flows, Euler steps backwards. */
 
 import { UsageError } from "../core/errors.js";
 import { at } from "../core/lists.js";

@@ -48,6 +48,7 @@ export interface GuidedCallsOptions extends Omit<SamplerRequest, "images" | "gui
 export class GuidedCalls {
   private readonly leases = new Map<string, ReturnType<SamplingCache["lease"]>>();
   private negative: Conditioning | undefined;
+  private lastJoined: { readonly parts: readonly Conditioning[]; readonly joined: Conditioning } | undefined;
 
   constructor(
     private readonly cache: SamplingCache,
@@ -68,7 +69,7 @@ export class GuidedCalls {
     }
     const samples = calls.flatMap(({ sample }, index) => at(prompts, index).map(() => sample));
     const sampler = await this.samplerOf(samples.length, injected?.injection);
-    const conditioning = joinConditioning(prompts.flat());
+    const conditioning = this.joined(prompts.flat());
     const predict = sampler.predictor({ conditioning, negative: null, guidanceScale: 1 });
     const outputs = await predict(concatRows(samples), timestep, injected?.switches);
     onRun?.();
@@ -89,6 +90,15 @@ export class GuidedCalls {
     const leases = [...this.leases.values()];
     this.leases.clear();
     for (const lease of leases) await (await lease).release();
+  }
+
+  /** Joins the prompts of a batch; most steps have the prompts of the step before, whose copy is reused. */
+  private joined(parts: readonly Conditioning[]): Conditioning {
+    const last = this.lastJoined;
+    if (last?.parts.length === parts.length && parts.every((part, i) => part === last.parts[i])) return last.joined;
+    const joined = joinConditioning(parts);
+    this.lastJoined = { parts, joined };
+    return joined;
   }
 
   private async samplerOf(images: number, injection: Injection | undefined): Promise<Sampler> {

@@ -2,6 +2,7 @@
 
 import { checkAutoencoder } from "./check-autoencoder.js";
 import { checkDenoiser } from "./check-denoiser.js";
+import { checkFlowEdit } from "./check-flow-edit.js";
 import { checkSample, checkScheduler } from "./check-sampling.js";
 import { checkPromptEmbeddings, checkTokenizers } from "./check-text.js";
 import { checkTrainingSteps } from "./check-training.js";
@@ -14,5 +15,6 @@ export const checks: readonly (readonly [RegExp, Check])[] = [
   [/^denoiser.*\.safetensors$/, checkDenoiser],
   [/^scheduler-.*\.safetensors$/, checkScheduler],
   [/^sample.*\.safetensors$/, checkSample],
+  [/^flowedit-.*\.safetensors$/, checkFlowEdit],
   [/^softrepa.*\.safetensors$/, checkTrainingSteps],
 ];

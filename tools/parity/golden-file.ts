@@ -38,6 +38,16 @@ export const metaSchema = z.object({
     prompts: z.array(z.string()),
     negative: z.string(),
   }),
+  flowedit: z
+    .object({
+      steps: z.int().positive(),
+      n_start: z.int().positive(),
+      source_guidance: z.number(),
+      target_guidance: z.number(),
+      source: z.string(),
+      target: z.string(),
+    })
+    .optional(),
   softrepa: z.object({
     temperature: z.number(),
     scale: z.number(),
