@@ -26,7 +26,7 @@ const words: readonly Word[] = [
     instead: "...Per...",
     except: /cli\/handlers\/train\/(print-estimate|plan\.slow\.test)\.ts$/,
   },
-  { old: /pictures?/i, instead: "image", except: /\/words\.ts$/ },
+  { old: /pictures?/i, instead: "image", except: /\/words\.ts$|cases\/expectations\.ts$/ },
   { old: /turnedKernel|turnedImages|turned (kernel|image)/i, instead: "flipped" },
   { old: /sumOfPatches|sum of patches/i, instead: "col2im" },
   { old: /kernelGradientByPatches/, instead: "kernelGradientIm2col" },
