@@ -3,6 +3,7 @@
 import { readdir, realpath, stat } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 import { InputError, messageOf } from "../core/errors.js";
+import { naturalOrder } from "../core/natural-order.js";
 import { attempt, type ReportFault } from "./finding.js";
 import { hasImageExtension, readableFormats } from "./image-format.js";
 
@@ -51,7 +52,7 @@ export async function listImages(folder: string): Promise<string[]> {
   const { names } = await listFiles(folder, ({ message }) => {
     throw new InputError(message);
   });
-  const images = names.filter(hasImageExtension);
+  const images = names.filter(hasImageExtension).sort(naturalOrder);
   if (images.length === 0) throw new InputError(`${folder} holds no ${readableFormats} image`);
   return images.map((name) => join(folder, name));
 }

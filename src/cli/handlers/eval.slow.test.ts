@@ -107,7 +107,10 @@ describe("softrepa eval", () => {
 
   it("evaluates a single folder, and compares runs", async () => {
     for (const name of ["base", "tuned"]) {
-      const args = ["eval", "--images", at(name), "--metrics", "accuracy,clipscore", ...weights(), ...small];
+      // compare shows images below the run's folder alone.
+      await cp(at(name), at("runs", name, "images"), { recursive: true });
+      const images = ["--images", at("runs", name, "images"), "--force"];
+      const args = ["eval", ...images, "--metrics", "accuracy,clipscore", ...weights(), ...small];
       const [found] = (await events(...args, "--out", at("runs", name))).slice(-1);
       const measurements = found.measurements as Measurement[];
       assert.deepEqual(

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { cpus } from "node:os";
 import { basename, extname } from "node:path";
 import { UsageError } from "../../core/errors.js";
+import { shorten } from "../../core/text.js";
 import { listImages } from "../../data/folder-files.js";
 import { hashFile } from "../../evaluation/metrics/feature-cache.js";
 import { openMetrics } from "../../evaluation/metrics/open-metrics.js";
@@ -28,6 +29,7 @@ import { openTokens } from "../../softtokens/open.js";
 import type { EvalCommandOptions, EvalSubject, PromptSource } from "../commands/eval.js";
 import { engineRequest } from "../common.js";
 import type { CommandContext } from "../context.js";
+import type { Reporter } from "../reporter.js";
 import { reportScores } from "./report-scores.js";
 import { withPipeline } from "./session.js";
 
@@ -38,6 +40,7 @@ export async function runEval(options: EvalCommandOptions, context: CommandConte
   if (subject.kind === "images") {
     const sets = await readSets(subject.folders, subject.prompts);
     requireSamePrompts(sets);
+    for (const set of sets) reportPairing(set, context.reporter);
     await evaluate(sets, options, context, { further: [{ name: "images", value: subject.folders.join(", ") }] });
     return;
   }
@@ -55,6 +58,15 @@ async function readSets(folders: readonly string[], prompts: Parameters<typeof r
     sets.push(await readImageSet(folder, names[index] ?? basename(folder), prompts));
   }
   return sets;
+}
+
+/** Prints which image was given which prompt: a wrong order would not show in the scores. */
+function reportPairing({ name, images }: ImageSet, reporter: Reporter): void {
+  const pairs = images.map(({ file, prompt, seed }) => ({ file, prompt, seed }));
+  const shown = [...new Set([0, 1, pairs.length - 1])].flatMap((index) => pairs[index] ?? []);
+  const lines = shown.map(({ file, prompt }) => `${basename(file)} ${JSON.stringify(shorten(prompt, 40))}`);
+  const skipped = pairs.length > lines.length ? [...lines.slice(0, -1), "...", ...lines.slice(-1)] : lines;
+  reporter.event("pairing", { variant: name, pairs }, `${name}: ${pairs.length} images: ${skipped.join(", ")}`);
 }
 
 async function generateSubject(

@@ -10,6 +10,7 @@ import { readPngText } from "../../data/png.js";
 import { readTextFile } from "../../data/text-file.js";
 import { hashFile } from "../metrics/feature-cache.js";
 import type { EvaluatedImage } from "../metrics/metric.js";
+import { readGenEvalFolder } from "./geneval-folder.js";
 import type { ListedPrompt } from "./prompt-list.js";
 
 export interface VariantImage extends EvaluatedImage {
@@ -105,8 +106,10 @@ export function requireSamePrompts([baseline, ...others]: readonly ImageSet[]): 
 }
 
 async function describe(folder: string, prompts: readonly ListedPrompt[] | null): Promise<Described[]> {
-  if (prompts !== null) return assignPrompts(folder, await listImages(folder), prompts);
   const files = await listImages(folder);
+  const inGenEvalLayout = await readGenEvalFolder(folder, files, prompts);
+  if (inGenEvalLayout !== null) return inGenEvalLayout;
+  if (prompts !== null) return assignPrompts(folder, files, prompts);
   if (existsSync(join(folder, "metadata.jsonl"))) return withMetadata(folder);
   if (files.some((file) => existsSync(file.replace(/\.[^.]*$/, ".txt")))) {
     const { items } = await openDataSet(folder);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { InputError } from "../../core/errors.js";
 import { encodePng, savePng } from "../../data/png.js";
@@ -90,6 +90,13 @@ describe("readImageSet", () => {
     assert.deepEqual(await seen(null), ["a cat 5", "a dog 0", "a dog 1"]);
     assert.deepEqual(await seen(["one"]), ["one 0", "one 1", "one 2"]);
     assert.deepEqual(await seen(["one", "two", "three"]), ["one 0", "two 0", "three 0"]);
+    // Numbered names are read in the order of their numbers.
+    await mkdir(join(root, "numbered"));
+    const numbered = Array.from({ length: 12 }, (_, index) => `${index}.png`);
+    for (const name of numbered) await savePng(join(root, "numbered", name), image, {});
+    const byNumber = numbered.map((name) => ({ prompt: `prompt ${name}` }));
+    const { images } = await readImageSet(join(root, "numbered"), "x", byNumber);
+    for (const { file, prompt } of images) assert.equal(`prompt ${basename(file)}`, prompt);
     await refuses(() => seen(["one", "two"]), /sources has 3 images, which 2 prompts do not divide evenly/);
     for (const name of ["a", "b", "c"]) await writeFile(join(folder, `${name}.txt`), `of ${name}\nanother\n`);
     assert.deepEqual(await seen(null), ["of a 0", "of b 0", "of c 0"]);
@@ -305,6 +312,35 @@ describe("chosenPairs", () => {
     );
     assert.equal(chosenPairs(variants, metric).chosen, "all");
   });
+});
+
+it("reads GenEval's folders: the samples without the grid, and the prompt of each folder", async () => {
+  const folder = join(root, "geneval");
+  const image = render(prompts[0].scene);
+  for (const [index, prompt] of ["a bench", "a cow", "a bench"].entries()) {
+    const own = join(folder, String(index).padStart(5, "0"));
+    await mkdir(join(own, "samples"), { recursive: true });
+    await savePng(join(own, "grid.png"), image, {});
+    for (const name of ["00000.png", "00001.png"]) await savePng(join(own, "samples", name), image, {});
+    await writeFile(join(own, "metadata.jsonl"), JSON.stringify({ tag: "single_object", include: [], prompt }));
+  }
+  const read = async (list: readonly string[] | null) =>
+    (await readImageSet(folder, "x", list?.map((prompt) => ({ prompt })) ?? null)).images;
+  const expected = ["a bench 0", "a bench 1", "a cow 0", "a cow 1", "a bench 10000", "a bench 10001"];
+  for (const list of [null, ["a bench", "a cow", "a bench"]]) {
+    const images = await read(list);
+    assert.deepEqual(
+      images.map(({ prompt, seed }) => `${prompt} ${seed}`),
+      expected,
+    );
+    assert.ok(images.every(({ file, category }) => !file.includes("grid") && category === "single_object"));
+  }
+  await refuses(() => read(["a bench", "a dog", "a bench"]), /00001\/metadata\.jsonl has the prompt "a cow", entry 2/);
+  await rm(join(folder, "00001", "metadata.jsonl"));
+  assert.equal((await read(["a bench", "a dog", "a bench"]))[2].prompt, "a dog");
+  await refuses(() => read(null), /the prompt of .*00001 is not known/);
+  await savePng(join(folder, "stray.png"), image, {});
+  await refuses(() => read(null), /but also stray\.png/);
 });
 
 describe("runs compared", () => {
