@@ -48,7 +48,7 @@ export async function openClipPart(
 export function buildClip(graph: Graph, { name, tokenizer, config, weights }: ClipPart, batch: number) {
   const inputIds = input(graph, `${name}_ids`, [batch, tokenizer.maxLength], "int64");
   const eosPositions = input(graph, `${name}_eos`, [batch], "int64");
-  // The scope tells its nodes from those of the pipeline's other encoders too.
+  // Nodes are scoped by encoder as well.
   return graph.within(name, (): ClipTextOutputs => {
     const w = Weights.of(graph, weights);
     const encoded = clipTextEncoder(w, config, { inputIds, eosPositions });

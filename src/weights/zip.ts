@@ -57,7 +57,7 @@ export async function readZipDirectory(open: OpenFile): Promise<ReadonlyMap<stri
     ]);
     const plain = !encrypted && !compressed;
     if ((plain && entrySize !== storedSize) || headerOffset + 30 + nameLength + storedSize > offset) {
-      throw damaged(open, `the entry ${JSON.stringify(name)} does not lie inside the file`);
+      throw damaged(open, `the entry ${JSON.stringify(name)} is not inside the file`);
     }
     if (entries.has(name)) throw damaged(open, `it has two entries named ${JSON.stringify(name)}`);
     entries.set(name, { name, size: entrySize, crc: view.getUint32(at + 16, true), headerOffset, plain });
