@@ -19,13 +19,14 @@ const invisible = 0.01;
 /** Correlation of source and edited latents below which nothing of the layout remains. */
 const unrelated = 0.1;
 
-/** One line if the latents changed nothing within the mask, or, without a mask, everything. */
+/** One line if nothing changed within the mask, or, without a mask, if everything did. An empty mask is reported where it is read. */
 export function changeNotice(
   source: FloatTensor,
   edited: FloatTensor,
   mask: FloatTensor | null,
   { settings }: Pick<PreparedEdit, "settings">,
 ): string | undefined {
+  if (mask !== null && !mask.data.includes(1)) return undefined;
   const { change, correlation } = compare(source, edited, mask);
   const [option, more] = options.find(([name]) => settings[name] !== undefined) ?? [];
   const less = more === "raise" ? "lower" : "raise";

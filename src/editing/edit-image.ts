@@ -12,7 +12,7 @@ import { withContext } from "./edit-context.js";
 import type { Edit, EditRequest } from "./edit-request.js";
 import { editedImage } from "./edited-image.js";
 import { type EditMethodName, editMethod, requireUse } from "./index.js";
-import { latentMask, pasteWeights, sampleMask } from "./mask.js";
+import { coverage, latentMask, pasteWeights, sampleMask } from "./mask.js";
 import type { EditMethod } from "./method.js";
 import { paste, resizeImage } from "./resize-image.js";
 import { openSourceImage, type SourceImage } from "./source-image.js";
@@ -91,13 +91,17 @@ async function editedLatents(
   const generator = new Generator(seed);
   const noise = method.posterior === "sample" ? generator.normal(shape) : undefined;
   const pixels = floatTensor([1, ...image.working.shape], image.working.data);
+  const mask = image.mask && latentMask(image.mask, latentSize.width, latentSize.height);
+  if (mask !== null && !mask.data.includes(1) && image.mask !== null && coverage(image.mask) > 0) {
+    request.onNotice?.("the mask is too thin for any pixel of the latents, so nothing changes: raise `maskGrow`");
+  }
   let done = 0;
   return withContext(
     pipeline,
     {
       cache,
       source: await pipeline.encodeImages(pixels, { noise, signal }),
-      mask: image.mask && latentMask(image.mask, latentSize.width, latentSize.height),
+      mask,
       prompts: { source, target },
       negative,
       softTokens: tokens?.softTokens ?? null,

@@ -163,7 +163,7 @@ describe("masks of edits", () => {
       assert.notDeepEqual(half(all.pixels.data, false), half(before.pixels.data, false));
     }
   });
-  it("of another size, empty or full are used and reported", async () => {
+  it("of another size, empty, too thin or full are used and reported", async () => {
     const notices: string[] = [];
     const editWith = (mask: string) =>
       models.sd15.edit(source, { ...inside, mask, onNotice: (text) => notices.push(text) });
@@ -171,10 +171,21 @@ describe("masks of edits", () => {
     const edited = await editWith(await writeMask("empty.png", 64, 64, 0));
     const { pixels } = await readRgb(source);
     assert.deepEqual(edited.pixels.data, pixels.data);
+    const column = Uint8Array.from({ length: 64 * 64 }, (_, i) => (i % 64 === 1 ? 255 : 0));
+    const thin = path("thin.png");
+    await sharp(column, { raw: { width: 64, height: 64, channels: 1 } })
+      .png()
+      .toFile(thin);
+    await editWith(thin);
     await editWith(await writeMask("full.png", 64, 64, 1));
     assert.deepEqual(
       notices.map((notice) => notice.replace(/:.*/, "")),
-      ["the mask, 32x16, is resized to the image's 64x64", "the mask is empty", "the mask is full"],
+      [
+        "the mask, 32x16, is resized to the image's 64x64",
+        "the mask is empty",
+        "the mask is too thin for any pixel of the latents, so nothing changes",
+        "the mask is full",
+      ],
     );
   });
   it("can be the image's alpha channel, which is rejected otherwise", async () => {
