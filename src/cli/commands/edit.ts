@@ -3,9 +3,11 @@
 import { randomInt } from "node:crypto";
 import type { Command } from "commander";
 import { z } from "zod";
+import { UsageError } from "../../core/errors.js";
 import { choice, integer, maxSeed, path, pixels, text } from "../../core/option-values.js";
 import { requireImageFile } from "../../data/image-format.js";
 import { requireInputs } from "../../editing/edit-image.js";
+import { type ListedEdit, readEditList, readExperiment, withoutUnusedSource } from "../../editing/edit-list.js";
 import type { EditRequest } from "../../editing/edit-request.js";
 import { type EditMethodName, editMethod, editMethodNames } from "../../editing/index.js";
 import { resizeNames } from "../../editing/sizes.js";
@@ -45,14 +47,25 @@ function fields() {
   const { repack } = samplingFields();
   return {
     model: modelField(),
-    image: option("--image <file>", path.describe("the image to edit: png, jpeg or webp")),
-    out: option("--out <path>", path.describe("x.png or a folder")),
+    image: option("--image <file>", path.optional().describe("the image to edit: png, jpeg or webp")),
+    out: option("--out <path>", path.describe("x.png or a folder; a folder for lists")),
     force: forceField("overwrite an image; allow tokens of another base"),
     ...group("Text", {
       source: option("--source <text>", text.optional().describe("describes the image as it is")),
-      target: option("--target <text>", text.describe("describes the edited image")),
+      target: option("--target <text>", text.optional().describe("describes the edited image")),
       negative: option("--negative <text>", text.optional().describe("negative prompt (default: empty)")),
       maxSequenceLength: maxSequenceLengthField(),
+    }),
+    ...group("Lists", {
+      edits: option(
+        "--edits <file>",
+        path.optional().describe("list of edits, as FlowEdit's edits.yaml or the SoftREPA authors' JSON"),
+      ),
+      experiment: option("--experiment <file>", path.optional().describe("settings, as FlowEdit's SD3_exp.yaml")),
+      weights: option(
+        "--weights <folder>",
+        path.optional().describe("weight files of the report's metrics, see docs/metrics.md"),
+      ),
     }),
     ...group("Soft tokens", tokenUseFields()),
     ...group("Mask and size", {
@@ -92,59 +105,110 @@ function fields() {
 
 type Values = ValuesOf<ReturnType<typeof fields>>;
 
-export interface EditCommandOptions
-  extends Pick<
-    Values,
-    | "model"
-    | "force"
-    | "tokens"
-    | "strength"
-    | "repack"
-    | "maxSequenceLength"
-    | keyof ReturnType<typeof modelFileFields>
-    | keyof ReturnType<typeof machineFields>
-  > {
+type OpenOptions = Pick<
+  Values,
+  | "model"
+  | "force"
+  | "tokens"
+  | "strength"
+  | "repack"
+  | "maxSequenceLength"
+  | keyof ReturnType<typeof modelFileFields>
+  | keyof ReturnType<typeof machineFields>
+>;
+
+/** Options of one edit and of all edits of a list. */
+interface SharedOptions extends OpenOptions {
   /** Undefined: by the model family. */
   readonly method: EditMethodName | undefined;
   /** Options of the method; undefined ones were not typed. */
   readonly methodOptions: Readonly<Record<string, unknown>>;
-  readonly edit: Pick<
-    EditRequest,
-    "image" | "source" | "target" | "negative" | "mask" | "maskGrow" | "feather" | "paste" | "resize" | "seed"
-  >;
   /** Of the output; undefined for the image's own size. */
   readonly size: { readonly width: number; readonly height: number } | undefined;
+}
+
+type SharedRequest = Pick<EditRequest, "negative" | "maskGrow" | "feather" | "paste" | "resize" | "seed">;
+
+export interface SingleEditOptions extends SharedOptions {
+  readonly kind: "single";
+  readonly edit: SharedRequest & Pick<EditRequest, "image" | "source" | "target" | "mask">;
   /** The PNG file to write: new, or it may be overwritten. */
   readonly file: string;
 }
+
+export interface EditListOptions extends SharedOptions {
+  readonly kind: "list";
+  /** The file of the list. */
+  readonly list: string;
+  readonly edits: readonly ListedEdit[];
+  /** The seed is that of edits that have none. */
+  readonly edit: SharedRequest;
+  /** The folder of results. */
+  readonly out: string;
+  readonly weights: string | undefined;
+}
+
+export type EditCommandOptions = SingleEditOptions | EditListOptions;
 
 export function editCommand(run: CommandRun<EditCommandOptions>): Command {
   return defineCommand(
     {
       name: "edit",
-      description: "edit an image by text, with soft tokens or without",
+      description: "edit images by text, with soft tokens or without",
       fields: fields(),
       examples: [
         "softrepa edit --model sd3-medium --image bench.png \\\n" +
           '      --source "a cat on a bench" --target "a dog on a bench" --out dog.png',
         'softrepa edit --model sd15 --image photo.jpg --mask sky.png --target "a sunset" --out sunset.png',
+        "softrepa edit --model sd3-medium --tokens tokens.safetensors --edits edits.yaml --out edits/",
       ],
       resolve: async (raw, given) => {
         checkTokenUse(raw, given);
-        const { source, target, negative, mask, maskGrow, feather, paste, resize, size, image, out, ...options } = raw;
-        const method = raw.method ?? (mask === undefined ? undefined : "inpaint");
         const values: Readonly<Record<string, unknown>> = raw;
         const methodOptions = Object.fromEntries(methodOptionNames.map((name) => [name, values[name]]));
-        const seed = raw.seed === -1 ? randomInt(2 ** 31) : raw.seed;
-        const edit = { image, source, target, negative, mask, maskGrow, feather, paste, resize, seed };
-        // Without a method, this waits for the model family.
-        if (method !== undefined) requireInputs(editMethod(method, methodOptions), edit);
-        await requireImageFile(image);
-        if (mask !== undefined && mask !== "alpha") await requireImageFile(mask);
-        const [file = out] = await planImageFiles(out, 1, raw.force);
-        return { ...options, method, methodOptions, edit, size, file };
+        return raw.edits === undefined ? singleEdit(raw, methodOptions) : editList(raw, raw.edits, methodOptions);
       },
     },
     run,
   );
+}
+
+type MethodOptions = SharedOptions["methodOptions"];
+
+async function singleEdit(raw: Values, methodOptions: MethodOptions): Promise<SingleEditOptions> {
+  const { source, target, negative, mask, maskGrow, feather, paste, resize, image, out, ...options } = raw;
+  if (image === undefined) throw new UsageError("nothing to edit: give `image`, or a list with `edits`");
+  if (target === undefined) throw new UsageError("`target` is missing: describe the edited image");
+  for (const name of ["experiment", "weights"] as const) {
+    if (raw[name] !== undefined) throw new UsageError(`\`${name}\` needs \`edits\``);
+  }
+  const method = raw.method ?? (mask === undefined ? undefined : "inpaint");
+  const seed = raw.seed === -1 ? randomInt(2 ** 31) : raw.seed;
+  const edit = { image, source, target, negative, mask, maskGrow, feather, paste, resize, seed };
+  // Without a method, this waits for the model family.
+  if (method !== undefined) requireInputs(editMethod(method, methodOptions), edit);
+  await requireImageFile(image);
+  if (mask !== undefined && mask !== "alpha") await requireImageFile(mask);
+  const [file = out] = await planImageFiles(out, 1, raw.force);
+  return { ...options, kind: "single", method, methodOptions, edit, file };
+}
+
+async function editList(raw: Values, list: string, typed: MethodOptions): Promise<EditListOptions> {
+  for (const name of ["image", "source", "target", "mask"] as const) {
+    if (raw[name] !== undefined) throw new UsageError(`the list of \`edits\` has its own; it excludes \`${name}\``);
+  }
+  const { negative, maskGrow, feather, paste, resize, ...options } = raw;
+  const edits = await readEditList(list);
+  const experiment = raw.experiment === undefined ? undefined : await readExperiment(raw.experiment);
+  const given = Object.fromEntries(Object.entries(typed).filter(([, value]) => value !== undefined));
+  const methodOptions = { ...experiment?.options, ...given };
+  const method = raw.method ?? (experiment && "flowedit");
+  // Fixed by default, so that a list that was stopped can be continued.
+  const seed = raw.seed === -1 ? (experiment?.seed ?? 0) : raw.seed;
+  if (method !== undefined) {
+    const configured = editMethod(method, methodOptions);
+    for (const edit of edits) requireInputs(configured, { ...withoutUnusedSource(edit, configured), negative });
+  }
+  const edit = { negative, maskGrow, feather, paste, resize, seed };
+  return { ...options, kind: "list", list, edits, method, methodOptions, edit };
 }

@@ -6,12 +6,17 @@ import { modelName } from "../../pipelines/model-name.js";
 import { requireSize } from "../../pipelines/sizes.js";
 import { truncationWarner } from "../../pipelines/truncation-warner.js";
 import { openTokens } from "../../softtokens/open.js";
-import type { EditCommandOptions } from "../commands/edit.js";
+import type { EditCommandOptions, SingleEditOptions } from "../commands/edit.js";
 import type { CommandContext } from "../context.js";
 import { withFlags } from "../flags.js";
+import { runEditList } from "./edit-list.js";
 import { withPipeline } from "./session.js";
 
-export async function runEdit(options: EditCommandOptions, { reporter, signal }: CommandContext): Promise<void> {
+export function runEdit(options: EditCommandOptions, context: CommandContext): Promise<void> {
+  return options.kind === "single" ? runSingle(options, context) : runEditList(options, context);
+}
+
+async function runSingle(options: SingleEditOptions, { reporter, signal }: CommandContext): Promise<void> {
   const { model, tokens: tokensFile, strength, force, edit, size, file } = options;
   const warn = (message: string) => reporter.warn(message);
   await withPipeline(options, reporter, async (pipeline) => {

@@ -27,10 +27,16 @@ export async function reportScores(
     out === undefined
       ? []
       : [...Object.values(await writeScores(out, scores)), ...Object.values(await writeReport(out, report))];
-  print(scores, report, files, reporter);
+  printScores(scores, report, files, reporter);
 }
 
-function print(scores: EvaluationScores, report: Report, files: readonly string[], reporter: Reporter): void {
+/** Prints tables, warnings and file names. */
+export function printScores(
+  scores: EvaluationScores,
+  report: Report,
+  files: readonly string[],
+  reporter: Reporter,
+): void {
   const comparisons = compareScores(scores);
   const { measurements = [], notRun = [] } = report;
   reporter.event("evaluation", { comparisons, measurements, notRun, files });

@@ -19,7 +19,9 @@ export function gallerySection(gallery: Gallery): Markup {
   const options = (names: readonly string[]) => names.map((name) => html`<option value="${name}">${name}</option>`);
   const controls = html`<form id="gallery-controls" hidden><label>Category <select id="gallery-category"><option value="">all</option>${options(categories)}</select></label> <label>Outcome <select id="gallery-outcome"><option value="">all</option>${options(found)}</select></label> <label>Order <select id="gallery-order"><option value="place">gains, losses, others</option><option value="loss">largest loss first</option></select></label> <output id="gallery-shown"></output></form>`;
   const write = scoreWriter(gallery);
-  const large = gallery.variants.length > 2 || gallery.items.some(({ images }) => images.some(isLarge));
+  const sources = gallery.items.some(({ source }) => source !== undefined);
+  const large =
+    gallery.variants.length + (sources ? 1 : 0) > 2 || gallery.items.some(({ images }) => images.some(isLarge));
   const single = gallery.variants.length === 1;
   const places = new Map(ranked.map(({ item }, place) => [item, place]));
   return html`<p class="aside">${counted(ranked.length, single ? "image" : "pair")}: ${tally.join(", ")}. Chosen: ${gallery.chosen}. ${single ? "" : "First the largest gains, then the largest losses, then the others."}</p>${controls}<div id="gallery-cards" class="${large ? "cards large" : "cards"}">${ranked.map(
@@ -45,7 +47,10 @@ function card(
     const alt = `${variants[index]}: ${item.prompt}`;
     return html`<figure>${image(png, alt)}<figcaption><b><bdi>${variants[index]}</bdi></b> ${verdict}${reason !== "" && html`<small><bdi>${reason}</bdi></small>`}</figcaption></figure>`;
   });
-  return html`<article data-category="${item.category}" data-outcome="${outcome}" data-gain="${gain}" data-place="${place}"><h4><bdi>${item.prompt}</bdi></h4><p class="facts"><span class="${toneOf(outcome)}">${outcome}</span> <bdi>${item.category}</bdi> <span>seed ${item.seed}</span></p><div class="images">${images}</div></article>`;
+  const source =
+    item.source !== undefined &&
+    html`<figure>${image(item.source, `source of ${item.prompt}`)}<figcaption><b>source</b></figcaption></figure>`;
+  return html`<article data-category="${item.category}" data-outcome="${outcome}" data-gain="${gain}" data-place="${place}"><h4><bdi>${item.prompt}</bdi></h4><p class="facts"><span class="${toneOf(outcome)}">${outcome}</span> <bdi>${item.category}</bdi> <span>seed ${item.seed}</span></p><div class="images">${source}${images}</div></article>`;
 }
 
 function isLarge({ png }: { readonly png: string }): boolean {

@@ -128,13 +128,15 @@ const measurementSchema = z.strictObject({
 });
 export type ReportedMeans = z.infer<typeof measurementSchema>;
 
+/** A PNG file as base64. */
+const pngSchema = z.base64().refine((base64) => pngSize(base64) !== null, "not a PNG file in base64");
+
 const imageSchema = z.strictObject({
   /** Null: not scored. */
   score: z.number().nullable(),
   /** The verdict's reason; may be empty. */
   reason: z.string(),
-  /** A PNG file as base64. */
-  png: z.base64().refine((base64) => pngSize(base64) !== null, "not a PNG file in base64"),
+  png: pngSchema,
 });
 
 const gallerySchema = z
@@ -150,6 +152,8 @@ const gallerySchema = z
           prompt: z.string(),
           category: text,
           seed: z.int().nonnegative(),
+          /** The image that the variants edited, shown first. */
+          source: pngSchema.optional(),
           /** Of each variant. */
           images: z.array(imageSchema),
         }),
