@@ -13,7 +13,7 @@ import { type Category, categories } from "../scenes/scene.js";
 import type { Split } from "../scenes/splits.js";
 
 /**
- * The style of prompts. Most pictures that the bundled pipeline saw under labels of this style were cut carelessly, as many of
+ * The style of prompts. Most images that the bundled pipeline saw under labels of this style were cut carelessly, as many of
  * the web are (docs/experiments/pretraining.md); the data set's are whole.
  */
 export const promptRegister: Register = "alt";

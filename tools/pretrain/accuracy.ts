@@ -1,9 +1,9 @@
 /** @file How often a pipeline on its way is right: held-out prompts by category, in the style that it learns best and in the users' own. */
 
-import { accuracies, judge } from "#softrepa/demo/judge.js";
 import { openPipeline } from "#softrepa/families/open.js";
 import type { Engine } from "#softrepa/runtime/engine.js";
 import { heldOutPrompts } from "#softrepa/scenes/prompts.js";
+import { accuracies, verifyPrompts } from "../scenes/verify-prompts.js";
 
 export interface AccuracySettings {
   readonly prompts: number;
@@ -24,9 +24,10 @@ export async function measureAccuracy(
 ): Promise<Record<keyof typeof styles, Record<string, number>>> {
   const pipeline = await openPipeline(folder, engine);
   const measure = async (register: (typeof styles)[keyof typeof styles]) => {
-    const judged = await judge(pipeline, null, heldOutPrompts(prompts, promptSeed, register), { ...sampling, seed: 0 });
+    const asked = heldOutPrompts(prompts, promptSeed, register);
+    const verified = await verifyPrompts(pipeline, null, asked, { ...sampling, seed: 0 });
     return Object.fromEntries(
-      Object.entries(accuracies(judged)).map(([name, share]) => [name, Number((100 * share).toFixed(1))]),
+      Object.entries(accuracies(verified)).map(([name, share]) => [name, Number((100 * share).toFixed(1))]),
     );
   };
   return { catalogue: await measure(styles.catalogue), labels: await measure(styles.labels) };

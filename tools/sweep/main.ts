@@ -1,25 +1,26 @@
 #!/usr/bin/env node
 /**
- * @file The experiments behind the demo's defaults: `node dist/demo/sweep.js PLAN.json RESULTS.jsonl` trains and judges every
- * run of the plan that the results do not hold yet. One line a measurement: run, training step, guidance, accuracies, verdicts.
+ * @file The experiments behind the demo's defaults: `node build/tools/sweep/main.js PLAN.json RESULTS.jsonl` trains and evaluates every
+ * run of the plan that the results do not hold yet. One line per measurement: run, training step, guidance, accuracies, verdicts.
  */
 
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { Generator } from "#softrepa/core/random.js";
-import { accuracies, judge } from "#softrepa/demo/judge.js";
 import { promptRegister, writeScenes } from "#softrepa/demo/scenes.js";
 import { openPipeline } from "#softrepa/families/open.js";
-import { objectiveNames, objectives } from "#softrepa/objectives/index.js";
+import { objectiveNames } from "#softrepa/objectives/index.js";
+import { RunFolder } from "#softrepa/runs/folder/run-folder.js";
+import { startRun } from "#softrepa/runs/start-run.js";
 import { openEngine } from "#softrepa/runtime/open-engine.js";
 import { registers } from "#softrepa/scenes/caption.js";
 import { heldOutPrompts } from "#softrepa/scenes/prompts.js";
 import { categories } from "#softrepa/scenes/scene.js";
-import { initialSoftTokens } from "#softrepa/softtokens/initial.js";
+import { readSoftTokens } from "#softrepa/softtokens/formats/index.js";
 import type { SoftTokens } from "#softrepa/softtokens/softtokens.js";
-import { train } from "#softrepa/training/train.js";
+import type { TrainStep } from "#softrepa/training/train.js";
+import { accuracies, verifyPrompts } from "../scenes/verify-prompts.js";
 
 const trainingSchema = z.strictObject({
   objective: z.enum(objectiveNames).default("softrepa"),
@@ -37,7 +38,7 @@ const trainingSchema = z.strictObject({
     .min(1)
     .default([...categories]),
   seed: z.int().nonnegative().default(0),
-  /** Training steps after which to judge; the last ends the run. */
+  /** Training steps after which to evaluate; the last ends the run. */
   judgeAt: z.array(z.int().positive()).min(1),
 });
 
@@ -62,7 +63,7 @@ const planSchema = z.strictObject({
 
 const [planFile, resultFile] = process.argv.slice(2);
 if (planFile === undefined || resultFile === undefined) {
-  console.error("usage: node dist/demo/sweep.js PLAN.json RESULTS.jsonl");
+  console.error("usage: node build/tools/sweep/main.js PLAN.json RESULTS.jsonl");
   process.exit(2);
 }
 const plan = planSchema.parse(JSON.parse(await readFile(planFile, "utf8")));
@@ -75,19 +76,19 @@ console.log(`${engine.library}, ${engine.precision}`);
 const pipeline = await openPipeline(plan.pipeline, engine);
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-type Run = (typeof plan.runs)[number];
+type PlannedRun = (typeof plan.runs)[number];
 
-async function measure(run: Run, softTokens: SoftTokens | null, step: number, extra: object): Promise<void> {
+async function measure(run: PlannedRun, softTokens: SoftTokens | null, step: number, extra: object): Promise<void> {
   const prompts = heldOutPrompts(plan.prompts, plan.promptSeed, run.register);
   for (const guidanceScale of run.guidance) {
     const key = `${run.name}@${step}/${guidanceScale}`;
     if (finished.has(key)) continue;
     const settings = { steps: plan.samplingSteps, guidanceScale, batch: plan.samplingBatch, seed: 0 };
-    const pictures = await judge(pipeline, softTokens, prompts, settings);
-    const accuracy = accuracies(pictures);
-    const verdicts = pictures.map(({ correct }) => (correct ? 1 : 0)).join("");
+    const verified = await verifyPrompts(pipeline, softTokens, prompts, settings);
+    const accuracy = accuracies(verified);
+    const verdicts = verified.map(({ correct }) => (correct ? 1 : 0)).join("");
     await appendFile(
-      resultFile,
+      resultFile ?? "",
       `${JSON.stringify({ key, ...run, step, guidanceScale, accuracy, ...extra, verdicts })}\n`,
     );
     const shown = Object.entries(accuracy).map(([category, share]) => `${category} ${share.toFixed(3)}`);
@@ -95,37 +96,42 @@ async function measure(run: Run, softTokens: SoftTokens | null, step: number, ex
   }
 }
 
+/** Trains, keeping a checkpoint at every step at which to evaluate. */
+async function trainTokens(out: string, { judgeAt, lr, among, ...options }: z.infer<typeof trainingSchema>) {
+  const data = join(root, "out", "sweep", "data");
+  await writeScenes(data, plan.images, "train", 5, among);
+  const spec = {
+    ...{ ...options, data: [data], out, learningRate: lr, steps: Math.max(...judgeAt) },
+    ...{ saveEvery: judgeAt.reduce(greatestCommonDivisor), keepLast: 0 },
+    ...({ checkpoints: "never", repack: "never" } as const),
+  };
+  const steps: TrainStep[] = [];
+  for await (const event of await startRun({ pipeline, spec, force: true })) {
+    if (event.type === "step") steps.push(event);
+  }
+  return steps;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
 for (const run of plan.runs) {
   if (run.train === null) {
     await measure(run, null, 0, {});
     continue;
   }
-  const { judgeAt, layers, tokens: count, buckets, seed, batch, lr, objective, among, ...loss } = run.train;
-  const last = Math.max(...judgeAt);
+  const last = Math.max(...run.train.judgeAt);
   if (run.guidance.every((scale) => finished.has(`${run.name}@${last}/${scale}`))) continue;
-  const items = await writeScenes(join(root, "out", "sweep", "data"), plan.images, "train", 5, among);
-  const sizes = { layers, count, buckets, width: "projected" } as const;
-  const softTokens = initialSoftTokens(pipeline.softTokenLayout, sizes, new Generator(seed));
-  const settings = {
-    ...{ batch, steps: last, learningRate: lr, weightDecay: 1e-4, seed, resolution: pipeline.defaultSize },
-    ...{ restartPeriod: 10, schedulerEvery: 500, minimumLearningRate: 1e-5, plan: { checkpoints: false } },
-  };
-  let [lossSum, rankSum, counted, since] = [0, 0, 0, performance.now()];
-  await train(pipeline, {
-    ...{ ...settings, pools: [{ items, share: 1 }], softTokens, objective: objectives[objective].create(loss) },
-    onStep: async ({ step, loss: value, rank1 }) => {
-      lossSum += value;
-      rankSum += rank1 ?? 0;
-      counted++;
-      if (!judgeAt.includes(step)) return;
-      const seconds = (performance.now() - since) / 1000 / counted;
-      await measure(run, softTokens, step, {
-        loss: lossSum / counted,
-        rank1: rankSum / counted,
-        secondsAStep: seconds,
-      });
-      [lossSum, rankSum, counted, since] = [0, 0, 0, performance.now()];
-    },
-  });
+  const folder = new RunFolder(join(root, "out", "sweep", "run"));
+  const steps = await trainTokens(folder.path, run.train);
+  let from = 0;
+  for (const step of run.train.judgeAt.toSorted((a, b) => a - b)) {
+    const since = steps.slice(from, step);
+    const mean = (of: (step: TrainStep) => number) => since.reduce((sum, each) => sum + of(each), 0) / since.length;
+    const softTokens = await readSoftTokens(join(folder.checkpointAt(step), "tokens.safetensors"));
+    await measure(run, softTokens, step, { loss: mean(({ loss }) => loss), rank1: mean(({ rank1 }) => rank1 ?? 0) });
+    from = step;
+  }
 }
 await engine.close();

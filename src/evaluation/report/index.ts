@@ -4,6 +4,6 @@ export { type CheckpointScores, checkpointCurves } from "./checkpoint-curves.js"
 export { type ReportFiles, readReport, writeReport } from "./files.js";
 export { headlineOf } from "./headline.js";
 export { renderReport } from "./render.js";
-export { parseReport, type Report, reportSchema } from "./schema.js";
+export { parseReport, type Report, type ReportSettings, reportSchema } from "./schema.js";
 export { similarityLines } from "./similarity.js";
 export { comparisonLines } from "./text-table.js";
