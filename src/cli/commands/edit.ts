@@ -4,14 +4,14 @@ import { randomInt } from "node:crypto";
 import type { Command } from "commander";
 import { z } from "zod";
 import { UsageError } from "../../core/errors.js";
-import { choice, integer, maxSeed, path, pixels, text } from "../../core/option-values.js";
+import { choice, integer, list, maxSeed, path, pixels, text } from "../../core/option-values.js";
 import { requireImageFile } from "../../data/image-format.js";
 import { requireInputs } from "../../editing/edit-image.js";
 import { type ListedEdit, readEditList, readExperiment, withoutUnusedSource } from "../../editing/edit-list.js";
 import type { EditRequest } from "../../editing/edit-request.js";
 import { type EditMethodName, editMethod, editMethodNames } from "../../editing/index.js";
 import { resizeNames } from "../../editing/sizes.js";
-import { planImageFiles } from "../../runs/outputs.js";
+import { planImageFiles, requireRunFolder } from "../../runs/outputs.js";
 import {
   checkTokenUse,
   forceField,
@@ -23,7 +23,8 @@ import {
   tokenUseFields,
 } from "../common.js";
 import type { CommandRun } from "../context.js";
-import { defineCommand, group, option, switchedOff, type ValuesOf } from "../options.js";
+import { defineCommand, group, option, repeated, switchedOff, type ValuesOf } from "../options.js";
+import { type GridAxis, parseGrid } from "./edit-grid.js";
 import { methodFields, methodOptionNames } from "./method-options.js";
 
 /** A side of a square, or WIDTHxHEIGHT. */
@@ -48,7 +49,7 @@ function fields() {
   return {
     model: modelField(),
     image: option("--image <file>", path.optional().describe("the image to edit: png, jpeg or webp")),
-    out: option("--out <path>", path.describe("x.png or a folder; a folder for lists")),
+    out: option("--out <path>", path.describe("x.png or a folder; a folder for lists and grids")),
     force: forceField("overwrite an image; allow tokens of another base"),
     ...group("Text", {
       source: option("--source <text>", text.optional().describe("describes the image as it is")),
@@ -96,6 +97,12 @@ function fields() {
       ),
       seed: option("--seed <n>", integer(-1, maxSeed).default(-1).describe("seed of the noise, -1: random")),
       ...methodFields(),
+      grid: repeated(
+        "--grid <option=values...>",
+        list(text, "must be an option with values")
+          .default([])
+          .describe("sheet of one or two options, such as n-max=20..40:5 target-guidance=5,9,13.5"),
+      ),
       repack,
     }),
     ...modelFileFields(),
@@ -148,7 +155,16 @@ export interface EditListOptions extends SharedOptions {
   readonly weights: string | undefined;
 }
 
-export type EditCommandOptions = SingleEditOptions | EditListOptions;
+export interface EditGridOptions extends SharedOptions {
+  readonly kind: "grid";
+  readonly edit: SingleEditOptions["edit"];
+  /** One or two. */
+  readonly axes: readonly GridAxis[];
+  /** The folder of results. */
+  readonly out: string;
+}
+
+export type EditCommandOptions = SingleEditOptions | EditListOptions | EditGridOptions;
 
 export function editCommand(run: CommandRun<EditCommandOptions>): Command {
   return defineCommand(
@@ -175,7 +191,7 @@ export function editCommand(run: CommandRun<EditCommandOptions>): Command {
 
 type MethodOptions = SharedOptions["methodOptions"];
 
-async function singleEdit(raw: Values, methodOptions: MethodOptions): Promise<SingleEditOptions> {
+async function singleEdit(raw: Values, methodOptions: MethodOptions): Promise<SingleEditOptions | EditGridOptions> {
   const { source, target, negative, mask, maskGrow, feather, paste, resize, image, out, ...options } = raw;
   if (image === undefined) throw new UsageError("nothing to edit: give `image`, or a list with `edits`");
   if (target === undefined) throw new UsageError("`target` is missing: describe the edited image");
@@ -189,16 +205,21 @@ async function singleEdit(raw: Values, methodOptions: MethodOptions): Promise<Si
   if (method !== undefined) requireInputs(editMethod(method, methodOptions), edit);
   await requireImageFile(image);
   if (mask !== undefined && mask !== "alpha") await requireImageFile(mask);
+  if (raw.grid.length > 0) {
+    await requireRunFolder(out, raw.force);
+    return { ...options, kind: "grid", method, methodOptions, edit, axes: parseGrid(raw.grid), out };
+  }
   const [file = out] = await planImageFiles(out, 1, raw.force);
   return { ...options, kind: "single", method, methodOptions, edit, file };
 }
 
-async function editList(raw: Values, list: string, typed: MethodOptions): Promise<EditListOptions> {
+async function editList(raw: Values, file: string, typed: MethodOptions): Promise<EditListOptions> {
   for (const name of ["image", "source", "target", "mask"] as const) {
     if (raw[name] !== undefined) throw new UsageError(`the list of \`edits\` has its own; it excludes \`${name}\``);
   }
+  if (raw.grid.length > 0) throw new UsageError("`grid` is for one `image`; it excludes `edits`");
   const { negative, maskGrow, feather, paste, resize, ...options } = raw;
-  const edits = await readEditList(list);
+  const edits = await readEditList(file);
   const experiment = raw.experiment === undefined ? undefined : await readExperiment(raw.experiment);
   const given = Object.fromEntries(Object.entries(typed).filter(([, value]) => value !== undefined));
   const methodOptions = { ...experiment?.options, ...given };
@@ -210,5 +231,5 @@ async function editList(raw: Values, list: string, typed: MethodOptions): Promis
     for (const edit of edits) requireInputs(configured, { ...withoutUnusedSource(edit, configured), negative });
   }
   const edit = { negative, maskGrow, feather, paste, resize, seed };
-  return { ...options, kind: "list", list, edits, method, methodOptions, edit };
+  return { ...options, kind: "list", list: file, edits, method, methodOptions, edit };
 }

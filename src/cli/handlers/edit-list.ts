@@ -18,7 +18,7 @@ import { openSourceImage } from "../../editing/source-image.js";
 import { hashFile } from "../../evaluation/metrics/feature-cache.js";
 import { openMetrics } from "../../evaluation/metrics/open-metrics.js";
 import { type Report, writeReport } from "../../evaluation/report/index.js";
-import { addMetrics, editFile, type FinishedEdit, scoreEdits } from "../../evaluation/run/edit-scores.js";
+import { addMetrics, editFile, type FinishedEdit, matchNoises, scoreEdits } from "../../evaluation/run/edit-scores.js";
 import { scoresReport, writeScores } from "../../evaluation/run/index.js";
 import { defaultPairsPerRun } from "../../objectives/execution-plan.js";
 import { modelName } from "../../pipelines/model-name.js";
@@ -213,7 +213,6 @@ async function withSources(report: Report, edits: readonly FinishedEdit[]): Prom
     const source = Buffer.from(await pngThumbnail(edit.source.file, thumbnailSide)).toString("base64");
     items.push({ ...item, source });
   }
-  const explained =
-    "The match with the target prompt is the pointwise mutual information of image and prompt under the model without tokens, estimated from 8 noise levels. PSNR is at most 60 dB, for equal images.";
+  const explained = `The match with the target prompt is the pointwise mutual information of image and prompt under the model without tokens, estimated from ${matchNoises.nodes} noise levels with ${matchNoises.noises} noise samples each. PSNR is at most 60 dB, for equal images.`;
   return { ...report, gallery: { ...gallery, items }, notes: [explained, ...notes] };
 }

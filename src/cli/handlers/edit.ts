@@ -9,11 +9,19 @@ import { openTokens } from "../../softtokens/open.js";
 import type { EditCommandOptions, SingleEditOptions } from "../commands/edit.js";
 import type { CommandContext } from "../context.js";
 import { withFlags } from "../flags.js";
+import { runEditGrid } from "./edit-grid.js";
 import { runEditList } from "./edit-list.js";
 import { withPipeline } from "./session.js";
 
 export function runEdit(options: EditCommandOptions, context: CommandContext): Promise<void> {
-  return options.kind === "single" ? runSingle(options, context) : runEditList(options, context);
+  switch (options.kind) {
+    case "single":
+      return runSingle(options, context);
+    case "list":
+      return runEditList(options, context);
+    case "grid":
+      return runEditGrid(options, context);
+  }
 }
 
 async function runSingle(options: SingleEditOptions, { reporter, signal }: CommandContext): Promise<void> {

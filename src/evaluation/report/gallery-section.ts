@@ -58,7 +58,8 @@ function isLarge({ png }: { readonly png: string }): boolean {
   return Math.max(width, height) > smallSide;
 }
 
-function image(png: string, alt: string): Markup {
+/** An image of the page, small ones enlarged by whole numbers. */
+export function image(png: string, alt: string): Markup {
   const size = pngSize(png) ?? { width: smallSide, height: smallSide };
   const longest = Math.max(size.width, size.height);
   const enlarge = Math.floor(smallSide / longest);

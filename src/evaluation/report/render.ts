@@ -1,16 +1,15 @@
 /** @file report.html: one file that loads nothing, for a screen, a phone or paper. */
 
-import { createHash } from "node:crypto";
 import { checkpointsSection, curvesSection } from "./curves-section.js";
 import { galleryScript } from "./gallery-script.js";
 import { gallerySection } from "./gallery-section.js";
 import { informationSection } from "./information-section.js";
 import { html, Markup } from "./markup.js";
+import { renderPage } from "./page.js";
 import { resultsSection } from "./results-section.js";
 import type { Report } from "./schema.js";
 import { costSection, settingsSection } from "./settings-section.js";
 import { similaritySection } from "./similarity-section.js";
-import { style } from "./style.js";
 
 interface Section {
   readonly id: string;
@@ -28,24 +27,8 @@ export function renderReport(report: Report): string {
   const links = sections.map(({ id, title }) => html`<a href="#${id}">${title}</a> `);
   const bodies = sections.map(({ id, title, body }) => html`<section id="${id}"><h2>${title}</h2>${body}</section>\n`);
   const script = report.gallery === undefined ? null : galleryScript;
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy(script)}">
-<title>${title}</title>
-<style>${new Markup(style)}</style>
-</head>
-<body>
-<header><h1><bdi>${title}</bdi></h1>${headline !== undefined && html`<p class="headline">${headline}</p>`}<p class="made">${made}</p>${sections.length > 1 && html`<nav aria-label="Sections">${links}</nav>`}</header>
-<main>
-${bodies}</main>
-${script !== null && html`<script>${new Markup(script)}</script>\n`}</body>
-</html>
-`;
-  return page.text;
+  const header = html`<h1><bdi>${title}</bdi></h1>${headline !== undefined && html`<p class="headline">${headline}</p>`}<p class="made">${made}</p>${sections.length > 1 && html`<nav aria-label="Sections">${links}</nav>`}`;
+  return renderPage({ title, header, body: html`${bodies}`, script });
 }
 
 function sectionsOf(report: Report): Section[] {
@@ -64,19 +47,6 @@ function sectionsOf(report: Report): Section[] {
     ["gallery", "Images", gallery && gallerySection(gallery)],
   ];
   return candidates.flatMap(([id, title, body]) => (body instanceof Markup ? [{ id, title, body }] : []));
-}
-
-/** Nothing may be loaded, and no other script or style than the page's own may run, whatever the data hold. */
-function contentPolicy(script: string | null): string {
-  const hash = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-  return [
-    "default-src 'none'",
-    "img-src data:",
-    `style-src ${hash(style)}`,
-    ...(script === null ? [] : [`script-src ${hash(script)}`]),
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
 }
 
 /** "2026-11-23 08:35 UTC". */

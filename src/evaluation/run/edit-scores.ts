@@ -27,6 +27,9 @@ export interface FinishedEdit {
   readonly edited: ReadonlyMap<string, { readonly file: string; readonly pixels: FloatTensor }>;
 }
 
+/** Noise levels of the match, and noise samples for each. */
+export const matchNoises = { nodes: 12, noises: 2 } as const;
+
 /** Quantisation to bytes limits the PSNR of equal images; above this, images are called equal. */
 const highestPsnr = 60;
 
@@ -76,8 +79,7 @@ export async function scoreEdits(
       images: concatRows(images),
       captions: edits.map(({ target }) => target),
       settings: [{ softTokens: null, strength: 1 }],
-      nodes: 8,
-      noises: 1,
+      ...matchNoises,
       seed: 0,
       pairsPerRun,
       signal,
