@@ -141,7 +141,7 @@ describe("injection", () => {
   });
   it("MasaCtrl with equal prompts and no reference has equal rows", async () => {
     const same = { source: texts.source, target: texts.source };
-    const method = masaCtrl({ steps: 4, fromStep: 1, reference: false });
+    const method = masaCtrl({ steps: 4, fromStep: 1, referenceLatents: false });
     const { samples } = await editLatents(pipeline, method, { prompts: same });
     assert.equal(samples.length, 5);
     for (const sample of samples) assertEqual(rows(sample, 0, 1), rows(sample, 1, 2), 1e-5);

@@ -19,7 +19,10 @@ const options = z.strictObject({
   fromStep: described(integer(0, 1000), "first step, from 0, that uses the source's keys and values (4)"),
   fromLayer: described(integer(0, 100), "first self-attention, from 0, that uses them (10)"),
   guidance: guidanceOption(7.5),
-  reference: described(z.boolean("must be true or false"), "reset the source to its inversion before each step (true)"),
+  referenceLatents: described(
+    z.boolean("must be true or false"),
+    "reset the source to its inversion before each step (true)",
+  ),
 });
 export type MasaCtrlOptions = z.input<typeof options>;
 
@@ -29,7 +32,7 @@ interface Settings {
   readonly fromStep: number;
   readonly fromLayer: number;
   readonly guidance: number;
-  readonly reference: boolean;
+  readonly referenceLatents: boolean;
 }
 
 export const masaCtrlSpec: MethodSpec<typeof options.shape> = {
@@ -42,8 +45,15 @@ export const masaCtrlSpec: MethodSpec<typeof options.shape> = {
   posterior: "mean",
   options,
   prepare(given) {
-    const { steps = 50, inversionPrompt, fromStep = 4, fromLayer = 10, guidance = 7.5, reference = true } = given;
-    const settings = { steps, fromStep, fromLayer, guidance, reference };
+    const {
+      steps = 50,
+      inversionPrompt,
+      fromStep = 4,
+      fromLayer = 10,
+      guidance = 7.5,
+      referenceLatents = true,
+    } = given;
+    const settings = { steps, fromStep, fromLayer, guidance, referenceLatents };
     return {
       settings: { ...settings, ...(inversionPrompt !== undefined && { inversionPrompt }) },
       stepsRun: steps,
@@ -80,7 +90,7 @@ function keysAndValues(fromLayer: number): Injection {
 
 async function run(context: EditContext, settings: Settings): Promise<FloatTensor> {
   const { scheduler, mask, prompts, encode, denoise, drawNoise, onSample } = context;
-  const { steps, inversionPrompt = prompts.source, fromStep, fromLayer, guidance, reference } = settings;
+  const { steps, inversionPrompt = prompts.source, fromStep, fromLayer, guidance, referenceLatents } = settings;
   const inversion = await ddimInversion(context, { steps, prompt: await encode(inversionPrompt) });
   const [source, target] = [await encode(prompts.source), await encode(prompts.target)];
   const injection = keysAndValues(fromLayer);
@@ -91,7 +101,7 @@ async function run(context: EditContext, settings: Settings): Promise<FloatTenso
   let state = sampling.begin(concatRows([noise, noise]));
   onSample(state.sample);
   for (const [i, t] of sampling.timesteps.entries()) {
-    const xs = reference ? at(stored, i) : rows(state.sample, 0, 1);
+    const xs = referenceLatents ? at(stored, i) : rows(state.sample, 0, 1);
     const xt = rows(state.sample, 1, 2);
     const outputs = await denoise(
       [

@@ -59,7 +59,7 @@ function methodOf(settings: EditSettings): EditMethod {
         inversionPrompt: settings.inversion_prompt,
         fromStep: settings.start_step,
         fromLayer: settings.start_layer,
-        reference: settings.reference_latents,
+        referenceLatents: settings.reference_latents,
         guidance,
       });
     default:

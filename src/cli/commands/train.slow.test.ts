@@ -187,7 +187,7 @@ test("train: rejects values out of range and impossible combinations", async (t)
     ["--validate-every 4", /^2 --validate-every needs --hold-out or --validation$/],
     ["--sample-every 4", /^2 --sample-every needs --sample-prompt or --sample-prompts$/],
     ["--preset flux", /^2 --preset must be one of sd15, sdxl, sd3, not "flux"$/],
-    ["--init-tokens t --layers 5", /^2 --layers cannot be defined with --init-tokens/],
+    ["--init-tokens t --layers 5", /^2 --layers cannot be given with --init-tokens/],
     ["--chunk", /^2 option '--chunk <n>' argument missing$/],
     ["--memory 8", /^2 --memory must be a size with its unit, such as 8GB or 6000MB, not "8"$/],
     ["--foo", /^2 unknown option '--foo'$/],
@@ -281,7 +281,7 @@ test("train: rejects a wrong configuration file with its line, and suggests the 
     [["model: ["], /^1 .*c\.yaml:\d: /],
     [["model: &a [*a]"], /^1 .*c\.yaml:1: /],
     [[...least, "steps: 5", "epochs: 1"], /^1 .*: --steps and --epochs exclude each other$/],
-    [[...least, "layers: 5", "init-tokens: t"], /^1 .*: --layers cannot be defined with --init-tokens/],
+    [[...least, "layers: 5", "init-tokens: t"], /^1 .*: --layers cannot be given with --init-tokens/],
   ];
   for (const [lines, message] of cases) {
     assert.match(await rejectionOf(trainCommand, await configured(folder, lines)), message, lines.join("; "));
@@ -359,7 +359,7 @@ test("train: --resume keeps the settings of the run, except those that do not af
     const rejection = await rejectionOf(trainCommand, ["--resume", folder, ...flag.split(" ")]);
     assert.match(
       rejection,
-      new RegExp(`^2 ${flag.split(" ")[0]} cannot be defined with --resume: a resumed run keeps its settings`),
+      new RegExp(`^2 ${flag.split(" ")[0]} cannot be given with --resume: a resumed run keeps its settings`),
     );
   }
   const nowhere = await rejectionOf(trainCommand, ["--resume", join(folder, "nowhere")]);

@@ -6,7 +6,7 @@ const shortKeys: Readonly<Record<string, string>> = {
   minimumLearningRate: "min-lr",
   negativePrompt: "negative",
   pairsPerRun: "chunk",
-  reference: "no-reference",
+  referenceLatents: "no-reference",
   samplePrompts: "sample-prompt",
   samplePromptsFile: "sample-prompts",
   tokenizers: "tokenizer",
