@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byteSize, integer, someOf } from "./option-values.js";
+import { byteSize, integer, someOf, torchSeed } from "./option-values.js";
 
 test("byteSize accepts a size with its unit or a number of bytes, and nothing else", () => {
   const cases: [string, number][] = [
@@ -30,4 +30,15 @@ test("someOf removes duplicates and keeps the order of the choices", () => {
   const schema = someOf(["a", "b", "c"], "");
   assert.deepEqual(schema.parse(["c", "a", "c"]), ["a", "c"]);
   assert.equal(schema.safeParse([]).success, false);
+});
+
+test("reads seeds as torch takes them: 64 bits or negative, of which the low 32 bits count", () => {
+  const read = (typed: unknown, least: -1 | 0 = 0) => torchSeed(least).safeParse(typed).data;
+  assert.deepEqual(
+    ["156680208700286", 156680208700286, "18446744073709551615", "-9223372036854775808"].map((x) => read(x)),
+    [...[664061310, 664061310, 4294967295, 0]],
+  );
+  assert.deepEqual([read("-1"), read("-1", -1), read("0", -1), read("7")], [4294967295, -1, 0, 7]);
+  for (const wrong of ["18446744073709551616", "-9223372036854775809", "1.5", "", "x", 2 ** 60])
+    assert.equal(read(wrong), undefined);
 });

@@ -23,7 +23,20 @@ export const positive = z.number("must be a number above 0").positive("must be a
 /** Width or height of an image; the pipeline checks which sizes its model supports. */
 export const pixels = integer(1, 8192);
 
-export const seed = integer(0, maxSeed);
+/**
+ * A seed as torch takes it, 64 bits or negative: the low 32 bits, since its CPU generator uses no others. `least` -1 keeps -1,
+ * which then has a meaning of its own.
+ */
+export function torchSeed(least: -1 | 0): z.ZodType<number, number | string> {
+  const wrong = `must be a whole number from ${least === -1 ? "-1 (random)" : "0"}, at most 64 bits`;
+  return z
+    .union([z.int(), z.string().regex(/^[+-]?\d{1,20}$/)], wrong)
+    .transform((typed) => BigInt(typed))
+    .refine((value) => value >= -(2n ** 63n) && value < 2n ** 64n, wrong)
+    .transform((value) => (value === BigInt(least) ? least : Number(BigInt.asUintN(32, value))));
+}
+
+export const seed = torchSeed(0);
 
 export const path = z.string("must be a path").min(1, "must be a path");
 

@@ -10,6 +10,7 @@ export function captionOf(text: string, where: string): string {
   if (text.length > maxCaptionLength) {
     throw new InputError(`${where}: the caption has ${text.length} characters, the limit is ${maxCaptionLength}`);
   }
+  if (text.includes("\0")) throw new InputError(`${where}: the caption is not text: it contains NUL characters`);
   const caption = text.trim();
   if (caption === "") throw new InputError(`${where}: the caption is empty`);
   return caption;

@@ -56,6 +56,52 @@ test("follows links inside the folder", async (t) => {
   ]);
 });
 
+test("reads a snapshot of a Hugging Face cache, which consists of links", async (t) => {
+  const hub = await folderOf(t, { "blobs/0a1b": true, "blobs/2c3d": "a cat", "snapshots/main/other.md": "" });
+  const snapshot = join(hub, "snapshots", "main");
+  await symlink("../../blobs/0a1b", join(snapshot, "a.png"));
+  await symlink("../../blobs/2c3d", join(snapshot, "a.txt"));
+  assert.deepEqual(
+    (await openDataSet(snapshot)).items.map(({ captions }) => captions),
+    [["a cat"]],
+  );
+});
+
+test("reads .caption and .TXT files, and names with composed and decomposed accents", async (t) => {
+  const files = { "a.png": true, "a.caption": "a cat", "b.png": true, "b.TXT": "a dog" } as const;
+  const folder = await folderOf(t, { ...files, "cafe\u0301.png": true, "caf\u00e9.txt": "a caf\u00e9" });
+  const { items } = await openDataSet(folder);
+  assert.deepEqual(items.map(({ captions }) => captions[0]).sort(), ["a caf\u00e9", "a cat", "a dog"]);
+});
+
+test("rejects captions that are not text", async (t) => {
+  for (const [encoding, order] of [
+    ["utf16le", "little"],
+    ["be", "big"],
+  ] as const) {
+    const bytes = Buffer.from("a cat", "utf16le");
+    const folder = await folderOf(t, { "a.png": true });
+    await writeFile(join(folder, "a.txt"), encoding === "be" ? bytes.swap16() : bytes);
+    await assert.rejects(openDataSet(folder), inputError(/a\.txt is not UTF-8 text but UTF-16/), order);
+  }
+  const folder = await folderOf(t, {
+    "a.png": true,
+    "metadata.jsonl": JSON.stringify({ file_name: "a.png", text: "a\0b" }),
+  });
+  await assert.rejects(openDataSet(folder), inputError(/NUL/));
+});
+
+test("names every folder with a metadata.jsonl", async (t) => {
+  const line = JSON.stringify({ file_name: "a.png", text: "a cat" });
+  const folder = await folderOf(t, {
+    "test/a.png": true,
+    "test/metadata.jsonl": line,
+    "train/a.png": true,
+    "train/metadata.jsonl": line,
+  });
+  await assert.rejects(openDataSet(folder), inputError(/one of these folders: .*test, .*train$/));
+});
+
 test("rejects a link that leaves the folder", async (t) => {
   const outside = await folderOf(t, { "secret.png": true });
   const folder = await folderOf(t, { "a.png": true, "a.txt": "a cat", "b.txt": "a secret" });
@@ -82,7 +128,7 @@ const refusals: [string, Record<string, string | true>, RegExp][] = [
     { "a.png": true, "a.png.txt": "x" },
     /a\.png\.txt has no .*; name it a\.txt; 1 more fault /,
   ],
-  ["one image without caption", { "a.png": true }, /^image .*a\.png has no caption \(a \.txt caption file\)$/],
+  ["one image without caption", { "a.png": true }, /^image .*a\.png has no caption \(a \.txt or \.caption file\)$/],
   [
     "many images without caption",
     { "a.png": true, "b.png": true, "c.png": true, "d.png": true, "e.png": true, "e.txt": "x", "f.png": true },
@@ -98,7 +144,7 @@ const refusals: [string, Record<string, string | true>, RegExp][] = [
   [
     "metadata.jsonl one level down",
     { "train/a.png": true, "train/metadata.jsonl": line("a.png", "x") },
-    /has its metadata\.jsonl in a sub-folder; name that folder instead: .*train$/,
+    /has metadata\.jsonl in sub-folders; name that folder instead: .*train$/,
   ],
   ["an empty metadata.jsonl", { "metadata.jsonl": "\n" }, /metadata\.jsonl is empty$/],
   [

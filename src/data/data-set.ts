@@ -16,7 +16,7 @@ import { isCompressedShard, isShard, webdataset } from "./formats/webdataset.js"
 export interface DataSet {
   /** The path that the user gave. */
   readonly path: string;
-  /** Title of its format, and what it was recognised by. */
+  /** Title of its format, and what it was recognised by; also the columns that were chosen, and members that were skipped. */
   readonly format: string;
   readonly because: string;
   /** At least one image; ids are unique. */
@@ -38,7 +38,8 @@ export async function openDataSet(path: string, onFault?: ReportFault): Promise<
     onFault?.(fault);
   };
   const { files, format, because } = await locate(path, report);
-  const items = await format.read(files, report);
+  const notes = new Set<string>();
+  const items = await format.read(files, report, (note) => notes.add(note));
   const [first] = faults.kept;
   if (first !== undefined && (onFault === undefined || items.length === 0)) {
     const more = faults.total - 1;
@@ -46,7 +47,7 @@ export async function openDataSet(path: string, onFault?: ReportFault): Promise<
     throw new InputError(`${first.message}${rest}`);
   }
   if (items.length === 0) throw new InputError(`data set ${path} holds no captioned image`);
-  return { path, format: format.title, because, items };
+  return { path, format: format.title, because: [because, ...notes].join("; "), items };
 }
 
 async function locate(path: string, report: ReportFault): Promise<Recognised & { readonly files: FolderFiles }> {

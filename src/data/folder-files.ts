@@ -1,8 +1,9 @@
-/** @file Lists the files of a folder, with sub-folders, without hidden files or links that leave the folder. */
+/** @file Lists the files of a folder, with sub-folders, without hidden files or links that leave the folder for anything but a Hugging Face cache. */
 
 import { readdir, realpath, stat } from "node:fs/promises";
-import { join, relative, resolve, sep } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { InputError, messageOf } from "../core/errors.js";
+import { isFolder } from "../core/missing.js";
 import { naturalOrder } from "../core/natural-order.js";
 import { attempt, type ReportFault } from "./finding.js";
 import { hasImageExtension, readableFormats } from "./image-format.js";
@@ -15,7 +16,7 @@ export interface FolderFiles {
   readonly names: readonly string[];
 }
 
-/** Lists a folder. Links that leave it or are broken are faults. */
+/** Lists a folder. A link that leaves it, or has no target, is a fault. */
 export async function listFiles(folder: string, report: ReportFault): Promise<FolderFiles> {
   let root: string;
   try {
@@ -57,13 +58,21 @@ export async function listImages(folder: string): Promise<string[]> {
   return images.map((name) => join(folder, name));
 }
 
+/** Follows links inside the folder and links into a Hugging Face cache, whose snapshots consist of them. */
 async function linksToFile(link: string, root: string, name: string): Promise<boolean> {
   const target = await realpath(join(root, name)).catch((error: unknown) => {
     throw new InputError(`link ${link} leads nowhere: ${messageOf(error)}`, { cause: error });
   });
   const inside = relative(root, target);
-  if (inside === ".." || inside.startsWith(`..${sep}`) || resolve(root, inside) !== target) {
+  const leaves = inside === ".." || inside.startsWith(`..${sep}`) || resolve(root, inside) !== target;
+  if (leaves && !(await isCachedBlob(target))) {
     throw new InputError(`link ${link} leaves the data folder; copy the file in, or open the folder that holds it`);
   }
   return (await stat(target)).isFile();
+}
+
+/** `hub/datasets--NAME/blobs/HASH`, next to `snapshots`. */
+async function isCachedBlob(file: string): Promise<boolean> {
+  const folder = dirname(file);
+  return basename(folder) === "blobs" && (await isFolder(join(dirname(folder), "snapshots")));
 }

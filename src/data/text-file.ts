@@ -2,6 +2,7 @@
 
 import { open } from "node:fs/promises";
 import { InputError, messageOf } from "../core/errors.js";
+import { parsePythonJson } from "../core/python-json.js";
 
 /** Largest text in bytes, near the limit of Node's strings. */
 const maxTextBytes = 2 ** 29 - 2 ** 16;
@@ -28,10 +29,15 @@ export async function readTextFile(file: string, limit: number = maxTextBytes): 
 /** Decodes UTF-8. Throws an InputError that starts with `where`. */
 export function decodeText(bytes: Uint8Array, where: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    if (text.includes("\0")) throw new InputError("NUL characters");
+    return text;
   } catch (error) {
     const [first, second] = bytes;
-    const utf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+    const marked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+    // ASCII letters in UTF-16 have a zero byte before or after them.
+    const unmarked = bytes.length % 2 === 0 && (first === 0) !== (second === 0);
+    const utf16 = marked || unmarked;
     throw new InputError(`${where} is not UTF-8 text${utf16 ? " but UTF-16; save it as UTF-8" : ""}`, { cause: error });
   }
 }
@@ -39,7 +45,7 @@ export function decodeText(bytes: Uint8Array, where: string): string {
 /** Parses JSON. Throws an InputError that starts with `where`. */
 export function parseJsonText(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    return parsePythonJson(text);
   } catch (error) {
     throw new InputError(`${where}: broken JSON (${messageOf(error)})`, { cause: error });
   }

@@ -3,12 +3,13 @@
 import { readFile } from "node:fs/promises";
 import type { z } from "zod";
 import { InputError, messageOf } from "../core/errors.js";
+import { parsePythonJson } from "../core/python-json.js";
 
 /** The value of a JSON file in the form that `schema` describes, or one line that says where it is not. */
 export async function readJsonFile<T>(file: string, schema: z.ZodType<T>): Promise<T> {
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(file, "utf8"));
+    value = parsePythonJson(await readFile(file, "utf8"));
   } catch (error) {
     if (error instanceof SyntaxError)
       throw new InputError(`${file} is not JSON: ${messageOf(error)}`, { cause: error });

@@ -123,6 +123,25 @@ it("honours the marker keys of v-prediction models", async () => {
   assert.deepEqual(await target(), wanted);
 });
 
+it("honours the prediction types that metadata state", async () => {
+  const [latents, noise] = [new Generator(1).normal([1, 4, 2, 2]), new Generator(2).normal([1, 4, 2, 2])];
+  const targets = [];
+  const stated = [
+    { "modelspec.prediction_type": "v" },
+    { "modelspec.predict_key": "v" },
+    { "modelspec.predict_key": "epsilon" },
+  ];
+  for (const [index, metadata] of stated.entries()) {
+    const file = await writeOriginal("sd15", path(`stated-${index}.safetensors`), "float16");
+    await changeTensors(file, () => {}, metadata);
+    const { scheduler } = await open(file, { tokenizers: [tokenizerFolder("sd15")] });
+    targets.push(noisySample(scheduler, latents, noise, 500).target);
+  }
+  assert.deepEqual(targets[1], targets[0]);
+  assert.notDeepEqual(targets[0], noise);
+  assert.deepEqual(targets[2], noise);
+});
+
 it("opens a .ckpt of the same tensors as the same model", async () => {
   const tensors = new Map<string, FloatTensor>();
   for (const [name, shape] of Object.entries(readManifest("sd3").original)) {

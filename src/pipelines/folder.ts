@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError, messageOf } from "../core/errors.js";
+import { parsePythonJson } from "../core/python-json.js";
 import { openClipTokenizer, openT5Tokenizer, type TextTokenizer } from "../models/tokenizer/index.js";
 import type { WeightSource } from "../weights/source.js";
 
@@ -95,11 +96,6 @@ function requireKnown({ path }: PipelineFolder, place: TokenizerLocation, tokeni
   throw new InputError(
     `${place.folder} does not fit ${path}: it has ids up to ${tokenizer.largestId}, the text encoder knows ${place.vocabularySize}`,
   );
-}
-
-/** Reads the Infinity and NaN that Python writes (some schedulers have -Infinity) as null, since JSON has no such numbers. */
-function parsePythonJson(text: string): unknown {
-  return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) => (token[0] === '"' ? token : "null")));
 }
 
 /** Parses a JSON file; `describe` turns the reason of a failure into the message of an InputError. */

@@ -57,7 +57,8 @@ const predictionKeys = /^(?:v_pred|ztsnr)$/;
 
 /** The prediction type and noise schedule that a checkpoint records, as entries of scheduler_config.json. */
 function prediction({ tensors, metadata }: WeightSource): Record<string, unknown> {
-  const predictsV = tensors.has("v_pred") || metadata["modelspec.prediction_type"] === "v";
+  const stated = [metadata["modelspec.prediction_type"], metadata["modelspec.predict_key"]];
+  const predictsV = tensors.has("v_pred") || stated.some((type) => /^v([_-]prediction)?$/i.test(type ?? ""));
   return {
     ...(predictsV ? { prediction_type: "v_prediction" } : {}),
     ...(tensors.has("ztsnr") ? { rescale_betas_zero_snr: true } : {}),

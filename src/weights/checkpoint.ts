@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError, messageOf } from "../core/errors.js";
+import { parsePythonJson } from "../core/python-json.js";
 import { errnoError } from "./read-bytes.js";
 import { openSafetensors } from "./safetensors.js";
 import type { StoredTensor, WeightSource } from "./source.js";
@@ -139,7 +140,7 @@ async function openShards(folder: string, indexName: string): Promise<WeightSour
 async function readIndex(indexFile: string): Promise<ReadonlyMap<string, string>> {
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(indexFile, "utf8"));
+    json = parsePythonJson(await readFile(indexFile, "utf8"));
   } catch (error) {
     if (error instanceof SyntaxError) throw new InputError(`${indexFile} is not JSON: ${messageOf(error)}`);
     throw errnoError(indexFile, error);

@@ -4,7 +4,7 @@ import { randomInt } from "node:crypto";
 import type { Command } from "commander";
 import { z } from "zod";
 import { UsageError } from "../../core/errors.js";
-import { choice, integer, list, maxSeed, path, pixels, text } from "../../core/option-values.js";
+import { choice, integer, list, path, pixels, text, torchSeed } from "../../core/option-values.js";
 import { requireImageFile } from "../../data/image-format.js";
 import { requireInputs } from "../../editing/edit-image.js";
 import { type ListedEdit, readEditList, readExperiment, withoutUnusedSource } from "../../editing/edit-list.js";
@@ -95,7 +95,7 @@ function fields() {
             `${editMethodNames.join(", ")} (default: inpaint with a mask, flowedit for Stable Diffusion 3, otherwise sdedit)`,
           ),
       ),
-      seed: option("--seed <n>", integer(-1, maxSeed).default(-1).describe("seed of the noise, -1: random")),
+      seed: option("--seed <n>", torchSeed(-1).default(-1).describe("seed of the noise, -1: random")),
       ...methodFields(),
       grid: repeated(
         "--grid <option=values...>",

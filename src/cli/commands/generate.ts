@@ -3,7 +3,7 @@
 import { randomInt } from "node:crypto";
 import type { Command } from "commander";
 import { UsageError } from "../../core/errors.js";
-import { choice, integer, list, maxSeed, path, pixels, text } from "../../core/option-values.js";
+import { choice, integer, list, maxSeed, path, pixels, text, torchSeed } from "../../core/option-values.js";
 import { printable } from "../../core/text.js";
 import { readListFile } from "../../data/text-file.js";
 import { modelName } from "../../pipelines/model-name.js";
@@ -44,7 +44,7 @@ function fields() {
     }),
     ...group("Soft tokens", tokenUseFields()),
     ...group("Sampling", {
-      seed: option("--seed <n>", integer(-1, maxSeed).default(-1).describe("seed of the noise, -1: random")),
+      seed: option("--seed <n>", torchSeed(-1).default(-1).describe("seed of the noise, -1: random")),
       images: option("--images <n>", integer(1, 9999).default(1).describe("images per prompt, seeds count up")),
       ...sampling,
       /** `own` is the scheduler that the pipeline's configuration names. */

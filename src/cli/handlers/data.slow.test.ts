@@ -142,7 +142,7 @@ describe("softrepa data check", () => {
       /^unreadable image +.*4\.png is not a png, jpeg or webp image/,
       /^unreadable image +\.\.\. 1 more$/,
       /^missing image +caption file .*6\.txt has no png, jpeg or webp image next to it$/,
-      /^missing caption +image .*5\.png has no caption \(a \.txt caption file\)$/,
+      /^missing caption +image .*5\.png has no caption \(a \.txt or \.caption file\)$/,
       /^over the token limit +.*3\.png: "a dog and another dog .*" has at least 94 CLIP tokens; the limit is 77$/,
       /^duplicate images +.*0\.png, .*1\.png: the same image$/,
       /^equal captions +.*0\.png, .*7\.png: "a cat on a mat"$/,

@@ -11,9 +11,9 @@ export interface DataFormat {
   readonly recognise: (files: FolderFiles) => string | undefined;
   /**
    * Reads the images with their captions, in the same order on every machine. Parts that cannot be used are reported and
-   * skipped.
+   * skipped. `note` is given what was chosen among several possibilities, and what was skipped on purpose.
    *
    * @throws InputError if nothing can be used or the files are ambiguous
    */
-  readonly read: (files: FolderFiles, report: ReportFault) => Promise<CaptionedImage[]>;
+  readonly read: (files: FolderFiles, report: ReportFault, note: (text: string) => void) => Promise<CaptionedImage[]>;
 }

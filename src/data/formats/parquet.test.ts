@@ -95,7 +95,7 @@ test("reads the shards of a folder as one data set, sorted by name", async (t) =
     "assets/thumbnail.png": true,
   });
   const { items, because } = await openDataSet(folder);
-  assert.equal(because, "2 .parquet files");
+  assert.equal(because, '2 .parquet files; images from column "image", captions from column "text"');
   assert.equal(items.length, 14);
   assert.equal(items[0].id, join(folder, "data", "train-00000-of-00002.parquet#0"));
   assert.deepEqual(await reds(items), [...rows, ...rows].map(red));
@@ -130,4 +130,13 @@ test("reports damaged files and reads the others", async (t) => {
   ];
   assert.equal(faults.length, expected.length);
   for (const [i, pattern] of expected.entries()) assert.match(faults[i].message, pattern);
+});
+
+test("rejects a text column that is not named as captions are, and reports the columns that it reads", async () => {
+  await assert.rejects(
+    openDataSet(shard("url-column.parquet")),
+    inputError(/has no caption column \(text, caption, .*\); its columns are "image", "url"/),
+  );
+  const { because } = await openDataSet(shard("datasets.parquet"));
+  assert.match(because, /images from column "image", captions from column "/);
 });

@@ -1,4 +1,4 @@
-/** @file Images with a `.txt` caption file each, one caption per line; the lines are variants. */
+/** @file Images with a `.txt` or `.caption` file each, one caption per line; the lines are variants. */
 
 import { basename, dirname, join } from "node:path";
 import { InputError } from "../../core/errors.js";
@@ -18,7 +18,7 @@ export const sidecar: DataFormat = {
   title: "images with .txt captions",
   recognise: ({ names }) => {
     const images = names.filter(hasImageExtension).length;
-    const texts = names.filter((name) => name.endsWith(".txt")).length;
+    const texts = names.filter(isCaptionFile).length;
     if (images === 0 && texts === 0) return undefined;
     return `${images} image files and ${texts} .txt files`;
   },
@@ -28,15 +28,20 @@ export const sidecar: DataFormat = {
 async function readSidecars({ folder, names }: FolderFiles, report: ReportFault): Promise<CaptionedImage[]> {
   requireNoMisnamedMetadata(folder, names);
   const images = names.filter(hasImageExtension);
-  const sidecars = new Set(names.filter((name) => name.endsWith(".txt")));
+  const sidecars = new Set(names.filter(isCaptionFile));
+  // By NFC names, since macOS stores the accents of file names apart.
+  const byStem = new Map<string, string>();
+  for (const name of [...sidecars].sort((a, b) => Number(a.endsWith(".txt")) - Number(b.endsWith(".txt")))) {
+    byStem.set(withoutExtension(name).normalize("NFC"), name);
+  }
   const captions = new Map<string, readonly string[]>();
   const owners = new Map<string, string>();
   const bare: string[] = [];
   for (const image of images) {
-    const sidecar = `${withoutExtension(image)}.txt`;
+    const sidecar = byStem.get(withoutExtension(image).normalize("NFC"));
     const where = join(folder, image);
-    const owner = owners.get(sidecar);
-    if (!sidecars.has(sidecar)) {
+    const owner = owners.get(sidecar ?? "");
+    if (sidecar === undefined) {
       bare.push(where);
     } else if (owner !== undefined) {
       const message = `${owner} and ${image} in ${folder} share one caption file; rename one of them`;
@@ -61,24 +66,30 @@ async function readSidecars({ folder, names }: FolderFiles, report: ReportFault)
   }
   // Reported last, since a misnamed caption file is the more useful fault.
   for (const where of bare) {
-    report({ kind: "missing-caption", where, message: `image ${where} has no caption (a .txt caption file)` });
+    report({ kind: "missing-caption", where, message: `image ${where} has no caption (a .txt or .caption file)` });
   }
   return captionedFiles(folder, captions, report);
 }
 
 /** Throws an InputError for misspelt metadata files, and for metadata.jsonl in a sub-folder. */
 function requireNoMisnamedMetadata(folder: string, names: readonly string[]): void {
+  const inner = names.filter((name) => basename(name) === "metadata.jsonl").map((name) => join(folder, dirname(name)));
+  if (inner.length > 0) {
+    const instead = inner.length === 1 ? "name that folder instead" : "name one of these folders";
+    throw new InputError(`${folder} has metadata.jsonl in sub-folders; ${instead}: ${inner.join(", ")}`);
+  }
   for (const name of names) {
     const base = basename(name);
-    if (base === "metadata.jsonl") {
-      const inner = join(folder, dirname(name));
-      throw new InputError(`${folder} has its metadata.jsonl in a sub-folder; name that folder instead: ${inner}`);
-    }
     if (/^metadata\.(json.*|csv|tsv)$/i.test(base)) {
       const file = join(folder, name);
       throw new InputError(`${file} is not read; captions come from metadata.jsonl (one JSON object per line)`);
     }
   }
+}
+
+/** `.caption` is kohya's ending. */
+function isCaptionFile(name: string): boolean {
+  return /\.(txt|caption)$/i.test(name);
 }
 
 function withoutExtension(name: string): string {

@@ -161,3 +161,53 @@ test("rejects two kinds of shards, and tar files of several splits", async (t) =
     inputError(/several splits: train \(train\/0\.tar\), validation \(val\/0\.tar\)/),
   );
 });
+
+test("reads keys with dots as samples of their own, and names members that are skipped", async (t) => {
+  const data = await pixels("png");
+  const text = (value: string) => Buffer.from(value);
+  const folder = await folderOf(t, {
+    "a.tar": tarOf([
+      { name: "img.001.png", data },
+      { name: "img.001.txt", data: text("one") },
+      { name: "img.002.png", data },
+      { name: "img.002.txt", data: text("two") },
+      { name: "plain.png", data },
+      { name: "plain.txt", data: text("plain") },
+      { name: "plain.seg.png", data },
+      { name: "sound.mp3", data: text("x") },
+      { name: "README", data: text("x") },
+      { name: "img.003.png", data },
+      { name: "img.003.txt", data: text("three") },
+    ]),
+  });
+  const { items, because } = await openDataSet(folder);
+  assert.deepEqual(
+    items.map(({ captions }) => captions[0]),
+    ["one", "two", "plain", "three"],
+  );
+  assert.match(
+    because,
+    /a\.tar: 3 members without an image or caption skipped \(README, plain\.seg\.png, sound\.mp3\)/,
+  );
+});
+
+test("reads img2dataset's output: its parquet files list the images of shards or folders", async (t) => {
+  const data = await pixels("png");
+  const caption = Buffer.from("a cat");
+  const list = { "00000.parquet": "PAR1 is not read", "00000_stats.json": "{}" };
+  const sharded = await folderOf(t, {
+    ...list,
+    "00000.tar": tarOf([
+      { name: "0.png", data },
+      { name: "0.txt", data: caption },
+    ]),
+  });
+  const files = await folderOf(t, { ...list, "00000/0.png": true, "00000/0.txt": "a cat", "00000/0.json": "{}" });
+  for (const folder of [sharded, files]) {
+    const { items } = await openDataSet(folder);
+    assert.deepEqual(
+      items.map(({ captions }) => captions),
+      [["a cat"]],
+    );
+  }
+});

@@ -25,7 +25,7 @@ export const webdataset: DataFormat = {
     if (shards === 0 && compressed === 0) return undefined;
     return `${shards} .tar files${compressed > 0 ? ` and ${compressed} compressed ones` : ""}`;
   },
-  read: async ({ folder, names }, report) => {
+  read: async ({ folder, names }, report, note) => {
     const shards = names.filter(isShard);
     requireOneSplit(folder, shards);
     for (const name of names.filter(isCompressedShard)) {
@@ -37,7 +37,7 @@ export const webdataset: DataFormat = {
     for (const name of shards) {
       const file = join(folder, name);
       await attempt(report, "damaged-file", file, () =>
-        withByteSource(file, (source) => readShard(source, items, report)),
+        withByteSource(file, (source) => readShard(source, items, report, note)),
       );
     }
     return items;
@@ -58,11 +58,27 @@ interface Sample {
   readonly members: Map<string, TarMember>;
 }
 
-async function readShard(source: ByteSource, items: CaptionedImage[], report: ReportFault): Promise<void> {
+async function readShard(
+  source: ByteSource,
+  items: CaptionedImage[],
+  report: ReportFault,
+  note: (text: string) => void,
+): Promise<void> {
   const blocks = new BlockReader(source);
   const seen = new Set<string>();
-  const finish = async (sample: Sample | undefined): Promise<void> => {
-    if (sample === undefined) return;
+  const skipped: string[] = [];
+  const finish = async (group: Sample | undefined): Promise<void> => {
+    if (group === undefined) return;
+    const samples = samplesOf(group);
+    for (const sample of samples) await finishOne(sample);
+    const used = new Set(samples.flatMap(({ members }) => [...members.values()]));
+    skipped.push(...[...group.members.values()].filter((member) => !used.has(member)).map(({ name }) => name));
+  };
+  const finishOne = async (sample: Sample): Promise<void> => {
+    if (![...sample.members.keys()].some((extension) => isImage(extension) || extension === "txt")) {
+      skipped.push(...[...sample.members.values()].map(({ name }) => name));
+      return;
+    }
     const where = `${source.file}#${sample.key}`;
     if (seen.has(sample.key)) {
       report({ kind: "damaged-file", where, message: `${where}: an earlier sample has the same key` });
@@ -78,12 +94,16 @@ async function readShard(source: ByteSource, items: CaptionedImage[], report: Re
     for await (const member of readTar(source)) {
       members++;
       const { key, extension } = splitName(member.name);
-      if (extension === "") continue;
+      if (extension === "") {
+        skipped.push(member.name);
+        continue;
+      }
       if (sample?.key !== key) {
         await finish(sample);
         sample = { key, members: new Map() };
       }
-      if (!sample.members.has(extension)) sample.members.set(extension, member);
+      if (sample.members.has(extension)) skipped.push(member.name);
+      else sample.members.set(extension, member);
     }
   } catch (error) {
     // The last sample of a truncated archive may have lost its caption, which is reported.
@@ -91,7 +111,36 @@ async function readShard(source: ByteSource, items: CaptionedImage[], report: Re
     throw error;
   }
   await finish(sample);
+  if (skipped.length > 0) {
+    skipped.sort();
+    const shown = skipped.slice(0, 3).join(", ") + (skipped.length > 3 ? ", ..." : "");
+    note(`${source.file}: ${skipped.length} members without an image or caption skipped (${shown})`);
+  }
   if (members === 0) throw new InputError(`${source.file} is an empty archive`);
+}
+
+/**
+ * The samples of a key. webdataset's keys end at the first dot, so that `img.001.jpg` and `img.002.jpg` have one key: members
+ * with further dots are samples of their own, unless they belong to an image without (`x.seg.png` to `x.jpg`).
+ */
+function samplesOf(group: Sample): Sample[] {
+  const plain = new Map([...group.members].filter(([extension]) => !extension.includes(".")));
+  const own = new Map<string, Map<string, TarMember>>();
+  for (const [extension, member] of group.members) {
+    const dot = extension.lastIndexOf(".");
+    if (dot < 0) continue;
+    const key = `${group.key}.${extension.slice(0, dot)}`;
+    own.set(key, (own.get(key) ?? new Map()).set(extension.slice(dot + 1), member));
+  }
+  const hasImage = [...plain.keys()].some(isImage);
+  const dotted = [...own].filter(([, members]) => {
+    const image = [...members.keys()].some(isImage);
+    return hasImage ? image && members.has("txt") : image || members.has("txt");
+  });
+  return [
+    ...(plain.size > 0 ? [{ key: group.key, members: plain }] : []),
+    ...dotted.map(([key, members]) => ({ key, members })),
+  ];
 }
 
 /** Splits a path at the first dot of its last part into key and extension. */

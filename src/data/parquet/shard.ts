@@ -10,7 +10,7 @@ import { CellReader, readRows } from "./cells.js";
 import { chunkOf, type LeafColumn, type ParquetTable, type RowGroup, readFooter } from "./footer.js";
 import { findPages } from "./pages.js";
 
-/** Column names in order of preference; without a match, the only suitable column is used. */
+/** Column names in order of preference, in any case. The only column of images is used whatever its name; texts may be addresses. */
 const imageNames = ["image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes"];
 const captionNames = ["text", "caption", "captions", "prompt", "sentence", "sentences", "description"];
 
@@ -19,11 +19,12 @@ export class ShardReader {
   private readonly cells = new CellReader();
 
   /** Appends the images of a shard to `items`. */
-  read(file: string, items: CaptionedImage[], report: ReportFault): Promise<void> {
+  read(file: string, items: CaptionedImage[], report: ReportFault, note: (text: string) => void): Promise<void> {
     return withByteSource(file, async (source) => {
       const table = await readFooter(source);
       const image = imageColumn(table, file);
       const caption = captionColumn(table, image, file);
+      note(`images from column ${quoted(image)}, captions from column ${quoted(caption)}`);
       let firstRow = 0;
       for (const group of table.rowGroups) {
         const first = firstRow;
@@ -103,7 +104,7 @@ function imageColumn({ columns }: ParquetTable, file: string): LeafColumn {
   const plain = columns.filter(
     ({ path, isBytes, isText, maxRepetition }) => path.length === 1 && isBytes && !isText && maxRepetition === 0,
   );
-  const found = choose(structs, imageNames) ?? choose(plain, imageNames);
+  const found = named(structs, imageNames) ?? only(structs) ?? named(plain, imageNames) ?? only(plain);
   if (found !== undefined) return found;
   throw new InputError(`${file} has no column of images ({bytes, path}, or bytes named image); ${columnsOf(columns)}`);
 }
@@ -113,17 +114,26 @@ function captionColumn({ columns }: ParquetTable, image: LeafColumn, file: strin
     if (!isText || path[0] === image.path[0]) return false;
     return path.length === 1 || (path.length === 3 && maxRepetition === 1);
   });
-  const found = choose(texts, captionNames);
+  const found = named(texts, captionNames);
   if (found !== undefined) return found;
-  throw new InputError(`${file} has no column of captions (text or caption); ${columnsOf(columns)}`);
+  throw new InputError(`${file} has no caption column (${captionNames.join(", ")}); ${columnsOf(columns)}`);
 }
 
-function choose(columns: readonly LeafColumn[], names: readonly string[]): LeafColumn | undefined {
+function named(columns: readonly LeafColumn[], names: readonly string[]): LeafColumn | undefined {
   for (const name of names) {
-    const named = columns.find(({ path }) => path[0] === name);
-    if (named !== undefined) return named;
+    const found =
+      columns.find(({ path }) => path[0] === name) ?? columns.find(({ path }) => path[0]?.toLowerCase() === name);
+    if (found !== undefined) return found;
   }
+  return undefined;
+}
+
+function only(columns: readonly LeafColumn[]): LeafColumn | undefined {
   return columns.length === 1 ? columns[0] : undefined;
+}
+
+function quoted({ path }: LeafColumn): string {
+  return JSON.stringify(path[0]);
 }
 
 function columnsOf(columns: readonly LeafColumn[]): string {

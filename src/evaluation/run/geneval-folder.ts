@@ -56,11 +56,12 @@ async function promptOf(folder: string, name: string, prompts: readonly ListedPr
   const file = join(folder, name, "metadata.jsonl");
   const own = await readMetadata(file);
   const listed = prompts?.[Number(name)];
-  if (own === null && listed === undefined) {
+  if (own === null) {
+    if (listed !== undefined) return listed;
     const why = prompts === null ? "give `prompts`" : `\`prompts\` has ${prompts.length} entries`;
-    throw new InputError(`the prompt of ${join(folder, name)} is not known: it has no metadata.jsonl, and ${why}`);
+    throw new InputError(`the prompt of ${join(folder, name)} is not known: it has no metadata.jsonl; ${why}`);
   }
-  if (own === null || listed === undefined) return own ?? { prompt: "" };
+  if (listed === undefined) return own;
   if (own.prompt === listed.prompt) return { ...own, ...listed };
   const [wanted, found] = [JSON.stringify(listed.prompt), JSON.stringify(own.prompt)];
   throw new InputError(`${file} has the prompt ${found}, entry ${Number(name) + 1} of \`prompts\` is ${wanted}`);

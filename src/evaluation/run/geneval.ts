@@ -6,6 +6,7 @@
 import { basename, dirname, extname } from "node:path";
 import { z } from "zod";
 import { InputError, messageOf } from "../../core/errors.js";
+import { parsePythonJson } from "../../core/python-json.js";
 import { readTextFile } from "../../data/text-file.js";
 import { accuracy } from "../paired-comparison.js";
 import type { EvaluationScores } from "./scores.js";
@@ -26,7 +27,7 @@ export async function readGenEval(file: string): Promise<EvaluationScores> {
     const where = `${file} line ${index + 1}`;
     let value: unknown;
     try {
-      value = JSON.parse(source);
+      value = parsePythonJson(source);
     } catch (error) {
       throw new InputError(`${where}: broken JSON (${messageOf(error)})`, { cause: error });
     }

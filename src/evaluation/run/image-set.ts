@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { basename, join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
 import { InputError, messageOf } from "../../core/errors.js";
+import { parsePythonJson } from "../../core/python-json.js";
 import { openDataSet } from "../../data/data-set.js";
 import { listImages } from "../../data/folder-files.js";
 import { readPngText } from "../../data/png.js";
@@ -134,7 +135,7 @@ async function withMetadata(folder: string): Promise<Described[]> {
   const known = new Map<string, Metadata>();
   for (const [index, line] of (await readTextFile(file)).split(/\r\n|\n/).entries()) {
     if (line.trim() === "") continue;
-    const parsed = metadataSchema.safeParse(JSON.parse(line));
+    const parsed = metadataSchema.safeParse(parsePythonJson(line));
     if (!parsed.success) {
       const [issue] = parsed.error.issues;
       throw new InputError(`${file} line ${index + 1}: "${issue?.path.join(".")}": ${issue?.message}`);

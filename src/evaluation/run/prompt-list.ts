@@ -3,6 +3,7 @@
 import { extname } from "node:path";
 import { z } from "zod";
 import { InputError, messageOf } from "../../core/errors.js";
+import { parsePythonJson } from "../../core/python-json.js";
 import { readListFile } from "../../data/text-file.js";
 
 export interface ListedPrompt {
@@ -24,7 +25,7 @@ export async function readPromptList(file: string): Promise<ListedPrompt[]> {
     const where = `${file} entry ${index + 1}`;
     let value: unknown;
     try {
-      value = JSON.parse(line);
+      value = parsePythonJson(line);
     } catch (error) {
       throw new InputError(`${where}: broken JSON (${messageOf(error)})`, { cause: error });
     }

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { InputError, messageOf } from "../../core/errors.js";
+import { parsePythonJson } from "../../core/python-json.js";
 
 /** Reads a text file; null if it does not exist. */
 export async function readIfPresent(file: string): Promise<string | null> {
@@ -25,7 +26,7 @@ export async function readRequired(file: string, purpose: string): Promise<strin
 export function parseJson<T>(text: string, schema: z.ZodType<T>, file: string): T {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parsePythonJson(text);
   } catch (error) {
     throw new InputError(`${file} is not valid JSON: ${messageOf(error)}`, { cause: error });
   }

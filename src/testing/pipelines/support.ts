@@ -48,12 +48,16 @@ export async function changeJson(file: string, changes: Readonly<Record<string, 
 }
 
 /** Rewrites a safetensors file with the tensors that `change` edited. */
-export async function changeTensors(file: string, change: (tensors: Map<string, Tensor>) => void): Promise<void> {
+export async function changeTensors(
+  file: string,
+  change: (tensors: Map<string, Tensor>) => void,
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const { tensors, metadata } = await openSafetensors(file);
   const loaded = new Map<string, Tensor>();
   for (const [name, stored] of tensors) loaded.set(name, await readTensor(stored));
   change(loaded);
-  await writeSafetensors(file, loaded, metadata);
+  await writeSafetensors(file, loaded, { ...metadata, ...more });
 }
 
 /** The weight file of a component in an unsharded pipeline. */

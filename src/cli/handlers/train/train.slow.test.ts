@@ -197,7 +197,7 @@ describe("softrepa train", () => {
     await rm(at("broken", "metadata.jsonl"));
     await assertFails(
       run("h", "--data", at("broken")),
-      /image .* has no caption \(a \.txt caption file\); 11 more faults/,
+      /image .* has no caption \(a \.txt or \.caption file\); 11 more faults/,
     );
     await rm(at("broken"), { recursive: true });
     await writeTestImages(at("broken"));
