@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { before, describe, it } from "node:test";
+import sharp from "sharp";
 import { readPngText } from "../../data/png.js";
 import { readReport } from "../../evaluation/report/index.js";
 import { writeSoftTokens } from "../../softtokens/formats/index.js";
@@ -18,6 +19,7 @@ import {
   start,
   succeeds,
 } from "../../testing/cli/support.js";
+import { smallClip } from "../../testing/evaluation/open-clip.js";
 import { captions } from "../../testing/pipelines/support.js";
 
 const at = await scratchFolder();
@@ -124,6 +126,34 @@ describe("softrepa edit --edits", () => {
     assert.deepEqual(await namesIn(at("json", "base")), ["0001-a.png"]);
     assert.equal((await settingsOf("json", "base", "0001-a.png")).method, "sdedit");
     assert.ok(told.some(({ event }) => event === "evaluation"));
+  });
+
+  it("scores masked edits outside the mask, and by the metrics whose weights are there", async () => {
+    const mask = sharp({ create: { width: 32, height: 32, channels: 3, background: "black" } });
+    const white = { create: { width: 16, height: 32, channels: 3 as const, background: "white" } };
+    await mask
+      .composite([{ input: white, left: 0, top: 0 }])
+      .png()
+      .toFile(at("mask.png"));
+    const masked = [{ input_img: "a.png", source_prompt: first, target_prompts: [second, third], mask: "mask.png" }];
+    await writeFile(at("masked.yaml"), JSON.stringify(masked));
+    await cp(smallClip, at("weights", "clip-small"), { recursive: true });
+    await events(
+      ...["edit", ...model, "--edits", at("masked.yaml"), "--steps", "2", "--tokens", at("tokens.safetensors")],
+      ...["--mask-grow", "1", "--weights", at("weights"), "--out", at("masked")],
+    );
+    assert.equal((await settingsOf("masked", "base", "0001-a.png")).method, "inpaint");
+    const { comparisons = [] } = await readReport(at("masked", "report.json"));
+    assert.deepEqual(
+      comparisons.map(({ metric }) => metric.name),
+      ["match with the target prompt (nats)", "PSNR outside the mask (dB)", "CLIPScore"],
+    );
+    // Pixels outside are pasted.
+    assert.deepEqual(
+      comparisons[1]?.rows[0]?.means.map(({ value }) => value),
+      [60, 60],
+    );
+    assert.notEqual(comparisons[2]?.rows[0]?.means[0]?.value, comparisons[2]?.rows[0]?.means[1]?.value);
   });
 
   it("rejects options that lists have themselves, and damaged lists, in one line", async () => {
