@@ -13,6 +13,7 @@ import { z } from "zod";
 import { InputError } from "../../core/errors.js";
 import { endOfWord, markers, vocabularyOf } from "./clip-vocabulary.js";
 import {
+  addedTokensFile,
   contentOf,
   parseJson,
   readIfPresent,
@@ -32,6 +33,24 @@ const clipPositions = 77;
  * by which Python treats a long s as an s, and U+0345, whose capital is a letter, as neither a letter nor anything else.
  */
 const words = String.raw`'[sſ]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}\u0345]+`;
+
+/** The parts of a CLIP tokenizer.json that differ between models; older versions write a merge as one text. */
+const tokenizerJson = z.looseObject({
+  added_tokens: z.array(z.looseObject({ id: z.int().min(0), content: z.string().min(1) })).default([]),
+  model: z.looseObject({
+    type: z.literal("BPE").optional(),
+    vocab: z.record(z.string(), z.int().min(0)),
+    merges: z.array(
+      z.union([
+        z.tuple([z.string(), z.string()]),
+        z
+          .string()
+          .regex(/^[^ ]+ [^ ]+$/)
+          .transform((pair): [string, string] => [pair.split(" ")[0] ?? "", pair.split(" ")[1] ?? ""]),
+      ]),
+    ),
+  }),
+});
 
 const vocabularySchema = z.record(z.string(), z.int().min(0));
 
@@ -57,16 +76,31 @@ export async function openClipTokenizer(folder: string, pad?: string): Promise<T
   const configFile = join(folder, "tokenizer_config.json");
   const rest = pad === undefined ? "vocab.json, merges.txt and tokenizer_config.json" : "vocab.json and merges.txt";
   const purpose = `a CLIP tokenizer needs ${rest}`;
-  const [vocabText, mergesText, { config, map }] = await Promise.all([
-    pad === undefined ? readRequired(vocabFile, purpose) : readIfPresent(vocabFile),
-    readRequired(mergesFile, purpose),
-    pad === undefined ? readSettings(folder, purpose) : { config: { pad_token: pad }, map: {} },
+  const jsonFile = join(folder, "tokenizer.json");
+  const [vocabText, mergesText, jsonText, { config, map, extra }] = await Promise.all([
+    readIfPresent(vocabFile),
+    readIfPresent(mergesFile),
+    readIfPresent(jsonFile),
+    pad === undefined
+      ? readSettings(folder, purpose)
+      : ({ config: { pad_token: pad }, map: {}, extra: {} } satisfies Settings as Settings),
   ]);
-  const merges = parseMerges(mergesText, mergesFile);
-  const vocab = vocabText === null ? vocabularyOf(merges) : parseJson(vocabText, vocabularySchema, vocabFile);
+  const isWhole = mergesText !== null && (vocabText !== null || pad !== undefined);
+  // transformers 5 writes tokenizer.json alone. The separate files take precedence, as in CLIPTokenizer.
+  const json = isWhole || jsonText === null ? null : parseJson(jsonText, tokenizerJson, jsonFile);
+  const merges = json?.model.merges ?? parseMerges(mergesText ?? (await readRequired(mergesFile, purpose)), mergesFile);
+  const vocab =
+    json?.model.vocab ??
+    (vocabText === null && pad !== undefined
+      ? vocabularyOf(merges)
+      : parseJson(vocabText ?? (await readRequired(vocabFile, purpose)), vocabularySchema, vocabFile));
   const named = namedTokens(config, map);
 
-  const added = addedTokens(config, Object.values(named), vocab, vocabFile);
+  const inJson = (json?.added_tokens ?? []).map(({ content, id }): [string, number] => [content, id]);
+  const ids = new Map([...Object.entries(vocab), ...inJson, ...Object.entries(extra)]);
+  const further = [...(config.additional_special_tokens ?? []), ...(map.additional_special_tokens ?? [])];
+  const listed = [...Object.values(named), ...inJson.map(([content]) => content), ...Object.keys(extra), ...further];
+  const added = addedTokens(config, listed, ids, vocabFile);
   checkMerges(vocab, merges, new Set(added.map(({ content }) => content)), mergesFile);
   const tokenizer = createTokenizer(
     {
@@ -102,24 +136,40 @@ export async function openClipTokenizer(folder: string, pad?: string): Promise<T
     if (id === undefined) throw new InputError(`${vocabFile} has no entry for the special token ${content}`);
     return id;
   };
-  const ids = { start: idOf(named.bos_token), end: idOf(named.eos_token), pad: idOf(named.pad_token) };
+  const specialIds = { start: idOf(named.bos_token), end: idOf(named.eos_token), pad: idOf(named.pad_token) };
   const maxLength = positions(config, configFile);
   const allIds = [...Object.values(vocab), ...added.map(({ id }) => id)];
   return {
     maxLength,
     largestId: allIds.reduce((largest, id) => Math.max(largest, id), 0),
     encode: (text) =>
-      frame(tokenizer.encode(text, { add_special_tokens: false }).ids, ids, maxLength, (cut) => tokenizer.decode(cut)),
+      frame(tokenizer.encode(text, { add_special_tokens: false }).ids, specialIds, maxLength, (cut) =>
+        tokenizer.decode(cut),
+      ),
   };
 }
 
+interface Settings {
+  readonly config: TokenizerConfig;
+  readonly map: z.infer<typeof specialTokensMap>;
+  /** Ids of added_tokens.json. */
+  readonly extra: Readonly<Record<string, number>>;
+}
+
 /** Reads the folder's special tokens and length. */
-async function readSettings(folder: string, purpose: string) {
+async function readSettings(folder: string, purpose: string): Promise<Settings> {
   const configFile = join(folder, "tokenizer_config.json");
   const mapFile = join(folder, "special_tokens_map.json");
   const config = parseJson(await readRequired(configFile, purpose), tokenizerConfig, configFile);
   const mapText = await readIfPresent(mapFile);
-  return { config, map: mapText === null ? {} : parseJson(mapText, specialTokensMap, mapFile) };
+  const addedFile = join(folder, "added_tokens.json");
+  const addedText = await readIfPresent(addedFile);
+  return {
+    config,
+    map: mapText === null ? {} : parseJson(mapText, specialTokensMap, mapFile),
+    // Ignored if tokenizer_config.json lists the tokens, as in transformers.
+    extra: addedText === null || config.added_tokens_decoder ? {} : parseJson(addedText, addedTokensFile, addedFile),
+  };
 }
 
 type NamedTokens = Record<"bos_token" | "eos_token" | "unk_token" | "pad_token", SpecialToken>;
@@ -147,7 +197,7 @@ function namedTokens(config: TokenizerConfig, map: z.infer<typeof specialTokensM
 function addedTokens(
   config: TokenizerConfig,
   named: readonly SpecialToken[],
-  vocab: Readonly<Record<string, number>>,
+  ids: ReadonlyMap<string, number>,
   vocabFile: string,
 ): AddedToken[] {
   const added = new Map<string, AddedToken>();
@@ -157,7 +207,7 @@ function addedTokens(
   for (const token of named) {
     const content = contentOf(token);
     if (added.has(content)) continue;
-    const id = vocab[content];
+    const id = ids.get(content);
     if (id === undefined) throw new InputError(`${vocabFile} has no entry for the special token ${content}`);
     const exactly = { normalized: false, lstrip: false, rstrip: false, single_word: false };
     added.set(content, { id, content, special: true, ...exactly });

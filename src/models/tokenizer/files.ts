@@ -50,12 +50,19 @@ const namedTokens = {
 export type SpecialToken = z.infer<typeof specialToken>;
 
 /** special_tokens_map.json */
-export const specialTokensMap = z.looseObject(namedTokens);
+export const specialTokensMap = z.looseObject({
+  ...namedTokens,
+  additional_special_tokens: z.array(specialToken).nullish(),
+});
+
+/** added_tokens.json, which folders saved before transformers 4.34 have: the id of each token that is not in the vocabulary. */
+export const addedTokensFile = z.record(z.string().min(1), z.int().min(0));
 
 /** tokenizer_config.json */
 export const tokenizerConfig = z.looseObject({
   ...namedTokens,
   model_max_length: z.number().positive().nullish(),
+  additional_special_tokens: z.array(specialToken).nullish(),
   /** Written since transformers 4.34: the tokens that are split off a text before the vocabulary is applied. */
   added_tokens_decoder: z
     .record(

@@ -172,6 +172,47 @@ describe("openClipTokenizer", () => {
     assert.equal(tokenizer.encode("\ud800 a \udc00").ids.length, 77);
   });
 
+  it("recognises added tokens wherever transformers keeps them", async () => {
+    const settings = JSON.parse(await readFile(join(parity, "sd15/pipeline/tokenizer/tokenizer_config.json"), "utf8"));
+    const { added_tokens_decoder: decoder, ...older } = settings;
+    const config = (value: object) => JSON.stringify(value);
+    const idsOf = async (files: Readonly<Record<string, string>>) => {
+      const folder = await copyOf("sd15/pipeline/tokenizer");
+      for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+      return (await openClipTokenizer(folder)).encode("a <cat-toy> backpack").ids;
+    };
+    const wanted = await idsOf({
+      "tokenizer_config.json": config({
+        ...settings,
+        added_tokens_decoder: { ...decoder, 1514: { content: "<cat-toy>" } },
+      }),
+    });
+    assert.equal(wanted[2], 1514);
+    const added = { "added_tokens.json": '{"<cat-toy>": 1514}' };
+    assert.deepEqual(await idsOf({ "tokenizer_config.json": config(older), ...added }), wanted);
+    const map = '{"additional_special_tokens": ["<cat-toy>"]}';
+    const both = { "tokenizer_config.json": config(older), ...added, "special_tokens_map.json": map };
+    assert.deepEqual(await idsOf(both), wanted);
+  });
+
+  it("reads tokenizer.json alone, as transformers 5 writes it", async () => {
+    const whole = join(parity, "sd15/pipeline/tokenizer");
+    const vocab = JSON.parse(await readFile(join(whole, "vocab.json"), "utf8"));
+    const pairs = (await readFile(join(whole, "merges.txt"), "utf8")).trim().split("\n").slice(1);
+    const wanted = (await openClipTokenizer(whole)).encode("a cat, 2 dogs!").ids;
+    for (const merges of [pairs, pairs.map((pair) => pair.split(" "))]) {
+      const folder = await copyOf("sd15/pipeline/tokenizer");
+      for (const name of ["vocab.json", "merges.txt", "special_tokens_map.json"])
+        await rm(join(folder, name), { force: true });
+      const added = [{ id: 1514, content: "<cat-toy>" }];
+      const json = { version: "1.0", added_tokens: added, model: { type: "BPE", vocab, merges } };
+      await writeFile(join(folder, "tokenizer.json"), JSON.stringify(json));
+      const tokenizer = await openClipTokenizer(folder);
+      assert.deepEqual(tokenizer.encode("a cat, 2 dogs!").ids, wanted);
+      assert.equal(tokenizer.encode("<cat-toy>").ids[1], 1514);
+    }
+  });
+
   it("reads older folders, in which special_tokens_map.json has the pad token", async () => {
     const folder = await copyOf("sd3/pipeline/tokenizer_2");
     const config = { bos_token: { __type: "AddedToken", content: "<|startoftext|>", normalized: true } };
