@@ -5,7 +5,8 @@ import { floatTensor } from "../core/tensor.js";
 import { changeNotice } from "./change.js";
 
 describe("changeNotice", () => {
-  const shape = [1, 2, 8, 8];
+  // Large enough that two random samples hardly correlate.
+  const shape = [1, 2, 32, 32];
   const random = new Generator(0);
   const [source, other] = [random.normal(shape), random.normal(shape)];
   const near = (weight: number) =>
@@ -14,8 +15,8 @@ describe("changeNotice", () => {
       source.data.map((x, i) => x + weight * (other.data[i] ?? 0)),
     );
   const mask = floatTensor(
-    [1, 1, 8, 8],
-    Float32Array.from({ length: 64 }, (_, i) => (i < 4 ? 1 : 0)),
+    [1, 1, 32, 32],
+    Float32Array.from({ length: 1024 }, (_, i) => (i < 4 ? 1 : 0)),
   );
   const flow = { settings: { nMax: 33 } };
 
@@ -33,7 +34,7 @@ describe("changeNotice", () => {
 
   it("compares inside the mask, where an edit may change everything", () => {
     assert.equal(changeNotice(source, other, mask, flow), undefined);
-    const inside = source.data.map((x, i) => (i % 64 < 4 ? x + 0.1 : x));
+    const inside = source.data.map((x, i) => (i % 1024 < 4 ? x + 0.1 : x));
     assert.equal(changeNotice(source, floatTensor(shape, inside), mask, flow), undefined);
     assert.equal(changeNotice(source, source, mask, flow), "the edit changed nothing: raise `nMax`");
   });
