@@ -29,6 +29,7 @@ export async function withFile<T>(path: string, use: (file: OpenFile) => Promise
         `${path} is ${stats.isDirectory() ? "a folder" : "not a regular file"}: a file was expected`,
       );
     }
+    await requireNoPointer(path, handle);
     return await use(openFile(path, handle, stats.size));
   } catch (error) {
     if (error instanceof SoftrepaError) throw error;
@@ -36,6 +37,15 @@ export async function withFile<T>(path: string, use: (file: OpenFile) => Promise
   } finally {
     await handle?.close();
   }
+}
+
+const pointerStart = "version https://git-lfs.github.com/spec/";
+
+/** Throws an InputError for a pointer that Git LFS leaves in place of a file. */
+async function requireNoPointer(path: string, handle: FileHandle): Promise<void> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(pointerStart.length), 0, pointerStart.length, 0);
+  if (buffer.toString("latin1", 0, bytesRead) !== pointerStart) return;
+  throw new InputError(`${path} is a Git LFS pointer, not the file itself: fetch it with git lfs pull`);
 }
 
 /** An InputError for a failed file system call on `path`; other errors are returned unchanged, since they are defects. */

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import type { Tensor } from "../core/tensor.js";
 import { repetitions } from "../testing/core/repetitions.js";
 import { awkward, bitsOf, refuses, survives, temporaryFolder } from "../testing/weights/support.js";
+import { openWeightFile } from "./open-weights.js";
 import { openSafetensors, readTensor, writeSafetensors } from "./safetensors.js";
 import type { StoredTensor } from "./source.js";
 
@@ -279,4 +280,11 @@ describe("openSafetensors returns or throws an InputError for", () => {
       { numRuns: repetitions(400) },
     );
   });
+});
+
+it("names a Git LFS pointer as what it is", async () => {
+  for (const name of ["pointer.safetensors", "pointer.ckpt"]) {
+    await writeFile(at(name), `version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 12345\n`);
+    await assert.rejects(() => openWeightFile(at(name)), /is a Git LFS pointer, .*git lfs pull/);
+  }
 });
