@@ -31,7 +31,7 @@ function damage(bytes: Buffer, random: Generator): Uint8Array {
 }
 
 test(`reads or rejects ${copies} damaged copies of each file without unhandled rejections`, async (t) => {
-  assert.equal(fixtures.length, 16);
+  assert.ok(fixtures.length >= 16);
   const unhandled: unknown[] = [];
   const remember = (reason: unknown) => unhandled.push(reason);
   process.on("unhandledRejection", remember);
