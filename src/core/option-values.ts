@@ -28,9 +28,9 @@ export const pixels = integer(1, 8192);
  * which then has a meaning of its own.
  */
 export function torchSeed(least: -1 | 0): z.ZodType<number, number | string> {
-  const wrong = `must be a whole number from ${least === -1 ? "-1 (random)" : "0"}, at most 64 bits`;
+  const wrong = `must be a whole number of at most 64 bits${least === -1 ? " (-1: random)" : ""}`;
   return z
-    .union([z.int(), z.string().regex(/^[+-]?\d{1,20}$/)], wrong)
+    .union([z.int(), z.string().regex(/^[+-]?\d{1,20}$/, wrong)], wrong)
     .transform((typed) => BigInt(typed))
     .refine((value) => value >= -(2n ** 63n) && value < 2n ** 64n, wrong)
     .transform((value) => (value === BigInt(least) ? least : Number(BigInt.asUintN(32, value))));

@@ -88,7 +88,8 @@ test("generate: rejects wrong options", async (t) => {
       ["--out", out, "--prompt", "a", "--tokens", "t", "--strength", "1.5"],
       /^2 --strength must be a number from 0 to 1/,
     ],
-    [["--out", out, "--prompt", "a", "--seed", "-2"], /^2 --seed must be a whole number from -1 to 4294967295/],
+    [["--out", out, "--prompt", "a", "--seed", "1.5"], /^2 --seed must be a whole number of at most 64 bits/],
+    [["--out", out, "--prompt", "a", "--seed", "18446744073709551616"], /^2 --seed must be a whole number of at most/],
     [
       ["--out", out, "--prompt", "a", "--scheduler", "dpm"],
       /^2 --scheduler must be one of ddim, pndm, euler, .*, not "dpm"$/,
