@@ -145,8 +145,8 @@ export function comparePaired(
         metric.better,
       );
       const p = signTest(wins);
-      const judged = judge(metric, difference, p, groups.length);
-      return { difference, ...wins, winRate: winRate(wins), signTest: p, ...judged };
+      const finding = findingOf(metric, difference, p, groups.length);
+      return { difference, ...wins, winRate: winRate(wins), signTest: p, ...finding };
     };
     return {
       label,
@@ -187,7 +187,7 @@ export function overallRow({ rows }: PairedComparison): ComparisonRow {
  * What may be said of a difference: it is called better or worse only if its interval leaves out 0 and, for verdicts and small sets, the exact test
  * agrees at 5%: the bootstrap is too bold where few pairs differ.
  */
-function judge(
+function findingOf(
   { kind, better }: Metric,
   { value, interval }: Estimate,
   p: number,

@@ -1,4 +1,4 @@
-/** @file The diffusion model as judge: how well each caption explains each image, by denoising errors. */
+/** @file How well each caption explains each image, by the denoising errors of the diffusion model. */
 
 import { Generator } from "../core/random.js";
 import type { FloatTensor } from "../core/tensor.js";

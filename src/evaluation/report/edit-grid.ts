@@ -32,10 +32,10 @@ export interface EditGrid {
 const thumbnailSide = 256;
 
 export async function renderEditGrid({ title, method, seed, source, rows, columns, cells }: EditGrid): Promise<string> {
-  const picture = async (file: string, alt: string): Promise<Markup> =>
+  const thumbnail = async (file: string, alt: string): Promise<Markup> =>
     image(Buffer.from(await pngThumbnail(file, thumbnailSide)).toString("base64"), alt);
   const images = new Map<GridCell, Markup>();
-  for (const cell of cells) images.set(cell, await picture(cell.file, cell.title));
+  for (const cell of cells) images.set(cell, await thumbnail(cell.file, cell.title));
   const write = numberWriter(Math.max(...cells.map(({ match }) => Math.abs(match))));
   const width = columns?.values.length ?? 1;
   const heads = columns?.values.map((value) => html`<th scope="col">${columns.name} ${value}</th>`);
@@ -49,7 +49,7 @@ export async function renderEditGrid({ title, method, seed, source, rows, column
   return renderPage({
     title,
     header: html`<h1><bdi>${title}</bdi></h1><p class="made">${method}, seed ${seed}</p>`,
-    body: html`<section id="source"><h2>Source</h2>${await picture(source, "source")}</section>
+    body: html`<section id="source"><h2>Source</h2>${await thumbnail(source, "source")}</section>
 <section id="grid"><h2>Edits</h2><p class="aside">The match is the pointwise mutual information of image and target prompt under the model without tokens, estimated on the same noise for all cells; the PSNR is to the source, at most 60 dB.</p><div class="scroll"><table>${heads !== undefined && html`<thead><tr><td></td>${heads}</tr></thead>`}<tbody>${lines}</tbody></table></div></section>
 `,
     script: null,

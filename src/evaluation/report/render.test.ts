@@ -248,7 +248,7 @@ describe("report.html", () => {
     assert.ok(names.some((text) => text.startsWith("own caption first: 0 of 1 image,")));
   });
 
-  it("holds no number that is none", () => {
+  it("holds no non-finite number", () => {
     for (const { name, attributes } of elements) {
       for (const [attribute, value] of attributes) {
         if (name !== "img") assert.doesNotMatch(value, /NaN|Infinity|undefined|\[object/, `${name} ${attribute}`);

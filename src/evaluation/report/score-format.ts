@@ -3,7 +3,7 @@
 import type { Metric, PairedComparison } from "../paired-comparison.js";
 import type { Interval } from "../statistics.js";
 
-/** Writes the numbers of one table alike. Minus signs are hyphens; `typeset` mends them for the page. */
+/** Writes the numbers of one table alike. Minus signs are hyphens; `typeset` writes true minus signs on the page. */
 export interface ScoreFormat {
   /** "62.0%", "0.3121". */
   readonly value: (value: number) => string;

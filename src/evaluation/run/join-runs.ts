@@ -64,7 +64,7 @@ export async function joinRuns(runs: readonly NamedRun[], folder: string): Promi
 function ownFile(home: string, file: string | null, folder: string): string | null {
   if (file === null) return null;
   const path = resolve(home, file);
-  // A link inside of the folder may lead out of it. A path that does not exist is judged by its name.
+  // A link inside of the folder may lead out of it. A path that does not exist is checked by its name.
   const real = existsSync(path) ? realpathSync(path) : path;
   const root = existsSync(path) ? realpathSync(home) : resolve(home);
   const inside = relative(root, real);

@@ -155,7 +155,7 @@ describe("readImageSet", () => {
 });
 
 describe("runMetrics", () => {
-  it("judges scenes, and names what did not run instead of counting it", async () => {
+  it("evaluates scenes, and names what did not run instead of counting it", async () => {
     const scores = await measured("base", "tuned");
     assert.deepEqual(scores.notRun, metrics.notRun);
     const right = scores.variants.map(({ images }) => images.map((image) => image.scores.accuracy));
@@ -208,13 +208,6 @@ describe("scores", () => {
     const scores = await measured("base", "tuned");
     await writeScores(join(root, "written"), scores);
     assert.deepEqual(await readScores(join(root, "written")), scores);
-    // Files of earlier versions have pictures.
-    const json = await readFile(join(root, "written", "scores.json"), "utf8");
-    await writeFile(
-      join(root, "earlier.json"),
-      json.replaceAll('"images":', '"pictures":').replaceAll('"of":"image"', '"of":"picture"'),
-    );
-    assert.deepEqual(await readScores(join(root, "earlier.json")), scores);
     const lines = (await readFile(join(root, "written", "scores.csv"), "utf8")).trimEnd().split("\r\n");
     assert.deepEqual([lines.length, lines[0]], [25, "variant,file,prompt,seed,category,accuracy,reason"]);
     const [image] = scores.variants[0].images;

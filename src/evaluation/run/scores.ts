@@ -7,6 +7,7 @@ import { writeFileAtomic } from "../../core/files.js";
 import { isFile, statOrNull } from "../../core/missing.js";
 import { readJsonFile } from "../json-file.js";
 import { metricSchema } from "../paired-comparison.js";
+import { withTodaysNames } from "./earlier-scores.js";
 
 const text = z.string().min(1);
 
@@ -58,8 +59,7 @@ const scoresSchema = z.strictObject({
 export type EvaluationScores = z.infer<typeof scoresSchema>;
 export type ScoredMetric = EvaluationScores["metrics"][number];
 
-/** Earlier versions called images pictures. */
-const fileSchema = z.preprocess(renamePictures, scoresSchema);
+const fileSchema = z.preprocess(withTodaysNames, scoresSchema);
 
 const jsonName = "scores.json";
 
@@ -105,15 +105,4 @@ function csvCell(cell: string | number): string {
   if (typeof cell === "number") return String(cell);
   const safe = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-function renamePictures(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(renamePictures);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => {
-      if (key === "of" && inner === "picture") return [key, "image"];
-      return [key === "pictures" ? "images" : key, renamePictures(inner)];
-    }),
-  );
 }
